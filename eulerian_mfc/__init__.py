@@ -1,0 +1,47 @@
+"""Training residual networks as mean-field optimal control, solved on meshes.
+
+Minimise `E[loss(X(T), Y)] + 1/2 int lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)` for a law of inputs and
+labels, by solving the continuity equation forwards, the transport equation backwards, and the control equation between.
+"""
+
+from . import characteristics as characteristics
+from . import continuity as continuity
+from . import errors as errors
+from . import fields as fields
+from . import laws as laws
+from . import losses as losses
+from . import meshes as meshes
+from . import particles as particles
+from . import solvers as solvers
+from . import transport as transport
+from .characteristics import LayerMap as LayerMap
+from .meshes import CartesianMesh as CartesianMesh
+from .optimality import OptimalitySystem as OptimalitySystem
+from .particles import ParticleSystem as ParticleSystem
+from .problem import Problem as Problem
+from .solution import Certificate as Certificate
+from .solution import Solution as Solution
+from .solving import solve as solve
+from .version import __version__ as __version__
+
+__all__ = [
+    "CartesianMesh",
+    "Certificate",
+    "LayerMap",
+    "OptimalitySystem",
+    "ParticleSystem",
+    "Problem",
+    "Solution",
+    "__version__",
+    "characteristics",
+    "continuity",
+    "errors",
+    "fields",
+    "laws",
+    "losses",
+    "meshes",
+    "particles",
+    "solve",
+    "solvers",
+    "transport",
+]

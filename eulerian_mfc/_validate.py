@@ -1,0 +1,54 @@
+"""Checks made once, at the edge: each raises ArgumentError with the argument, its value and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+
+def fail(name: str, value: Any, expected: str) -> ArgumentError:
+    """The exception to raise for argument `name`: what was given, what is allowed."""
+    shown = repr(value)
+    return ArgumentError(f"{name}: got {shown if len(shown) < 200 else shown[:197] + '...'}, expected {expected}")
+
+
+def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
+    """`value` as a float64 array, with the allowed numbers of dimensions and no NaN or infinity."""
+    try:
+        out = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise fail(name, value, "an array of real numbers") from None
+    dims = (ndim,) if isinstance(ndim, int) else ndim
+    if dims is not None and out.ndim not in dims:
+        raise fail(name, f"an array of shape {out.shape}", f"{' or '.join(map(str, dims))} dimension(s)")
+    if finite and not np.isfinite(out).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
+        raise fail(name, f"{out[where]} at index {where}", "finite numbers")
+    return out
+
+
+def positive(name: str, value: Any, *, allow_zero: bool = False) -> float:
+    """`value` as a finite float above zero (or at zero, if allowed)."""
+    number = array(name, value, ndim=0).item()
+    if number < 0 or (number == 0 and not allow_zero):
+        raise fail(name, value, "a number >= 0" if allow_zero else "a number > 0")
+    return number
+
+
+def integer(name: str, value: Any, *, minimum: int = 1) -> int:
+    """`value` as an int of at least `minimum`; floats and booleans are refused."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < minimum:
+        raise fail(name, value, f"an integer >= {minimum}")
+    return int(value)
+
+
+def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
+    """`value` if it is one of `allowed`."""
+    options = list(allowed)
+    if value not in options:
+        raise fail(name, value, "one of " + ", ".join(map(repr, options)))
+    return value

@@ -1,0 +1,149 @@
+"""Layer maps: one layer of characteristics traced by an explicit Runge-Kutta method, and its exact pull-back.
+
+`Phi_theta(x)` is the numerical flow of `dX/dt = F(t, theta, X)` over one layer, theta constant. With one Euler step it
+is the layer of a residual network, `Phi(x) = x + dt F(t, theta, x)`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ._validate import choice, integer
+
+if TYPE_CHECKING:
+    from .fields import Field
+
+
+class Layer(NamedTuple):
+    """One layer: its start time, its length and its parameters `(m,)`."""
+
+    start: float
+    length: float
+    theta: np.ndarray
+
+
+class Stage(NamedTuple):
+    """A stage of a Runge-Kutta step: its points `(n, d)` and the field's value there `(n, d)`."""
+
+    x: np.ndarray
+    value: np.ndarray
+
+
+class Tableau(NamedTuple):
+    """An explicit Runge-Kutta method whose stage i uses stage i - 1 alone: `x + dt reach[i] k_{i-1}`, `c_i = reach[i]`."""
+
+    reach: tuple[float, ...]
+    weights: tuple[float, ...]
+    order: int
+
+
+TABLEAUX = {
+    "euler": Tableau((0.0,), (1.0,), 1),
+    "midpoint": Tableau((0.0, 0.5), (0.0, 1.0), 2),
+    "rk4": Tableau((0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), 4),
+}
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """How a layer moves points: a Runge-Kutta method with equal substeps.
+
+    Parameters
+    ----------
+    method : "euler" (order 1), "midpoint" (order 2) or "rk4" (order 4, the classical method).
+    substeps : steps a layer.
+
+    References
+    ----------
+    E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, Springer 1993, section II.1;
+    the pull-back is reverse accumulation through the same stages, e.g. E. Hairer, C. Lubich, G. Wanner, Geometric
+    Numerical Integration, Springer 2006, section VI.10.
+    """
+
+    method: str = "rk4"
+    substeps: int = 1
+
+    def __post_init__(self) -> None:
+        choice("method", self.method, TABLEAUX)
+        integer("substeps", self.substeps)
+
+    @property
+    def order(self) -> int:
+        """Order in the length of a substep."""
+        return TABLEAUX[self.method].order
+
+    def __call__(self, field: Field, layer: Layer, x: np.ndarray) -> np.ndarray:
+        """`Phi_theta(x)`: `(n, d)` points -> `(n, d)` points at the layer's end."""
+        for step in range(self.substeps):
+            x, _ = self._step(field, layer, step, x)
+        return x
+
+    def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
+        """`Phi_theta(x)` with the stage points of every substep, for `pullback`."""
+        stages = []
+        for step in range(self.substeps):
+            x, substep = self._step(field, layer, step, x)
+            stages.append(substep)
+        return x, stages
+
+    def pullback(self, field: Field, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Exact transposed derivatives of the layer map.
+
+        Parameters
+        ----------
+        stages : from `with_stages`.
+        p : `(n, d)` covectors at the layer's end.
+
+        Returns
+        -------
+        `((dPhi/dx)^T p` row by row, `(n, d)`; `sum_j (dPhi/dtheta)(x_j)^T p_j`, `(m,)`).
+        """
+        tableau = TABLEAUX[self.method]
+        dt = layer.length / self.substeps
+        slope = np.zeros_like(layer.theta)
+        for step in range(self.substeps - 1, -1, -1):
+            start = layer.start + step * dt
+            total = p
+            carried: np.ndarray | None = None  # what the next stage sends back to this one
+            for i in range(len(tableau.weights) - 1, -1, -1):
+                seed = dt * tableau.weights[i] * p if tableau.weights[i] else np.zeros_like(p)
+                if carried is not None:
+                    seed = seed + dt * tableau.reach[i + 1] * carried
+                carried, part = field.pullback(start + tableau.reach[i] * dt, layer.theta, *stages[step][i], seed)
+                total = total + carried
+                slope += part
+            p = total
+        return p, slope
+
+    def _step(self, field: Field, layer: Layer, step: int, x: np.ndarray) -> tuple[np.ndarray, list[Stage]]:
+        tableau = TABLEAUX[self.method]
+        dt = layer.length / self.substeps
+        start = layer.start + step * dt
+        stages, total = [], None
+        k = x
+        for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
+            point = x + (dt * reach) * k if reach else x
+            k = field(start + reach * dt, layer.theta, point)
+            stages.append(Stage(point, k))
+            if weight:
+                total = weight * k if total is None else total + weight * k
+        return x + dt * total, stages
+
+
+class Flow(NamedTuple):
+    """A field with its layer map: all that a scheme needs to know of the dynamics."""
+
+    field: Field
+    layer_map: LayerMap
+
+    def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        return self.layer_map(self.field, layer, x)
+
+    def with_stages(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
+        return self.layer_map.with_stages(self.field, layer, x)
+
+    def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.layer_map.pullback(self.field, layer, stages, p)

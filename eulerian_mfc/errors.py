@@ -1,0 +1,33 @@
+"""The package's own exceptions and warnings: everything it raises on purpose descends from these."""
+
+
+class EulerianError(Exception):
+    """Base class of every exception that the package raises on purpose."""
+
+
+class ArgumentError(EulerianError, ValueError):
+    """An argument has a wrong value, shape or type; the message names it, its value and what is allowed."""
+
+
+class DomainError(EulerianError, ValueError):
+    """The law puts too much mass outside the mesh; the message says how large the box must be."""
+
+
+class NotAnalyticError(EulerianError, ValueError):
+    """A user's function has no usable complex-step derivative; pass its derivatives instead."""
+
+
+class NonFiniteError(EulerianError, FloatingPointError):
+    """A computation met NaN or infinity; the message says where it began."""
+
+
+class FileFormatError(EulerianError, ValueError):
+    """A file is not a solution of this package, is damaged, or belongs to another schema version."""
+
+
+class EulerianWarning(UserWarning):
+    """Base class of the package's warnings."""
+
+
+class BoundaryMassWarning(EulerianWarning):
+    """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""

@@ -1,0 +1,53 @@
+"""Affine fields: the case with closed-form optima."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import choice, integer
+from .base import Field
+from .neural import matrix_bias_names, split_matrix_bias
+
+
+@dataclass(frozen=True)
+class AffineField(Field):
+    """`F(theta, x) = W x + b`; theta = (W row by row, b). `matrix=False` leaves `F = b`, `bias=False` leaves `F = W x`."""
+
+    dim: int = 1
+    matrix: bool = True
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+        choice("matrix", self.matrix, (True, False))
+        choice("bias", self.bias, (True, False) if self.matrix else (True,))
+
+    @property
+    def parameters(self) -> int:
+        return self.dim * (self.dim * int(self.matrix) + int(self.bias))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return matrix_bias_names(self.dim, self.bias)[0 if self.matrix else self.dim**2 :]
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if not self.matrix:
+            return np.broadcast_to(theta, x.shape)
+        matrix, shift = split_matrix_bias(theta, self.dim, self.bias)
+        value = matrix @ x.T
+        return (value if shift is None else value + shift).T
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        if not self.matrix:
+            return np.zeros_like(p), p.sum(axis=0)
+        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
+        slope = (p.T @ x).ravel()
+        return p @ matrix, np.concatenate([slope, p.sum(axis=0)]) if self.bias else slope
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": "affine", **asdict(self)}

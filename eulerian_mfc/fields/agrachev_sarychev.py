@@ -1,0 +1,49 @@
+"""The control-linear family with the strong approximation property."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import integer
+from .base import Field
+
+
+@dataclass(frozen=True)
+class AgrachevSarychevField(Field):
+    """`F(u, x) = sum_i (u_i + u_{d+i} exp(-|x|^2)) e_i`: the constant fields d_i, then exp(-|x|^2) d_i.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
+    J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
+    """
+
+    dim: int = 2
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+
+    @property
+    def parameters(self) -> int:
+        return 2 * self.dim
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"u{i + 1}" for i in range(2 * self.dim))
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        bump = np.exp(-np.einsum("nd,nd->n", x, x))
+        return (theta[: self.dim, None] + theta[self.dim :, None] * bump).T
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        bump = np.exp(-np.einsum("nd,nd->n", x, x))
+        along = -2.0 * bump * (p @ theta[self.dim :])
+        return (along * x.T).T, np.concatenate([p.sum(axis=0), bump @ p])
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": "agrachev_sarychev", **asdict(self)}

@@ -1,0 +1,107 @@
+"""What every controlled vector field offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import fail
+from ..errors import NotAnalyticError
+
+
+class Field(ABC):
+    """A controlled vector field `F(t, theta, x)` on R^d with parameters `theta` in R^m.
+
+    Points are rows: `x` is `(n, d)` and so is the value.
+    """
+
+    dim: int
+    #: a bound of `|F_i|` that holds for every control, or None where there is none
+    speed_bound: ClassVar[float | None] = None
+
+    @property
+    @abstractmethod
+    def parameters(self) -> int:
+        """The number m of parameters."""
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """One name a parameter, for tables and figures."""
+        return tuple(f"theta{i + 1}" for i in range(self.parameters))
+
+    @abstractmethod
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """The velocities `(n, d)` at the points `x` `(n, d)`."""
+
+    @abstractmethod
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`D_x F(x_j)^T p_j` row by row, `(n, d)`, and `sum_j D_theta F(x_j)^T p_j`, `(m,)`, for covectors p `(n, d)`.
+
+        `value` is `F(t, theta, x)`, which the caller has: a field may use it to save work.
+        """
+
+    def spec(self) -> dict[str, Any] | None:
+        """JSON-ready arguments that rebuild the field, or None where it holds user functions."""
+        return None
+
+    def check(self) -> None:
+        """Evaluate once on random points; raise ArgumentError where shapes or values are wrong."""
+        rng = np.random.default_rng(0)
+        x, theta = rng.normal(size=(5, self.dim)), rng.normal(size=self.parameters)
+        value = np.asarray(self(0.0, theta, x))
+        if value.shape != x.shape:
+            raise fail("field", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape} of the points")
+        if not np.isfinite(value).all():
+            raise fail("field", "a value that is not finite at a random point", "finite velocities")
+        px, ptheta = self.pullback(0.0, theta, x, value, np.ones_like(x))
+        if px.shape != x.shape or ptheta.shape != theta.shape:
+            got = f"shapes {px.shape} and {ptheta.shape}"
+            raise fail("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+
+
+COMPLEX_STEP = 1e-100
+
+
+def complex_step_jacobian(function: Any, x: np.ndarray, name: str) -> np.ndarray:
+    """`(n, d, d)` derivatives `J[j, i, k] = dF_i/dx_k` at `(n, d)` points by the complex step.
+
+    Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions,
+    SIAM Review 40 (1998), 110-112, doi:10.1137/S003614459631241X.
+    """
+    n, d = x.shape
+    out = np.empty((n, d, d))
+    for k in range(d):
+        z = x.astype(np.complex128)
+        z[:, k] += 1j * COMPLEX_STEP
+        out[:, :, k] = complex_value(function, z, name).imag / COMPLEX_STEP
+    return out
+
+
+def complex_value(function: Any, argument: np.ndarray, name: str) -> np.ndarray:
+    """`function(argument)` at a complex argument; functions that refuse complex numbers are not analytic."""
+    try:
+        return np.asarray(function(argument), dtype=np.complex128)
+    except TypeError as error:
+        raise not_analytic(name, f"it refuses complex arguments ({error})") from None
+
+
+def check_derivative(name: str, function: Any, jacobian: np.ndarray, x: np.ndarray) -> None:
+    """Compare `(n, d, m)` derivatives of `function` at `x` `(n, m)` with central differences, once; raise NotAnalyticError."""
+    step = 1e-6
+    for k in range(x.shape[1]):
+        shift = step * np.eye(x.shape[1])[k]
+        difference = (np.asarray(function(x + shift)) - np.asarray(function(x - shift))) / (2 * step)
+        gap = np.abs(difference - jacobian[:, :, k]).max()
+        if not gap <= 1e-5 * (1 + np.abs(difference).max()):
+            raise not_analytic(name, f"derivative {k} differs from a finite difference by {gap:.1e}")
+
+
+def not_analytic(name: str, reason: str) -> NotAnalyticError:
+    return NotAnalyticError(
+        f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
+        "(no abs, conjugate, real part, sign or comparison of its arguments), or pass its derivatives."
+    )

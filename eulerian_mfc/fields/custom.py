@@ -1,0 +1,97 @@
+"""A user's own field, from a NumPy function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._validate import fail, integer
+from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
+
+
+@dataclass(frozen=True)
+class CustomField(Field):
+    """`F(t, theta, x) = function(t, theta, x)`.
+
+    Parameters
+    ----------
+    function : `(t, theta (m,), x (n, d)) -> (n, d)`.
+    dim : the dimension d.
+    size : the number m of parameters.
+    state_jacobian : `(t, theta, x) -> (n, d, d)`, entries dF_a/dx_b; by the complex step where not given.
+    parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by the complex step where not given.
+    speed : a bound of `|F_i|` for every control, where there is one.
+    names : one name a parameter.
+
+    Derivatives are compared once with central differences at random points.
+
+    Raises
+    ------
+    NotAnalyticError
+        If they disagree: the function is not analytic there, or the derivative that was passed is wrong.
+    """
+
+    function: Callable[[float, np.ndarray, np.ndarray], np.ndarray]
+    dim: int
+    size: int
+    state_jacobian: Callable[[float, np.ndarray, np.ndarray], np.ndarray] | None = None
+    parameter_jacobian: Callable[[float, np.ndarray, np.ndarray], np.ndarray] | None = None
+    speed: float | None = None
+    names: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+        integer("size", self.size)
+        if not callable(self.function):
+            raise fail("function", self.function, "a function (t, theta, x) -> velocities")
+        if self.names is not None and len(self.names) != self.size:
+            raise fail("names", self.names, f"{self.size} names")
+        rng = np.random.default_rng(0)
+        x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
+        value = np.asarray(self.function(t, theta, x))
+        if value.shape != x.shape:
+            raise fail("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
+        check_derivative("function (in x)", lambda z: self.function(t, theta, z), self._in_state(t, theta, x), x)
+        # Differences in theta: the same point for every row, so that rows stand for parameter vectors.
+        jacobian = self._in_parameters(t, theta, x[:1])
+        at_point = lambda rows: np.concatenate([np.asarray(self.function(t, row, x[:1])) for row in rows])  # noqa: E731
+        check_derivative("function (in theta)", at_point, jacobian, theta[None])
+
+    @property
+    def parameters(self) -> int:
+        return self.size
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return super().parameter_names if self.names is None else tuple(self.names)
+
+    @property
+    def speed_bound(self) -> float | None:  # type: ignore[override]
+        return self.speed
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.function(t, theta, x), dtype=np.float64)
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        px = np.einsum("nab,na->nb", self._in_state(t, theta, x), p)
+        return px, np.einsum("nai,na->i", self._in_parameters(t, theta, x), p)
+
+    def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if self.state_jacobian is not None:
+            return np.asarray(self.state_jacobian(t, theta, x), dtype=np.float64)
+        return complex_step_jacobian(lambda z: self.function(t, theta, z), x, "function (in x)")
+
+    def _in_parameters(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        if self.parameter_jacobian is not None:
+            return np.asarray(self.parameter_jacobian(t, theta, x), dtype=np.float64)
+        out = np.empty((*x.shape, self.size))
+        for i in range(self.size):
+            shifted = theta.astype(np.complex128)
+            shifted[i] += 1j * COMPLEX_STEP
+            value = complex_value(lambda c: self.function(t, c, x), shifted, "function (in theta)")
+            out[:, :, i] = value.imag / COMPLEX_STEP
+        return out

@@ -1,0 +1,77 @@
+"""Fields that are linear in the control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._validate import fail, integer
+from .base import Field, check_derivative, complex_step_jacobian
+
+VectorField = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class LinearControlField(Field):
+    """`F(u, x) = sum_i u_i F_i(x)`.
+
+    Parameters
+    ----------
+    fields : the vector fields F_i, functions `(n, d) -> (n, d)`.
+    dim : the dimension d.
+    jacobians : their derivatives, functions `(n, d) -> (n, d, d)` with entries dF_a/dx_b; the complex step is used,
+        and checked once against finite differences, where they are not given.
+
+    Raises
+    ------
+    NotAnalyticError
+        If a field has no usable complex-step derivative.
+    """
+
+    fields: Sequence[VectorField]
+    dim: int
+    jacobians: Sequence[VectorField] | None = None
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+        fields = tuple(self.fields)
+        if not fields or not all(callable(f) for f in fields):
+            raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
+        object.__setattr__(self, "fields", fields)
+        if self.jacobians is not None and len(tuple(self.jacobians)) != len(fields):
+            raise fail("jacobians", f"{len(tuple(self.jacobians))} functions", f"one for each of the {len(fields)} fields")
+        x = np.random.default_rng(0).normal(size=(5, self.dim))
+        for i, f in enumerate(fields):
+            value = np.asarray(f(x))
+            if value.shape != x.shape:
+                raise fail(f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
+            check_derivative(f"fields[{i}]", f, self._jacobian(i, x), x)
+
+    def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
+        if self.jacobians is not None:
+            return np.asarray(self.jacobians[i](x))
+        return complex_step_jacobian(self.fields[i], x, f"fields[{i}]")
+
+    @property
+    def parameters(self) -> int:
+        return len(self.fields)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"u{i + 1}" for i in range(len(self.fields)))
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        out = theta[0] * self.fields[0](x)
+        for u, f in zip(theta[1:], self.fields[1:], strict=True):
+            out = out + u * f(x)
+        return out
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        px = np.zeros_like(p)
+        for i, u in enumerate(theta):
+            px += u * np.einsum("nab,na->nb", self._jacobian(i, x), p)
+        return px, np.array([np.vdot(f(x), p) for f in self.fields])

@@ -1,0 +1,117 @@
+"""The layer of a residual network as a vector field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import expit
+
+from .._validate import choice, integer
+from .base import Field
+
+
+class Activation(NamedTuple):
+    """A scalar function, its derivative, and a bound of its modulus.
+
+    `value(z)` may overwrite z. `slope(argument, value)` gets a function that computes z where it needs it.
+    """
+
+    value: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
+    bound: float | None
+
+
+def _tanh_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
+    out = np.multiply(value, value)
+    return np.subtract(1.0, out, out=out)
+
+
+def _swish_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
+    s = expit(argument())
+    return s + value * (1.0 - s)
+
+
+ACTIVATIONS = {
+    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, 1.0),
+    "sigmoid": Activation(expit, lambda argument, value: value * (1.0 - value), 1.0),
+    "relu": Activation(lambda z: np.maximum(z, 0.0), lambda argument, value: (value > 0.0).astype(np.float64), None),
+    "softplus": Activation(lambda z: np.logaddexp(0.0, z), lambda argument, value: -np.expm1(-value), None),
+    "swish": Activation(lambda z: z * expit(z), _swish_slope, None),
+    "sin": Activation(np.sin, lambda argument, value: np.cos(argument()), 1.0),
+}
+
+
+def split_matrix_bias(theta: np.ndarray, dim: int, bias: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None."""
+    matrix = theta[: dim * dim].reshape(dim, dim)
+    return matrix, theta[dim * dim :, None] if bias else None
+
+
+def matrix_bias_names(dim: int, bias: bool) -> tuple[str, ...]:
+    single = dim == 1
+    matrix = ["W" if single else f"W{i + 1}{j + 1}" for i in range(dim) for j in range(dim)]
+    return tuple(matrix + (["b" if single else f"b{i + 1}" for i in range(dim)] if bias else []))
+
+
+@dataclass(frozen=True)
+class NeuralField(Field):
+    """`F(theta, x) = sigma(W x + b)`, sigma applied to each component; theta = (W row by row, b).
+
+    Parameters
+    ----------
+    dim : the dimension d of the state.
+    activation : "tanh", "sigmoid", "relu", "softplus", "swish" or "sin".
+    bias : whether there is a b; m = d^2 + d with it, d^2 without.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161.
+    """
+
+    dim: int = 1
+    activation: str = "tanh"
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+        choice("activation", self.activation, ACTIVATIONS)
+        choice("bias", self.bias, (True, False))
+
+    @property
+    def parameters(self) -> int:
+        return self.dim * (self.dim + int(self.bias))
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return matrix_bias_names(self.dim, self.bias)
+
+    @property
+    def speed_bound(self) -> float | None:  # type: ignore[override]
+        return ACTIVATIONS[self.activation].bound
+
+    def _argument(self, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        matrix, shift = split_matrix_bias(theta, self.dim, self.bias)
+        z = matrix @ x.T
+        if shift is not None:
+            z += shift
+        return z
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return ACTIVATIONS[self.activation].value(self._argument(theta, x)).T
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        activation = ACTIVATIONS[self.activation]
+        q = activation.slope(lambda: self._argument(theta, x), value.T)
+        q *= p.T
+        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
+        slope = (q @ x).ravel()
+        return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": "neural", **asdict(self)}

@@ -1,0 +1,140 @@
+"""Uniform Cartesian boxes in one, two and three dimensions, with the unknowns at the cell centres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._validate import array, fail, integer, positive
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+
+
+@dataclass(frozen=True)
+class CartesianMesh:
+    """A box cut into equal cells; unknowns live at the cell centres.
+
+    Parameters
+    ----------
+    bounds : sequence of (low, high), one pair an axis; one to three axes. Units: those of the state.
+    cells : number of cells of every axis, or one number an axis.
+
+    Attributes
+    ----------
+    dim : number of axes d.
+    shape : cells an axis, `(n_1, ..., n_d)`; arrays on the mesh are `(R, *shape)`.
+    widths : `(d,)`, the cell widths h.
+    centres : `(size, d)`, the cell centres as rows, the last axis running fastest.
+
+    Examples
+    --------
+    >>> mesh = CartesianMesh([(-1.0, 1.0)], cells=4)
+    >>> mesh.centres[:, 0]
+    array([-0.75, -0.25,  0.25,  0.75])
+    """
+
+    bounds: Sequence[tuple[float, float]]
+    cells: int | Sequence[int] = field(default=100)
+
+    def __post_init__(self) -> None:
+        box = array("bounds", self.bounds, ndim=2)
+        if box.shape[1] != 2 or not 1 <= len(box) <= 3:
+            raise fail("bounds", self.bounds, "one to three pairs (low, high)")
+        if not (box[:, 0] < box[:, 1]).all():
+            raise fail("bounds", self.bounds, "low < high on every axis")
+        counts = [self.cells] * len(box) if np.ndim(self.cells) == 0 else list(self.cells)  # type: ignore[arg-type]
+        if len(counts) != len(box):
+            raise fail("cells", self.cells, f"one number, or {len(box)} numbers for {len(box)} axes")
+        counts = [integer("cells", n) for n in counts]
+        object.__setattr__(self, "bounds", tuple((float(a), float(b)) for a, b in box))
+        object.__setattr__(self, "cells", tuple(counts))
+
+    @property
+    def dim(self) -> int:
+        return len(self.bounds)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.cells  # type: ignore[return-value]
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @cached_property
+    def widths(self) -> np.ndarray:
+        return np.array([(b - a) / n for (a, b), n in zip(self.bounds, self.shape, strict=True)])
+
+    @property
+    def volume(self) -> float:
+        """The volume of one cell."""
+        return float(np.prod(self.widths))
+
+    def faces(self, axis: int) -> np.ndarray:
+        """`(n + 1,)`: the coordinates of the faces across `axis`."""
+        return np.linspace(*self.bounds[axis], self.shape[axis] + 1)
+
+    def axis(self, axis: int) -> np.ndarray:
+        """`(n,)`: the coordinates of the cell centres along `axis`."""
+        (low, _), n = self.bounds[axis], self.shape[axis]
+        return low + self.widths[axis] * (np.arange(n) + 0.5)
+
+    @cached_property
+    def centres(self) -> np.ndarray:
+        # Rows to the reader, columns in memory: whole-array operations on one coordinate stay contiguous.
+        grid = np.meshgrid(*(self.axis(k) for k in range(self.dim)), indexing="ij")
+        return np.stack([g.ravel() for g in grid]).T
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """`(n,)` booleans: whether each of the `(n, d)` points lies in the closed box."""
+        low, high = np.array(self.bounds).T
+        return ((points >= low) & (points <= high)).all(axis=1)
+
+    def near_boundary(self, cells: int) -> np.ndarray:
+        """`shape` booleans: the cells within `cells` cells of the boundary."""
+        mask = np.ones(self.shape, dtype=bool)
+        mask[tuple(slice(cells, max(n - cells, cells)) for n in self.shape)] = False
+        return mask
+
+    @classmethod
+    def covering(
+        cls,
+        problem: Problem,
+        cells: int | Sequence[int],
+        *,
+        speed: float | Sequence[float] | None = None,
+        tolerance: float = 1e-14,
+    ) -> CartesianMesh:
+        """The box that holds the law moved by at most `T sup|F|`, with half the outermost cells to spare.
+
+        Parameters
+        ----------
+        problem : its law gives the box that holds all mass but `tolerance`, its horizon the time T.
+        cells : as for the constructor.
+        speed : bound of `|F_i|` (one number, or one an axis), needed where the field has no a priori bound
+            (activations that grow, fields that are linear in the control).
+        tolerance : share of the mass that may lie outside before it moves.
+
+        Raises
+        ------
+        ArgumentError
+            If the field has no bound of its own and `speed` is not given.
+        """
+        known = problem.field.speed_bound if speed is None else speed
+        if known is None:
+            raise fail(
+                "speed",
+                None,
+                f"a bound of |F| on the trajectories: {type(problem.field).__name__} has no bound for all controls",
+            )
+        speeds = np.broadcast_to(array("speed", known, ndim=(0, 1)), problem.field.dim)
+        tolerance = positive("tolerance", tolerance)
+        box = problem.law.box(tolerance) + problem.horizon * speeds[:, None] * np.array([-1.0, 1.0])
+        counts = np.broadcast_to(np.asarray(cells), len(box))
+        spare = (box[:, 1] - box[:, 0]) / np.maximum(counts - 1, 1) / 2
+        return cls([(a - s, b + s) for (a, b), s in zip(box, spare, strict=True)], cells)

@@ -1,0 +1,244 @@
+"""The discrete optimality system: the only thing a solver sees."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._validate import array, choice, fail, integer
+from .characteristics import TABLEAUX, Flow, Layer, LayerMap
+from .continuity import PushForward
+from .errors import DomainError, NonFiniteError
+from .meshes import CartesianMesh
+from .problem import Problem
+from .transport import SemiLagrangian
+
+#: share of the law's mass that may lie outside the mesh
+MASS_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost and its parts: `total = terminal + penalty`."""
+
+    terminal: float
+    penalty: float
+
+    @property
+    def total(self) -> float:
+        return self.terminal + self.penalty
+
+
+def as_layer_map(layer_map: Any) -> LayerMap:
+    """A LayerMap, from itself or from a method's name."""
+    if isinstance(layer_map, LayerMap):
+        return layer_map
+    return LayerMap(choice("layer_map", layer_map, TABLEAUX))
+
+
+class ControlledSystem(ABC):
+    """What the mesh and the particles share: layers, the penalty, and the control's shape `(layers, m)`.
+
+    A solver needs no more than `cost_and_gradient`, `residual` and, for shooting, `layer_updates`.
+    """
+
+    def __init__(self, problem: Problem, layers: int, layer_map: Any) -> None:
+        if not isinstance(problem, Problem):
+            raise fail("problem", problem, "a Problem")
+        self.problem = problem
+        self.layers = integer("layers", layers)
+        self.flow = Flow(problem.field, as_layer_map(layer_map))
+        self.dt = problem.horizon / self.layers
+        self.times = np.linspace(0.0, problem.horizon, self.layers + 1)
+
+    def control(self, value: Any) -> np.ndarray:
+        """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
+        out = array("control", value, ndim=(0, 1, 2))
+        shape = (self.layers, self.problem.parameters)
+        if out.ndim == 1 and len(out) != shape[1] or out.ndim == 2 and out.shape != shape:
+            raise fail("control", f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
+        return np.array(np.broadcast_to(out, shape))
+
+    def layer(self, n: int, theta: np.ndarray) -> Layer:
+        """Layer n with the parameters theta `(m,)`."""
+        return Layer(float(self.times[n]), self.dt, theta)
+
+    def penalty_cost(self, control: np.ndarray) -> float:
+        """`1/2 int lambda |theta|^2 dt`."""
+        return 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
+
+    def residual(self, gradient: np.ndarray) -> float:
+        """Largest entry of `lambda theta + int D_theta F^T grad psi dmu` (layer means), from the gradient `(layers, m)`."""
+        return float(np.abs(gradient).max()) / self.dt
+
+    @abstractmethod
+    def cost(self, control: Any) -> Cost:
+        """The cost's parts."""
+
+    @abstractmethod
+    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+        """`J` and `dJ/dcontrol`, `(layers, m)`."""
+
+    def _located(self, n: int, error: NonFiniteError) -> NonFiniteError:
+        return NonFiniteError(f"layer {n} of {self.layers} (t = {self.times[n]:g}): {error}")
+
+
+class OptimalitySystem(ControlledSystem):
+    """A problem on a mesh with layers and schemes: cost, gradient, densities, potentials, layer-wise updates.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    mesh : the mesh of the state space; it must hold the law up to `MASS_TOLERANCE`.
+    layers : number M of layers, on each of which the control is constant.
+    continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
+    transport : backward scheme; quintic splines by default.
+    layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
+
+    With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
+    `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>` is the derivative of the discrete J.
+
+    Raises
+    ------
+    DomainError
+        If more than `MASS_TOLERANCE` of the law lies outside the mesh.
+    NonFiniteError
+        During an evaluation, naming the layer, if characteristics are not finite.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        mesh: CartesianMesh,
+        layers: int,
+        *,
+        continuity: PushForward | None = None,
+        transport: SemiLagrangian | None = None,
+        layer_map: Any = "rk4",
+    ) -> None:
+        super().__init__(problem, layers, layer_map)
+        if not isinstance(mesh, CartesianMesh):
+            raise fail("mesh", mesh, "a CartesianMesh")
+        if mesh.dim != problem.field.dim:
+            raise fail("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
+        self.mesh = mesh
+        self.transport_scheme = SemiLagrangian() if transport is None else transport
+        self.continuity_scheme = PushForward() if continuity is None else continuity
+        for name, scheme, kind in (
+            ("transport", self.transport_scheme, SemiLagrangian),
+            ("continuity", self.continuity_scheme, PushForward),
+        ):
+            if not isinstance(scheme, kind):
+                raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{kind.__name__}()")
+        self.transport = self.transport_scheme.on(mesh, self.flow)
+        self.continuity = self.continuity_scheme.on(self.transport)
+        self._bind_law()
+
+    def _bind_law(self) -> None:
+        separable = self.problem.separable
+        rule = self.problem.law.quadrature(self.continuity.lines)
+        outside = float(rule.w[~self.mesh.contains(rule.x)].sum())
+        if outside > MASS_TOLERANCE:
+            box = self.problem.law.box(MASS_TOLERANCE)
+            needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in box)
+            raise DomainError(
+                f"mesh: {outside:.2e} of the law's mass lies outside the box {self.mesh.bounds}, expected at most "
+                f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
+                "see CartesianMesh.covering"
+            )
+        #: the constant part of the cost, E[c_0(Y)]
+        self.offset = float(rule.w @ separable.offset(rule.y))
+        #: `(R, *shape)`: masses at time 0
+        self.initial_masses = self.continuity.initial(rule, separable.moments(rule.y))
+        #: `(R, *shape)`: potentials at the final time
+        self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
+        if not np.isfinite(self.final_potentials).all():
+            raise NonFiniteError("the loss is not finite on the mesh")
+
+    @property
+    def adjoint(self) -> bool:
+        """Whether the two schemes are each other's transpose, so that the gradient is that of the discrete cost."""
+        return self.continuity_scheme.adjoint
+
+    def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Forward sweep: masses `(layers + 1, R, *shape)`, and the moduli that met the boundary, `(layers, R)`."""
+        theta = self.control(control)
+        out = np.empty((self.layers + 1, *self.initial_masses.shape))
+        crossed = np.empty((self.layers, len(self.initial_masses)))
+        out[0] = self.initial_masses
+        for n in range(self.layers):
+            try:
+                out[n + 1], crossed[n] = self.continuity.step(self.layer(n, theta[n]), out[n])
+            except NonFiniteError as error:
+                raise self._located(n, error) from None
+        return out, crossed
+
+    def potentials(self, control: Any) -> np.ndarray:
+        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time."""
+        theta = self.control(control)
+        out = np.empty((self.layers + 1, *self.final_potentials.shape))
+        out[-1] = self.final_potentials
+        for n in range(self.layers - 1, -1, -1):
+            out[n] = self.transport.step(self.layer(n, theta[n]), out[n + 1])
+        return out
+
+    def cost(self, control: Any) -> Cost:
+        theta = self.control(control)
+        masses = self.initial_masses
+        for n in range(self.layers):
+            try:
+                masses, _ = self.continuity.step(self.layer(n, theta[n]), masses)
+            except NonFiniteError as error:
+                raise self._located(n, error) from None
+        return self._cost(theta, masses)
+
+    def _cost(self, theta: np.ndarray, final_masses: np.ndarray) -> Cost:
+        terminal = self.offset + float(np.vdot(self.final_potentials, final_masses))
+        return Cost(terminal, self.penalty_cost(theta))
+
+    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+        """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
+        theta = self.control(control)
+        masses, _ = self.masses(theta)
+        gradient = np.empty_like(theta)
+        psi = self.final_potentials
+        for n in range(self.layers - 1, -1, -1):
+            psi, slope = self.transport.step_with_slope(self.layer(n, theta[n]), psi, masses[n])
+            gradient[n] = self.dt * self.problem.penalties * theta[n] + slope
+        if not np.isfinite(gradient).all():
+            n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
+            raise self._located(n, NonFiniteError("the gradient is not finite"))
+        return self._cost(theta, masses[-1]).total, gradient
+
+    def layer_updates(self, control: Any) -> tuple[float, np.ndarray, list[Hamiltonian]]:
+        """Cost, gradient, and the discrete Hamiltonian of every layer, at the densities and potentials of `control`."""
+        theta = self.control(control)
+        masses, _ = self.masses(theta)
+        potentials = self.potentials(theta)
+        hamiltonians = [Hamiltonian(self, n, masses[n], potentials[n + 1]) for n in range(self.layers)]
+        gradient = np.stack([h(row)[1] for h, row in zip(hamiltonians, theta, strict=True)])
+        return self._cost(theta, masses[-1]).total, gradient, hamiltonians
+
+
+class Hamiltonian:
+    """One layer's `H_n(theta) = lambda dt / 2 |theta|^2 + sum_r <(I psi_r^{n+1}) o Phi_theta, m_r^n>`.
+
+    Its derivative at the layer's own control is that of the discrete cost (on an adjoint pair), so that its stationary
+    points are exactly the discrete optimum's; no time quadrature is left inside the layer.
+    """
+
+    def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
+        self._system, self._n = system, n
+        self._points, self._weights = system.continuity.measure(masses)
+        self._coefficients = system.transport.interpolation.coefficients(psi)
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """`H_n(theta)` and its derivative `(m,)`."""
+        system = self._system
+        layer = system.layer(self._n, theta)
+        value, slope = system.transport.pairing(layer, self._coefficients, self._points, self._weights)
+        weighted = system.problem.penalties * theta
+        return value + 0.5 * system.dt * float(theta @ weighted), slope + system.dt * weighted

@@ -1,0 +1,74 @@
+"""The Lagrangian twin: the same problem on samples or quadrature points instead of a mesh."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._validate import fail
+from .laws import LabelledRule
+from .optimality import ControlledSystem, Cost
+from .problem import Problem
+
+
+class ParticleSystem(ControlledSystem):
+    """`J(theta) = sum_i w_i loss(X_i(T), y_i) + penalty`, each X_i moved by the layer maps; exact gradient.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    layers : number of layers.
+    layer_map : as for OptimalitySystem.
+    samples : number of random samples of the law; without it, the law's own quadrature rule (for an Empirical law
+        its samples), which gives the mean-field problem with no mesh at all.
+    seed : seed of the samples.
+
+    Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting) need a mesh.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        layers: int,
+        *,
+        layer_map: Any = "rk4",
+        samples: int | None = None,
+        seed: int | np.random.Generator | None = None,
+    ) -> None:
+        super().__init__(problem, layers, layer_map)
+        if samples is None:
+            if seed is not None:
+                raise fail("seed", seed, "no seed where `samples` is not given: the quadrature rule is not random")
+            self.rule = problem.law.quadrature()
+        else:
+            x, y = problem.law.sample(samples, seed)
+            self.rule = LabelledRule(x, np.full(samples, 1.0 / samples), y)
+        # Columns contiguous in memory, as everywhere that fields are evaluated.
+        self.rule = self.rule._replace(x=np.asfortranarray(self.rule.x))
+
+    def cost(self, control: Any) -> Cost:
+        theta = self.control(control)
+        x = self.rule.x
+        for n in range(self.layers):
+            x = self.flow(self.layer(n, theta[n]), x)
+        return self._cost(theta, x)
+
+    def _cost(self, theta: np.ndarray, x: np.ndarray) -> Cost:
+        return Cost(float(self.rule.w @ self.problem.loss.value(x, self.rule.y)), self.penalty_cost(theta))
+
+    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+        """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
+        theta = self.control(control)
+        gradient = self.dt * self.problem.penalties * theta
+        starts, x = [], self.rule.x
+        for n in range(self.layers):
+            starts.append(x)
+            x = self.flow(self.layer(n, theta[n]), x)
+        p = (self.rule.w * self.problem.loss.gradient(x, self.rule.y).T).T
+        for n in range(self.layers - 1, -1, -1):
+            layer = self.layer(n, theta[n])
+            _, stages = self.flow.with_stages(layer, starts[n])
+            p, slope = self.flow.pullback(layer, stages, p)
+            gradient[n] += slope
+        return self._cost(theta, x).total, gradient

@@ -1,0 +1,67 @@
+"""Composite Gauss-Legendre rules on boxes, and rules on balls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+
+#: Gauss points a panel, by dimension; panels are at most `PANEL` times the law's own scale
+POINTS = {1: 8, 2: 5, 3: 4}
+PANEL = 0.4
+
+
+def panels(low: float, high: float, longest: float, lines: np.ndarray | None) -> np.ndarray:
+    """Panel ends on [low, high]: none longer than `longest`, and one at each of the `lines` inside."""
+    ends = np.array([low, high])
+    if lines is not None:
+        inside = lines[(lines > low) & (lines < high)]
+        ends = np.unique(np.concatenate([ends, inside]))
+        ends = ends[np.concatenate([[True], np.diff(ends) > 1e-13 * (high - low)])]
+        ends[-1] = high
+    counts = np.maximum(np.ceil(np.diff(ends) / longest - 1e-9).astype(int), 1)
+    pieces = [np.linspace(a, b, n, endpoint=False) for a, b, n in zip(ends[:-1], ends[1:], counts, strict=True)]
+    return np.concatenate([*pieces, [high]])
+
+
+def composite(ends: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights on every panel between `ends`."""
+    nodes, weights = leggauss(points)
+    half = np.diff(ends)[:, None] / 2
+    return (ends[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
+
+
+def box_rule(
+    bounds: np.ndarray, longest: np.ndarray, lines: Sequence[np.ndarray] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tensor-product composite rule on a box: `(N, d)` points and `(N,)` weights."""
+    dim = len(bounds)
+    rules = [
+        composite(panels(*bounds[k], longest[k], None if lines is None else lines[k]), POINTS[dim]) for k in range(dim)
+    ]
+    nodes = np.meshgrid(*(r[0] for r in rules), indexing="ij")
+    weights = rules[0][1]
+    for _, w in rules[1:]:
+        weights = np.multiply.outer(weights, w)
+    return np.stack([g.ravel() for g in nodes]).T, weights.ravel()
+
+
+def ball_rule(
+    dim: int, radius: float, longest: float, density: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rule on a ball about the origin in two or three dimensions against a density of |x|: polar product rule."""
+    r, wr = composite(panels(0.0, radius, longest, None), 8)
+    wr = wr * density(r) * r ** (dim - 1)
+    turns = max(48, int(np.ceil(2 * np.pi * radius / longest)) * 4)
+    angle = 2 * np.pi * (np.arange(turns) + 0.5) / turns
+    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    if dim == 2:
+        directions, wd = circle, np.full(turns, 2 * np.pi / turns)
+    else:
+        height, wh = leggauss(turns // 2)
+        ring = np.sqrt(1 - height**2)[:, None, None] * circle
+        directions = np.concatenate([ring, np.broadcast_to(height[:, None, None], (*ring.shape[:2], 1))], axis=2).reshape(-1, 3)
+        wd = np.repeat(wh * 2 * np.pi / turns, turns)
+    points = (r[:, None, None] * directions).reshape(-1, dim)
+    return points, np.multiply.outer(wr, wd).ravel()

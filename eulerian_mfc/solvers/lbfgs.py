@@ -1,0 +1,66 @@
+"""Limited-memory BFGS on the discrete cost, finished by Newton steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from .._validate import integer
+from .base import Point, Recorder, Solver
+from .newton import polish
+
+#: residual, relative to max(1, |J|), below which cost differences are round-off and Newton steps take over
+HANDOVER = 1e-6
+
+
+@dataclass(frozen=True)
+class LBFGS(Solver):
+    """SciPy's L-BFGS-B in the penalty's metric, then truncated Newton steps for the last digits.
+
+    Parameters
+    ----------
+    memory : pairs kept.
+
+    References
+    ----------
+    R. H. Byrd, P. Lu, J. Nocedal, C. Zhu, A limited memory algorithm for bound constrained optimization,
+    SIAM J. Sci. Comput. 16 (1995), 1190-1208, doi:10.1137/0916069.
+    """
+
+    memory: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integer("memory", self.memory)
+
+    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        scale = np.broadcast_to(1.0 / np.sqrt(system.dt * system.problem.penalties), initial.shape)
+        best: list[Point] = [recorder.evaluate(initial)]
+        recorder.record(best[0])
+        handover = max(recorder.tol, HANDOVER)
+
+        def close(point: Point) -> bool:
+            return point.residual <= handover * max(1.0, abs(point.cost))
+
+        def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
+            point = recorder.evaluate(z.reshape(initial.shape) * scale)
+            return point.cost, (point.gradient * scale).ravel()
+
+        def after(intermediate_result: Any) -> None:
+            point = recorder.evaluate(intermediate_result.x.reshape(initial.shape) * scale)
+            best[0] = point
+            recorder.record(point)
+            if close(point):
+                raise StopIteration
+
+        if not close(best[0]):
+            options = {"maxcor": self.memory, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations, "ftol": 0.0, "gtol": 0.0}
+            result = minimize(objective, (initial / scale).ravel(), jac=True, method="L-BFGS-B", callback=after, options=options)
+            if not close(best[0]) and len(recorder.history) > self.max_iterations:
+                return f"the limit of {self.max_iterations} iterations is reached"
+            reason = f"L-BFGS-B stopped ({result.message})"
+        point, ending = polish(recorder, best[0])
+        return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"

@@ -1,0 +1,112 @@
+"""The main entry: a problem, a mesh and layers in, a certified solution out."""
+
+from __future__ import annotations
+
+import platform
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ._validate import fail
+from .continuity import PushForward
+from .errors import BoundaryMassWarning
+from .meshes import CartesianMesh
+from .optimality import OptimalitySystem
+from .problem import Problem
+from .solution import BOUNDARY_CELLS, Solution
+from .solvers import LBFGS, Solver
+from .solvers.base import Callback
+from .transport import SemiLagrangian
+from .version import __version__
+
+#: share of mass near the boundary, or across it, above which `solve` warns
+BOUNDARY_TOLERANCE = 1e-6
+
+
+def solve(
+    problem: Problem,
+    mesh: CartesianMesh,
+    layers: int,
+    *,
+    continuity: PushForward | None = None,
+    transport: SemiLagrangian | None = None,
+    layer_map: Any = "rk4",
+    solver: Solver | None = None,
+    initial: Any = 0.1,
+    callback: Callback | None = None,
+) -> Solution:
+    """Solve the optimality system of a problem on a mesh.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    mesh : the mesh of the state space.
+    layers : number of layers, on each of which the control is constant.
+    continuity : forward scheme; by default the transpose of `transport`.
+    transport : backward scheme; quintic splines by default.
+    layer_map : "euler", "midpoint", "rk4" or a LayerMap.
+    solver : LBFGS() by default.
+    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
+        Zero is a critical point of many problems; the default is 0.1 everywhere.
+    callback : called with an `Iteration` at the end of each.
+
+    Returns
+    -------
+    Solution
+        `converged` says whether the optimality residual is below the solver's tolerance; a run that is interrupted,
+        diverges or meets NaN returns its best control with `converged=False` and the reason in `message`.
+
+    Raises
+    ------
+    ArgumentError, DomainError
+        Before any work, for arguments that are wrong or do not fit together.
+    NonFiniteError
+        If not even the initial control can be evaluated.
+
+    Warns
+    -----
+    BoundaryMassWarning
+        If mass came near the boundary of the mesh or crossed it.
+    """
+    chosen = LBFGS() if solver is None else solver
+    if not isinstance(chosen, Solver):
+        raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
+    if callback is not None and not callable(callback):
+        raise fail("callback", callback, "a function of one Iteration")
+    system = OptimalitySystem(
+        problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map
+    )
+    start = system.control(initial.control if isinstance(initial, Solution) else initial)
+    outcome = chosen.solve(system, start, callback)
+    solution = Solution.from_outcome(system, outcome, describe(system, chosen))
+    touched = max(solution.certificate.mass_crossed, solution.certificate.mass_near_boundary)
+    if touched > BOUNDARY_TOLERANCE:
+        warnings.warn(
+            f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed "
+            "it: use a larger box (CartesianMesh.covering sizes one)",
+            BoundaryMassWarning,
+            stacklevel=2,
+        )
+    return solution
+
+
+def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
+    """What was solved and how, in words, for reports and files."""
+    problem = system.problem
+    penalty = np.unique(problem.penalties)
+    return {
+        "field": repr(problem.field),
+        "law": type(getattr(problem.law, "law", problem.law)).__name__,
+        "loss": type(problem.loss).__name__,
+        "fields on the mesh": ", ".join(problem.separable.names),
+        "penalty": ", ".join(f"{v:g}" for v in penalty),
+        "horizon": f"{problem.horizon:g}",
+        "mesh": f"{' x '.join(map(str, system.mesh.shape))} cells on {system.mesh.bounds}",
+        "layers": str(system.layers),
+        "layer map": repr(system.flow.layer_map),
+        "transport": repr(system.transport_scheme),
+        "continuity": repr(system.continuity_scheme),
+        "solver": repr(solver),
+        "versions": f"eulerian_mfc {__version__}, numpy {np.__version__}, Python {platform.python_version()}",
+    }

@@ -1,0 +1,213 @@
+"""Compiled kernels of tensor-product interpolation: they see arrays, never a field, a law or a label.
+
+One set of loops serves one, two and three dimensions: a missing leading axis has one point and degree 0. The number
+of basis functions an axis arrives as the length of a tuple, which is part of its type: the compiler then knows every
+inner loop's length and unrolls it, which is four times faster than the same loops with lengths known at run time.
+
+Positions arrive as `(d, n)` contiguous rows. Feet outside the hull of the nodes are clamped to it, axis by axis,
+and the derivative across a clamped axis is zero, which is the exact derivative of the clamped map.
+"""
+
+import numpy as np
+from numba import njit
+
+# Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
+FAST = {"contract", "reassoc", "nsz", "arcp"}
+
+
+@njit(cache=True, fastmath=FAST)
+def _clamp(s, count):
+    """Index coordinate moved into [0, count - 1]."""
+    return min(max(s, 0.0), count - 1.0)
+
+
+@njit(cache=True, fastmath=FAST, inline="always")
+def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
+    """Fill the values (and slopes) of the basis functions at the clamped coordinate `s`; return where they start."""
+    degree = len(size) - 1
+    if degree == 0:
+        weights[0] = 1.0
+        return 0
+    inside = _clamp(s, count)
+    start = max(0, min(int(inside) - (degree - 1) // 2, count - degree - 1))
+    u = inside - start - 0.5 * degree
+    pieces = table[kind[start]]
+    for j in range(len(size)):
+        value = pieces[degree, j]
+        slope = 0.0
+        for power in range(degree - 1, -1, -1):
+            slope = slope * u + value
+            value = value * u + pieces[power, j]
+        weights[j] = value
+        if with_slopes:
+            slopes[j] = slope if inside == s else 0.0
+    return start
+
+
+@njit(cache=True, fastmath=FAST)
+def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, clamped):
+    """Add masses `(R, n)` at feet `(d, n)` to the coefficients `out` `(R, n0, n1, n2)`: the transpose of `gather`.
+
+    `clamped` `(R,)` grows by the masses whose feet had to be clamped (absolute values).
+    Returns the number of feet that are not finite.
+    """
+    dim, points = feet.shape
+    fields, n0, n1, n2 = out.shape
+    size0, size1, size2 = sizes
+    w0 = np.empty(len(size0))
+    w1 = np.empty(len(size1))
+    w2 = np.empty(len(size2))
+    bad = 0
+    for p in range(points):
+        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
+        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
+        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        if not np.isfinite(s0 + s1 + s2):
+            bad += 1
+            continue
+        if _clamp(s0, n0) != s0 or _clamp(s1, n1) != s1 or _clamp(s2, n2) != s2:
+            for r in range(fields):
+                clamped[r] += abs(masses[r, p])
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, False)
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, w1, size1, False)
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, w2, size2, False)
+        for r in range(fields):
+            mass = masses[r, p]
+            for j0 in range(len(size0)):
+                for j1 in range(len(size1)):
+                    share = mass * w0[j0] * w1[j1]
+                    row = out[r, i0 + j0, i1 + j1, i2:]
+                    for j2 in range(len(size2)):
+                        row[j2] += share * w2[j2]
+    return bad
+
+
+@njit(cache=True, fastmath=FAST)
+def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, sizes, values, pull):
+    """Evaluate R fields at feet `(d, n)` into `values` `(R, n)`, and sum_r m_r grad into `pull` `(d, n)`.
+
+    Returns the number of feet that are not finite.
+    """
+    dim, points = feet.shape
+    fields, n0, n1, n2 = coefficients.shape
+    size0, size1, size2 = sizes
+    w0 = np.empty(len(size0))
+    w1 = np.empty(len(size1))
+    w2 = np.empty(len(size2))
+    d0 = np.empty(len(size0))
+    d1 = np.empty(len(size1))
+    d2 = np.empty(len(size2))
+    bad = 0
+    for p in range(points):
+        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
+        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
+        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        if not np.isfinite(s0 + s1 + s2):
+            bad += 1
+            continue
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, True)
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, True)
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, True)
+        g0 = 0.0
+        g1 = 0.0
+        g2 = 0.0
+        for r in range(fields):
+            value = 0.0
+            v0 = 0.0
+            v1 = 0.0
+            v2 = 0.0
+            for j0 in range(len(size0)):
+                a = 0.0
+                a1 = 0.0
+                a2 = 0.0
+                for j1 in range(len(size1)):
+                    b = 0.0
+                    b2 = 0.0
+                    row = coefficients[r, i0 + j0, i1 + j1, i2:]
+                    for j2 in range(len(size2)):
+                        c = row[j2]
+                        b += w2[j2] * c
+                        b2 += d2[j2] * c
+                    a += w1[j1] * b
+                    a2 += w1[j1] * b2
+                    if len(size1) > 1:
+                        a1 += d1[j1] * b
+                value += w0[j0] * a
+                v2 += w0[j0] * a2
+                if len(size1) > 1:
+                    v1 += w0[j0] * a1
+                if len(size0) > 1:
+                    v0 += d0[j0] * a
+            values[r, p] = value
+            mass = masses[r, p]
+            g0 += mass * v0
+            g1 += mass * v1
+            g2 += mass * v2
+        pull[dim - 1, p] = g2 * inverse_widths[dim - 1]
+        if dim > 1:
+            pull[dim - 2, p] = g1 * inverse_widths[dim - 2]
+        if dim > 2:
+            pull[dim - 3, p] = g0 * inverse_widths[dim - 3]
+    return bad
+
+
+#: lines solved side by side where the axis is the contiguous one, so that their recurrences overlap
+LINES = 16
+
+
+@njit(cache=True, fastmath=FAST)
+def _solve_panel(lower, upper, first, last, x, transposed):
+    """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`."""
+    n, inner = x.shape
+    if transposed:
+        for i in range(n):
+            factor = upper[i, 0]
+            for q in range(inner):
+                x[i, q] *= factor
+            for j in range(i + 1, last[i] + 1):
+                factor = upper[i, j - i]
+                for q in range(inner):
+                    x[j, q] -= factor * x[i, q]
+        for i in range(n - 1, -1, -1):
+            for j in range(first[i], i):
+                factor = lower[i, j - first[i]]
+                for q in range(inner):
+                    x[j, q] -= factor * x[i, q]
+    else:
+        for i in range(n):
+            for j in range(first[i], i):
+                factor = lower[i, j - first[i]]
+                for q in range(inner):
+                    x[i, q] -= factor * x[j, q]
+        for i in range(n - 1, -1, -1):
+            for j in range(i + 1, last[i] + 1):
+                factor = upper[i, j - i]
+                for q in range(inner):
+                    x[i, q] -= factor * x[j, q]
+            factor = upper[i, 0]
+            for q in range(inner):
+                x[i, q] *= factor
+
+
+@njit(cache=True, fastmath=FAST)
+def solve_banded(lower, upper, first, last, x, transposed):
+    """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of `x` `(outer, n, inner)`.
+
+    `lower[i, :]` holds row i of L (unit diagonal) from column `first[i]`; `upper[i, :]` row i of U from the diagonal
+    to column `last[i]`, its first entry inverted.
+    """
+    outer, n, inner = x.shape
+    if inner > 1:
+        for o in range(outer):
+            _solve_panel(lower, upper, first, last, x[o], transposed)
+        return
+    panel = np.zeros((n, LINES))
+    for o in range(0, outer, LINES):
+        lines = min(LINES, outer - o)
+        for q in range(lines):
+            for i in range(n):
+                panel[i, q] = x[o + q, i, 0]
+        _solve_panel(lower, upper, first, last, panel, transposed)
+        for q in range(lines):
+            for i in range(n):
+                x[o + q, i, 0] = panel[i, q]

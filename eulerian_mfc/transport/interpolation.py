@@ -1,0 +1,182 @@
+"""Tensor-product interpolation on cell centres, its derivative, and its exact transpose.
+
+On one axis with nodes 0..n-1 (index coordinates) the interpolant is `(I psi)(s) = sum_j c_j B_j(s)` with
+`A c = psi`, `A_ij = B_j(i)`. For splines `B_j` are the B-splines of degree p on the not-a-knot knots and A is banded;
+for local Lagrange interpolation A is the identity. Either way p + 1 basis functions, the ones from
+`clip(floor(s) - (p - 1)/2, 0, n - p - 1)` on, are non-zero on an interval, and each is a polynomial there.
+
+Reference: C. de Boor, A Practical Guide to Splines, Springer 2001, chapters IX and XIII. The collocation matrix is
+totally positive, so Gaussian elimination without pivoting is stable: C. de Boor and A. Pinkus, Backward error
+analysis for totally positive linear systems, Numer. Math. 27 (1977), 485-490, doi:10.1007/BF01399609.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import factorial
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import BSpline
+
+from .._validate import choice, fail, integer
+from ..errors import NonFiniteError
+from ..meshes import CartesianMesh
+from . import _kernels
+
+DEGREES = (1, 3, 5, 7)
+INTERPOLATIONS = ("spline", "lagrange")
+
+
+class Axis(NamedTuple):
+    """The basis of one axis: `pieces[kind[start], power, j]` are polynomial coefficients about the interval's centre."""
+
+    pieces: np.ndarray
+    kind: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def cardinal(self) -> bool:
+        """Whether the coefficients are the nodal values, so that there is no system to solve."""
+        return self.lower.size == 0
+
+
+def _lagrange_pieces(degree: int) -> np.ndarray:
+    nodes = np.arange(degree + 1) - degree / 2
+    return np.linalg.inv(np.vander(nodes, increasing=True))[None]
+
+
+def _spline_pieces(count: int, degree: int) -> np.ndarray:
+    """Polynomial pieces of the not-a-knot B-splines on every interval of `count` nodes."""
+    half = (degree + 1) // 2
+    knots = np.concatenate([np.zeros(degree + 1), np.arange(half, count - half), np.full(degree + 1, count - 1.0)])
+    basis = BSpline(knots, np.eye(count), degree)
+    starts = np.arange(count - degree)
+    centres = starts + degree / 2
+    derivatives = np.stack([basis(centres, nu=k) / factorial(k) for k in range(degree + 1)], axis=1)
+    columns = starts[:, None, None] + np.arange(degree + 1)
+    return np.take_along_axis(derivatives, columns, axis=2)
+
+
+def _factorise(matrix_rows: np.ndarray, starts: np.ndarray, degree: int) -> tuple[np.ndarray, ...]:
+    """Band LU without pivoting of the collocation matrix given by its rows, trimmed to the true profile."""
+    n = len(starts)
+    band = np.zeros((n, 2 * degree + 1))  # band[i, degree + j - i] = A[i, j]
+    for i in range(n):
+        offset = degree + starts[i] - i
+        band[i, offset : offset + degree + 1] = matrix_rows[i]
+    band[np.abs(band) < 1e-14] = 0.0
+    for i in range(n):
+        for k in range(max(0, i - degree), i):
+            factor = band[i, degree + k - i] / band[k, degree]
+            band[i, degree + k - i] = factor
+            if factor != 0.0:
+                width = min(degree, n - 1 - k)
+                band[i, degree + k - i + 1 : degree + k - i + 1 + width] -= factor * band[k, degree + 1 : degree + 1 + width]
+    nonzero = band != 0.0
+    first = np.arange(n) - degree + nonzero.argmax(axis=1)
+    last = np.arange(n) + degree - nonzero[:, ::-1].argmax(axis=1)
+    rows = np.arange(n)
+    lower = np.zeros((n, max(int((rows - first).max()), 1)))
+    upper = np.zeros((n, int((last - rows).max()) + 1))
+    for i in range(n):
+        lower[i, : i - first[i]] = band[i, degree + first[i] - i : degree]
+        upper[i, : last[i] - i + 1] = band[i, degree : degree + last[i] - i + 1]
+    upper[:, 0] = 1.0 / upper[:, 0]
+    return lower, upper, first, last
+
+
+@lru_cache(maxsize=64)
+def axis_basis(count: int, degree: int, interpolation: str) -> Axis:
+    """The basis of one axis of `count` nodes; degree 0 stands for an axis that is not there."""
+    empty = np.empty((0, 0)), np.empty((0, 0)), np.empty(0, np.int64), np.empty(0, np.int64)
+    kind = np.zeros(max(count - degree, 1), dtype=np.int64)
+    if degree == 0:
+        return Axis(np.ones((1, 1, 1)), kind, *empty)
+    if interpolation == "lagrange" or degree == 1:
+        return Axis(_lagrange_pieces(degree), kind, *empty)
+    # The end conditions reach `degree` intervals inwards; all intervals between share one set of pieces.
+    short = min(count, 3 * degree + 2)
+    pieces = _spline_pieces(short, degree)
+    starts = np.arange(count - degree)
+    kind = np.where(starts < degree, starts, np.maximum(starts - (count - short), np.minimum(starts, degree)))
+    nodes = np.arange(count)
+    first_basis = np.clip(nodes - (degree - 1) // 2, 0, count - degree - 1)
+    powers = (nodes - first_basis - degree / 2)[:, None] ** np.arange(degree + 1)
+    rows = np.einsum("ik,ikj->ij", powers, pieces[kind[first_basis]])
+    return Axis(pieces, kind.astype(np.int64), *_factorise(rows, first_basis, degree))
+
+
+class Interpolation:
+    """The operator I on a mesh: nodal values -> a function on the box, and its transpose: point masses -> nodal masses.
+
+    Parameters
+    ----------
+    mesh : CartesianMesh; its cell centres are the nodes.
+    degree : 1, 3, 5 or 7.
+    interpolation : "spline" (not-a-knot) or "lagrange" (local, p + 1 points an axis).
+
+    Raises
+    ------
+    ArgumentError
+        For an unknown degree or kind, or fewer than degree + 1 cells on an axis.
+    """
+
+    def __init__(self, mesh: CartesianMesh, degree: int, interpolation: str) -> None:
+        degree = choice("degree", integer("degree", degree), DEGREES)
+        choice("interpolation", interpolation, INTERPOLATIONS)
+        if min(mesh.shape) < degree + 1:
+            raise fail("cells", mesh.shape, f"at least {degree + 1} cells on every axis for degree {degree}")
+        self.mesh, self.degree = mesh, degree
+        missing = 3 - mesh.dim
+        self._shape3 = (1,) * missing + mesh.shape
+        self.axes = [axis_basis(1, 0, interpolation)] * missing + [axis_basis(n, degree, interpolation) for n in mesh.shape]
+        self._origin = np.array([mesh.axis(k)[0] for k in range(mesh.dim)])
+        self._inverse_widths = 1.0 / mesh.widths
+        sizes = tuple((0,) * a.pieces.shape[1] for a in self.axes)
+        self._basis = (tuple(a.pieces for a in self.axes), tuple(a.kind for a in self.axes), sizes)
+
+    def coefficients(self, values: np.ndarray) -> np.ndarray:
+        """`(R, *shape)` nodal values -> coefficients c with A c = values on every axis."""
+        return self._solve(np.array(values, dtype=np.float64, order="C"), False)
+
+    def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
+        """`(R, *shape)` sums of `B_j` against point masses -> masses m = A^-T deposits. Overwrites its argument."""
+        return self._solve(deposits, True)
+
+    def _solve(self, work: np.ndarray, transposed: bool) -> np.ndarray:
+        shape = (len(work), *self._shape3)
+        for k, axis in enumerate(self.axes):
+            if not axis.cardinal:
+                outer, inner = int(np.prod(shape[: k + 1])), int(np.prod(shape[k + 2 :]))
+                view = work.reshape(outer, shape[k + 1], inner)
+                _kernels.solve_banded(axis.lower, axis.upper, axis.first, axis.last, view, transposed)
+        return work
+
+    def scatter(self, feet: np.ndarray, masses: np.ndarray, deposits: np.ndarray, clamped: np.ndarray) -> None:
+        """Add point masses `(R, n)` at `(n, d)` feet to `deposits` `(R, *shape)`; count clamped masses in `clamped`."""
+        rows = np.ascontiguousarray(feet.T)
+        target = deposits.reshape(len(deposits), *self._shape3)
+        bad = _kernels.scatter(rows, np.ascontiguousarray(masses), self._origin, self._inverse_widths, *self._basis, target, clamped)
+        _check_finite(bad, feet)
+
+    def gather(self, feet: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Values `(R, n)` at `(n, d)` feet, and `sum_r m_r grad (I psi_r)` `(n, d)` for masses `(R, n)` (0 by default)."""
+        rows = np.ascontiguousarray(feet.T)
+        fields = len(coefficients)
+        values = np.empty((fields, len(feet)))
+        pull = np.empty(rows.shape)
+        weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses)
+        source = coefficients.reshape(fields, *self._shape3)
+        bad = _kernels.gather(rows, weights, source, self._origin, self._inverse_widths, *self._basis, values, pull)
+        _check_finite(bad, feet)
+        return values, pull.T
+
+
+def _check_finite(bad: int, feet: np.ndarray) -> None:
+    if bad:
+        row = int(np.flatnonzero(~np.isfinite(feet).all(axis=1))[0])
+        raise NonFiniteError(f"{bad} of {len(feet)} characteristics are not finite, the first at row {row}: {feet[row]}")
