@@ -129,7 +129,7 @@ class Solution:
         self.cost, self.terminal_cost, self.penalty_cost = cost.total, cost.terminal, cost.penalty
         self.certificate, self.residual = certificate, certificate.residual
         self.names, self.labels, self.parameter_names = names, labels, parameter_names
-        self._total = total
+        self.total = total
         if masses is not None:
             self.masses = masses
         if potentials is not None:
@@ -199,7 +199,7 @@ class Solution:
     @property
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
-        return np.einsum("r,nr...->n...", self._total, self.masses) / self.mesh.volume
+        return np.einsum("r,nr...->n...", self.total, self.masses) / self.mesh.volume
 
     @cached_property
     def paths(self) -> Paths:

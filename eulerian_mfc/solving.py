@@ -48,7 +48,7 @@ def solve(
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
     solver : LBFGS() by default.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
-        Zero is a critical point of many problems; the default is 0.1 everywhere.
+        0.1 everywhere by default.
     callback : called with an `Iteration` at the end of each.
 
     Returns

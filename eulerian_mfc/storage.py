@@ -58,7 +58,7 @@ def _arrays(solution: Solution) -> dict[str, np.ndarray]:
         "history": np.array(solution.history, dtype=np.float64).reshape(-1, len(Iteration._fields)),
         "paths/x": solution.paths.x,
         "paths/y": solution.paths.y,
-        "total": solution._total,
+        "total": solution.total,
     }
     if solution.labels is not None:
         out["labels"] = solution.labels

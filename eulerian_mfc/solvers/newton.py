@@ -45,7 +45,8 @@ def polish(recorder: Recorder, point: Point, max_steps: int = 12) -> tuple[Point
     for _ in range(max_steps):
         if recorder.converged(point):
             return point, "residual below the tolerance"
-        step = newton_step(recorder, point, forcing=1e-3, max_products=50)
+        forcing = min(1e-2, 0.05 * recorder.threshold(point) / point.residual)
+        step = newton_step(recorder, point, max(forcing, 1e-6), max_products=50)
         if step is None:
             return point, "negative curvature of the cost: not near a minimum"
         new = recorder.evaluate(point.control + step)

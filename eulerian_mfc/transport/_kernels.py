@@ -13,6 +13,8 @@ from numba import njit
 
 # Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
+# Index coordinates beyond this are as good as infinite. (np.isfinite is compiled away under FAST; a comparison is not.)
+HUGE = 1e300
 
 
 @njit(cache=True, fastmath=FAST)
@@ -29,9 +31,10 @@ def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
         weights[0] = 1.0
         return 0
     inside = _clamp(s, count)
-    start = max(0, min(int(inside) - (degree - 1) // 2, count - degree - 1))
+    interval = min(int(inside), count - 2)
+    start = max(0, min(interval - (degree - 1) // 2, count - degree - 1))
     u = inside - start - 0.5 * degree
-    pieces = table[kind[start]]
+    pieces = table[kind[interval]]
     for j in range(len(size)):
         value = pieces[degree, j]
         slope = 0.0
@@ -62,7 +65,7 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, cla
         s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
         s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
         s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
-        if not np.isfinite(s0 + s1 + s2):
+        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
         if _clamp(s0, n0) != s0 or _clamp(s1, n1) != s1 or _clamp(s2, n2) != s2:
@@ -102,7 +105,7 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
         s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
         s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
         s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
-        if not np.isfinite(s0 + s1 + s2):
+        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
         i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, True)

@@ -1,0 +1,74 @@
+"""A self-contained HTML page of a solution: problem, numbers, figures, certificate."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .solution import Solution
+
+CAPTIONS = {
+    "density": "Density of the states over time (grey), and characteristics coloured by label.",
+    "terminal": "Density at the final time against the labels.",
+    "control": "The control, constant on every layer.",
+    "convergence": "Cost and optimality residual over the iterations.",
+}
+
+
+def html(solution: Solution, figures: dict[str, Figure], title: str, case: str = "") -> str:
+    """The page as text; `case` is the text of the case's file, shown at the end."""
+    template = Template(files("eulerian_mfc").joinpath("report.html").read_text(encoding="utf-8"))
+    numbers = [
+        ("cost J", f"{solution.cost:.12g}"),
+        ("terminal part", f"{solution.terminal_cost:.12g}"),
+        ("penalty part", f"{solution.penalty_cost:.12g}"),
+        ("optimality residual", f"{solution.residual:.3e}"),
+        ("iterations", str(max(len(solution.history) - 1, 0))),
+        ("evaluations of cost and gradient", str(solution.history[-1].evaluations if solution.history else 0)),
+    ]
+    pictures = [
+        f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{_png(figures[name])}">'
+        f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
+        for name in CAPTIONS
+    ]
+    return template.substitute(
+        title=escape(title),
+        verdict_class="converged" if solution.converged else "unconverged",
+        verdict="Converged" if solution.converged else "NOT converged",
+        message=escape(solution.message),
+        numbers="".join(f'<tr><th>{k}</th><td class="number">{v}</td></tr>' for k, v in numbers),
+        figures="\n".join(pictures),
+        certificate="".join(
+            f'<tr><td>{escape(name)}</td><td class="number">{value}</td><td>{escape(meaning)}</td></tr>'
+            for name, value, meaning in solution.certificate.rows()
+        ),
+        description="".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items()),
+        case=f"<h2>Case</h2><pre>{escape(case)}</pre>" if case else "",
+    )
+
+
+def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "") -> None:
+    """Write `density.png`, `terminal.png`, `control.png`, `convergence.png` and `report.html` into `folder`."""
+    from .plotting import figures
+
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    drawn = figures(solution)
+    for name, figure in drawn.items():
+        figure.savefig(target / f"{name}.png", dpi=150)
+    (target / "report.html").write_text(html(solution, drawn, title, case), encoding="utf-8")
+
+
+def _png(figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,31 @@
+"""Problems and helpers that several tests share."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+
+REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
+ROOT = Path(__file__).parents[1]
+
+
+def toy_line(bias=False, **changes):
+    return emfc.Problem(
+        field=emfc.fields.NeuralField(dim=1, activation="tanh", bias=bias),
+        law=emfc.laws.Labelled(emfc.laws.Gaussian(mean=[0.0], std=1.0), label=np.sign, breaks=[0.0]),
+        loss=emfc.losses.SquaredLoss(),
+        **{"penalty": 1.0, "horizon": 1.0, **changes},
+    )
+
+
+def toy_mesh(cells=160):
+    return emfc.CartesianMesh([(-8.0, 8.0)], cells)
+
+
+@pytest.fixture(scope="session")
+def toy_solution():
+    """The toy line, solved once."""
+    return emfc.solve(toy_line(), toy_mesh(), layers=20)
