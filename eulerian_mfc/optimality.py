@@ -164,7 +164,7 @@ class OptimalitySystem(ControlledSystem):
         return self.continuity_scheme.adjoint
 
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Forward sweep: masses `(layers + 1, R, *shape)`, and the moduli that met the boundary, `(layers, R)`."""
+        """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
         theta = self.control(control)
         out = np.empty((self.layers + 1, *self.initial_masses.shape))
         crossed = np.empty((self.layers, len(self.initial_masses)))
@@ -232,7 +232,10 @@ class Hamiltonian:
 
     def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
         self._system, self._n = system, n
-        self._points, self._weights = system.continuity.measure(masses)
+        points, weights = system.continuity.measure(masses)
+        # Points whose weights all lie below round-off cost as much as the others: leave them out.
+        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
+        self._points, self._weights = np.asfortranarray(points[carries]), weights[:, carries]
         self._coefficients = system.transport.interpolation.coefficients(psi)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:

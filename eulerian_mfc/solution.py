@@ -304,8 +304,8 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
         residual=system.residual(gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),
         duality_drift=float(np.ptp(pairings) / max(scale, np.finfo(float).tiny)),
-        mass_crossed=float((crossed @ np.abs(system.problem.separable.total)).sum()),
-        mass_near_boundary=float(np.abs(total[:, border]).sum(axis=1).max()),
+        mass_crossed=float(np.abs(crossed @ system.problem.separable.total).sum()),
+        mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
         most_negative=float(min(total.min(), 0.0) / total.max()),
         adjoint=system.adjoint,
     )

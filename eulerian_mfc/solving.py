@@ -21,7 +21,7 @@ from .transport import SemiLagrangian
 from .version import __version__
 
 #: share of mass near the boundary, or across it, above which `solve` warns
-BOUNDARY_TOLERANCE = 1e-6
+BOUNDARY_TOLERANCE = 1e-4
 
 
 def solve(

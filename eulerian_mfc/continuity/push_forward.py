@@ -46,7 +46,7 @@ class PushForwardOperator:
         return self.transport.deposit(rule.x, moments * rule.w)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's start -> at its end; and the moduli `(R,)` that met the boundary."""
+        """Masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
         return self.transport.adjoint_step(layer, masses)
 
     def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -66,19 +66,23 @@ class Shooting(Solver):
         )
 
 
-def minimise_layer(hamiltonian: Any, theta: np.ndarray, max_steps: int = 30) -> np.ndarray:
+def minimise_layer(hamiltonian: Any, theta: np.ndarray, reduction: float = 1e-3, max_steps: int = 30) -> np.ndarray:
     """A minimiser of one layer's Hamiltonian from `theta` `(m,)`: Newton with a guarded Hessian and backtracking.
 
-    The Hessian is a central difference of the exact derivative, its eigenvalues replaced by their moduli.
+    Stops once the derivative is `reduction` times the first, which leaves the fixed points of shooting as they are.
+    The Hessian is a central difference of the exact derivative, its eigenvalues replaced by their moduli; it is kept
+    from step to step while it serves.
     """
     value, slope = hamiltonian(theta)
+    goal = reduction * np.abs(slope).max()
+    inverse: np.ndarray | None = None
     for _ in range(max_steps):
         size = np.abs(slope).max()
-        if size == 0.0:
+        if size <= goal:
             break
-        eigenvalues, vectors = np.linalg.eigh(_hessian(hamiltonian, theta))
-        moduli = np.abs(eigenvalues)
-        step = -vectors @ ((vectors.T @ slope) / np.maximum(moduli, 1e-8 * moduli.max()))
+        if inverse is None:
+            inverse = _guarded_inverse(hamiltonian, theta)
+        step = -inverse @ slope
         decrease = float(slope @ step)
         for _ in range(40):
             new_value, new_slope = hamiltonian(theta + step)
@@ -89,13 +93,15 @@ def minimise_layer(hamiltonian: Any, theta: np.ndarray, max_steps: int = 30) -> 
         else:
             break
         theta, value, slope = theta + step, new_value, new_slope
-        if np.abs(step).max() <= 1e-12 * (1 + np.abs(theta).max()):
-            break
+        if np.abs(slope).max() > 0.1 * size:
+            inverse = None
     return theta
 
 
-def _hessian(hamiltonian: Any, theta: np.ndarray) -> np.ndarray:
+def _guarded_inverse(hamiltonian: Any, theta: np.ndarray) -> np.ndarray:
     step = 1e-5 * (1 + np.abs(theta).max())
     rows = [(hamiltonian(theta + step * e)[1] - hamiltonian(theta - step * e)[1]) / (2 * step) for e in np.eye(len(theta))]
     hessian = np.stack(rows)
-    return (hessian + hessian.T) / 2
+    eigenvalues, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
+    moduli = np.abs(eigenvalues)
+    return vectors / np.maximum(moduli, 1e-8 * moduli.max()) @ vectors.T

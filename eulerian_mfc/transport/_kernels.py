@@ -51,7 +51,7 @@ def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
 def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, clamped):
     """Add masses `(R, n)` at feet `(d, n)` to the coefficients `out` `(R, n0, n1, n2)`: the transpose of `gather`.
 
-    `clamped` `(R,)` grows by the masses whose feet had to be clamped (absolute values).
+    `clamped` `(R,)` grows by the masses whose feet had to be clamped.
     Returns the number of feet that are not finite.
     """
     dim, points = feet.shape
@@ -70,7 +70,7 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, cla
             continue
         if _clamp(s0, n0) != s0 or _clamp(s1, n1) != s1 or _clamp(s2, n2) != s2:
             for r in range(fields):
-                clamped[r] += abs(masses[r, p])
+                clamped[r] += masses[r, p]
         i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, False)
         i1 = _weights(s1, n1, tables[1], kinds[1], w1, w1, size1, False)
         i2 = _weights(s2, n2, tables[2], kinds[2], w2, w2, size2, False)

@@ -110,7 +110,7 @@ class SemiLagrangianOperator:
         return value, slope
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta^T m`: masses at the layer's start -> at its end; and the moduli `(R,)` whose feet were clamped."""
+        """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
         rows = masses.reshape(len(masses), -1)
         deposits, clamped = np.zeros(masses.shape), np.zeros(len(masses))
         for block, x in self.blocks:
