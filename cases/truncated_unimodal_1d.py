@@ -14,9 +14,7 @@ import eulerian_mfc as emfc
 def problem(penalty=0.2, radius=0.2):
     return emfc.Problem(
         field=emfc.fields.NeuralField(dim=1, activation="tanh", bias=False),
-        law=emfc.laws.Labelled(
-            emfc.laws.Gaussian(mean=[0.0], std=1.0, truncation=radius), label=np.sign, breaks=[0.0]
-        ),
+        law=emfc.laws.Labelled(emfc.laws.Gaussian(mean=[0.0], std=1.0, truncation=radius), label=np.sign, breaks=[0.0]),
         loss=emfc.losses.SquaredLoss(),
         penalty=penalty,
         horizon=1.0,

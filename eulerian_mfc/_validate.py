@@ -16,6 +16,11 @@ def fail(name: str, value: Any, expected: str) -> ArgumentError:
     return ArgumentError(f"{name}: got {shown if len(shown) < 200 else shown[:197] + '...'}, expected {expected}")
 
 
+def mismatch(name: str, found: str, expected: str) -> ArgumentError:
+    """The same for what was found in an argument, told in words."""
+    return ArgumentError(f"{name}: got {found}, expected {expected}")
+
+
 def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
     """`value` as a float64 array, with the allowed numbers of dimensions and no NaN or infinity."""
     try:
@@ -24,10 +29,10 @@ def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, f
         raise fail(name, value, "an array of real numbers") from None
     dims = (ndim,) if isinstance(ndim, int) else ndim
     if dims is not None and out.ndim not in dims:
-        raise fail(name, f"an array of shape {out.shape}", f"{' or '.join(map(str, dims))} dimension(s)")
+        raise mismatch(name, f"an array of shape {out.shape}", f"{' or '.join(map(str, dims))} dimension(s)")
     if finite and not np.isfinite(out).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
-        raise fail(name, f"{out[where]} at index {where}", "finite numbers")
+        raise mismatch(name, f"{out[where]} at index {where}", "finite numbers")
     return out
 
 

@@ -50,7 +50,8 @@ class Case:
         if not file.is_file() or file.suffix != ".py":
             raise fail("FILE", str(path), "a Python file that exists, ending in .py")
         spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         functions = [getattr(module, name, None) for name in ("problem", "numerics")]
@@ -58,9 +59,11 @@ class Case:
             raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
         settings: dict[str, Any] = {}
         for function in filter(callable, functions):
-            for parameter in inspect.signature(function).parameters.values():  # type: ignore[arg-type]
+            for parameter in inspect.signature(function).parameters.values():
                 if parameter.default is parameter.empty:
-                    raise ArgumentError(f"{path}: the argument {parameter.name!r} of {function.__name__} has no default")  # type: ignore[union-attr]
+                    raise ArgumentError(
+                        f"{path}: the argument {parameter.name!r} of {function.__name__} has no default"
+                    )
                 settings[parameter.name] = parameter.default
         title = (module.__doc__ or file.stem).strip().splitlines()[0].rstrip(".")
         return cls(file.stem, file.read_text(encoding="utf-8"), title, functions[0], functions[1], settings)

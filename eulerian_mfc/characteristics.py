@@ -89,7 +89,9 @@ class LayerMap:
             stages.append(substep)
         return x, stages
 
-    def pullback(self, field: Field, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(
+        self, field: Field, layer: Layer, stages: list[list[Stage]], p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Exact transposed derivatives of the layer map.
 
         Parameters
@@ -122,14 +124,15 @@ class LayerMap:
         tableau = TABLEAUX[self.method]
         dt = layer.length / self.substeps
         start = layer.start + step * dt
-        stages, total = [], None
+        stages: list[Stage] = []
+        total = np.zeros(1)
         k = x
         for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
             point = x + (dt * reach) * k if reach else x
             k = field(start + reach * dt, layer.theta, point)
             stages.append(Stage(point, k))
             if weight:
-                total = weight * k if total is None else total + weight * k
+                total = total + weight * k
         return x + dt * total, stages
 
 

@@ -30,7 +30,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting of the case; repeatable.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting of the case; repeatable."
+)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
 def run(file: Path, assignments: tuple[str, ...], out: Path) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
@@ -71,7 +73,9 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
     mesh = options["mesh"]
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
     console.print(f"[bold]{case.title}[/bold]", soft_wrap=True)
-    console.print(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {options['layers']} layers", soft_wrap=True)
+    console.print(
+        f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {options['layers']} layers", soft_wrap=True
+    )
     console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'evaluations':>11}  {'seconds':>8}")
 
     def show(row: Iteration) -> None:
@@ -85,14 +89,19 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
         console.print(f"[yellow]warning:[/yellow] {warning.message}", soft_wrap=True)
     colour = "green" if solution.converged else "red"
     console.print(f"[{colour}]{solution.message}[/{colour}]", soft_wrap=True)
-    console.print(f"J = {solution.cost:.12g} = {solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)")
+    console.print(
+        f"J = {solution.cost:.12g} = {solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)"
+    )
     # The solution first: whatever happens to the pictures, the work is kept.
     solution.save(target / "solution.h5")
     with console.status("writing"):
         solution.to_vtk(target / "vtk")
         write_control(solution, target / "control.csv")
         report.write(solution, target, case.title, case.text)
-    console.print(f"written: {target / 'report.html'}, {target / 'solution.h5'}, {target / 'vtk' / 'solution.pvd'}", soft_wrap=True)
+    console.print(
+        f"written: {target / 'report.html'}, {target / 'solution.h5'}, {target / 'vtk' / 'solution.pvd'}",
+        soft_wrap=True,
+    )
     return solution
 
 

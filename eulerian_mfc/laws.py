@@ -7,14 +7,14 @@ a mesh's basis functions are not smooth), draws samples, and says in which box i
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import gammainc, gammaincinv, ndtri
 
-from ._validate import array, fail, integer, positive
+from ._validate import array, fail, integer, mismatch, positive
 from .quadrature import PANEL, ball_rule, box_rule
 
 Lines = Sequence[np.ndarray] | None
@@ -48,14 +48,14 @@ class Law(ABC):
 
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """n samples `(n, d)` and the component of each `(n,)`."""
+        """N samples `(n, d)` and the component of each `(n,)`."""
 
     @abstractmethod
     def box(self, tolerance: float) -> np.ndarray:
         """`(d, 2)` bounds outside which lies at most `tolerance` of the mass."""
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> np.ndarray:
-        """n independent samples `(n, d)`."""
+        """N independent samples `(n, d)`."""
         return self.draw(integer("n", n), np.random.default_rng(seed))[0]
 
 
@@ -76,7 +76,7 @@ class GaussianMixture(Law):
         self.means = array("means", means, ndim=2)
         self.components, self.dim = self.means.shape
         if not 1 <= self.dim <= 3:
-            raise fail("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
+            raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
         spread = array("std", std, ndim=(0, 1, 2))
         spread = spread[:, None] if spread.ndim == 1 else spread
         try:
@@ -117,13 +117,13 @@ class GaussianMixture(Law):
         offset = rng.standard_normal((n, self.dim))
         if self.truncation is not None:
             # Radius by the inverse of the cut-off chi law, direction uniform.
-            chi = stats.chi(self.dim)
-            radius = chi.ppf(rng.uniform(size=n) * chi.cdf(self.truncation / self.std[component, 0]))
+            half, cut = self.dim / 2, self.truncation / self.std[component, 0]
+            radius = np.sqrt(2 * gammaincinv(half, rng.uniform(size=n) * gammainc(half, cut**2 / 2)))
             offset *= (radius / np.linalg.norm(offset, axis=1))[:, None]
         return self.means[component] + self.std[component] * offset, component
 
     def box(self, tolerance: float) -> np.ndarray:
-        reach = stats.norm.isf(tolerance / (2 * self.dim)) * self.std
+        reach = -ndtri(tolerance / (2 * self.dim)) * self.std
         if self.truncation is not None:
             reach = np.minimum(reach, self.truncation)
         return np.stack([(self.means - reach).min(axis=0), (self.means + reach).max(axis=0)], axis=1)
@@ -141,7 +141,9 @@ class Gaussian(GaussianMixture):
 
     def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:
         spread = array("std", std, ndim=(0, 1))
-        super().__init__(array("mean", mean, ndim=1)[None], spread if spread.ndim == 0 else spread[None], None, truncation)
+        super().__init__(
+            array("mean", mean, ndim=1)[None], spread if spread.ndim == 0 else spread[None], None, truncation
+        )
 
 
 class Uniform(Law):
@@ -149,7 +151,11 @@ class Uniform(Law):
 
     def __init__(self, bounds: Sequence[tuple[float, float]]) -> None:
         self.bounds = array("bounds", bounds, ndim=2)
-        if self.bounds.shape[1] != 2 or not 1 <= len(self.bounds) <= 3 or not (self.bounds[:, 0] < self.bounds[:, 1]).all():
+        if (
+            self.bounds.shape[1] != 2
+            or not 1 <= len(self.bounds) <= 3
+            or not (self.bounds[:, 0] < self.bounds[:, 1]).all()
+        ):
             raise fail("bounds", bounds, "one to three pairs (low, high) with low < high")
         self.dim = len(self.bounds)
 
@@ -158,7 +164,7 @@ class Uniform(Law):
         return Rule(x, w / w.sum(), np.zeros(len(w), dtype=np.int64))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        return rng.uniform(*self.bounds.T, size=(n, self.dim)), np.zeros(n, dtype=np.int64)
+        return rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)), np.zeros(n, dtype=np.int64)
 
     def box(self, tolerance: float) -> np.ndarray:
         return self.bounds.copy()
@@ -176,7 +182,7 @@ class LabelledLaw(ABC):
 
     @abstractmethod
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """n independent samples: inputs `(n, d)`, labels `(n, q)`."""
+        """N independent samples: inputs `(n, d)`, labels `(n, q)`."""
 
     @abstractmethod
     def box(self, tolerance: float) -> np.ndarray:
@@ -225,9 +231,15 @@ class Labelled(LabelledLaw):
         y = np.asarray(self.label(x), dtype=np.float64)
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(x):
-            raise fail("label", f"a function whose value has shape {y.shape} at points {x.shape}", f"({len(x)}, q) or ({len(x)},)")
+            raise mismatch(
+                "label",
+                f"a function whose value has shape {y.shape} at points {x.shape}",
+                f"({len(x)}, q) or ({len(x)},)",
+            )
         if not np.isfinite(y).all():
-            raise fail("label", f"a label that is not finite at x = {x[~np.isfinite(y).all(axis=1)][0]}", "finite labels")
+            raise mismatch(
+                "label", f"a label that is not finite at x = {x[~np.isfinite(y).all(axis=1)][0]}", "finite labels"
+            )
         return y
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
@@ -255,12 +267,16 @@ class Empirical(LabelledLaw):
     """
 
     def __init__(self, x: Any, y: Any, weights: Sequence[float] | None = None) -> None:
-        self.x, self.y = (a[:, None] if a.ndim == 1 else a for a in (array("x", x, ndim=(1, 2)), array("y", y, ndim=(1, 2))))
+        self.x, self.y = (
+            a[:, None] if a.ndim == 1 else a for a in (array("x", x, ndim=(1, 2)), array("y", y, ndim=(1, 2)))
+        )
         if not len(self.x) or len(self.x) != len(self.y):
-            raise fail("y", f"{len(self.y)} labels", f"one label for each of the {len(self.x)} samples, at least one")
+            raise mismatch(
+                "y", f"{len(self.y)} labels", f"one label for each of the {len(self.x)} samples, at least one"
+            )
         self.dim, self.label_dim = self.x.shape[1], self.y.shape[1]
         if not 1 <= self.dim <= 3:
-            raise fail("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3: samples are rows")
+            raise mismatch("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3: samples are rows")
         self.weights = _weights(weights, len(self.x))
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
@@ -279,5 +295,9 @@ def _weights(weights: Any, n: int) -> np.ndarray:
         return np.full(n, 1.0 / n)
     out = array("weights", weights, ndim=1)
     if len(out) != n or (out < 0).any() or abs(out.sum() - 1) > 1e-9:
-        raise fail("weights", f"{len(out)} numbers with minimum {out.min()} and sum {out.sum()}", f"{n} numbers >= 0 that sum to 1")
+        raise mismatch(
+            "weights",
+            f"{len(out)} numbers with minimum {out.min()} and sum {out.sum()}",
+            f"{n} numbers >= 0 that sum to 1",
+        )
     return out / out.sum()

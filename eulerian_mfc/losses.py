@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._validate import array, fail
+from ._validate import array, fail, mismatch
 from .fields.base import check_derivative, complex_step_jacobian
 
 
@@ -92,7 +92,9 @@ class SquaredLoss(Loss):
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if label_dim != dim:
-            raise fail("law", f"labels of dimension {label_dim}", f"labels of the dimension {dim} of the state for SquaredLoss")
+            raise mismatch(
+                "law", f"labels of dimension {label_dim}", f"labels of the dimension {dim} of the state for SquaredLoss"
+            )
         if form == "labels" or (form == "auto" and labels is not None and len(labels) <= 1 + label_dim):
             if labels is None:
                 raise fail("representation", "labels", "'moments' or 'auto': the law has more than 64 distinct labels")
@@ -132,7 +134,7 @@ class LabelLoss(Loss):
     def _one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         value = np.asarray(self.function(x, y), dtype=np.float64)
         if value.shape != (len(x),):
-            raise fail("function", f"a loss of shape {value.shape} at states {x.shape}", f"the shape ({len(x)},)")
+            raise mismatch("function", f"a loss of shape {value.shape} at states {x.shape}", f"the shape ({len(x)},)")
         return value
 
     def _each(self, x: np.ndarray, y: np.ndarray, function: Any, out: np.ndarray) -> np.ndarray:
@@ -159,6 +161,10 @@ class LabelLoss(Loss):
         if form == "moments":
             raise fail("representation", form, "'labels' or 'auto': LabelLoss has one field a label")
         if self.labels.shape[1] != label_dim:
-            raise fail("labels", f"labels of dimension {self.labels.shape[1]}", f"the dimension {label_dim} of the law's labels")
+            raise mismatch(
+                "labels",
+                f"labels of dimension {self.labels.shape[1]}",
+                f"the dimension {label_dim} of the law's labels",
+            )
         self._one(np.zeros((2, dim)), self.labels[0])
         return by_labels(lambda x, y: self._one(x, y[0]) if len(y) else np.zeros(0), self.labels)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, integer
+from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .continuity import PushForward
 from .errors import DomainError, NonFiniteError
@@ -58,8 +58,10 @@ class ControlledSystem(ABC):
         """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
         out = array("control", value, ndim=(0, 1, 2))
         shape = (self.layers, self.problem.parameters)
-        if out.ndim == 1 and len(out) != shape[1] or out.ndim == 2 and out.shape != shape:
-            raise fail("control", f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
+        if (out.ndim == 1 and len(out) != shape[1]) or (out.ndim == 2 and out.shape != shape):
+            raise mismatch(
+                "control", f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}"
+            )
         return np.array(np.broadcast_to(out, shape))
 
     def layer(self, n: int, theta: np.ndarray) -> Layer:
@@ -123,7 +125,7 @@ class OptimalitySystem(ControlledSystem):
         if not isinstance(mesh, CartesianMesh):
             raise fail("mesh", mesh, "a CartesianMesh")
         if mesh.dim != problem.field.dim:
-            raise fail("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
+            raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
         self.mesh = mesh
         self.transport_scheme = SemiLagrangian() if transport is None else transport
         self.continuity_scheme = PushForward() if continuity is None else continuity

@@ -22,7 +22,6 @@ STYLE = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
     "savefig.dpi": 150,
@@ -97,7 +96,9 @@ def density(figure: Figure, solution: Solution) -> None:
         steps = np.linspace(-0.5, solution.layers + 0.5, solution.layers + 2) * solution.times[1]
         faces = solution.mesh.faces(0)[np.flatnonzero(inside)[0] : np.flatnonzero(inside)[-1] + 2]
         values = solution.total_density[:, inside].T
-        image = axes.pcolormesh(steps, faces, values, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True)
+        image = axes.pcolormesh(
+            steps, faces, values, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True
+        )
         axes.set(xlim=(0, solution.times[-1]), ylim=(low, high), xlabel="time $t$", ylabel="state $x$")
         for k, name in enumerate(names):
             chosen = np.flatnonzero(index == k)
@@ -163,7 +164,9 @@ def convergence(figure: Figure, solution: Solution) -> None:
     left.set(xlabel="iteration", ylabel="cost $J$", title="Convergence" if solution.converged else "NOT converged")
     left.xaxis.get_major_locator().set_params(integer=True)
     right.set_ylabel("optimality residual")
-    left.legend(*(a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels(), strict=True)))
+    left.legend(
+        *(a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels(), strict=True))
+    )
 
 
 def terminal(figure: Figure, solution: Solution) -> None:
@@ -172,7 +175,9 @@ def terminal(figure: Figure, solution: Solution) -> None:
     _, _, labels = label_colours(solution)
     if solution.mesh.dim > 1:
         values = _marginal(solution, -1)
-        image = axes.pcolormesh(*_faces(solution), values.T, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True)
+        image = axes.pcolormesh(
+            *_faces(solution), values.T, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True
+        )
         axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", title="Terminal density and labels")
         if len(labels) and labels.shape[1] == solution.mesh.dim:
             for k, label in enumerate(labels):
@@ -197,7 +202,9 @@ def terminal(figure: Figure, solution: Solution) -> None:
     if len(labels) and labels.shape[1] == 1:
         for k, label in enumerate(labels):
             axes.axvline(float(label[0]), color=PALETTE[k], ls="--", lw=1.2, label=f"label {_short(label)}")
-    axes.set(xlabel="state $x$", ylabel="density", title="Terminal density and labels", xlim=_window(solution, 0, labels))
+    axes.set(
+        xlabel="state $x$", ylabel="density", title="Terminal density and labels", xlim=_window(solution, 0, labels)
+    )
     _legend(axes, None, outside=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, positive
+from ._validate import array, choice, fail, mismatch, positive
 from .fields import Field
 from .laws import LabelledLaw
 from .losses import Loss, Separable
@@ -46,7 +46,7 @@ class Problem:
                 hint = " (wrap a law of inputs in laws.Labelled)" if name == "law" else ""
                 raise fail(name, getattr(self, name), f"a {kind.__name__}{hint}")
         if self.field.dim != self.law.dim:
-            raise fail("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
+            raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
         self.field.check()
         weights = array("penalty", self.penalty, ndim=(0, 1))
         if not (weights > 0).all():

@@ -38,7 +38,8 @@ def box_rule(
     """Tensor-product composite rule on a box: `(N, d)` points and `(N,)` weights."""
     dim = len(bounds)
     rules = [
-        composite(panels(*bounds[k], longest[k], None if lines is None else lines[k]), POINTS[dim]) for k in range(dim)
+        composite(panels(low, high, longest[k], None if lines is None else lines[k]), POINTS[dim])
+        for k, (low, high) in enumerate(bounds.tolist())
     ]
     nodes = np.meshgrid(*(r[0] for r in rules), indexing="ij")
     weights = rules[0][1]
@@ -61,7 +62,9 @@ def ball_rule(
     else:
         height, wh = leggauss(turns // 2)
         ring = np.sqrt(1 - height**2)[:, None, None] * circle
-        directions = np.concatenate([ring, np.broadcast_to(height[:, None, None], (*ring.shape[:2], 1))], axis=2).reshape(-1, 3)
+        directions = np.concatenate(
+            [ring, np.broadcast_to(height[:, None, None], (*ring.shape[:2], 1))], axis=2
+        ).reshape(-1, 3)
         wd = np.repeat(wh * 2 * np.pi / turns, turns)
     points = (r[:, None, None] * directions).reshape(-1, dim)
     return points, np.multiply.outer(wr, wd).ravel()

@@ -51,7 +51,9 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
             f'<tr><td>{escape(name)}</td><td class="number">{value}</td><td>{escape(meaning)}</td></tr>'
             for name, value, meaning in solution.certificate.rows()
         ),
-        description="".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items()),
+        description="".join(
+            f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items()
+        ),
         case=f"<h2>Case</h2><pre>{escape(case)}</pre>" if case else "",
     )
 

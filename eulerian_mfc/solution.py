@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._validate import array, fail
+from ._validate import array, mismatch
 from .characteristics import Flow, Layer
 from .errors import EulerianError
 from .losses import SquaredLoss
@@ -166,7 +166,9 @@ class Solution:
         )
 
     def __repr__(self) -> str:
-        return f"<Solution cost={self.cost:.10g} residual={self.residual:.2e} converged={self.converged}: {self.message}>"
+        return (
+            f"<Solution cost={self.cost:.10g} residual={self.residual:.2e} converged={self.converged}: {self.message}>"
+        )
 
     @property
     def mesh(self) -> CartesianMesh:
@@ -218,7 +220,7 @@ class Solution:
         points = array("x", x, ndim=(1, 2))
         points = points[:, None] if points.ndim == 1 and dim == 1 else points
         if points.ndim != 2 or points.shape[1] != dim:
-            raise fail("x", f"an array of shape {np.shape(x)}", f"points as rows, shape (n, {dim})")
+            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape (n, {dim})")
         out = np.empty((self.layers + 1, *points.shape))
         out[0] = points
         for n in range(self.layers):
@@ -275,7 +277,9 @@ class Solution:
 
     def _need_system(self, what: str) -> OptimalitySystem:
         if self.system is None:
-            raise EulerianError(f"{what}: this solution was loaded without its problem; use Solution.load(path, problem)")
+            raise EulerianError(
+                f"{what}: this solution was loaded without its problem; use Solution.load(path, problem)"
+            )
         return self.system
 
     def _need_flow(self) -> Flow:

@@ -74,9 +74,7 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
-    system = OptimalitySystem(
-        problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map
-    )
+    system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     start = system.control(initial.control if isinstance(initial, Solution) else initial)
     outcome = chosen.solve(system, start, callback)
     solution = Solution.from_outcome(system, outcome, describe(system, chosen))

@@ -104,7 +104,10 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
             if file.attrs.get("schema") != SCHEMA:
                 raise FileFormatError(f"{path} has schema {file.attrs.get('schema')}, this version reads {SCHEMA}")
             meta = json.loads(file.attrs["metadata"])
-            arrays = {key: file[key][()] for key in ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y")}
+            arrays = {
+                key: file[key][()]
+                for key in ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y")
+            }
             labels = file["labels"][()] if "labels" in file else None
             return _assemble(meta, arrays, labels, problem)
     except (OSError, KeyError, json.JSONDecodeError, TypeError) as error:

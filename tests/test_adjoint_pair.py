@@ -51,7 +51,9 @@ def systems(draw, degree, kind):
     mesh = emfc.CartesianMesh(list(zip(low, high, strict=True)), cells)
     x = rng.uniform(-1.2, 1.2, size=(20, dim))
     law = emfc.laws.Empirical(x, rng.normal(size=(20, dim)), rng.dirichlet(np.ones(20)))
-    problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), rng.uniform(0.1, 2.0, field.parameters), rng.uniform(0.5, 2.0))
+    problem = emfc.Problem(
+        field, law, emfc.losses.SquaredLoss(), rng.uniform(0.1, 2.0, field.parameters), rng.uniform(0.5, 2.0)
+    )
     layer_map = emfc.LayerMap(draw(st.sampled_from(["euler", "midpoint", "rk4"])), draw(st.sampled_from([1, 1, 2])))
     layers = draw(st.integers(1, 5))
     system = emfc.OptimalitySystem(
@@ -121,7 +123,9 @@ def test_taylor_remainder_has_slope_two(degree, name):
     direction = rng.normal(size=control.shape)
     cost, gradient = system.cost_and_gradient(control)
     steps = np.array([4e-2, 2e-2, 1e-2, 5e-3])
-    remainders = [abs(system.cost(control + s * direction).total - cost - s * np.vdot(gradient, direction)) for s in steps]
+    remainders = [
+        abs(system.cost(control + s * direction).total - cost - s * np.vdot(gradient, direction)) for s in steps
+    ]
     slope = np.polyfit(np.log(steps), np.log(remainders), 1)[0]
     assert abs(slope - 2) <= 0.15, (slope, remainders)
 

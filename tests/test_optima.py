@@ -21,7 +21,11 @@ def test_constant_field(solver, dim):
     x, y = rng.normal(scale=0.3, size=(20, dim)), rng.normal(size=(20, dim))
     penalty, horizon = 0.7, 1.5
     problem = emfc.Problem(
-        emfc.fields.AffineField(dim, matrix=False), emfc.laws.Empirical(x, y), emfc.losses.SquaredLoss(), penalty, horizon
+        emfc.fields.AffineField(dim, matrix=False),
+        emfc.laws.Empirical(x, y),
+        emfc.losses.SquaredLoss(),
+        penalty,
+        horizon,
     )
     mesh = emfc.CartesianMesh([(-4.0, 4.0)] * dim, {1: 60, 2: 60, 3: 44}[dim])
     transport = emfc.transport.SemiLagrangian(3)  # quadratic potentials are exact for every degree but 1

@@ -19,7 +19,9 @@ OPTIMA = [
 ]
 
 
-@pytest.mark.parametrize(("name", "file", "settings", "cost_error", "control_error"), OPTIMA, ids=[o[0] for o in OPTIMA])
+@pytest.mark.parametrize(
+    ("name", "file", "settings", "cost_error", "control_error"), OPTIMA, ids=[o[0] for o in OPTIMA]
+)
 def test_default_solver_reaches_the_reference(name, file, settings, cost_error, control_error):
     """Quintic splines, 160 cells on a line and 96^2 in the plane, from a constant control."""
     problem, options = Case.load(ROOT / "cases" / f"{file}.py").with_settings(settings).build()

@@ -18,13 +18,29 @@ KINDS = ("spline", "lagrange")
 ALL = [(degree, kind) for degree in DEGREES for kind in KINDS]
 
 
-@pytest.fixture(scope="module")
-def orders():
-    """The script that makes the docs' table of orders."""
-    spec = importlib.util.spec_from_file_location("transport_orders", ROOT / "docs" / "transport_orders.py")
+def script(name):
+    """A script of the docs as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def orders():
+    """The script that makes the docs' table of orders."""
+    return script("transport_orders")
+
+
+@pytest.mark.parametrize(("degree", "kind"), [pair for pair in ALL if pair[0] > 1])
+def test_steps_at_an_outflow_boundary_are_stable(degree, kind):
+    """Spectral radius 1 and bounded powers; the one-sided ends that the package avoids are unstable from degree 5 on."""
+    (radius_before, power_before), (radius, power) = script("boundary_stability").study(degree, kind)
+    assert radius <= 1 + 1e-12
+    assert power <= 10
+    if degree > 3:
+        assert radius_before > 1.1
+        assert power_before > 1e10
 
 
 @pytest.mark.parametrize(("degree", "kind"), ALL)
@@ -57,7 +73,10 @@ def test_polynomials_up_to_the_degree_are_interpolated_exactly(degree, kind):
     for r in range(2):
         np.testing.assert_allclose(got[r], polynomial(x, coefficients[r]), rtol=0, atol=1e-11 * scale)
     slopes = [
-        sum(w * polynomial(x, np.polynomial.polynomial.polyder(c, axis=k)) for w, c in zip(weights, coefficients, strict=True))
+        sum(
+            w * polynomial(x, np.polynomial.polynomial.polyder(c, axis=k))
+            for w, c in zip(weights, coefficients, strict=True)
+        )
         for k in range(3)
     ]
     np.testing.assert_allclose(pull, np.stack(slopes, axis=1), rtol=0, atol=1e-10 * scale * (degree + 1))
@@ -179,7 +198,9 @@ def test_feet_that_are_not_finite_are_refused():
 def test_clamped_mass_is_counted():
     """A translation by a quarter of the box: the masses whose feet lie beyond the last centre, and no others."""
     mesh = emfc.CartesianMesh([(0.0, 1.0)], 20)
-    operator = emfc.transport.SemiLagrangian(3).on(mesh, Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap()))
+    operator = emfc.transport.SemiLagrangian(3).on(
+        mesh, Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap())
+    )
     masses = np.arange(1.0, 21.0)[None]
     out, clamped = operator.adjoint_step(Layer(0.0, 0.25, np.array([1.0])), masses)
     assert clamped[0] == masses[0, mesh.axis(0) + 0.25 > mesh.axis(0)[-1] + 1e-12].sum()

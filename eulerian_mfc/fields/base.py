@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._validate import fail
+from .._validate import mismatch
 from ..errors import NotAnalyticError
 
 
@@ -54,13 +54,15 @@ class Field(ABC):
         x, theta = rng.normal(size=(5, self.dim)), rng.normal(size=self.parameters)
         value = np.asarray(self(0.0, theta, x))
         if value.shape != x.shape:
-            raise fail("field", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape} of the points")
+            raise mismatch(
+                "field", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape} of the points"
+            )
         if not np.isfinite(value).all():
-            raise fail("field", "a value that is not finite at a random point", "finite velocities")
+            raise mismatch("field", "a value that is not finite at a random point", "finite velocities")
         px, ptheta = self.pullback(0.0, theta, x, value, np.ones_like(x))
         if px.shape != x.shape or ptheta.shape != theta.shape:
             got = f"shapes {px.shape} and {ptheta.shape}"
-            raise fail("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+            raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
 
 
 COMPLEX_STEP = 1e-100

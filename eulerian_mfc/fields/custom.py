@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._validate import fail, integer, mismatch
 from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
 
 
@@ -52,7 +52,7 @@ class CustomField(Field):
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
         value = np.asarray(self.function(t, theta, x))
         if value.shape != x.shape:
-            raise fail("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
+            raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
         check_derivative("function (in x)", lambda z: self.function(t, theta, z), self._in_state(t, theta, x), x)
         # Differences in theta: the same point for every row, so that rows stand for parameter vectors.
         jacobian = self._in_parameters(t, theta, x[:1])

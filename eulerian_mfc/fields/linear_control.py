@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._validate import fail, integer, mismatch
 from .base import Field, check_derivative, complex_step_jacobian
 
 VectorField = Callable[[np.ndarray], np.ndarray]
@@ -41,12 +41,16 @@ class LinearControlField(Field):
             raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
         object.__setattr__(self, "fields", fields)
         if self.jacobians is not None and len(tuple(self.jacobians)) != len(fields):
-            raise fail("jacobians", f"{len(tuple(self.jacobians))} functions", f"one for each of the {len(fields)} fields")
+            raise mismatch(
+                "jacobians", f"{len(tuple(self.jacobians))} functions", f"one for each of the {len(fields)} fields"
+            )
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
             value = np.asarray(f(x))
             if value.shape != x.shape:
-                raise fail(f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
+                raise mismatch(
+                    f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}"
+                )
             check_derivative(f"fields[{i}]", f, self._jacobian(i, x), x)
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:

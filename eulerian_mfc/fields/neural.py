@@ -45,7 +45,7 @@ ACTIVATIONS = {
 
 
 def split_matrix_bias(theta: np.ndarray, dim: int, bias: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None."""
+    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None."""
     matrix = theta[: dim * dim].reshape(dim, dim)
     return matrix, theta[dim * dim :, None] if bias else None
 

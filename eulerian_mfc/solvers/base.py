@@ -84,7 +84,9 @@ class Recorder:
 
     def record(self, point: Point) -> None:
         """End an iteration at `point`: add a row to the history and tell the callback."""
-        row = Iteration(len(self.history), point.cost, point.residual, self.evaluations, time.perf_counter() - self._start)
+        row = Iteration(
+            len(self.history), point.cost, point.residual, self.evaluations, time.perf_counter() - self._start
+        )
         self.history.append(row)
         if self.callback is not None:
             self.callback(row)

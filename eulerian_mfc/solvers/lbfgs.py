@@ -57,8 +57,16 @@ class LBFGS(Solver):
                 raise StopIteration
 
         if not close(best[0]):
-            options = {"maxcor": self.memory, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations, "ftol": 0.0, "gtol": 0.0}
-            result = minimize(objective, (initial / scale).ravel(), jac=True, method="L-BFGS-B", callback=after, options=options)
+            options = {
+                "maxcor": self.memory,
+                "maxiter": self.max_iterations,
+                "maxfun": 50 * self.max_iterations,
+                "ftol": 0.0,
+                "gtol": 0.0,
+            }
+            result = minimize(
+                objective, (initial / scale).ravel(), jac=True, method="L-BFGS-B", callback=after, options=options
+            )
             if not close(best[0]) and len(recorder.history) > self.max_iterations:
                 return f"the limit of {self.max_iterations} iterations is reached"
             reason = f"L-BFGS-B stopped ({result.message})"

@@ -100,7 +100,9 @@ def minimise_layer(hamiltonian: Any, theta: np.ndarray, reduction: float = 1e-3,
 
 def _guarded_inverse(hamiltonian: Any, theta: np.ndarray) -> np.ndarray:
     step = 1e-5 * (1 + np.abs(theta).max())
-    rows = [(hamiltonian(theta + step * e)[1] - hamiltonian(theta - step * e)[1]) / (2 * step) for e in np.eye(len(theta))]
+    rows = [
+        (hamiltonian(theta + step * e)[1] - hamiltonian(theta - step * e)[1]) / (2 * step) for e in np.eye(len(theta))
+    ]
     hessian = np.stack(rows)
     eigenvalues, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
     moduli = np.abs(eigenvalues)

@@ -95,7 +95,9 @@ class SemiLagrangianOperator:
             slope += self.flow.pullback(layer, stages, pull)[1]
         return out.reshape(psi.shape), slope
 
-    def pairing(self, layer: Layer, coefficients: np.ndarray, points: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray]:
+    def pairing(
+        self, layer: Layer, coefficients: np.ndarray, points: np.ndarray, weights: np.ndarray
+    ) -> tuple[float, np.ndarray]:
         """`sum_r sum_j w_rj (I psi_r)(Phi_theta(x_j))` and its derivative in theta, `(m,)`.
 
         `coefficients` are those of the potentials at the layer's end; points `(n, d)`, weights `(R, n)`.

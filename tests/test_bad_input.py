@@ -1,0 +1,222 @@
+"""Bad input: every mistake is refused at the edge, by an exception that names the argument and what it got."""
+
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+from eulerian_mfc import CartesianMesh, LayerMap, OptimalitySystem, ParticleSystem, Problem
+from eulerian_mfc.errors import ArgumentError, DomainError, EulerianError, NonFiniteError
+from eulerian_mfc.fields import AffineField, CustomField, LinearControlField, NeuralField
+from eulerian_mfc.laws import Empirical, Gaussian, GaussianMixture, Labelled, Uniform
+from eulerian_mfc.losses import LabelLoss, SquaredLoss
+from eulerian_mfc.solvers import LBFGS, Shooting
+from eulerian_mfc.transport import SemiLagrangian
+
+SAMPLES = Empirical([[0.1], [-0.2]], [1.0, -1.0])
+PLANE = Empirical([[0.1, 0.0], [-0.2, 0.3]], [[1.0, 0.0], [-1.0, 1.0]])
+MESH = CartesianMesh([(-6.0, 6.0)], 48)
+ONES = np.ones((3, 1))
+SMALL = CartesianMesh([(-2.0, 2.0)], 12)
+
+
+def problem(**changes):
+    """A good problem on the line, with changes."""
+    arguments = {"field": NeuralField(1), "law": SAMPLES, "loss": SquaredLoss(), "penalty": 1.0, "horizon": 1.0}
+    return Problem(**{**arguments, **changes})
+
+
+def system(mesh=MESH, layers=3, changes=None, **schemes):
+    return OptimalitySystem(problem(**(changes or {})), mesh, layers, **schemes)
+
+
+def solve(layers=3, **options):
+    return emfc.solve(problem(), MESH, layers, **options)
+
+
+def covering(cells=10, field=None, **options):
+    return CartesianMesh.covering(problem(field=field or NeuralField(1)), cells, **options)
+
+
+def two_normals(**changes):
+    return GaussianMixture(**{"means": [[-1.0, 0.0], [1.0, 0.0]], "std": 0.2, **changes})
+
+
+def test_the_good_versions_of_all_this_work():
+    """The helpers without changes raise nothing: what is refused below is refused for its own sake."""
+    assert np.isfinite(system().cost(0.1).total)
+    assert np.isfinite(ParticleSystem(problem(), 3, samples=4, seed=0).cost(0.1).total)
+    assert solve(solver=LBFGS(max_iterations=1, tol=1.0), callback=lambda row: None).control.shape == (3, 2)
+    assert covering().shape == (10,)
+    assert two_normals().dim == 2
+
+
+TABLE = {
+    # the problem
+    "penalty zero": (lambda: problem(penalty=0.0), r"penalty: got 0.0, expected positive"),
+    "penalty negative": (lambda: problem(penalty=[1.0, -2.0]), r"penalty: got \[1.0, -2.0\], expected positive"),
+    "penalty count": (lambda: problem(penalty=[1, 2, 3]), r"penalty: got \[1, 2, 3\], .* or 2 numbers"),
+    "penalty nan": (lambda: problem(penalty=np.nan), r"penalty: got nan"),
+    "penalty none": (lambda: problem(penalty=None), r"penalty: got "),
+    "penalty words": (lambda: problem(penalty="small"), r"penalty: got 'small', expected an array of real"),
+    "horizon zero": (lambda: problem(horizon=0), r"horizon: got 0, expected a number > 0"),
+    "horizon negative": (lambda: problem(horizon=-1.5), r"horizon: got -1.5"),
+    "horizon infinite": (lambda: problem(horizon=np.inf), r"horizon: got inf"),
+    "horizon list": (lambda: problem(horizon=[1.0]), r"horizon: got an array of shape \(1,\)"),
+    "representation": (lambda: problem(representation="mass"), r"representation: got 'mass', expected one of 'auto'"),
+    "field class": (lambda: problem(field=NeuralField), r"field: got <class .*NeuralField'>, expected a Field"),
+    "loss class": (lambda: problem(loss=SquaredLoss), r"loss: got <class .*SquaredLoss'>, expected a Loss"),
+    "law not labelled": (lambda: problem(law=Gaussian([0.0], 1.0)), r"law: got .*Gaussian.* \(wrap .*laws.Labelled\)"),
+    "law dimension": (lambda: problem(law=PLANE), r"law: got a law in dimension 2, expected the field's dimension 1"),
+    "label dimension": (
+        lambda: problem(law=Empirical([0.0], [[1.0, 2.0]])), r"law: got labels of dimension 2, .* 1 of the state",
+    ),
+    "label loss dimension": (
+        lambda: problem(loss=LabelLoss(lambda x, y: x[:, 0], [[1.0, 2.0]])), r"labels: got labels of dimension 2",
+    ),
+    "label loss by moments": (
+        lambda: problem(loss=LabelLoss(lambda x, y: x[:, 0], [1.0]), representation="moments"),
+        r"representation: got 'moments', expected 'labels'",
+    ),
+    "label not listed": (
+        lambda: system(changes={"loss": LabelLoss(lambda x, y: x[:, 0], [1.0, 3.0])}), r"labels: got .*\[-1.0\]",
+    ),
+    # fields
+    "activation": (lambda: NeuralField(1, "gelu"), r"activation: got 'gelu', expected one of 'tanh'"),
+    "dim zero": (lambda: NeuralField(0), r"dim: got 0, expected an integer >= 1"),
+    "dim float": (lambda: AffineField(2.0), r"dim: got 2.0"),
+    "bias": (lambda: NeuralField(1, bias="yes"), r"bias: got 'yes'"),
+    "affine with nothing": (lambda: AffineField(1, matrix=False, bias=False), r"bias: got False, expected one of True"),
+    "custom size": (lambda: CustomField(lambda t, w, x: x, 1, 1.5), r"size: got 1.5"),
+    # laws
+    "mean nan": (lambda: Gaussian([0.0, np.nan], 1.0), r"mean: got nan at index \(1,\)"),
+    "mean scalar": (lambda: Gaussian(0.0, 1.0), r"mean: got an array of shape \(\)"),
+    "four dimensions": (lambda: Gaussian([0.0] * 4, 1.0), r"means: got dimension 4"),
+    "std zero": (lambda: Gaussian([0.0], 0.0), r"std: got .*, expected positive numbers"),
+    "std count": (lambda: two_normals(std=[0.1, 0.2, 0.3]), r"std: got \[0.1, 0.2, 0.3\], .* 2 numbers"),
+    "std with truncation": (lambda: Gaussian([0, 0], [1, 2], truncation=1), r"std: got .*one number for all axes"),
+    "truncation": (lambda: Gaussian([0.0], 1.0, truncation=-0.2), r"truncation: got -0.2"),
+    "means flat": (lambda: two_normals(means=[-1.0, 1.0]), r"means: got an array of shape \(2,\)"),
+    "weights sum": (lambda: two_normals(weights=[0.5, 0.6]), r"weights: got 2 numbers .* sum 1.1"),
+    "weights negative": (lambda: two_normals(weights=[-0.5, 1.5]), r"weights: got 2 numbers with minimum -0.5"),
+    "weights count": (lambda: two_normals(weights=[1.0]), r"weights: got 1 numbers"),
+    "uniform order": (lambda: Uniform([(1.0, 0.0)]), r"bounds: got \[\(1.0, 0.0\)\]"),
+    "samples nan": (lambda: Empirical([0.0, np.nan], [0, 1]), r"x: got nan at index \(1,\)"),
+    "samples infinite": (lambda: Empirical([[0.0], [np.inf]], [0, 1]), r"x: got inf at index \(1, 0\)"),
+    "sample labels nan": (lambda: Empirical([0.0, 1.0], [np.nan, 1]), r"y: got nan at index \(0,\)"),
+    "sample labels count": (lambda: Empirical([0.0, 1.0], [0, 1, 2]), r"y: got 3 labels, .* each of the 2 samples"),
+    "no samples": (lambda: Empirical([], []), r"y: got 0 labels"),
+    "samples as columns": (lambda: Empirical(np.zeros((2, 50)), [0, 1]), r"x: got samples of dimension 50"),
+    "sample weights": (lambda: Empirical([0.0, 1.0], [0, 1], [0.5, 0.4]), r"weights: got 2 numbers .* sum 0.9"),
+    "sample count": (lambda: SAMPLES.sample(0), r"n: got 0"),
+    "law in labelled": (lambda: Labelled(SAMPLES, np.sign), r"law: got .*Empirical.*, expected a law of the inputs"),
+    "label count": (lambda: Labelled(two_normals(), [1, 2, 3]), r"label: got \[1, 2, 3\], .* each of the 2 component"),
+    "label shape": (lambda: Labelled(two_normals(), lambda x: x[1:]), r"label: got .* shape \(\d, 2\)"),
+    "label nan": (lambda: Labelled(two_normals(), lambda x: x * np.nan), r"label: got a label that is not finite"),
+    "breaks count": (lambda: Labelled(two_normals(), np.sign, [[0.0]]), r"breaks: got \[\[0.0\]\], expected 2 lists"),
+    # losses: see test_losses.py; meshes: see test_mesh.py
+    "cells float": (lambda: CartesianMesh([(0.0, 1.0)], 10.0), r"cells: got 10.0, expected an integer >= 1"),
+    "covering tolerance": (lambda: covering(tolerance=0.0), r"tolerance: got 0.0"),
+    "covering speed": (lambda: covering(field=NeuralField(1, "relu")), r"speed: got None, .*NeuralField"),
+    "covering cells": (lambda: covering(10.5), r"cells: got 10.5"),
+    # schemes and systems
+    "degree even": (lambda: SemiLagrangian(degree=2), r"degree: got 2, expected one of 1, 3, 5, 7"),
+    "degree float": (lambda: SemiLagrangian(degree=3.0), r"degree: got 3.0"),
+    "interpolation": (lambda: SemiLagrangian(interpolation="cubic"), r"interpolation: got 'cubic', .*'spline'"),
+    "few cells": (lambda: system(CartesianMesh([(-2, 2)], 5)), r"cells: got \(5,\), expected at least 6 .* degree 5"),
+    "few cells on one axis": (
+        lambda: system(
+            CartesianMesh([(-2, 2)] * 2, [9, 7]), changes={"field": NeuralField(2), "law": PLANE},
+            transport=SemiLagrangian(degree=7),
+        ),
+        r"cells: got \(9, 7\), expected at least 8",
+    ),
+    "method": (lambda: LayerMap("heun"), r"method: got 'heun', expected one of 'euler', 'midpoint', 'rk4'"),
+    "layer map": (lambda: system(layer_map="heun"), r"layer_map: got 'heun', expected one of 'euler', 'mid"),
+    "substeps": (lambda: LayerMap("rk4", 0), r"substeps: got 0"),
+    "layers zero": (lambda: system(layers=0), r"layers: got 0, expected an integer >= 1"),
+    "layers float": (lambda: system(layers=20.0), r"layers: got 20.0"),
+    "mesh": (lambda: system(mesh=[(-2.0, 2.0)]), r"mesh: got \[\(-2.0, 2.0\)\], expected a CartesianMesh"),
+    "mesh dimension": (lambda: system(CartesianMesh([(-2, 2)] * 2, 9)), r"mesh: got a mesh of dimension 2, .* 1"),
+    "transport": (lambda: system(transport="spline"), r"transport: got 'spline', expected a scheme"),
+    "transport class": (lambda: system(transport=SemiLagrangian), r"transport: got <class"),
+    "continuity": (lambda: system(continuity=3), r"continuity: got 3, expected a scheme"),
+    "problem": (lambda: OptimalitySystem(None, MESH, 3), r"problem: got None, expected a Problem"),
+    "control shape": (lambda: system().cost(np.zeros((4, 2))), r"control: got an array of shape \(4, 2\), .*\(3, 2\)"),
+    "control transposed": (lambda: system().cost_and_gradient(np.zeros((2, 3))), r"control: got .*\(2, 3\), .*\(3, 2"),
+    "control row": (lambda: system().masses(np.zeros(3)), r"control: got an array of shape \(3,\), .*\(2,\)"),
+    "control nan": (lambda: system().potentials([[0, 0], [0, 0], [0, np.nan]]), r"control: got nan at index \(2, 1\)"),
+    "particles seed": (lambda: ParticleSystem(problem(), 3, seed=1), r"seed: got 1, expected no seed"),
+    "particles samples": (lambda: ParticleSystem(problem(), 3, samples=0), r"n: got 0|samples: got 0"),
+    "particles control": (lambda: ParticleSystem(problem(), 3).cost(np.zeros((1, 2))), r"control: got .*\(1, 2\)"),
+    # solving
+    "solve layers": (lambda: solve(layers=0), r"layers: got 0"),
+    "callback": (lambda: solve(callback=3), r"callback: got 3, expected a function"),
+    "solver": (lambda: solve(solver="lbfgs"), r"solver: got 'lbfgs', expected a solver"),
+    "solver class": (lambda: solve(solver=LBFGS), r"solver: got <class"),
+    "initial": (lambda: solve(initial=np.zeros((2, 2))), r"control: got .*\(2, 2\), .*\(3, 2\)"),
+    "tol zero": (lambda: LBFGS(tol=0.0), r"tol: got 0.0, expected a number > 0"),
+    "tol nan": (lambda: Shooting(tol=np.nan), r"tol: got nan"),
+    "iterations": (lambda: LBFGS(max_iterations=0), r"max_iterations: got 0"),
+    "iterations float": (lambda: Shooting(max_iterations=1e3), r"max_iterations: got 1000.0"),
+    "memory": (lambda: LBFGS(memory=-1), r"memory: got -1"),
+    "relaxation large": (lambda: Shooting(relaxation=1.5), r"relaxation: got 1.5, expected a number in \(0, 1\]"),
+    "relaxation zero": (lambda: Shooting(relaxation=0), r"relaxation: got 0, expected"),
+    "divergence": (lambda: Shooting(divergence=1.0), r"divergence: got 1.0, expected a number > 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_bad_argument(name):
+    """The message begins with the argument's name and shows the offending value; the exception is a ValueError too."""
+    build, pattern = TABLE[name]
+    with pytest.raises(ArgumentError, match=f"^({pattern})") as caught:
+        build()
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, EulerianError)
+    assert ", expected " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("law", "pattern"),
+    [
+        (Empirical([0.0, 3.25], [0.0, 1.0]), r"mesh: 5.00e-01 of the law's mass .*\(-2.0, 2.0\).*\[0, 3.25\]"),
+        (Labelled(Uniform([(-2.5, 1.5)]), np.sin), r"mesh: 1.2\de-01 of the law's mass.*\[-2.5, 1.5\].*covering"),
+        # 1e-8 of N(0, 1) lies beyond 5.731; about 4.5e-2 beyond 2 (the rule has no panel end there)
+        (Labelled(Gaussian([0.0], 1.0), np.sin), r"mesh: 4.\d\de-02 of .*alone needs \[-5.731, 5.731\]"),
+    ],
+)
+def test_law_outside_the_mesh(law, pattern):
+    """DomainError tells the share of mass outside, the box, and the interval that the law needs."""
+    with pytest.raises(DomainError, match=pattern):
+        system(SMALL, changes={"law": law})
+    with pytest.raises(DomainError, match=pattern):
+        emfc.solve(problem(law=law), SMALL, 3)
+
+
+def test_loss_that_is_not_finite_on_the_mesh():
+    """A loss that is infinite somewhere on the mesh is refused before any sweep."""
+    loss = LabelLoss(lambda x, y: np.where(x[:, 0] > 1.0, np.inf, 0.0), [-1.0, 1.0])
+    with pytest.raises(NonFiniteError, match="the loss is not finite on the mesh"):
+        system(changes={"loss": loss})
+
+
+@pytest.mark.xfail(reason="not yet checked: other exceptions, or none, come out", strict=True)
+@pytest.mark.parametrize(
+    ("build", "argument"),
+    [
+        (lambda: Labelled(Gaussian([0.0], 1.0), np.sign, breaks=0.0), "breaks"),
+        (lambda: GaussianMixture(np.zeros((0, 1)), 1.0), "means"),
+        (lambda: covering(speed=[1.0, 2.0]), "speed"),
+        (lambda: covering(speed=-1.0), "speed"),
+        (lambda: covering([10, 10]), "cells"),
+        (lambda: covering("ten"), "cells"),
+        (lambda: problem(penalty="1.0"), "penalty"),
+        (lambda: LinearControlField([np.sin], 1, [np.cos]), r"jacobians"),
+        (lambda: LinearControlField(np.sin, 1), "fields"),
+        (lambda: LabelLoss(lambda x, y: x[:, 0], [1.0], lambda x, y: x[0]).gradient(ONES, ONES), "state_gradient"),
+    ],
+)
+def test_bad_argument_not_yet_refused(build, argument):
+    """Mistakes that the package should name; move a row to TABLE once it does."""
+    with pytest.raises(ArgumentError, match=f"^{argument}"):
+        build()

@@ -1,0 +1,197 @@
+"""The command line and the cases: what a newcomer types."""
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import eulerian_mfc as emfc
+from eulerian_mfc.case import Case
+from eulerian_mfc.cli import NOT_CONVERGED, main
+from eulerian_mfc.errors import ArgumentError
+
+from .conftest import REFERENCE, ROOT
+
+CASES = sorted((ROOT / "cases").glob("*.py"))
+FILES = {
+    "solution.h5",
+    "control.csv",
+    "report.html",
+    "vtk",
+    "density.png",
+    "terminal.png",
+    "control.png",
+    "convergence.png",
+}
+SMALL = {"cells": "32", "layers": "4", "degree": "3"}
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["run", *map(str, arguments)])
+
+
+def settings(values):
+    return [text for name, value in values.items() for text in ("--set", f"{name}={value}")]
+
+
+@pytest.mark.parametrize("path", CASES, ids=[p.stem for p in CASES])
+def test_every_case_runs_coarse(path, tmp_path):
+    result = run(path, "--out", tmp_path / "out", *settings(SMALL))
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    assert "converged to a critical point" in result.output
+    assert Case.load(path).title in result.output
+
+
+@pytest.mark.parametrize("path", CASES, ids=[p.stem for p in CASES])
+def test_the_number_that_a_case_promises(path):
+    """The docstring's `J = ...` is the reference's cost, to every digit given."""
+    promised = re.search(r"J = ([0-9.]+)", path.read_text()).group(1).rstrip(".")
+    costs = [r["cost"] for r in REFERENCE.values()]
+    digits = len(promised.split(".")[1])
+    assert min(abs(c - float(promised)) for c in costs) <= 0.51 * 10.0**-digits + 1e-8
+
+
+def test_run_writes_the_solution_it_reports(tmp_path):
+    result = run(ROOT / "cases" / "toy_line.py", "--out", tmp_path, "--set", "bias=True", "--set", "layers=5")
+    assert result.exit_code == 0, result.output
+    solution = emfc.Solution.load(tmp_path / "solution.h5")
+    assert solution.control.shape == (5, 2)
+    assert f"J = {solution.cost:.12g}" in result.output
+    with open(tmp_path / "control.csv", newline="") as file:
+        rows = list(csv.reader(file))
+    assert rows[0] == ["t_start", "t_end", "W", "b"]
+    assert np.array_equal(np.array(rows[1:], dtype=float)[:, 2:], solution.control)
+    assert np.array_equal(np.array(rows[1:], dtype=float)[:, 0], solution.times[:-1])
+    lines = re.findall(r"^ +\d+ +\d\.\d{12} +\d\.\d\de-?\+?\d\d ", result.output, flags=re.MULTILINE)
+    assert len(lines) == len(solution.history)
+
+
+def test_python_on_the_case_does_the_same(tmp_path):
+    command = [sys.executable, str(ROOT / "cases" / "toy_line.py"), *settings(SMALL)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "converged to a critical point" in done.stdout
+    assert (tmp_path / "results" / "toy_line" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "penalty=-1"], "penalty: got -1, expected positive numbers"),
+        (["--set", "penalty=abc"], "--set penalty: got 'abc'"),
+        (["--set", "cells=12.5"], "--set cells: got '12.5'"),
+        (["--set", "speed=1"], "a setting of this case"),
+        (["--set", "penalty"], "expected NAME=VALUE"),
+        (["--set", "cells=4"], "cells: got (4,), expected at least 6 cells"),
+        (["--set", "half_width=2.0"], "of the law's mass lies outside the box"),
+    ],
+)
+def test_wrong_settings_are_told(arguments, message, tmp_path):
+    result = run(ROOT / "cases" / "toy_line.py", "--out", tmp_path / "out", *arguments)
+    assert result.exit_code in (1, 2)
+    assert message in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_case_files_that_are_not_cases(tmp_path):
+    with pytest.raises(ArgumentError, match="a Python file that exists"):
+        Case.load(tmp_path / "none.py")
+    empty = tmp_path / "empty.py"
+    empty.write_text("x = 1\n")
+    with pytest.raises(ArgumentError, match="needs a function problem"):
+        Case.load(empty)
+    no_default = tmp_path / "no_default.py"
+    no_default.write_text("def problem(penalty):\n    return penalty\n")
+    with pytest.raises(ArgumentError, match="'penalty' of problem has no default"):
+        Case.load(no_default)
+    not_a_problem = tmp_path / "not_a_problem.py"
+    not_a_problem.write_text("def problem(penalty=1.0):\n    return penalty\n")
+    with pytest.raises(ArgumentError, match=r"returned float, expected a Problem"):
+        Case.load(not_a_problem).build()
+
+
+MINIMAL = """
+import eulerian_mfc as emfc
+
+
+def problem(penalty=1.0):
+    law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.2), [-2.0, 2.0])
+    return emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty, 1.0)
+"""
+
+
+def test_a_case_needs_no_more_than_a_problem(tmp_path):
+    """Mesh and layers have defaults: a covering box, 20 layers."""
+    (tmp_path / "minimal.py").write_text(MINIMAL)
+    result = run(tmp_path / "minimal.py", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    solution = emfc.Solution.load(tmp_path / "out" / "solution.h5")
+    assert solution.layers == 20
+    assert solution.mesh.bounds[0][0] < -1 - 0.2 * 7 - 1
+
+
+def test_unconverged_runs_write_their_results_and_say_so(tmp_path):
+    text = (
+        MINIMAL
+        + "\n\ndef numerics(layers=5):\n    return {'layers': layers, 'solver': emfc.solvers.LBFGS(max_iterations=1)}\n"
+    )
+    (tmp_path / "short.py").write_text(text)
+    result = run(tmp_path / "short.py", "--out", tmp_path / "out")
+    assert result.exit_code == NOT_CONVERGED
+    assert "not converged: the limit of 1 iterations is reached" in result.output.replace("\n", " ")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+
+
+SLOW = (
+    MINIMAL.replace("import eulerian_mfc as emfc\n", "import time\n\nimport eulerian_mfc as emfc\n")
+    + """
+
+class Slow(emfc.solvers.LBFGS):
+    def _run(self, recorder, system, initial):
+        record = recorder.record
+
+        def slowly(point):
+            record(point)
+            time.sleep(0.5)
+
+        recorder.record = slowly
+        return super()._run(recorder, system, initial)
+
+
+def numerics(layers=5):
+    return {"layers": layers, "solver": Slow()}
+"""
+)
+
+
+def test_control_c_keeps_and_saves_the_best_control(tmp_path):
+    """SIGINT to the real command in the middle of its iterations."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    code = "from eulerian_mfc.cli import main; main()"
+    command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
+    seen = ""
+    deadline = time.monotonic() + 120
+    while not re.search(r"^ +2 ", seen, flags=re.MULTILINE) and time.monotonic() < deadline:
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=120)
+    assert process.returncode == NOT_CONVERGED, seen + rest
+    assert "interrupted" in rest
+    solution = emfc.Solution.load(tmp_path / "out" / "solution.h5")
+    assert not solution.converged
+    assert len(solution.history) >= 3
+    assert solution.cost < solution.history[0].cost
+
+
+def test_help_and_version():
+    assert "--set NAME=VALUE" in CliRunner().invoke(main, ["run", "--help"]).output
+    assert emfc.__version__ in CliRunner().invoke(main, ["--version"]).output

@@ -1,0 +1,154 @@
+"""The public surface, the import, and how cost grows."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+
+from .conftest import ROOT, toy_line
+
+
+def test_public_names_are_pinned():
+    assert set(emfc.__all__) == {
+        "CartesianMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
+        "__version__", "characteristics", "continuity", "errors", "fields", "laws", "losses", "meshes", "particles",
+        "solve", "solvers", "transport",
+    }  # fmt: skip
+    assert all(hasattr(emfc, name) for name in emfc.__all__)
+
+
+def test_import_is_lean():
+    """At most 1.5 x `import scipy.optimize, numba`, best of several; nothing heavy is loaded."""
+
+    def best(code, repeats=5):
+        times = []
+        for _ in range(repeats):
+            script = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
+            out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+            times.append(float(out.stdout))
+        return min(times)
+
+    best("import eulerian_mfc", 1)
+    assert best("import eulerian_mfc") <= 1.5 * best("import scipy.optimize, numba")
+    heavy = ("pyvista", "matplotlib", "skfem", "h5py", "click", "rich")
+    code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
+
+
+def test_no_room_imports_from_its_right():
+    """Data flows one way: problem, mesh, schemes -> system -> solvers -> solution -> views."""
+    order = [
+        {"errors", "_validate", "version", "quadrature"},
+        {"fields", "laws"},
+        {"losses"},
+        {"problem"},
+        {"meshes", "characteristics"},
+        {"transport"},
+        {"continuity"},
+        {"optimality"},
+        {"particles", "solvers"},
+        {"solution"},
+        {"solving", "storage", "vtk", "plotting", "report"},
+        {"case", "cli"},
+    ]
+    rank = {name: k for k, names in enumerate(order) for name in names}
+    root = ROOT / "eulerian_mfc"
+    code = """
+import ast, json, pathlib, sys
+out = {}
+for path in pathlib.Path(sys.argv[1]).rglob("*.py"):
+    tree = ast.parse(path.read_text())
+    top = path.relative_to(sys.argv[1]).parts[0].removesuffix(".py")
+    if top == "__init__":
+        continue
+    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.If)) for n in ast.walk(f)}
+    depth = len(path.relative_to(sys.argv[1]).parts)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == depth and id(node) not in lazy:
+            names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
+            out.setdefault(top, []).extend(names)
+print(json.dumps(out))
+"""
+    text = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=True).stdout
+    imports = json.loads(text)
+    assert set(imports) <= set(rank)
+    wrong = [(a, b) for a, names in imports.items() for b in names if rank[b] > rank[a]]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("what", "small", "large"), [("cells", (64, 64, 8), (256, 64, 8)), ("layers", (96, 96, 8), (96, 96, 32))]
+)
+def test_work_and_memory_grow_linearly(what, small, large):
+    """Four times the cells, or the layers: at most 4.8 times the memory and 6 times the time of a gradient (noise)."""
+
+    def measure(shape):
+        *cells, layers = shape
+        problem = emfc.Problem(
+            emfc.fields.NeuralField(2),
+            emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1, -1], [1, 1]], 0.2), [[-2.0, -2.0], [2.0, 2.0]]),
+            emfc.losses.SquaredLoss(),
+            0.2,
+            1.0,
+        )
+        system = emfc.OptimalitySystem(
+            problem, emfc.CartesianMesh([(-4, 4)] * 2, cells), layers, transport=emfc.transport.SemiLagrangian(3)
+        )
+        control = np.full((layers, 6), 0.3)
+        system.cost_and_gradient(control)
+        best = np.inf
+        for _ in range(5):
+            start = time.perf_counter()
+            system.cost_and_gradient(control)
+            best = min(best, time.perf_counter() - start)
+        tracemalloc.start()
+        system.cost_and_gradient(control)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return best, peak
+
+    (time_small, peak_small), (time_large, peak_large) = measure(small), measure(large)
+    assert peak_large <= 4.8 * peak_small
+    assert time_large <= 6.0 * time_small
+
+
+def test_no_python_objects_per_cell():
+    """The number of Python calls of a gradient depends on blocks, not on cells."""
+
+    def calls(cells):
+        system = emfc.OptimalitySystem(toy_line(), emfc.CartesianMesh([(-8, 8)], cells), 4)
+        count = 0
+
+        def trace(frame, event, argument):
+            nonlocal count
+            count += 1
+
+        system.cost_and_gradient(0.1)
+        sys.setprofile(trace)
+        system.cost_and_gradient(0.1)
+        sys.setprofile(None)
+        return count
+
+    assert calls(8000) == calls(1000)
+
+
+def test_cold_start_takes_at_most_a_minute(tmp_path):
+    """A fresh kernel cache: import, compile and solve the first script of the design."""
+    code = (
+        "from tests.conftest import toy_line, toy_mesh; import eulerian_mfc as emfc;"
+        "assert emfc.solve(toy_line(), toy_mesh(), layers=20).converged"
+    )
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
+    assert time.perf_counter() - start <= 60
+    assert list(tmp_path.rglob("*.nbi"))  # the kernels are cached for the next start

@@ -1,0 +1,178 @@
+"""Solutions: parts of the cost, flow and prediction, certificate, files."""
+
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, EulerianError, FileFormatError
+
+
+def map_problem():
+    return emfc.Problem(
+        emfc.fields.LinearControlField([np.sin, np.ones_like], 2),
+        emfc.laws.Labelled(emfc.laws.Gaussian([0.0, 0.0], 0.3), label=lambda x: x + 0.3 * np.sin(x)),
+        emfc.losses.SquaredLoss(),
+        0.1,
+        1.0,
+    )
+
+
+@pytest.fixture(scope="module")
+def map_solution():
+    return emfc.solve(map_problem(), emfc.CartesianMesh([(-3, 3), (-3.5, 3.5)], (30, 36)), layers=4)
+
+
+def test_flow_is_the_exact_tanh_flow(toy_solution):
+    """Layer after layer `sinh(theta x) -> exp(theta dt) sinh(theta x)`, to RK4's error (0.05^4 times small constants)."""
+    x = np.linspace(-2, 2, 9)
+    exact = x.copy()
+    for theta in toy_solution.control[:, 0]:
+        exact = np.arcsinh(np.exp(theta * 0.05) * np.sinh(theta * exact)) / theta
+    np.testing.assert_allclose(toy_solution.flow(x)[:, 0], exact, rtol=0, atol=1e-11)
+    paths = toy_solution.trajectories(x)
+    assert paths.shape == (21, 9, 1)
+    assert np.array_equal(paths[0][:, 0], x)
+
+
+def test_prediction(toy_solution, map_solution):
+    """Finite labels: the nearest label to X(T); regression: X(T) itself."""
+    x = np.array([[-0.7], [0.2], [1.5]])
+    assert toy_solution.predict(x).tolist() == [[-1.0], [1.0], [1.0]]
+    points = np.array([[0.1, 0.2], [-0.3, 0.4]])
+    assert np.array_equal(map_solution.predict(points), map_solution.flow(points))
+
+
+def test_prediction_by_a_label_loss():
+    """Least loss, not least distance: with labels 0 and 1 and a loss that swaps them."""
+    law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.2), [0.0, 1.0])
+    loss = emfc.losses.LabelLoss(lambda x, y: (x[:, 0] - (1 - 2 * y[0])) ** 2, [0.0, 1.0])
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, loss, 1.0, 0.1)
+    solution = emfc.solve(problem, emfc.CartesianMesh([(-4, 4)], 80), 2)
+    assert solution.predict([[-1.0], [1.0]]).tolist() == [[1.0], [0.0]]
+
+
+def test_cost_parts_and_residual(toy_solution):
+    control = toy_solution.control
+    assert toy_solution.penalty_cost == pytest.approx(0.5 * 0.05 * (control**2).sum(), rel=1e-14)
+    assert toy_solution.cost == toy_solution.terminal_cost + toy_solution.penalty_cost
+    _, gradient = toy_solution.system.cost_and_gradient(control)
+    assert toy_solution.residual == pytest.approx(np.abs(gradient).max() / 0.05, rel=1e-6)
+
+
+def test_certificate_sees_what_is_wrong():
+    """Mass near and across the boundary; the same run on a large box has neither."""
+    problem = emfc.Problem(
+        emfc.fields.AffineField(1, matrix=False),
+        emfc.laws.Empirical([0.5], [3.0]),
+        emfc.losses.SquaredLoss(),
+        0.1,
+        1.0,
+    )
+    with pytest.warns(BoundaryMassWarning, match="use a larger box"):
+        small = emfc.solve(
+            problem, emfc.CartesianMesh([(-1.0, 1.0)], 40), 4, transport=emfc.transport.SemiLagrangian(1)
+        )
+    assert small.certificate.mass_crossed >= 0.5
+    large = emfc.solve(problem, emfc.CartesianMesh([(-6.0, 6.0)], 241), 4, transport=emfc.transport.SemiLagrangian(1))
+    assert large.certificate.mass_crossed == 0
+    assert large.certificate.mass_near_boundary == 0
+    assert large.certificate.most_negative == 0
+
+
+def test_densities_integrate_to_one_and_follow_the_exact_law(toy_solution):
+    """The density at T is that of the pushed normal: mu(T, x) = phi(x0) dx0/dx, away from the jump of the labels."""
+    cells = toy_solution.mesh.axis(0)
+    back = cells.copy()
+    slope = np.ones_like(cells)
+    for theta in toy_solution.control[::-1, 0]:
+        source = np.arcsinh(np.exp(-theta * 0.05) * np.sinh(theta * back)) / theta
+        slope *= np.exp(-theta * 0.05) * np.cosh(theta * back) / np.cosh(theta * source)
+        back = source
+    exact = np.exp(-(back**2) / 2) / np.sqrt(2 * np.pi) * slope
+    np.testing.assert_allclose(toy_solution.total_density[-1], exact, rtol=0, atol=2e-6)
+    np.testing.assert_allclose(toy_solution.total_density.sum(axis=1) * toy_solution.mesh.volume, 1.0, rtol=1e-13)
+
+
+def test_save_and_load(tmp_path, toy_solution):
+    path = tmp_path / "deep" / "toy.h5"
+    toy_solution.save(path)
+    assert [p.name for p in path.parent.iterdir()] == ["toy.h5"]
+    loaded = emfc.Solution.load(path)
+    for name in ("control", "masses", "potentials", "times", "labels"):
+        assert np.array_equal(getattr(loaded, name), getattr(toy_solution, name)), name
+    for name in ("cost", "terminal_cost", "residual", "converged", "message", "history", "certificate", "names"):
+        assert getattr(loaded, name) == getattr(toy_solution, name), name
+    assert np.array_equal(loaded.paths.x, toy_solution.paths.x)
+    x = np.array([[-1.0], [0.4]])
+    assert np.array_equal(loaded.flow(x), toy_solution.flow(x))
+    assert np.array_equal(loaded.predict(x), toy_solution.predict(x))
+    assert np.array_equal(loaded.velocity(3), toy_solution.velocity(3))
+
+
+def test_user_functions_need_the_problem_again(tmp_path, map_solution):
+    path = tmp_path / "map.h5"
+    map_solution.save(path)
+    loaded = emfc.Solution.load(path)
+    assert np.array_equal(loaded.densities, map_solution.densities)
+    with pytest.raises(EulerianError, match=r"Solution.load\(path, problem\)"):
+        loaded.flow([[0.0, 0.0]])
+    again = emfc.Solution.load(path, map_problem())
+    assert np.array_equal(again.flow([[0.1, 0.2]]), map_solution.flow([[0.1, 0.2]]))
+    assert again.system.cost(again.control).total == pytest.approx(map_solution.cost, abs=1e-14)
+
+
+def test_files_that_are_not_solutions(tmp_path, toy_solution):
+    with pytest.raises(FileNotFoundError, match="no solution file"):
+        emfc.Solution.load(tmp_path / "none.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("hello")
+    with pytest.raises(FileFormatError, match="damaged or not a solution"):
+        emfc.Solution.load(text)
+    other = tmp_path / "other.h5"
+    with h5py.File(other, "w") as file:
+        file["x"] = 1
+    with pytest.raises(FileFormatError, match="not a solution of eulerian_mfc"):
+        emfc.Solution.load(other)
+    whole = tmp_path / "whole.h5"
+    toy_solution.save(whole)
+    cut = tmp_path / "cut.h5"
+    cut.write_bytes(whole.read_bytes()[:-2000])
+    with pytest.raises(FileFormatError, match="damaged"):
+        emfc.Solution.load(cut)
+    with h5py.File(whole, "a") as file:
+        file.attrs["schema"] = 99
+    with pytest.raises(FileFormatError, match="schema 99"):
+        emfc.Solution.load(whole)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, toy_solution, monkeypatch):
+    path = tmp_path / "toy.h5"
+    toy_solution.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("eulerian_mfc.storage._arrays", lambda solution: {"bad": object()})
+    with pytest.raises((TypeError, AttributeError)):
+        toy_solution.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["toy.h5"]
+
+
+def test_wrong_points_are_refused(toy_solution, map_solution):
+    with pytest.raises(ArgumentError, match=r"x: got .* expected points as rows, shape \(n, 2\)"):
+        map_solution.flow([[1.0, 2.0, 3.0]])
+    with pytest.raises(ArgumentError, match="x: got nan"):
+        toy_solution.flow([np.nan])
+
+
+def test_same_bits_in_another_process(toy_solution):
+    """A fresh interpreter, kernels from the cache: the same control to the last bit."""
+    code = (
+        "import numpy as np, eulerian_mfc as emfc\n"
+        "from tests.conftest import toy_line, toy_mesh\n"
+        "print(emfc.solve(toy_line(), toy_mesh(), layers=20).control.tobytes().hex())"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=".")
+    assert out.stdout.strip() == toy_solution.control.tobytes().hex()

@@ -1,0 +1,206 @@
+"""Figures, VTK files and reports: read back with VTK always, opened in ParaView where it is installed."""
+
+import json
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import pyvista
+
+import eulerian_mfc as emfc
+from eulerian_mfc import report
+from eulerian_mfc.plotting import figures
+
+
+@pytest.fixture(scope="module")
+def plane_solution():
+    """Unequal axes, so that swapped axes or orders show."""
+    problem = emfc.Problem(
+        emfc.fields.NeuralField(2),
+        emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1, -0.5], [1, 0.5]], 0.25), [[-2.0, -1.0], [2.0, 1.0]]),
+        emfc.losses.SquaredLoss(),
+        0.3,
+        1.5,
+    )
+    return emfc.solve(problem, emfc.CartesianMesh([(-4.5, 4.5), (-3.5, 3.0)], (40, 28)), layers=3)
+
+
+@pytest.fixture(scope="module")
+def space_solution():
+    problem = emfc.Problem(
+        emfc.fields.AgrachevSarychevField(3),
+        emfc.laws.Labelled(emfc.laws.Gaussian([0.0, 0.2, 0.0], 0.3), label=lambda x: x + 0.2),
+        emfc.losses.SquaredLoss(),
+        0.3,
+        1.0,
+    )
+    mesh = emfc.CartesianMesh([(-3.0, 3.0)] * 3, (24, 26, 28))
+    return emfc.solve(problem, mesh, layers=2, transport=emfc.transport.SemiLagrangian(3))
+
+
+def check_levels(solution, folder):
+    reader = pyvista.get_reader(folder / "solution.pvd")
+    np.testing.assert_allclose(reader.time_values, solution.times, rtol=1e-15, atol=0)
+    for n in (0, solution.layers):
+        reader.set_active_time_value(reader.time_values[n])
+        grid = reader.read()[0]
+        assert grid.n_cells == solution.mesh.size
+        low = np.array([b for b, _ in solution.mesh.bounds])
+        np.testing.assert_allclose(np.array(grid.bounds).reshape(3, 2)[: solution.mesh.dim, 0], low, atol=1e-12)
+        centres = grid.cell_centers().points[:, : solution.mesh.dim]
+        # The value at a cell's centre, wherever VTK has put that cell.
+        rows = [np.abs(solution.mesh.centres - c).sum(axis=1).argmin() for c in centres[:: max(grid.n_cells // 97, 1)]]
+        picked = slice(None, None, max(grid.n_cells // 97, 1))
+        for r, name in enumerate(solution.names):
+            density = solution.densities[n, r].ravel()[rows]
+            assert np.array_equal(grid.cell_data[f"density_{name}"][picked], density)
+            assert np.array_equal(grid.cell_data[f"psi_{name}"][picked], solution.potentials[n, r].ravel()[rows])
+        total = solution.total_density[n].ravel()[rows]
+        np.testing.assert_allclose(grid.cell_data["density_total"][picked], total, rtol=1e-13, atol=1e-16)
+        velocity = grid.cell_data["velocity"]
+        assert velocity.shape == (grid.n_cells, 3)
+        layer = min(n, solution.layers - 1)
+        field = solution.system.problem.field
+        expected = field(solution.times[n], solution.control[layer], np.asarray(centres[picked], dtype=np.float64))
+        np.testing.assert_allclose(velocity[picked][:, : solution.mesh.dim], expected, rtol=0, atol=1e-6)
+        assert not velocity[:, solution.mesh.dim :].any()
+
+
+def test_line_files(tmp_path, toy_solution):
+    toy_solution.to_vtk(tmp_path)
+    check_levels(toy_solution, tmp_path)
+    image = pyvista.read(tmp_path / "spacetime.vti")
+    assert image.dimensions == (160, 21, 1)
+    np.testing.assert_allclose(image.bounds[2:4], [0.0, 1.0])
+    assert np.array_equal(image.point_data["density_total"], toy_solution.total_density.ravel())
+
+
+def test_plane_and_space_files(tmp_path, plane_solution, space_solution):
+    for name, solution in {"plane": plane_solution, "space": space_solution}.items():
+        solution.to_vtk(tmp_path / name)
+        check_levels(solution, tmp_path / name)
+        assert not (tmp_path / name / "spacetime.vti").exists()
+
+
+def test_gradient_of_the_final_potential_is_exact(tmp_path, plane_solution):
+    """psi_y(T) = |x - y|^2, so its gradient is 2 (x - y): at every cell away from the linear ends."""
+    plane_solution.to_vtk(tmp_path)
+    grid = pyvista.read(tmp_path / "solution_0003.vti")
+    centres = grid.cell_centers().points[:, :2].astype(np.float64)
+    inside = (np.abs(centres[:, 0]) < 3.0) & (np.abs(centres[:, 1] + 0.25) < 2.0)
+    for name, label in zip(plane_solution.names, plane_solution.labels, strict=True):
+        gradient = grid.cell_data[f"grad_psi_{name}"][inside]
+        np.testing.assert_allclose(gradient[:, :2], 2 * (centres[inside] - label), rtol=0, atol=1e-5)
+
+
+def test_trajectories(tmp_path, plane_solution):
+    plane_solution.to_vtk(tmp_path)
+    lines = pyvista.read(tmp_path / "trajectories.vtp")
+    assert lines.n_lines == 300
+    assert lines.n_points == 300 * 4
+    points = lines.points.reshape(300, 4, 3)
+    np.testing.assert_allclose(points[:, :, :2], plane_solution.paths.x.transpose(1, 0, 2), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(lines.point_data["time"].reshape(300, 4)[7], plane_solution.times)
+    assert np.array_equal(lines.cell_data["label_2"], plane_solution.paths.y[:, 1])
+    early = pyvista.get_reader(tmp_path / "trajectories.pvd")
+    early.set_active_time_value(early.time_values[1])
+    assert early.read()[0].n_points == 300 * 2
+
+
+PVPYTHON = """
+import json, sys
+from paraview.simple import OpenDataFile
+reader = OpenDataFile(sys.argv[1])
+reader.UpdatePipelineInformation()
+out = {"times": list(reader.TimestepValues)}
+reader.UpdatePipeline(out["times"][-1])
+info = reader.GetDataInformation()
+cells = info.GetCellDataInformation()
+arrays = [cells.GetArrayInformation(i) for i in range(cells.GetNumberOfArrays())]
+out["bounds"] = list(info.GetBounds())
+out["ranges"] = {a.GetName(): [*a.GetComponentRange(0), a.GetNumberOfComponents()] for a in arrays}
+print("RESULT" + json.dumps(out))
+"""
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")
+def test_paraview_opens_the_collection(tmp_path, plane_solution):
+    """Times, arrays and ranges as ParaView itself reports them."""
+    plane_solution.to_vtk(tmp_path)
+    (tmp_path / "look.py").write_text(PVPYTHON)
+    command = ["pvpython", str(tmp_path / "look.py"), str(tmp_path / "solution.pvd")]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    seen = json.loads(text.split("RESULT")[1])
+    np.testing.assert_allclose(seen["times"], plane_solution.times, rtol=1e-12)
+    np.testing.assert_allclose(seen["bounds"], [-4.5, 4.5, -3.5, 3.0, 0, 0], atol=1e-12)
+    density = plane_solution.total_density[-1]
+    np.testing.assert_allclose(
+        seen["ranges"]["density_total"], [density.min(), density.max(), 1], rtol=1e-12, atol=1e-15
+    )
+    assert seen["ranges"]["velocity"][2] == 3
+    psi = plane_solution.potentials[-1, 0]
+    name = plane_solution.names[0]
+    np.testing.assert_allclose(seen["ranges"][f"psi_{name}"], [psi.min(), psi.max(), 1], rtol=1e-12)
+    assert set(seen["ranges"]) == {
+        "density_total", "velocity", *(f"{kind}_{n}" for kind in ("density", "psi", "grad_psi") for n in plane_solution.names)
+    }  # fmt: skip
+
+
+class Images(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.sources, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        if tag == "img":
+            self.sources.append(attributes["src"])
+        if tag in ("link", "script", "a"):
+            self.links.append(attributes)
+
+
+def test_report_is_self_contained(tmp_path, toy_solution):
+    report.write(toy_solution, tmp_path, "A <title>", "def problem(): pass  # <b>")
+    text = (tmp_path / "report.html").read_text()
+    parser = Images()
+    parser.feed(text)
+    assert len(parser.sources) == 4
+    assert all(s.startswith("data:image/png;base64,") for s in parser.sources)
+    assert not parser.links
+    assert "A &lt;title&gt;" in text
+    assert "# &lt;b&gt;" in text
+    assert f"{toy_solution.cost:.12g}" in text
+    assert "converged" in text
+    for name in ("density", "terminal", "control", "convergence"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_unconverged_is_written_in_large_letters(tmp_path, toy_solution):
+    solution = emfc.solve(
+        toy_solution.system.problem, toy_solution.mesh, 20, solver=emfc.solvers.LBFGS(max_iterations=1)
+    )
+    report.write(solution, tmp_path, "stopped")
+    assert "NOT converged" in (tmp_path / "report.html").read_text()
+    assert figures(solution)["convergence"].axes[0].get_title() == "NOT converged"
+
+
+def test_figures_have_labelled_axes_and_legends(toy_solution, plane_solution, space_solution):
+    for solution in (toy_solution, plane_solution, space_solution):
+        drawn = figures(solution)
+        assert set(drawn) == {"density", "terminal", "control", "convergence"}
+        for name, figure in drawn.items():
+            axes = figure.axes[0]
+            assert axes.get_xlabel(), name
+            assert axes.get_ylabel(), name
+            assert any(a.get_legend() is not None for a in figure.axes), name
+    control = figures(toy_solution)["control"].axes[0]
+    assert np.array_equal(control.patches[0].get_data().values, toy_solution.control[:, 0])
+
+
+def test_plot_returns_one_figure(toy_solution, plane_solution, tmp_path):
+    for solution in (toy_solution, plane_solution):
+        figure = solution.plot()
+        figure.savefig(tmp_path / "plot.png", dpi=40)
+        assert (tmp_path / "plot.png").stat().st_size > 10_000
