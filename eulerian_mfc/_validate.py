@@ -24,9 +24,12 @@ def mismatch(name: str, found: str, expected: str) -> ArgumentError:
 def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
     """`value` as a float64 array, with the allowed numbers of dimensions and no NaN or infinity."""
     try:
-        out = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
     except (TypeError, ValueError):
         raise fail(name, value, "an array of real numbers") from None
+    if given.dtype.kind not in "biuf":
+        raise fail(name, value, "an array of real numbers")
+    out = given.astype(np.float64)
     dims = (ndim,) if isinstance(ndim, int) else ndim
     if dims is not None and out.ndim not in dims:
         raise mismatch(name, f"an array of shape {out.shape}", f"{' or '.join(map(str, dims))} dimension(s)")

@@ -19,6 +19,9 @@ from .quadrature import PANEL, ball_rule, box_rule
 
 Lines = Sequence[np.ndarray] | None
 
+#: standard deviations at which the rules of normal laws end: what lies beyond is round-off
+REACH = {1: 9.0, 2: 9.0, 3: 8.6}
+
 
 class Rule(NamedTuple):
     """A quadrature rule of the inputs: points `(N, d)`, weights `(N,)` that sum to 1, component of each point `(N,)`."""
@@ -43,8 +46,12 @@ class Law(ABC):
     components: int = 1
 
     @abstractmethod
-    def quadrature(self, lines: Lines = None) -> Rule:
-        """A rule for the law; `lines`, one array an axis, are coordinates at which integrands are not smooth."""
+    def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        """A rule for the law.
+
+        `lines`, one array an axis, are coordinates at which integrands are continuous but not smooth (a mesh's);
+        `breaks`, likewise, those at which they jump.
+        """
 
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +82,8 @@ class GaussianMixture(Law):
     ) -> None:
         self.means = array("means", means, ndim=2)
         self.components, self.dim = self.means.shape
+        if not self.components:
+            raise mismatch("means", "no means", "at least one")
         if not 1 <= self.dim <= 3:
             raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
         spread = array("std", std, ndim=(0, 1, 2))
@@ -90,27 +99,46 @@ class GaussianMixture(Law):
         if self.truncation is not None and not (self.std == self.std[:, :1]).all():
             raise fail("std", std, "one number for all axes where truncation is given")
 
-    def quadrature(self, lines: Lines = None) -> Rule:
-        rules = [self._component_rule(k, lines) for k in range(self.components)]
+    def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        rules = [self._component_rule(k, lines, breaks) for k in range(self.components)]
         x = np.concatenate([x.T for x, _ in rules], axis=1).T
         w = np.concatenate([weight * w for weight, (_, w) in zip(self.weights, rules, strict=True)])
         return Rule(x, w, np.repeat(np.arange(self.components), [len(w) for _, w in rules]))
 
-    def _component_rule(self, k: int, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
-        mean, std, radius = self.means[k], self.std[k], self.truncation
-        if radius is not None and self.dim > 1:
+    def _component_rule(self, k: int, lines: Lines, breaks: Lines) -> tuple[np.ndarray, np.ndarray]:
+        mean, std = self.means[k], self.std[k]
+        reach = REACH[self.dim] * std
+        if self.truncation is not None:
+            reach = np.minimum(reach, self.truncation)
+        if self.truncation is not None and self.dim > 1:
+            radius = float(reach[0])
+            self._check_breaks(mean, radius, breaks)
             longest = PANEL * min(std[0], radius)
             if lines is not None:
-                longest = min([longest, *(float(np.diff(line).min()) for line in lines if len(line) > 1)])
+                gaps = [float(np.median(np.diff(np.unique(line)))) for line in lines if len(line) > 1]
+                longest = max(min([longest, *gaps]), radius / 500)
             x, w = ball_rule(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std[0]) ** 2))
             x = mean + x
         else:
-            reach = 9.0 * std if radius is None else np.minimum(9.0 * std, radius)
-            x, w = box_rule(np.stack([mean - reach, mean + reach], axis=1), PANEL * np.minimum(std, reach), lines)
+            bounds = np.stack([mean - reach, mean + reach], axis=1)
+            x, w = box_rule(bounds, PANEL * np.minimum(std, reach), _merged(lines, breaks))
             w = w * np.exp(-0.5 * (((x - mean) / std) ** 2).sum(axis=1))
         w /= w.sum()
         keep = w > 1e-22  # what is left out sums to less than round-off
         return x[keep], w[keep] / w[keep].sum()
+
+    def _check_breaks(self, mean: np.ndarray, radius: float, breaks: Lines) -> None:
+        """The polar rule has panel ends on the planes through the centre, and on no others."""
+        for axis, values in enumerate(breaks or []):
+            offset = np.abs(values - mean[axis])
+            off_centre = (offset < radius) & (offset > 1e-12 * radius)
+            if off_centre.any():
+                raise mismatch(
+                    "breaks",
+                    f"{values[off_centre][0]:g} on axis {axis}, which cuts a ball of radius {radius:g} "
+                    f"off its centre {mean[axis]:g}",
+                    "breaks through the centres of truncated components, or none (jumps are then integrated to low order)",
+                )
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         component = rng.choice(self.components, size=n, p=self.weights)
@@ -159,8 +187,8 @@ class Uniform(Law):
             raise fail("bounds", bounds, "one to three pairs (low, high) with low < high")
         self.dim = len(self.bounds)
 
-    def quadrature(self, lines: Lines = None) -> Rule:
-        x, w = box_rule(self.bounds, np.diff(self.bounds)[:, 0] / 8, lines)
+    def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        x, w = box_rule(self.bounds, np.diff(self.bounds)[:, 0] / 8, _merged(lines, breaks))
         return Rule(x, w / w.sum(), np.zeros(len(w), dtype=np.int64))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -205,7 +233,8 @@ class Labelled(LabelledLaw):
     law : law of the inputs.
     label : a function `(N, d) -> (N, q)` or `(N,)`, or one constant label a component of the law.
     breaks : coordinates at which a label function jumps, one list an axis (one flat list on a line): the quadrature
-        is split there. Jumps across other surfaces are integrated to low order.
+        is split there. Jumps across other surfaces are integrated to low order. Truncated laws in two and three
+        dimensions can be split through their centres only.
     """
 
     def __init__(self, law: Law, label: Any, breaks: Sequence[Any] | None = None) -> None:
@@ -219,11 +248,16 @@ class Labelled(LabelledLaw):
             self._constants = constants.reshape(len(constants), -1)
             if len(self._constants) != law.components:
                 raise fail("label", label, f"a function, or one label for each of the {law.components} component(s)")
-        lists = [] if breaks is None else [breaks] if self.dim == 1 and np.ndim(breaks[0]) == 0 else list(breaks)
+        try:
+            lists = [] if breaks is None else list(breaks)
+        except TypeError:
+            raise fail("breaks", breaks, "a list of coordinates") from None
+        if lists and self.dim == 1 and np.ndim(lists[0]) == 0:
+            lists = [lists]
         if lists and len(lists) != self.dim:
             raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one an axis")
         self.breaks = [array("breaks", b, ndim=1) for b in lists]
-        self.label_dim = self._labels(*law.draw(2, np.random.default_rng(0))).shape[1]
+        self.label_dim = self._labels(*law.draw(5, np.random.default_rng(0))).shape[1]
 
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:
@@ -243,9 +277,7 @@ class Labelled(LabelledLaw):
         return y
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
-        if self.breaks:
-            lines = self.breaks if lines is None else [np.concatenate(p) for p in zip(lines, self.breaks, strict=True)]
-        rule = self.law.quadrature(None if lines is None else [np.unique(line) for line in lines])
+        rule = self.law.quadrature(lines, self.breaks or None)
         return LabelledRule(rule.x, rule.w, self._labels(rule.x, rule.component))
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -288,6 +320,13 @@ class Empirical(LabelledLaw):
 
     def box(self, tolerance: float) -> np.ndarray:
         return np.stack([self.x.min(axis=0), self.x.max(axis=0)], axis=1)
+
+
+def _merged(lines: Lines, breaks: Lines) -> Lines:
+    """All the lines of both, axis by axis."""
+    if lines is None or breaks is None:
+        return breaks if lines is None else lines
+    return [np.concatenate(pair) for pair in zip(lines, breaks, strict=True)]
 
 
 def _weights(weights: Any, n: int) -> np.ndarray:

@@ -110,7 +110,7 @@ class SquaredLoss(Loss):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LabelLoss(Loss):
     """Any loss with finitely many labels.
 
@@ -150,11 +150,13 @@ class LabelLoss(Loss):
         return self._each(x, y, self._gradient_one, np.empty(x.shape))
 
     def _gradient_one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        if self.state_gradient is not None:
-            return np.asarray(self.state_gradient(x, y), dtype=np.float64)
         column = lambda z: np.asarray(self.function(z, y))[:, None]  # noqa: E731
-        full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
-        check_derivative("function", column, full[:5], x[:5])
+        given = self.state_gradient is not None
+        if self.state_gradient is not None:
+            full = np.asarray(self.state_gradient(x, y), dtype=np.float64)[:, None]
+        else:
+            full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
+        check_derivative("state_gradient" if given else "function", column, full[:5], x[:5], given)
         return full[:, 0]
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:

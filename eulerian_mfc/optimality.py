@@ -141,11 +141,13 @@ class OptimalitySystem(ControlledSystem):
 
     def _bind_law(self) -> None:
         separable = self.problem.separable
-        rule = self.problem.law.quadrature(self.continuity.lines)
+        box = np.array(self.mesh.bounds)
+        rule = self.problem.law.quadrature(
+            [np.append(line, b) for line, b in zip(self.continuity.lines, box, strict=True)]
+        )
         outside = float(rule.w[~self.mesh.contains(rule.x)].sum())
         if outside > MASS_TOLERANCE:
-            box = self.problem.law.box(MASS_TOLERANCE)
-            needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in box)
+            needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in self.problem.law.box(MASS_TOLERANCE))
             raise DomainError(
                 f"mesh: {outside:.2e} of the law's mass lies outside the box {self.mesh.bounds}, expected at most "
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "

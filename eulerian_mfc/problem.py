@@ -55,7 +55,10 @@ class Problem:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
-        self.separable  # noqa: B018  checks that loss, labels and representation fit together
+        if self.law.labels is not None:
+            self.separable.moments(self.law.labels)  # checks that loss, labels and representation fit together
+        else:
+            self.separable  # noqa: B018  likewise
 
     @cached_property
     def penalties(self) -> np.ndarray:

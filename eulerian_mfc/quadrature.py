@@ -51,20 +51,20 @@ def box_rule(
 def ball_rule(
     dim: int, radius: float, longest: float, density: Callable[[np.ndarray], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rule on a ball about the origin in two or three dimensions against a density of |x|: polar product rule."""
-    r, wr = composite(panels(0.0, radius, longest, None), 8)
+    """Rule on a ball about the origin in two or three dimensions against a density of |x|.
+
+    Polar product rule with panel ends on the coordinate planes: integrands may jump there.
+    """
+    r, wr = composite(panels(0.0, radius, longest, None), POINTS[1])
     wr = wr * density(r) * r ** (dim - 1)
-    turns = max(48, int(np.ceil(2 * np.pi * radius / longest)) * 4)
-    angle = 2 * np.pi * (np.arange(turns) + 0.5) / turns
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    if dim == 2:
-        directions, wd = circle, np.full(turns, 2 * np.pi / turns)
-    else:
-        height, wh = leggauss(turns // 2)
-        ring = np.sqrt(1 - height**2)[:, None, None] * circle
-        directions = np.concatenate(
-            [ring, np.broadcast_to(height[:, None, None], (*ring.shape[:2], 1))], axis=2
-        ).reshape(-1, 3)
-        wd = np.repeat(wh * 2 * np.pi / turns, turns)
+    quarter = max(2, int(np.ceil(0.5 * np.pi * radius / longest / 2)))
+    angle, wd = composite(np.linspace(0.0, 2 * np.pi, 4 * quarter + 1), POINTS[1])
+    directions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    if dim == 3:
+        polar, wp = composite(np.linspace(0.0, np.pi, 2 * quarter + 1), POINTS[1])
+        ring = np.sin(polar)[:, None, None] * directions
+        height = np.broadcast_to(np.cos(polar)[:, None, None], (*ring.shape[:2], 1))
+        directions = np.concatenate([ring, height], axis=2).reshape(-1, 3)
+        wd = np.multiply.outer(wp * np.sin(polar), wd).ravel()
     points = (r[:, None, None] * directions).reshape(-1, dim)
     return points, np.multiply.outer(wr, wd).ravel()

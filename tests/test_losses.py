@@ -192,17 +192,21 @@ def test_gradient_in_a_dimension_other_than_the_labels():
      (lambda x, y: np.cbrt(x[:, 0]), "refuses complex")],
 )  # fmt: skip
 def test_gradient_of_a_function_that_is_not_analytic(function, reason):
-    """The complex step is checked: NotAnalyticError says to pass derivatives; with one, the loss works."""
+    """The complex step is checked: NotAnalyticError says to pass derivatives."""
     x, y = np.array([[0.7], [-0.9]]), np.array([[2.0], [2.0]])
     with pytest.raises(NotAnalyticError, match=f"function cannot be differentiated.*{reason}.*pass its derivatives"):
         LabelLoss(function, [2.0]).gradient(x, y)
-    gradient = LabelLoss(function, [2.0], lambda x, y: np.sign(x - y)).gradient(x, y)
-    assert gradient.tolist() == [[-1.0], [-1.0]]
 
 
-@pytest.mark.xfail(
-    reason="the check of the complex step takes the maximum of no points", raises=ValueError, strict=True
-)
+def test_a_gradient_that_is_passed_is_used_and_checked():
+    """`|x - y|` is not analytic; with its gradient it is a loss, with a wrong one it is refused."""
+    x, y = np.array([[0.7], [-0.9]]), np.array([[2.0], [2.0]])
+    distance = lambda x, y: np.abs(x[:, 0] - y[0])  # noqa: E731
+    assert LabelLoss(distance, [2.0], lambda x, y: np.sign(x - y)).gradient(x, y).tolist() == [[-1.0], [-1.0]]
+    with pytest.raises(ArgumentError, match="state_gradient: got a derivative that differs"):
+        LabelLoss(distance, [2.0], lambda x, y: np.sign(y - x)).gradient(x, y)
+
+
 def test_gradient_where_a_label_has_no_state():
     """A batch of states need not hold every label."""
     loss = LabelLoss(tilted, TILTED_LABELS)

@@ -91,14 +91,27 @@ def complex_value(function: Any, argument: np.ndarray, name: str) -> np.ndarray:
         raise not_analytic(name, f"it refuses complex arguments ({error})") from None
 
 
-def check_derivative(name: str, function: Any, jacobian: np.ndarray, x: np.ndarray) -> None:
-    """Compare `(n, d, m)` derivatives of `function` at `x` `(n, m)` with central differences, once; raise NotAnalyticError."""
+def check_derivative(name: str, function: Any, jacobian: Any, x: np.ndarray, given: bool) -> None:
+    """Compare `(n, d, m)` derivatives of `function` at `x` `(n, m)` with central differences, once.
+
+    Raises ArgumentError where the derivatives were `given` by the user, NotAnalyticError for the complex step.
+    """
+    if not len(x):
+        return
+    jacobian = np.asarray(jacobian)
+    expected = (*np.shape(function(x)), x.shape[1])
+    if jacobian.shape != expected:
+        raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"shape {expected}")
     step = 1e-6
     for k in range(x.shape[1]):
         shift = step * np.eye(x.shape[1])[k]
         difference = (np.asarray(function(x + shift)) - np.asarray(function(x - shift))) / (2 * step)
         gap = np.abs(difference - jacobian[:, :, k]).max()
         if not gap <= 1e-5 * (1 + np.abs(difference).max()):
+            if given:
+                raise mismatch(
+                    name, f"a derivative that differs from a finite difference by {gap:.1e}", "the derivative"
+                )
             raise not_analytic(name, f"derivative {k} differs from a finite difference by {gap:.1e}")
 
 

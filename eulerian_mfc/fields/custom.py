@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import fail, integer, mismatch
+from .._validate import fail, integer, mismatch, positive
 from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
 
 
@@ -46,6 +46,11 @@ class CustomField(Field):
         integer("size", self.size)
         if not callable(self.function):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
+        for name in ("state_jacobian", "parameter_jacobian"):
+            if getattr(self, name) is not None and not callable(getattr(self, name)):
+                raise fail(name, getattr(self, name), "a function (t, theta, x) -> derivatives, or None")
+        if self.speed is not None:
+            positive("speed", self.speed, allow_zero=True)
         if self.names is not None and len(self.names) != self.size:
             raise fail("names", self.names, f"{self.size} names")
         rng = np.random.default_rng(0)
@@ -53,11 +58,15 @@ class CustomField(Field):
         value = np.asarray(self.function(t, theta, x))
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
-        check_derivative("function (in x)", lambda z: self.function(t, theta, z), self._in_state(t, theta, x), x)
+        given = self.state_jacobian is not None
+        name = "state_jacobian" if given else "function (in x)"
+        check_derivative(name, lambda z: self.function(t, theta, z), self._in_state(t, theta, x), x, given)
         # Differences in theta: the same point for every row, so that rows stand for parameter vectors.
         jacobian = self._in_parameters(t, theta, x[:1])
         at_point = lambda rows: np.concatenate([np.asarray(self.function(t, row, x[:1])) for row in rows])  # noqa: E731
-        check_derivative("function (in theta)", at_point, jacobian, theta[None])
+        given = self.parameter_jacobian is not None
+        name = "parameter_jacobian" if given else "function (in theta)"
+        check_derivative(name, at_point, jacobian, theta[None], given)
 
     @property
     def parameters(self) -> int:

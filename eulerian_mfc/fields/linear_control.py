@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +36,7 @@ class LinearControlField(Field):
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
-        fields = tuple(self.fields)
+        fields = tuple(self.fields) if isinstance(self.fields, Iterable) else ()
         if not fields or not all(callable(f) for f in fields):
             raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
         object.__setattr__(self, "fields", fields)
@@ -51,7 +51,8 @@ class LinearControlField(Field):
                 raise mismatch(
                     f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}"
                 )
-            check_derivative(f"fields[{i}]", f, self._jacobian(i, x), x)
+            given = self.jacobians is not None
+            check_derivative(f"jacobians[{i}]" if given else f"fields[{i}]", f, self._jacobian(i, x), x, given)
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:

@@ -132,9 +132,13 @@ class CartesianMesh:
                 None,
                 f"a bound of |F| on the trajectories: {type(problem.field).__name__} has no bound for all controls",
             )
-        speeds = np.broadcast_to(array("speed", known, ndim=(0, 1)), problem.field.dim)
-        tolerance = positive("tolerance", tolerance)
+        speeds = array("speed", known, ndim=(0, 1))
+        if (speeds < 0).any() or (speeds.ndim == 1 and len(speeds) != problem.field.dim):
+            raise fail("speed", known, f"one number >= 0, or {problem.field.dim}, one an axis")
+        speeds = np.broadcast_to(speeds, problem.field.dim)
+        if positive("tolerance", tolerance) >= 1:
+            raise fail("tolerance", tolerance, "a share of the mass, less than 1")
         box = problem.law.box(tolerance) + problem.horizon * speeds[:, None] * np.array([-1.0, 1.0])
-        counts = np.broadcast_to(np.asarray(cells), len(box))
+        counts = np.array(cls([(0.0, 1.0)] * len(box), cells).shape)  # checks them
         spare = (box[:, 1] - box[:, 0]) / np.maximum(counts - 1, 1) / 2
         return cls([(a - s, b + s) for (a, b), s in zip(box, spare, strict=True)], cells)
