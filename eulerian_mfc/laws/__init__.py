@@ -1,0 +1,27 @@
+"""Initial laws of inputs and labels (X, Y).
+
+Every law gives a quadrature rule for `int f dmu0`, which may be refined to have panel ends on given grid lines (where
+a mesh's basis functions are not smooth), draws samples, and says in which box its mass lies.
+"""
+
+from .base import LabelledLaw as LabelledLaw
+from .base import LabelledRule as LabelledRule
+from .base import Law as Law
+from .base import Rule as Rule
+from .empirical import Empirical as Empirical
+from .gaussian import Gaussian as Gaussian
+from .gaussian import GaussianMixture as GaussianMixture
+from .labelled import Labelled as Labelled
+from .uniform import Uniform as Uniform
+
+__all__ = [
+    "Empirical",
+    "Gaussian",
+    "GaussianMixture",
+    "Labelled",
+    "LabelledLaw",
+    "LabelledRule",
+    "Law",
+    "Rule",
+    "Uniform",
+]

@@ -1,0 +1,45 @@
+"""Laws of samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._validate import array, integer, mismatch
+from .base import LabelledLaw, LabelledRule, Lines, checked_weights
+
+
+class Empirical(LabelledLaw):
+    """The empirical law of N samples.
+
+    Parameters
+    ----------
+    x : `(N, d)` inputs, or `(N,)` on a line.
+    y : `(N, q)` labels, or `(N,)`.
+    weights : `(N,)` non-negative, summing to 1; equal by default.
+    """
+
+    def __init__(self, x: Any, y: Any, weights: Sequence[float] | None = None) -> None:
+        self.x, self.y = (
+            a[:, None] if a.ndim == 1 else a for a in (array("x", x, ndim=(1, 2)), array("y", y, ndim=(1, 2)))
+        )
+        if not len(self.x) or len(self.x) != len(self.y):
+            raise mismatch(
+                "y", f"{len(self.y)} labels", f"one label for each of the {len(self.x)} samples, at least one"
+            )
+        self.dim, self.label_dim = self.x.shape[1], self.y.shape[1]
+        if not 1 <= self.dim <= 3:
+            raise mismatch("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3: samples are rows")
+        self.weights = checked_weights(weights, len(self.x))
+
+    def quadrature(self, lines: Lines = None) -> LabelledRule:
+        return LabelledRule(self.x, self.weights, self.y)
+
+    def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.random.default_rng(seed).choice(len(self.x), size=integer("n", n), p=self.weights)
+        return self.x[rows], self.y[rows]
+
+    def box(self, tolerance: float) -> np.ndarray:
+        return np.stack([self.x.min(axis=0), self.x.max(axis=0)], axis=1)

@@ -1,0 +1,124 @@
+"""Normal laws and their mixtures, cut off around their means if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import gammainc, gammaincinv, ndtri
+
+from .._validate import array, fail, mismatch, positive
+from ..quadrature import PANEL, ball_rule, box_rule
+from .base import Law, Lines, Rule, checked_weights, merged
+
+#: standard deviations at which the rules of normal laws end: what lies beyond is round-off
+REACH = {1: 9.0, 2: 9.0, 3: 8.6}
+
+
+class GaussianMixture(Law):
+    """Mixture of normal laws with independent coordinates, each cut off at a radius around its mean if asked.
+
+    Parameters
+    ----------
+    means : `(K, d)`.
+    std : standard deviation: one number, one a component `(K,)`, or one a component and axis `(K, d)`.
+    weights : `(K,)`, summing to 1; equal by default.
+    truncation : radius; each component is conditioned on `|x - mean| < truncation` (one std for all axes).
+    """
+
+    def __init__(
+        self, means: Any, std: Any, weights: Sequence[float] | None = None, truncation: float | None = None
+    ) -> None:
+        self.means = array("means", means, ndim=2)
+        self.components, self.dim = self.means.shape
+        if not self.components:
+            raise mismatch("means", "no means", "at least one")
+        if not 1 <= self.dim <= 3:
+            raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
+        spread = array("std", std, ndim=(0, 1, 2))
+        spread = spread[:, None] if spread.ndim == 1 else spread
+        try:
+            self.std = np.broadcast_to(spread, self.means.shape)
+        except ValueError:
+            raise fail("std", std, f"a number, {self.components} numbers, or an array {self.means.shape}") from None
+        if not (self.std > 0).all():
+            raise fail("std", std, "positive numbers")
+        self.weights = checked_weights(weights, self.components)
+        self.truncation = None if truncation is None else positive("truncation", truncation)
+        if self.truncation is not None and not (self.std == self.std[:, :1]).all():
+            raise fail("std", std, "one number for all axes where truncation is given")
+
+    def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        rules = [self._component_rule(k, lines, breaks) for k in range(self.components)]
+        x = np.concatenate([x.T for x, _ in rules], axis=1).T
+        w = np.concatenate([weight * w for weight, (_, w) in zip(self.weights, rules, strict=True)])
+        return Rule(x, w, np.repeat(np.arange(self.components), [len(w) for _, w in rules]))
+
+    def _component_rule(self, k: int, lines: Lines, breaks: Lines) -> tuple[np.ndarray, np.ndarray]:
+        mean, std = self.means[k], self.std[k]
+        reach = REACH[self.dim] * std
+        if self.truncation is not None:
+            reach = np.minimum(reach, self.truncation)
+        if self.truncation is not None and self.dim > 1:
+            radius = float(reach[0])
+            self._check_breaks(mean, radius, breaks)
+            longest = PANEL * min(std[0], radius)
+            if lines is not None:
+                gaps = [float(np.median(np.diff(np.unique(line)))) for line in lines if len(line) > 1]
+                longest = max(min([longest, *gaps]), radius / 500)
+            x, w = ball_rule(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std[0]) ** 2))
+            x = mean + x
+        else:
+            bounds = np.stack([mean - reach, mean + reach], axis=1)
+            x, w = box_rule(bounds, PANEL * np.minimum(std, reach), merged(lines, breaks))
+            w = w * np.exp(-0.5 * (((x - mean) / std) ** 2).sum(axis=1))
+        w /= w.sum()
+        keep = w > 1e-22  # what is left out sums to less than round-off
+        return x[keep], w[keep] / w[keep].sum()
+
+    def _check_breaks(self, mean: np.ndarray, radius: float, breaks: Lines) -> None:
+        """The polar rule has panel ends on the planes through the centre, and on no others."""
+        for axis, values in enumerate(breaks or []):
+            offset = np.abs(values - mean[axis])
+            off_centre = (offset < radius) & (offset > 1e-12 * radius)
+            if off_centre.any():
+                raise mismatch(
+                    "breaks",
+                    f"{values[off_centre][0]:g} on axis {axis}, which cuts a ball of radius {radius:g} "
+                    f"off its centre {mean[axis]:g}",
+                    "breaks through the centres of truncated components, or none (jumps are then integrated to low order)",
+                )
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        component = rng.choice(self.components, size=n, p=self.weights)
+        offset = rng.standard_normal((n, self.dim))
+        if self.truncation is not None:
+            # Radius by the inverse of the cut-off chi law, direction uniform.
+            half, cut = self.dim / 2, self.truncation / self.std[component, 0]
+            radius = np.sqrt(2 * gammaincinv(half, rng.uniform(size=n) * gammainc(half, cut**2 / 2)))
+            offset *= (radius / np.linalg.norm(offset, axis=1))[:, None]
+        return self.means[component] + self.std[component] * offset, component
+
+    def box(self, tolerance: float) -> np.ndarray:
+        reach = -ndtri(tolerance / (2 * self.dim)) * self.std
+        if self.truncation is not None:
+            reach = np.minimum(reach, self.truncation)
+        return np.stack([(self.means - reach).min(axis=0), (self.means + reach).max(axis=0)], axis=1)
+
+
+class Gaussian(GaussianMixture):
+    """Normal law with independent coordinates, cut off at a radius around its mean if asked.
+
+    Parameters
+    ----------
+    mean : `(d,)`.
+    std : one number, or one an axis `(d,)`.
+    truncation : radius; the law is conditioned on `|x - mean| < truncation`.
+    """
+
+    def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:
+        spread = array("std", std, ndim=(0, 1))
+        super().__init__(
+            array("mean", mean, ndim=1)[None], spread if spread.ndim == 0 else spread[None], None, truncation
+        )

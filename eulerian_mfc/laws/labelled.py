@@ -1,0 +1,74 @@
+"""Laws of inputs with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._validate import array, fail, integer, mismatch
+from .base import LabelledLaw, LabelledRule, Law, Lines
+
+
+class Labelled(LabelledLaw):
+    """A law of inputs with labels.
+
+    Parameters
+    ----------
+    law : law of the inputs.
+    label : a function `(N, d) -> (N, q)` or `(N,)`, or one constant label a component of the law.
+    breaks : coordinates at which a label function jumps, one list an axis (one flat list on a line): the quadrature
+        is split there. Jumps across other surfaces are integrated to low order. Truncated laws in two and three
+        dimensions can be split through their centres only.
+    """
+
+    def __init__(self, law: Law, label: Any, breaks: Sequence[Any] | None = None) -> None:
+        if not isinstance(law, Law):
+            raise fail("law", law, "a law of the inputs, such as laws.Gaussian")
+        self.law, self.label, self.dim = law, label, law.dim
+        if callable(label):
+            self._constants = None
+        else:
+            constants = array("label", label, ndim=(1, 2))
+            self._constants = constants.reshape(len(constants), -1)
+            if len(self._constants) != law.components:
+                raise fail("label", label, f"a function, or one label for each of the {law.components} component(s)")
+        try:
+            lists = [] if breaks is None else list(breaks)
+        except TypeError:
+            raise fail("breaks", breaks, "a list of coordinates") from None
+        if lists and self.dim == 1 and np.ndim(lists[0]) == 0:
+            lists = [lists]
+        if lists and len(lists) != self.dim:
+            raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one an axis")
+        self.breaks = [array("breaks", b, ndim=1) for b in lists]
+        self.label_dim = self._labels(*law.draw(5, np.random.default_rng(0))).shape[1]
+
+    def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
+        if self._constants is not None:
+            return self._constants[component]
+        y = np.asarray(self.label(x), dtype=np.float64)
+        y = y[:, None] if y.ndim == 1 else y
+        if y.ndim != 2 or len(y) != len(x):
+            raise mismatch(
+                "label",
+                f"a function whose value has shape {y.shape} at points {x.shape}",
+                f"({len(x)}, q) or ({len(x)},)",
+            )
+        if not np.isfinite(y).all():
+            raise mismatch(
+                "label", f"a label that is not finite at x = {x[~np.isfinite(y).all(axis=1)][0]}", "finite labels"
+            )
+        return y
+
+    def quadrature(self, lines: Lines = None) -> LabelledRule:
+        rule = self.law.quadrature(lines, self.breaks or None)
+        return LabelledRule(rule.x, rule.w, self._labels(rule.x, rule.component))
+
+    def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
+        x, component = self.law.draw(integer("n", n), np.random.default_rng(seed))
+        return x, self._labels(x, component)
+
+    def box(self, tolerance: float) -> np.ndarray:
+        return self.law.box(tolerance)
