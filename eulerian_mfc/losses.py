@@ -28,6 +28,7 @@ class Separable(NamedTuple):
     offset : labels `(n, q)` -> `(n,)`, c_0.
     total : `(R,)` coefficients with `sum_r total_r m_r` = the density of X.
     labels : `(K, q)` where the moments are densities of single labels, else None.
+    signed : R flags, whether a moment may be negative (none where left out).
     """
 
     names: tuple[str, ...]
@@ -36,6 +37,7 @@ class Separable(NamedTuple):
     offset: Callable[[np.ndarray], np.ndarray]
     total: np.ndarray
     labels: np.ndarray | None
+    signed: tuple[bool, ...] = ()
 
 
 class Loss(ABC):
@@ -107,6 +109,7 @@ class SquaredLoss(Loss):
             lambda y: (y**2).sum(axis=1),
             np.eye(1 + dim)[0],
             None,
+            (False, *([True] * dim)),
         )
 
 

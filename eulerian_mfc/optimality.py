@@ -10,7 +10,7 @@ import numpy as np
 
 from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
-from .continuity import PushForward
+from .continuity import FiniteVolume, FiniteVolumeTranspose, PushForward
 from .errors import DomainError, NonFiniteError
 from .meshes import CartesianMesh
 from .problem import Problem
@@ -30,6 +30,10 @@ class Cost:
     @property
     def total(self) -> float:
         return self.terminal + self.penalty
+
+
+TRANSPORT = (SemiLagrangian, FiniteVolumeTranspose)
+CONTINUITY = (PushForward, FiniteVolume)
 
 
 def as_layer_map(layer_map: Any) -> LayerMap:
@@ -53,6 +57,11 @@ class ControlledSystem(ABC):
         self.flow = Flow(problem.field, as_layer_map(layer_map))
         self.dt = problem.horizon / self.layers
         self.times = np.linspace(0.0, problem.horizon, self.layers + 1)
+
+    @property
+    def adjoint(self) -> bool:
+        """Whether the gradient is that of the cost, so that costs may be compared in a line search."""
+        return True
 
     def control(self, value: Any) -> np.ndarray:
         """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
@@ -117,8 +126,8 @@ class OptimalitySystem(ControlledSystem):
         mesh: CartesianMesh,
         layers: int,
         *,
-        continuity: PushForward | None = None,
-        transport: SemiLagrangian | None = None,
+        continuity: Any = None,
+        transport: Any = None,
         layer_map: Any = "rk4",
     ) -> None:
         super().__init__(problem, layers, layer_map)
@@ -129,14 +138,14 @@ class OptimalitySystem(ControlledSystem):
         self.mesh = mesh
         self.transport_scheme = SemiLagrangian() if transport is None else transport
         self.continuity_scheme = PushForward() if continuity is None else continuity
-        for name, scheme, kind in (
-            ("transport", self.transport_scheme, SemiLagrangian),
-            ("continuity", self.continuity_scheme, PushForward),
+        for name, scheme, kinds, example in (
+            ("transport", self.transport_scheme, TRANSPORT, "transport.SemiLagrangian()"),
+            ("continuity", self.continuity_scheme, CONTINUITY, "continuity.FiniteVolume()"),
         ):
-            if not isinstance(scheme, kind):
-                raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{kind.__name__}()")
+            if not isinstance(scheme, kinds):
+                raise fail(name, scheme, f"a scheme of the module {name}, such as {example}")
         self.transport = self.transport_scheme.on(mesh, self.flow)
-        self.continuity = self.continuity_scheme.on(self.transport)
+        self.continuity = self.continuity_scheme.on(mesh, self.flow, self.transport, problem.separable.signed)
         self._bind_law()
 
     def _bind_law(self) -> None:
@@ -161,11 +170,22 @@ class OptimalitySystem(ControlledSystem):
         self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
         if not np.isfinite(self.final_potentials).all():
             raise NonFiniteError("the loss is not finite on the mesh")
+        self._final_values = separable.terminal(self.continuity.points)
 
     @property
     def adjoint(self) -> bool:
         """Whether the two schemes are each other's transpose, so that the gradient is that of the discrete cost."""
-        return self.continuity_scheme.adjoint
+        if isinstance(self.transport_scheme, FiniteVolumeTranspose):
+            return self.transport_scheme.scheme == self.continuity_scheme
+        return isinstance(self.continuity_scheme, PushForward)
+
+    def pairings(self, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """`(R,)`: `int psi_r dm_r`; on an adjoint pair the sums over the nodes."""
+        if self.adjoint:
+            return (psi * masses).reshape(len(psi), -1).sum(axis=1)
+        points, weights = self.continuity.measure(masses)
+        values, _ = self.transport.interpolation.gather(points, self.transport.interpolation.coefficients(psi))
+        return (values * weights).sum(axis=1)
 
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
@@ -200,8 +220,13 @@ class OptimalitySystem(ControlledSystem):
         return self._cost(theta, masses)
 
     def _cost(self, theta: np.ndarray, final_masses: np.ndarray) -> Cost:
-        terminal = self.offset + float(np.vdot(self.final_potentials, final_masses))
-        return Cost(terminal, self.penalty_cost(theta))
+        # On an adjoint pair the nodes, so that duality is exact; else points at which the density is reconstructed.
+        final = (
+            (self.final_potentials, final_masses)
+            if self.adjoint
+            else (self._final_values, self.continuity.measure(final_masses)[1])
+        )
+        return Cost(self.offset + float(np.vdot(*final)), self.penalty_cost(theta))
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
@@ -210,7 +235,7 @@ class OptimalitySystem(ControlledSystem):
         gradient = np.empty_like(theta)
         psi = self.final_potentials
         for n in range(self.layers - 1, -1, -1):
-            psi, slope = self.transport.step_with_slope(self.layer(n, theta[n]), psi, masses[n])
+            psi, slope = self.transport.step_with_slope(self.layer(n, theta[n]), psi, self.continuity, masses[n])
             gradient[n] = self.dt * self.problem.penalties * theta[n] + slope
         if not np.isfinite(gradient).all():
             n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
@@ -236,16 +261,11 @@ class Hamiltonian:
 
     def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
         self._system, self._n = system, n
-        points, weights = system.continuity.measure(masses)
-        # Points whose weights all lie below round-off cost as much as the others: leave them out.
-        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
-        self._points, self._weights = np.asfortranarray(points[carries]), weights[:, carries]
-        self._coefficients = system.transport.interpolation.coefficients(psi)
+        self._pairing = system.transport.pairing(psi, system.continuity, masses)
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """`H_n(theta)` and its derivative `(m,)`."""
         system = self._system
-        layer = system.layer(self._n, theta)
-        value, slope = system.transport.pairing(layer, self._coefficients, self._points, self._weights)
+        value, slope = self._pairing(system.layer(self._n, theta))
         weighted = system.problem.penalties * theta
         return value + 0.5 * system.dt * float(theta @ weighted), slope + system.dt * weighted

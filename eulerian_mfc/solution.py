@@ -297,13 +297,13 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
     psi = system.final_potentials
     pairings = np.empty(system.layers + 1)
-    pairings[-1] = np.vdot(psi, masses[-1])
+    pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = np.abs(psi * masses[-1]).sum()
     gradient = np.empty_like(control)
     for n in range(system.layers - 1, -1, -1):
-        psi, slope = system.transport.step_with_slope(system.layer(n, control[n]), psi, masses[n])
+        psi, slope = system.transport.step_with_slope(system.layer(n, control[n]), psi, system.continuity, masses[n])
         gradient[n] = system.dt * system.problem.penalties * control[n] + slope
-        pairings[n] = np.vdot(psi, masses[n])
+        pairings[n] = system.pairings(psi, masses[n]).sum()
     return Certificate(
         residual=system.residual(gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),

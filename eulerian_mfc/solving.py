@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from ._validate import fail
-from .continuity import PushForward
 from .errors import BoundaryMassWarning
 from .meshes import CartesianMesh
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import BOUNDARY_CELLS, Solution
-from .solvers import LBFGS, Solver
+from .solvers import LBFGS, Shooting, Solver
 from .solvers.base import Callback
-from .transport import SemiLagrangian
 from .version import __version__
 
 #: share of mass near the boundary, or across it, above which `solve` warns
@@ -29,8 +27,8 @@ def solve(
     mesh: CartesianMesh,
     layers: int,
     *,
-    continuity: PushForward | None = None,
-    transport: SemiLagrangian | None = None,
+    continuity: Any = None,
+    transport: Any = None,
     layer_map: Any = "rk4",
     solver: Solver | None = None,
     initial: Any = 0.1,
@@ -43,10 +41,10 @@ def solve(
     problem : the control problem.
     mesh : the mesh of the state space.
     layers : number of layers, on each of which the control is constant.
-    continuity : forward scheme; by default the transpose of `transport`.
+    continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; quintic splines by default.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : LBFGS() by default.
+    solver : by default LBFGS() on an adjoint pair, Shooting(relaxation=0.5, tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
         0.1 everywhere by default.
     callback : called with an `Iteration` at the end of each.
@@ -69,12 +67,12 @@ def solve(
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     """
-    chosen = LBFGS() if solver is None else solver
-    if not isinstance(chosen, Solver):
+    if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
+    chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
     start = system.control(initial.control if isinstance(initial, Solution) else initial)
     outcome = chosen.solve(system, start, callback)
     solution = Solution.from_outcome(system, outcome, describe(system, chosen))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..characteristics import Layer
+from .._validate import mismatch
+from ..characteristics import Flow, Layer
 from ..laws import LabelledRule
+from ..meshes import CartesianMesh
 from ..transport.semi_lagrangian import SemiLagrangianOperator
 
 
@@ -21,19 +24,25 @@ class PushForward:
     of the transport, even where the law has jumps or atoms.
     """
 
-    adjoint: ClassVar[bool] = True
     linear: ClassVar[bool] = True
+    nodal: ClassVar[bool] = True
 
-    def on(self, transport: SemiLagrangianOperator) -> PushForwardOperator:
-        """The scheme beside a bound transport scheme."""
-        return PushForwardOperator(transport)
+    def on(self, mesh: CartesianMesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
+        """The scheme beside a bound transport scheme, which must be a linear semi-Lagrangian one."""
+        if not isinstance(transport, SemiLagrangianOperator) or not transport.scheme.linear:
+            raise mismatch(
+                "continuity",
+                f"PushForward beside {transport.scheme!r}",
+                "a linear SemiLagrangian transport, whose transpose it is; or continuity.FiniteVolume(...)",
+            )
+        return PushForwardOperator(self, transport)
 
 
 class PushForwardOperator:
     """`PushForward` bound to a transport operator. Masses are `(R, *shape)`."""
 
-    def __init__(self, transport: SemiLagrangianOperator) -> None:
-        self.transport = transport
+    def __init__(self, scheme: PushForward, transport: SemiLagrangianOperator) -> None:
+        self.scheme, self.transport = scheme, transport
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -51,4 +60,9 @@ class PushForwardOperator:
 
     def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The masses as points `(n, d)` and weights `(R, n)` against which functions are integrated."""
-        return self.transport.mesh.centres, masses.reshape(len(masses), -1)
+        return self.points, masses.reshape(len(masses), -1)
+
+    @property
+    def points(self) -> np.ndarray:
+        """`(n, d)`: the cell centres."""
+        return self.transport.mesh.centres

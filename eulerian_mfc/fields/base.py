@@ -21,6 +21,9 @@ class Field(ABC):
     #: a bound of `|F_i|` that holds for every control, or None where there is none
     speed_bound: ClassVar[float | None] = None
 
+    #: whether F does not depend on t
+    autonomous: ClassVar[bool] = True
+
     @property
     @abstractmethod
     def parameters(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class CustomField(Field):
     parameter_jacobian: Callable[[float, np.ndarray, np.ndarray], np.ndarray] | None = None
     speed: float | None = None
     names: Sequence[str] | None = None
+
+    autonomous: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

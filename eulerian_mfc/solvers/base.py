@@ -76,9 +76,10 @@ class Recorder:
             self.best = point
         return point
 
-    @staticmethod
-    def _better(a: Point, b: Point) -> bool:
-        """Lower cost; where costs agree to round-off, the smaller residual."""
+    def _better(self, a: Point, b: Point) -> bool:
+        """Lower cost; where costs agree to round-off, or do not go with the residual, the smaller residual."""
+        if not self.system.adjoint:
+            return a.residual < b.residual
         slack = 1e-12 * max(1.0, abs(b.cost))
         return a.cost < b.cost - slack or (a.cost < b.cost + slack and a.residual < b.residual)
 

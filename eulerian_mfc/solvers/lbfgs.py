@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from .._validate import integer
+from .._validate import integer, mismatch
 from .base import Point, Recorder, Solver
 from .newton import polish
 
@@ -37,6 +37,13 @@ class LBFGS(Solver):
         integer("memory", self.memory)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        if not system.adjoint:
+            raise mismatch(
+                "solver",
+                "LBFGS, whose line search needs the exact gradient of the cost, on a pair of schemes that is not adjoint",
+                "solvers.Shooting(relaxation=0.5), or an adjoint pair: the default continuity, or "
+                'FiniteVolume("upwind") with its adjoint() as transport',
+            )
         scale = np.broadcast_to(1.0 / np.sqrt(system.dt * system.problem.penalties), initial.shape)
         best: list[Point] = [recorder.evaluate(initial)]
         recorder.record(best[0])

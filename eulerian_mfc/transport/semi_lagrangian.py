@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validate import choice, integer
+from .._validate import choice, fail, integer
 from ..characteristics import Flow, Layer
 from ..meshes import CartesianMesh
 from .interpolation import DEGREES, INTERPOLATIONS, Interpolation
+
+if TYPE_CHECKING:
+    from ..continuity import PushForward
 
 #: points a block: the stages of a block and its kernels' work fit in the second-level cache
 BLOCK = 8192
@@ -63,9 +66,39 @@ class SemiLagrangian:
         """Whether potentials stay between their bounds (and the adjoint keeps masses non-negative)."""
         return self.degree == 1
 
+    def adjoint(self) -> PushForward:
+        """The transpose, a continuity scheme: the push-forward of masses beside this scheme."""
+        from ..continuity import PushForward
+
+        if not self.linear:
+            raise fail("interpolation", self.interpolation, "'spline' or 'lagrange': a limited scheme has no transpose")
+        return PushForward()
+
     def on(self, mesh: CartesianMesh, flow: Flow) -> SemiLagrangianOperator:
         """The scheme on a mesh, for a field."""
         return SemiLagrangianOperator(self, mesh, flow)
+
+
+Pairing = Callable[[Layer], tuple[float, np.ndarray]]
+
+
+def point_pairing(
+    flow: Flow, interpolation: Interpolation, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
+) -> Pairing:
+    """`layer -> (sum_rj w_rj (I psi_r)(Phi_theta(x_j)), its derivative in theta)`; points `(n, d)`, weights `(R, n)`."""
+    coefficients = interpolation.coefficients(psi)
+
+    def value_and_slope(layer: Layer) -> tuple[float, np.ndarray]:
+        value, slope = 0.0, np.zeros_like(layer.theta)
+        for start in range(0, len(points), BLOCK):
+            block = slice(start, start + BLOCK)
+            feet, stages = flow.with_stages(layer, points[block])
+            values, pull = interpolation.gather(feet, coefficients, weights[:, block])
+            value += float(np.vdot(values, weights[:, block]))
+            slope += flow.pullback(layer, stages, pull)[1]
+        return value, slope
+
+    return value_and_slope
 
 
 class SemiLagrangianOperator:
@@ -83,8 +116,16 @@ class SemiLagrangianOperator:
             out[:, block], _ = self.interpolation.gather(self.flow(layer, x), coefficients)
         return out.reshape(psi.shape)
 
-    def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`."""
+    def step_with_slope(
+        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`S_theta psi`, and the derivative in theta, `(m,)`, of the masses' pairing with `(I psi) o Phi_theta`.
+
+        The masses are those of the continuity operator beside this one. Where they sit at the nodes (the push-forward)
+        both come from one pass over the mesh, and the pairing is `sum_r <S_theta psi_r, m_r>`.
+        """
+        if not continuity.scheme.nodal:
+            return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
         coefficients = self.interpolation.coefficients(psi)
         rows = masses.reshape(len(masses), -1)
         out = np.empty((len(psi), self.mesh.size))
@@ -95,21 +136,16 @@ class SemiLagrangianOperator:
             slope += self.flow.pullback(layer, stages, pull)[1]
         return out.reshape(psi.shape), slope
 
-    def pairing(
-        self, layer: Layer, coefficients: np.ndarray, points: np.ndarray, weights: np.ndarray
-    ) -> tuple[float, np.ndarray]:
-        """`sum_r sum_j w_rj (I psi_r)(Phi_theta(x_j))` and its derivative in theta, `(m,)`.
+    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
+        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`.
 
-        `coefficients` are those of the potentials at the layer's end; points `(n, d)`, weights `(R, n)`.
+        `psi` are the potentials at the layer's end, `masses` those of the continuity operator at its start.
         """
-        value, slope = 0.0, np.zeros_like(layer.theta)
-        for start in range(0, len(points), BLOCK):
-            block = slice(start, start + BLOCK)
-            feet, stages = self.flow.with_stages(layer, points[block])
-            values, pull = self.interpolation.gather(feet, coefficients, weights[:, block])
-            value += float(np.vdot(values, weights[:, block]))
-            slope += self.flow.pullback(layer, stages, pull)[1]
-        return value, slope
+        points, weights = continuity.measure(masses)
+        # Points whose weights all lie below round-off cost as much as the others: leave them out.
+        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
+        points, weights = np.asfortranarray(points[carries]), weights[:, carries]
+        return point_pairing(self.flow, self.interpolation, psi, points, weights)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""

@@ -1,0 +1,62 @@
+"""Strong-stability-preserving Runge-Kutta methods, as combinations of forward Euler steps.
+
+A state is a tuple of arrays; `euler(state, dt)` is a forward Euler step of length dt. Positivity that an Euler step keeps
+under a bound on its length, a method keeps under `coefficient` times that bound.
+
+References
+----------
+S. Gottlieb, D. Ketcheson, C.-W. Shu, Strong Stability Preserving Runge-Kutta and Multistep Time Discretizations,
+World Scientific 2011, doi:10.1142/7498; the ten-stage method: D. Ketcheson, Highly efficient strong stability-preserving
+Runge-Kutta methods with low-storage implementations, SIAM J. Sci. Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+State = tuple[np.ndarray, ...]
+Euler = Callable[[State, float], State]
+
+
+class Integrator(NamedTuple):
+    """A method: one step, its order, its SSP coefficient and its number of stages."""
+
+    step: Callable[[Euler, State, float], State]
+    order: int
+    coefficient: float
+    stages: int
+
+
+def _mix(a: float, x: State, b: float, y: State) -> State:
+    return tuple(a * p + b * q for p, q in zip(x, y, strict=True))
+
+
+def _ssprk2(euler: Euler, state: State, dt: float) -> State:
+    return _mix(0.5, state, 0.5, euler(euler(state, dt), dt))
+
+
+def _ssprk3(euler: Euler, state: State, dt: float) -> State:
+    middle = _mix(0.75, state, 0.25, euler(euler(state, dt), dt))
+    return _mix(1 / 3, state, 2 / 3, euler(middle, dt))
+
+
+def _ssprk104(euler: Euler, state: State, dt: float) -> State:
+    first = state
+    for _ in range(5):
+        first = euler(first, dt / 6)
+    second = _mix(1 / 25, state, 9 / 25, first)
+    first = _mix(15.0, second, -5.0, first)
+    for _ in range(4):
+        first = euler(first, dt / 6)
+    return _mix(1.0, second, 3 / 5, euler(first, dt / 6))
+
+
+INTEGRATORS = {
+    "euler": Integrator(lambda euler, state, dt: euler(state, dt), 1, 1.0, 1),
+    "ssprk2": Integrator(_ssprk2, 2, 1.0, 2),
+    "ssprk3": Integrator(_ssprk3, 3, 1.0, 3),
+    "ssprk104": Integrator(_ssprk104, 4, 6.0, 10),
+}

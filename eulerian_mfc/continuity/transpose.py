@@ -1,0 +1,125 @@
+"""The transpose of upwind finite volumes: a transport scheme, and with them an adjoint pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..characteristics import Flow, Layer
+from ..meshes import CartesianMesh
+from . import _kernels
+from .finite_volume import FiniteVolume, FiniteVolumeOperator
+
+
+@dataclass(frozen=True)
+class FiniteVolumeTranspose:
+    """`psi^n = A_theta^T psi^{n+1}`, A the layer of a linear finite-volume scheme (upwind with Euler steps).
+
+    A non-conservative upwind scheme for the transport equation: first order, monotone, constants preserved where no
+    mass leaves. Made by `FiniteVolume("upwind").adjoint()`.
+    """
+
+    scheme: FiniteVolume
+
+    linear: ClassVar[bool] = True
+    order: ClassVar[int] = 1
+    positive: ClassVar[bool] = True
+
+    def adjoint(self) -> FiniteVolume:
+        """The scheme itself."""
+        return self.scheme
+
+    def on(self, mesh: CartesianMesh, flow: Flow) -> FiniteVolumeTransposeOperator:
+        """The scheme on a mesh, for a field."""
+        return FiniteVolumeTransposeOperator(self, mesh, flow)
+
+
+class FiniteVolumeTransposeOperator:
+    """`FiniteVolumeTranspose` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`."""
+
+    def __init__(self, scheme: FiniteVolumeTranspose, mesh: CartesianMesh, flow: Flow) -> None:
+        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self._forward = FiniteVolumeOperator(scheme.scheme, mesh, flow, ())
+
+    def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
+        """`A_theta^T psi`: potentials at the layer's end -> at its start."""
+        count = self._forward.substeps(layer)
+        dt = layer.length / count
+        for k in range(count - 1, -1, -1):
+            psi = np.stack([self._back(field, layer, k, dt) for field in psi])
+        return psi
+
+    def step_with_slope(
+        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`A_theta^T psi`, and the derivative in theta, `(m,)`, of `sum_r <psi_r, A_theta m_r>`."""
+        count = self._forward.substeps(layer)
+        dt = layer.length / count
+        states = [masses]
+        for k in range(count - 1):
+            sub = Layer(layer.start + k * dt, dt, layer.theta)
+            states.append(self._forward.euler_step(sub, states[-1]))
+        slope = np.zeros_like(layer.theta)
+        for k in range(count - 1, -1, -1):
+            slope += self._slope(layer, k, dt, psi, states[k])
+            psi = np.stack([self._back(field, layer, k, dt) for field in psi])
+        return psi, slope
+
+    def pairing(
+        self, psi: np.ndarray, continuity: Any, masses: np.ndarray
+    ) -> Callable[[Layer], tuple[float, np.ndarray]]:
+        """`layer -> (sum_r <psi_r, A_theta m_r>, its derivative in theta)`."""
+
+        def value_and_slope(layer: Layer) -> tuple[float, np.ndarray]:
+            before, slope = self.step_with_slope(layer, psi, continuity, masses)
+            return float(np.vdot(before, masses)), slope
+
+        return value_and_slope
+
+    def _padded_potential(self, field: np.ndarray) -> np.ndarray:
+        """Zero beyond outflow sides (what leaves is worth nothing), wrapped around periodic ones."""
+        grid = self._forward.grid
+        padded = np.zeros(grid.shape)
+        padded[grid.inside] = field
+        for axis in range(self.mesh.dim):
+            if grid.periodic(axis):
+                grid.wrap(padded, axis)
+        return padded.ravel()
+
+    def _velocities(self, t: float, theta: np.ndarray) -> list[np.ndarray]:
+        """Face velocities as the upwind flux uses them: none enters at outflow sides."""
+        out = [v.mean.copy() for v in self._forward.velocities(t, theta)]
+        for axis, v in enumerate(out):
+            self._forward.outflow_only(v, axis)
+        return out
+
+    def _back(self, field: np.ndarray, layer: Layer, k: int, dt: float) -> np.ndarray:
+        psi = self._padded_potential(field)
+        out = psi.copy()
+        grid = self._forward.grid
+        velocities = self._velocities(layer.start + k * dt, layer.theta)
+        for v, s, h in zip(velocities, grid.strides, self.mesh.widths, strict=True):
+            _kernels.upwind_transpose(psi, s, v, dt / h, out)
+        return grid.unpad(out)
+
+    def _slope(self, layer: Layer, k: int, dt: float, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """Derivative in theta of `<psi, A m>` over substep k, through the face velocities."""
+        grid, field, t = self._forward.grid, self.flow.field, layer.start + k * dt
+        slope = np.zeros_like(layer.theta)
+        for axis, v in enumerate(self._velocities(t, layer.theta)):
+            weights = np.zeros(v.size)
+            for potential, mass in zip(psi, masses, strict=True):
+                arguments = self._padded_potential(potential), grid.pad(mass), grid.strides[axis], v
+                _kernels.upwind_slope(*arguments, dt / self.mesh.widths[axis], weights)
+            weights[v == 0.0] = 0.0  # closed faces stay closed
+            faces = weights.reshape(grid.shape)[grid.faces(axis)]
+            if grid.periodic(axis):
+                np.moveaxis(faces, axis, 0)[0] = 0.0  # the image of the last face
+            points = grid.face_points(axis)
+            p = np.zeros_like(points)
+            p[:, axis] = faces.ravel()
+            slope += field.pullback(t, layer.theta, points, field(t, layer.theta, points), p)[1]
+        return slope
