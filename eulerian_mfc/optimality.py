@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from . import continuity as continuity_schemes
+from . import transport as transport_schemes
 from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
-from .continuity import FiniteVolume, FiniteVolumeTranspose, PushForward
+from .continuity import FiniteVolumeTranspose, PushForward
 from .errors import DomainError, NonFiniteError
 from .meshes import CartesianMesh
 from .problem import Problem
@@ -32,8 +34,8 @@ class Cost:
         return self.terminal + self.penalty
 
 
-TRANSPORT = (SemiLagrangian, FiniteVolumeTranspose)
-CONTINUITY = (PushForward, FiniteVolume)
+TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
+CONTINUITY = tuple(continuity_schemes.REGISTRY.values())
 
 
 def as_layer_map(layer_map: Any) -> LayerMap:

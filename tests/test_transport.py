@@ -114,7 +114,8 @@ def test_two_dimensions_against_scipy_linear():
     values = np.random.default_rng(2).normal(size=(1, 7, 11))
     x = np.random.default_rng(3).uniform([0.1, 0.1], [0.9, 1.9], size=(100, 2))
     expected = RegularGridInterpolator((mesh.axis(0), mesh.axis(1)), values[0])(x)
-    got, _ = Interpolation(mesh, 1, "spline").gather(x, values)
+    interpolation = Interpolation(mesh, 1, "spline")
+    got, _ = interpolation.gather(x, interpolation.coefficients(values))
     np.testing.assert_allclose(got[0], expected, rtol=0, atol=1e-13)
 
 
@@ -129,7 +130,7 @@ def test_scatter_is_the_transpose_of_gather(degree, kind):
         evaluation[:, j] = interpolation.gather(x, interpolation.coefficients(row.reshape(1, *mesh.shape)))[0][0]
     deposition = np.empty((mesh.size, len(x)))
     for j, row in enumerate(np.eye(len(x))):
-        deposits = np.zeros((1, *mesh.shape))
+        deposits = interpolation.deposits(1)
         interpolation.scatter(x, row[None], deposits, np.zeros(1))
         deposition[:, j] = interpolation.nodal_masses(deposits).ravel()
     np.testing.assert_allclose(deposition, evaluation.T, rtol=0, atol=1e-13 * np.abs(evaluation).max())
@@ -190,9 +191,9 @@ def test_feet_that_are_not_finite_are_refused():
     interpolation = Interpolation(mesh, 3, "spline")
     x = np.array([[0.5], [np.nan], [np.inf]])
     with pytest.raises(NonFiniteError, match="2 of 3 characteristics are not finite, the first at row 1"):
-        interpolation.gather(x, np.zeros((1, 10)))
+        interpolation.gather(x, interpolation.coefficients(np.zeros((1, 10))))
     with pytest.raises(NonFiniteError, match="2 of 3"):
-        interpolation.scatter(x, np.ones((1, 3)), np.zeros((1, 10)), np.zeros(1))
+        interpolation.scatter(x, np.ones((1, 3)), interpolation.deposits(1), np.zeros(1))
 
 
 def test_clamped_mass_is_counted():

@@ -8,8 +8,9 @@ line is never used. A face array has at e the face between e and e + s.
 import numpy as np
 from numba import njit
 
+from .._weno import weno5
+
 LIMITERS = ("none", "minmod", "van_leer", "mc", "superbee", "van_albada")
-_EPSILON = 1e-40
 
 
 @njit(cache=True, inline="always")
@@ -41,28 +42,12 @@ def muscl_edges(u, s, limiter, low, high):
         high[e] = u[e] + half
 
 
-@njit(cache=True, inline="always")
-def _weno(a, b, c, d, e):
-    """WENO-Z value at the upper end of the cell of average c, fifth order."""
-    b0 = 13.0 / 12.0 * (a - 2.0 * b + c) ** 2 + 0.25 * (a - 4.0 * b + 3.0 * c) ** 2
-    b1 = 13.0 / 12.0 * (b - 2.0 * c + d) ** 2 + 0.25 * (b - d) ** 2
-    b2 = 13.0 / 12.0 * (c - 2.0 * d + e) ** 2 + 0.25 * (3.0 * c - 4.0 * d + e) ** 2
-    tau = abs(b0 - b2)
-    w0 = 0.1 * (1.0 + (tau / (b0 + _EPSILON)) ** 2)
-    w1 = 0.6 * (1.0 + (tau / (b1 + _EPSILON)) ** 2)
-    w2 = 0.3 * (1.0 + (tau / (b2 + _EPSILON)) ** 2)
-    p0 = 2.0 * a - 7.0 * b + 11.0 * c
-    p1 = -b + 5.0 * c + 2.0 * d
-    p2 = 2.0 * c + 5.0 * d - e
-    return (w0 * p0 + w1 * p1 + w2 * p2) / (6.0 * (w0 + w1 + w2))
-
-
 @njit(cache=True)
 def weno_edges(u, s, low, high):
     """WENO-Z values at both ends of every cell along the axis of stride s."""
     for e in range(2 * s, u.size - 2 * s):
-        high[e] = _weno(u[e - 2 * s], u[e - s], u[e], u[e + s], u[e + 2 * s])
-        low[e] = _weno(u[e + 2 * s], u[e + s], u[e], u[e - s], u[e - 2 * s])
+        high[e] = weno5(u[e - 2 * s], u[e - s], u[e], u[e + s], u[e + 2 * s])
+        low[e] = weno5(u[e + 2 * s], u[e + s], u[e], u[e - s], u[e - 2 * s])
 
 
 @njit(cache=True)

@@ -12,6 +12,7 @@ import numpy as np
 from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
 from ..errors import ArgumentError, NonFiniteError
+from ..integrators import INTEGRATORS, State
 from ..laws import LabelledRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
@@ -19,7 +20,6 @@ from . import _kernels
 from ._kernels import LIMITERS
 from .face_velocities import AxisVelocities, FaceVelocities
 from .gauss import GaussPoints
-from .integrators import INTEGRATORS, State
 
 if TYPE_CHECKING:
     from .transpose import FiniteVolumeTranspose

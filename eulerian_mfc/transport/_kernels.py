@@ -4,12 +4,15 @@ One set of loops serves one, two and three dimensions: a missing leading axis ha
 of basis functions an axis arrives as the length of a tuple, which is part of its type: the compiler then knows every
 inner loop's length and unrolls it, which is four times faster than the same loops with lengths known at run time.
 
-Positions arrive as `(d, n)` contiguous rows. Feet outside the hull of the nodes are clamped to it, axis by axis,
-and the derivative across a clamped axis is zero, which is the exact derivative of the clamped map.
+Positions arrive as `(d, n)` contiguous rows. With `clamp`, feet outside the hull of the nodes are moved onto it, axis by
+axis, and the derivative across a clamped axis is zero, which is the exact derivative of the clamped map; without, the
+outermost piece is continued.
 """
 
 import numpy as np
 from numba import njit
+
+from .._weno import weno5
 
 # Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -24,8 +27,8 @@ def _clamp(s, count):
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
-    """Fill the values (and slopes) of the basis functions at the clamped coordinate `s`; return where they start."""
+def _weights(s, count, table, kind, weights, slopes, size, clamp, with_slopes):
+    """Fill the values (and slopes) of the basis functions at the coordinate `s`; return where they start."""
     degree = len(size) - 1
     if degree == 0:
         weights[0] = 1.0
@@ -33,6 +36,8 @@ def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
     inside = _clamp(s, count)
     interval = min(int(inside), count - 2)
     start = max(0, min(interval - (degree - 1) // 2, count - degree - 1))
+    if not clamp:
+        inside = s
     u = inside - start - 0.5 * degree
     pieces = table[kind[interval]]
     for j in range(len(size)):
@@ -48,10 +53,10 @@ def _weights(s, count, table, kind, weights, slopes, size, with_slopes):
 
 
 @njit(cache=True, fastmath=FAST)
-def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, clamped):
+def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, out, clamped):
     """Add masses `(R, n)` at feet `(d, n)` to the coefficients `out` `(R, n0, n1, n2)`: the transpose of `gather`.
 
-    `clamped` `(R,)` grows by the masses whose feet had to be clamped.
+    `clamped` `(R,)` grows by the masses whose feet lie outside the hull of the nodes.
     Returns the number of feet that are not finite.
     """
     dim, points = feet.shape
@@ -71,9 +76,9 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, cla
         if _clamp(s0, n0) != s0 or _clamp(s1, n1) != s1 or _clamp(s2, n2) != s2:
             for r in range(fields):
                 clamped[r] += masses[r, p]
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, False)
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, w1, size1, False)
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, w2, size2, False)
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, clamp, False)
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, w1, size1, clamp, False)
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, w2, size2, clamp, False)
         for r in range(fields):
             mass = masses[r, p]
             for j0 in range(len(size0)):
@@ -86,7 +91,7 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, out, cla
 
 
 @njit(cache=True, fastmath=FAST)
-def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, sizes, values, pull):
+def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, sizes, clamp, values, pull):
     """Evaluate R fields at feet `(d, n)` into `values` `(R, n)`, and sum_r m_r grad into `pull` `(d, n)`.
 
     Returns the number of feet that are not finite.
@@ -108,9 +113,9 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
         if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, True)
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, True)
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, True)
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp, True)
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp, True)
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp, True)
         g0 = 0.0
         g1 = 0.0
         g2 = 0.0
@@ -152,6 +157,51 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
         if dim > 2:
             pull[dim - 3, p] = g0 * inverse_widths[dim - 3]
     return bad
+
+
+@njit(cache=True)
+def bound_by_cell(feet, nodal, origin, inverse_widths, values):
+    """Move interpolated `values` `(R, n)` between the least and largest of the nodal values about each foot."""
+    dim, points = feet.shape
+    fields, n0, n1, n2 = nodal.shape
+    counts = (n0, n1, n2)
+    first = np.zeros(3, np.int64)
+    for p in range(points):
+        for k in range(dim):
+            s = (feet[k, p] - origin[k]) * inverse_widths[k]
+            count = counts[3 - dim + k]
+            first[3 - dim + k] = min(int(_clamp(s, count)), count - 2)
+        for r in range(fields):
+            low, high = np.inf, -np.inf
+            for j0 in range(first[0], min(first[0] + 2, n0)):
+                for j1 in range(first[1], min(first[1] + 2, n1)):
+                    for j2 in range(first[2], min(first[2] + 2, n2)):
+                        low = min(low, nodal[r, j0, j1, j2])
+                        high = max(high, nodal[r, j0, j1, j2])
+            values[r, p] = min(max(values[r, p], low), high)
+
+
+@njit(cache=True)
+def upwind_difference(psi, s, v, factor, out):
+    """Add `factor v` times the one-sided difference of psi towards where v points: first order."""
+    for e in range(s, psi.size - s):
+        difference = psi[e + s] - psi[e] if v[e] > 0.0 else psi[e] - psi[e - s]
+        out[e] += factor * v[e] * difference
+
+
+@njit(cache=True)
+def weno_difference(psi, s, v, factor, out):
+    """The same by WENO-Z on the differences: fifth order. The stencil leans to where v points."""
+    for e in range(3 * s, psi.size - 3 * s):
+        near = psi[e + s] - psi[e]
+        back = psi[e] - psi[e - s]
+        if v[e] > 0.0:
+            far = psi[e + 2 * s] - psi[e + s]
+            difference = weno5(psi[e + 3 * s] - psi[e + 2 * s], far, near, back, psi[e - s] - psi[e - 2 * s])
+        else:
+            far = psi[e - s] - psi[e - 2 * s]
+            difference = weno5(psi[e - 2 * s] - psi[e - 3 * s], far, back, near, psi[e + 2 * s] - psi[e + s])
+        out[e] += factor * v[e] * difference
 
 
 #: lines solved side by side where the axis is the contiguous one, so that their recurrences overlap

@@ -30,6 +30,7 @@ from . import _kernels
 
 DEGREES = (1, 3, 5, 7)
 INTERPOLATIONS = ("spline", "lagrange")
+OUTSIDE = ("clamp", "extrapolate", "periodic")
 
 
 class Axis(NamedTuple):
@@ -148,6 +149,10 @@ def axis_basis(count: int, degree: int, interpolation: str) -> Axis:
     return Axis(pieces, kind.astype(np.int64), *factors)
 
 
+#: cells by which a period is repeated on both sides, so that the splines' ends are felt below round-off
+_OVERLAP = {("spline", 3): 28, ("spline", 5): 44, ("spline", 7): 60}
+
+
 class Interpolation:
     """The operator I on a mesh: nodal values -> a function on the box, and its transpose: point masses -> nodal masses.
 
@@ -156,68 +161,97 @@ class Interpolation:
     mesh : CartesianMesh; its cell centres are the nodes.
     degree : 1, 3, 5 or 7.
     interpolation : "spline" (not-a-knot) or "lagrange" (local, p + 1 points an axis).
+    outside : what happens to points outside the hull of the nodes: "clamp" moves them onto it, "extrapolate" continues
+        the linear end pieces, "periodic" wraps them around (the period is the box).
 
     Raises
     ------
     ArgumentError
-        For an unknown degree or kind, or fewer than degree + 1 cells on an axis.
+        For an unknown degree, kind or rule, or fewer than degree + 1 cells on an axis.
     """
 
-    def __init__(self, mesh: CartesianMesh, degree: int, interpolation: str) -> None:
+    def __init__(self, mesh: CartesianMesh, degree: int, interpolation: str, outside: str = "clamp") -> None:
         degree = choice("degree", integer("degree", degree), DEGREES)
         choice("interpolation", interpolation, INTERPOLATIONS)
+        choice("outside", outside, OUTSIDE)
         if min(mesh.shape) < degree + 1:
             raise fail("cells", mesh.shape, f"at least {degree + 1} cells on every axis for degree {degree}")
-        self.mesh, self.degree = mesh, degree
+        self.mesh, self.degree, self.outside = mesh, degree, outside
+        self._overlap = _OVERLAP.get((interpolation, degree), degree + 1) if outside == "periodic" else 0
+        counts = [n + 2 * self._overlap for n in mesh.shape]
         missing = 3 - mesh.dim
-        self._shape3 = (1,) * missing + mesh.shape
-        self.axes = [axis_basis(1, 0, interpolation)] * missing + [
-            axis_basis(n, degree, interpolation) for n in mesh.shape
-        ]
-        self._origin = np.array([mesh.axis(k)[0] for k in range(mesh.dim)])
+        self._shape3 = (*([1] * missing), *counts)
+        self.axes = [axis_basis(1, 0, interpolation)] * missing + [axis_basis(n, degree, interpolation) for n in counts]
+        self._origin = np.array([mesh.axis(k)[0] for k in range(mesh.dim)]) - self._overlap * mesh.widths
         self._inverse_widths = 1.0 / mesh.widths
         sizes = tuple((0,) * a.pieces.shape[1] for a in self.axes)
-        self._basis = (tuple(a.pieces for a in self.axes), tuple(a.kind for a in self.axes), sizes)
+        kinds = tuple(a.kind for a in self.axes)
+        self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
-        """`(R, *shape)` nodal values -> coefficients c with A c = values on every axis."""
-        return self._solve(np.array(values, dtype=np.float64, order="C"), False)
+        """`(R, *shape)` nodal values -> `(R, n0, n1, n2)` coefficients c with A c = values on every axis."""
+        widths = ((0, 0), *([(self._overlap,) * 2] * self.mesh.dim))
+        work = np.pad(values, widths, mode="wrap") if self._overlap else np.array(values, dtype=np.float64, order="C")
+        return self._solve(np.ascontiguousarray(work).reshape(-1, *self._shape3), False)
+
+    def deposits(self, fields: int) -> np.ndarray:
+        """Zeros for `scatter` to add to: `(fields, n0, n1, n2)`."""
+        return np.zeros((fields, *self._shape3))
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
-        """`(R, *shape)` sums of `B_j` against point masses -> masses m = A^-T deposits. Overwrites its argument."""
-        return self._solve(deposits, True)
+        """Sums of `B_j` against point masses -> masses A^-T deposits, `(R, *shape)`. Overwrites its argument."""
+        work = self._solve(deposits, True)
+        out = work.reshape(-1, *self._shape3[3 - self.mesh.dim :])
+        for k, n in enumerate(self.mesh.shape):
+            if self._overlap:
+                view = np.moveaxis(out, k + 1, 0)
+                folded = np.zeros((n, *view.shape[1:]))
+                np.add.at(folded, (np.arange(len(view)) - self._overlap) % n, view)
+                out = np.moveaxis(folded, 0, k + 1)
+        return np.ascontiguousarray(out)
 
     def _solve(self, work: np.ndarray, transposed: bool) -> np.ndarray:
-        shape = (len(work), *self._shape3)
+        shape = work.shape
         for k, axis in enumerate(self.axes):
             if not axis.cardinal:
-                outer, inner = int(np.prod(shape[: k + 1])), int(np.prod(shape[k + 2 :]))
-                view = work.reshape(outer, shape[k + 1], inner)
+                view = work.reshape(int(np.prod(shape[: k + 1])), shape[k + 1], int(np.prod(shape[k + 2 :])))
                 _kernels.solve_banded(axis.lower, axis.upper, axis.first, axis.last, view, transposed)
         return work
 
-    def scatter(self, feet: np.ndarray, masses: np.ndarray, deposits: np.ndarray, clamped: np.ndarray) -> None:
-        """Add point masses `(R, n)` at `(n, d)` feet to `deposits` `(R, *shape)`; count clamped masses in `clamped`."""
+    def _rows(self, feet: np.ndarray) -> np.ndarray:
+        """`(n, d)` feet -> `(d, n)` contiguous rows, wrapped into the period where there is one."""
         rows = np.ascontiguousarray(feet.T)
-        target = deposits.reshape(len(deposits), *self._shape3)
-        bad = _kernels.scatter(
-            rows, np.ascontiguousarray(masses), self._origin, self._inverse_widths, *self._basis, target, clamped
-        )
+        if self._overlap:
+            low, high = np.array(self.mesh.bounds).T[:, :, None]
+            rows = low + (rows - low) % (high - low)
+        return rows
+
+    def scatter(self, feet: np.ndarray, masses: np.ndarray, deposits: np.ndarray, clamped: np.ndarray) -> None:
+        """Add point masses `(R, n)` at `(n, d)` feet to `deposits`; count those outside the nodes in `clamped` `(R,)`."""
+        rows, weights = self._rows(feet), np.ascontiguousarray(masses)
+        bad = _kernels.scatter(rows, weights, self._origin, self._inverse_widths, *self._basis, deposits, clamped)
         _check_finite(bad, feet)
 
     def gather(
         self, feet: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Values `(R, n)` at `(n, d)` feet, and `sum_r m_r grad (I psi_r)` `(n, d)` for masses `(R, n)` (0 by default)."""
-        rows = np.ascontiguousarray(feet.T)
-        fields = len(coefficients)
-        values = np.empty((fields, len(feet)))
+        rows = self._rows(feet)
+        values = np.empty((len(coefficients), len(feet)))
         pull = np.empty(rows.shape)
         weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses)
-        source = coefficients.reshape(fields, *self._shape3)
-        bad = _kernels.gather(rows, weights, source, self._origin, self._inverse_widths, *self._basis, values, pull)
-        _check_finite(bad, feet)
+        arguments = rows, weights, coefficients, self._origin, self._inverse_widths
+        _check_finite(_kernels.gather(*arguments, *self._basis, values, pull), feet)
         return values, pull.T
+
+    def bounded(self, feet: np.ndarray, nodal: np.ndarray) -> np.ndarray:
+        """Values `(R, n)` at `(n, d)` feet, each moved between the nodal values about it.
+
+        `nodal` are the coefficients of a cardinal basis (Lagrange), which are the nodal values.
+        """
+        values, _ = self.gather(feet, nodal)
+        _kernels.bound_by_cell(self._rows(feet), nodal, self._origin, self._inverse_widths, values)
+        return values
 
 
 def _check_finite(bad: int, feet: np.ndarray) -> None:

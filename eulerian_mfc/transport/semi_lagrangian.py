@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,13 +12,11 @@ import numpy as np
 from .._validate import choice, fail, integer
 from ..characteristics import Flow, Layer
 from ..meshes import CartesianMesh
-from .interpolation import DEGREES, INTERPOLATIONS, Interpolation
+from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Interpolation
+from .pairing import BLOCK, Pairing, measured_pairing
 
 if TYPE_CHECKING:
     from ..continuity import PushForward
-
-#: points a block: the stages of a block and its kernels' work fit in the second-level cache
-BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -28,10 +26,14 @@ class SemiLagrangian:
     Parameters
     ----------
     degree : odd degree p of the interpolation I: 1, 3, 5 or 7.
-    interpolation : "spline" (tensor-product, not-a-knot) or "lagrange" (local, p + 1 points an axis).
+    interpolation : "spline" (tensor-product, not-a-knot), "lagrange" (local, p + 1 points an axis), or "limited": cubic
+        Lagrange, each value moved between the nodal values about the foot (A. Bermejo, A. Staniforth,
+        doi:10.1175/1520-0493(1992)120<2622:TCOSLA>2.0.CO;2). Limited transport keeps bounds; it has no adjoint.
+    outside : rule for feet outside the hull of the cell centres: "clamp" moves them onto it, axis by axis;
+        "extrapolate" continues the linear end pieces; "periodic" wraps around. High-order extrapolation is not offered:
+        it amplifies round-off by a factor a layer where the field points outwards.
 
-    Feet outside the hull of the cell centres are clamped to it, axis by axis: high-order extrapolation amplifies
-    round-off by a factor a layer where the field points outwards. The error is `O(h^{p+1})` a layer, so order p at a
+    The error is `O(h^{p+1})` a layer, so order p at a
     fixed Courant number, and p + 1 at a fixed number of layers once the Courant number exceeds 1. No time-step limit.
 
     References
@@ -42,14 +44,22 @@ class SemiLagrangian:
 
     degree: int = 5
     interpolation: str = "spline"
+    outside: str = "clamp"
 
-    linear: ClassVar[bool] = True
     largest_courant_number: ClassVar[float] = np.inf
     reference: ClassVar[str] = "doi:10.1137/1.9781611973051"
 
     def __post_init__(self) -> None:
         choice("degree", integer("degree", self.degree), DEGREES)
-        choice("interpolation", self.interpolation, INTERPOLATIONS)
+        choice("interpolation", self.interpolation, (*INTERPOLATIONS, "limited"))
+        choice("outside", self.outside, OUTSIDE)
+        if self.interpolation == "limited" and self.degree != 3:
+            raise fail("degree", self.degree, "3 for limited interpolation")
+
+    @property
+    def linear(self) -> bool:
+        """Whether the scheme is linear in the potentials, so that it has an adjoint."""
+        return self.interpolation != "limited"
 
     @property
     def order(self) -> int:
@@ -64,7 +74,7 @@ class SemiLagrangian:
     @property
     def positive(self) -> bool:
         """Whether potentials stay between their bounds (and the adjoint keeps masses non-negative)."""
-        return self.degree == 1
+        return self.degree == 1 or self.interpolation == "limited"
 
     def adjoint(self) -> PushForward:
         """The transpose, a continuity scheme: the push-forward of masses beside this scheme."""
@@ -79,41 +89,24 @@ class SemiLagrangian:
         return SemiLagrangianOperator(self, mesh, flow)
 
 
-Pairing = Callable[[Layer], tuple[float, np.ndarray]]
-
-
-def point_pairing(
-    flow: Flow, interpolation: Interpolation, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
-) -> Pairing:
-    """`layer -> (sum_rj w_rj (I psi_r)(Phi_theta(x_j)), its derivative in theta)`; points `(n, d)`, weights `(R, n)`."""
-    coefficients = interpolation.coefficients(psi)
-
-    def value_and_slope(layer: Layer) -> tuple[float, np.ndarray]:
-        value, slope = 0.0, np.zeros_like(layer.theta)
-        for start in range(0, len(points), BLOCK):
-            block = slice(start, start + BLOCK)
-            feet, stages = flow.with_stages(layer, points[block])
-            values, pull = interpolation.gather(feet, coefficients, weights[:, block])
-            value += float(np.vdot(values, weights[:, block]))
-            slope += flow.pullback(layer, stages, pull)[1]
-        return value, slope
-
-    return value_and_slope
-
-
 class SemiLagrangianOperator:
     """`SemiLagrangian` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`."""
 
     def __init__(self, scheme: SemiLagrangian, mesh: CartesianMesh, flow: Flow) -> None:
         self.scheme, self.mesh, self.flow = scheme, mesh, flow
-        self.interpolation = Interpolation(mesh, scheme.degree, scheme.interpolation)
+        kind = scheme.interpolation if scheme.linear else "lagrange"
+        self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside)
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """`S_theta psi`: potentials at the layer's end -> at its start."""
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
         for block, x in self.blocks:
-            out[:, block], _ = self.interpolation.gather(self.flow(layer, x), coefficients)
+            feet = self.flow(layer, x)
+            if self.scheme.linear:
+                out[:, block], _ = self.interpolation.gather(feet, coefficients)
+            else:
+                out[:, block] = self.interpolation.bounded(feet, coefficients)
         return out.reshape(psi.shape)
 
     def step_with_slope(
@@ -124,7 +117,7 @@ class SemiLagrangianOperator:
         The masses are those of the continuity operator beside this one. Where they sit at the nodes (the push-forward)
         both come from one pass over the mesh, and the pairing is `sum_r <S_theta psi_r, m_r>`.
         """
-        if not continuity.scheme.nodal:
+        if not (continuity.scheme.nodal and self.scheme.linear):
             return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
         coefficients = self.interpolation.coefficients(psi)
         rows = masses.reshape(len(masses), -1)
@@ -141,23 +134,19 @@ class SemiLagrangianOperator:
 
         `psi` are the potentials at the layer's end, `masses` those of the continuity operator at its start.
         """
-        points, weights = continuity.measure(masses)
-        # Points whose weights all lie below round-off cost as much as the others: leave them out.
-        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
-        points, weights = np.asfortranarray(points[carries]), weights[:, carries]
-        return point_pairing(self.flow, self.interpolation, psi, points, weights)
+        return measured_pairing(self.flow, self.interpolation, psi, continuity, masses)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
         rows = masses.reshape(len(masses), -1)
-        deposits, clamped = np.zeros(masses.shape), np.zeros(len(masses))
+        deposits, clamped = self.interpolation.deposits(len(masses)), np.zeros(len(masses))
         for block, x in self.blocks:
             self.interpolation.scatter(self.flow(layer, x), rows[:, block], deposits, clamped)
         return self.interpolation.nodal_masses(deposits), clamped
 
     def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Nodal masses `m_j = sum_q w_q L_j(x_q)`, L_j the cardinal functions; points `(N, d)`, weights `(R, N)`."""
-        deposits = np.zeros((len(weights), *self.mesh.shape))
+        deposits = self.interpolation.deposits(len(weights))
         self.interpolation.scatter(points, np.ascontiguousarray(weights), deposits, np.zeros(len(weights)))
         return self.interpolation.nodal_masses(deposits)
 

@@ -1,0 +1,153 @@
+"""The transport equation by upwind differences: the non-conservative twin of finite volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .._validate import choice, fail, positive
+from ..characteristics import Flow, Layer
+from ..errors import NonFiniteError
+from ..integrators import INTEGRATORS, State
+from ..meshes import CartesianMesh
+from ..meshes.padded import PaddedMesh, boundary_kinds
+from . import _kernels
+from .interpolation import Interpolation
+from .pairing import Pairing, measured_pairing
+
+
+class Difference(NamedTuple):
+    """A one-sided difference: its order, the integrator and CFL number that suit it, and the degree that its pairing needs."""
+
+    order: int
+    integrator: str
+    cfl: float
+    degree: int
+
+
+DIFFERENCES = {"upwind": Difference(1, "euler", 0.9, 3), "weno5": Difference(5, "ssprk104", 1.0, 5)}
+
+
+@dataclass(frozen=True)
+class FiniteVolume:
+    """`d_t psi + <F, grad psi> = 0` backwards in time at the cell centres, differences leaning to where F points.
+
+    Parameters
+    ----------
+    reconstruction : "upwind" (order 1) or "weno5" (WENO-Z differences, order 5).
+    integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; by default euler for upwind, ssprk104 for weno5.
+    cfl : Courant number of a substep, `dt sum_k |F_k| / h_k`, at most the integrator's SSP coefficient.
+    boundary : as for `continuity.FiniteVolume`; beyond sides that are not periodic psi is continued as a constant.
+
+    Not the transpose of the finite volumes for the masses: the pair is not adjoint. For the transpose of upwind finite
+    volumes use `continuity.FiniteVolume("upwind").adjoint()`.
+
+    References
+    ----------
+    G.-S. Jiang, D. Peng, Weighted ENO schemes for Hamilton-Jacobi equations, SIAM J. Sci. Comput. 21 (2000),
+    2126-2143, doi:10.1137/S106482759732455X.
+    """
+
+    reconstruction: str = "weno5"
+    integrator: str | None = None
+    cfl: float | None = None
+    boundary: str | Mapping[str, str] = "outflow"
+
+    linear: ClassVar[bool] = False
+    reference: ClassVar[str] = "doi:10.1137/S106482759732455X"
+
+    def __post_init__(self) -> None:
+        suits = DIFFERENCES[choice("reconstruction", self.reconstruction, DIFFERENCES)]
+        chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
+        limit = INTEGRATORS[chosen].coefficient
+        cfl = min(suits.cfl, limit) if self.cfl is None else positive("cfl", self.cfl)
+        if cfl > limit:
+            raise fail("cfl", cfl, f"at most {limit:g} for {chosen}")
+        object.__setattr__(self, "integrator", chosen)
+        object.__setattr__(self, "cfl", cfl)
+
+    @property
+    def order(self) -> int:
+        """Order in the mesh width at a fixed Courant number."""
+        return DIFFERENCES[self.reconstruction].order
+
+    @property
+    def stencil(self) -> int:
+        """Cells an axis that the scheme needs at least."""
+        return DIFFERENCES[self.reconstruction].degree + 1
+
+    @property
+    def largest_courant_number(self) -> float:
+        return INTEGRATORS[str(self.integrator)].coefficient
+
+    @property
+    def positive(self) -> bool:
+        """Whether potentials stay between their bounds."""
+        return self.reconstruction == "upwind"
+
+    def adjoint(self) -> Any:
+        """There is none: ArgumentError."""
+        raise fail("adjoint", self, 'a linear scheme: SemiLagrangian(...), or continuity.FiniteVolume("upwind")')
+
+    def on(self, mesh: CartesianMesh, flow: Flow) -> FiniteVolumeOperator:
+        """The scheme on a mesh, for a field."""
+        return FiniteVolumeOperator(self, mesh, flow)
+
+
+class FiniteVolumeOperator:
+    """`FiniteVolume` for the potentials, bound to a mesh and a flow. Potentials are `(R, *shape)`."""
+
+    def __init__(self, scheme: FiniteVolume, mesh: CartesianMesh, flow: Flow) -> None:
+        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self.grid = PaddedMesh(mesh, boundary_kinds(scheme.boundary, mesh.dim))
+        periodic = all(self.grid.periodic(k) for k in range(mesh.dim))
+        degree = DIFFERENCES[scheme.reconstruction].degree
+        #: evaluates potentials between the cell centres, for the control equation
+        self.interpolation = Interpolation(mesh, degree, "spline", "periodic" if periodic else "clamp")
+
+    def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
+        """Potentials at the layer's end -> at its start."""
+        velocity = self._velocity(layer.start, layer.theta)
+        rate = float((np.abs(velocity) / self.mesh.widths[:, None]).sum(axis=0).max())
+        count = max(1, int(np.ceil(rate * layer.length / float(self.scheme.cfl or 1.0) - 1e-12)))
+        method = INTEGRATORS[str(self.scheme.integrator)]
+        state: State = (psi, np.array(layer.start + layer.length))
+        for _ in range(count):
+            state = method.step(lambda s, tau: self._euler(s, tau, layer.theta), state, layer.length / count)
+        return state[0]
+
+    def _velocity(self, t: float, theta: np.ndarray) -> np.ndarray:
+        """`(d, padded size)`: the field at the cell centres, padded with zeros."""
+        value = self.flow.field(t, theta, self.mesh.centres)
+        if not np.isfinite(value).all():
+            raise NonFiniteError("the velocity at the cell centres is not finite")
+        out = np.zeros((self.mesh.dim, *self.grid.shape))
+        out[(slice(None), *self.grid.inside)] = value.T.reshape(-1, *self.mesh.shape)
+        return out.reshape(self.mesh.dim, -1)
+
+    def _euler(self, state: State, dt: float, theta: np.ndarray) -> State:
+        """A step of length dt backwards in time."""
+        psi, t = state
+        velocity = self._velocity(float(t), theta)
+        kernel = _kernels.upwind_difference if self.scheme.reconstruction == "upwind" else _kernels.weno_difference
+        out = np.empty_like(psi)
+        for r, field in enumerate(psi):
+            padded = self.grid.pad(field)
+            new = padded.copy()
+            for v, s, h in zip(velocity, self.grid.strides, self.mesh.widths, strict=True):
+                kernel(padded, s, v, dt / h, new)
+            out[r] = self.grid.unpad(new)
+        return out, t - dt
+
+    def step_with_slope(
+        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Potentials at the layer's start, and the derivative in theta, `(m,)`, of `pairing` at the layer's control."""
+        return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
+
+    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
+        """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta)`, I splines."""
+        return measured_pairing(self.flow, self.interpolation, psi, continuity, masses)
