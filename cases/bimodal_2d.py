@@ -1,7 +1,7 @@
 """Bimodal in the plane: two Gaussians sent to two corners.
 
 Gaussians of standard deviation 0.2 about (-1, -1) and (1, 1), labels (-2, -2) and (2, 2), `F = tanh(W x + b)`,
-penalty 0.2. By symmetry b = 0, W11 = W22 and W12 = W21. Expect `J = 0.233075743`, W11 from 0.5291 to 0.4001 and
+penalty 0.2. By symmetry b = 0, W11 = W22 and W12 = W21. Expect `J = 0.23307574`, W11 from 0.5291 to 0.4001 and
 W12 from 0.6451 to 0.4594.
 """
 

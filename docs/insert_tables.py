@@ -16,7 +16,12 @@ def inserted(text):
 
     def table(match):
         name = match.group(1)
-        file = next(folder / f"{name}.md" for folder in FOLDERS if (folder / f"{name}.md").exists())
+        found = [folder / f"{name}.md" for folder in FOLDERS if (folder / f"{name}.md").exists()]
+        if not found:
+            raise FileNotFoundError(
+                f"no table {name}.md in {', '.join(map(str, FOLDERS))}: run tox -e tables, benchmarks"
+            )
+        file = found[0]
         return f"<!-- table: {name} -->\n{file.read_text()}<!-- end -->"
 
     return MARK.sub(table, text)

@@ -57,6 +57,6 @@ def integer(name: str, value: Any, *, minimum: int = 1) -> int:
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     """`value` if it is one of `allowed`."""
     options = list(allowed)
-    if value not in options:
+    if isinstance(value, np.ndarray) or value not in options:
         raise fail(name, value, "one of " + ", ".join(map(repr, options)))
     return value

@@ -12,6 +12,7 @@ import ast
 import importlib.util
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from ._validate import fail
 from .errors import ArgumentError
 from .meshes import CartesianMesh
 from .problem import Problem
+from .solving import solve
 
 DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
 DEFAULT_LAYERS = 20
@@ -53,7 +55,15 @@ class Case:
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        # As `python FILE` does it: the file's folder is searched for imports, and the module can find itself.
+        sys.modules[spec.name] = module
+        sys.path.insert(0, str(file.parent.resolve()))
+        try:
+            spec.loader.exec_module(module)
+        except SyntaxError as error:
+            raise ArgumentError(f"{path}: {error}") from None
+        finally:
+            sys.path.remove(str(file.parent.resolve()))
         functions = [getattr(module, name, None) for name in ("problem", "numerics")]
         if not callable(functions[0]):
             raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
@@ -63,6 +73,10 @@ class Case:
                 if parameter.default is parameter.empty:
                     raise ArgumentError(
                         f"{path}: the argument {parameter.name!r} of {function.__name__} has no default"
+                    )
+                if parameter.name in settings and settings[parameter.name] != parameter.default:
+                    raise ArgumentError(
+                        f"{path}: problem and numerics disagree about the default of {parameter.name!r}"
                     )
                 settings[parameter.name] = parameter.default
         title = (module.__doc__ or file.stem).strip().splitlines()[0].rstrip(".")
@@ -84,6 +98,10 @@ class Case:
         if not isinstance(problem, Problem):
             raise ArgumentError(f"{self.name}: problem(...) returned {type(problem).__name__}, expected a Problem")
         options = {} if self.numerics is None else dict(self._call(self.numerics))
+        known = list(inspect.signature(solve).parameters)
+        for name in options:
+            if name not in known or name in ("problem", "callback"):
+                raise fail("numerics", name, "a keyword of solve: " + ", ".join(known[1:-1]))
         options.setdefault("layers", DEFAULT_LAYERS)
         if "mesh" not in options:
             options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
@@ -101,9 +119,14 @@ def _read(name: str, text: str, default: Any) -> Any:
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
+        if default is None:
+            return text
         raise fail(f"--set {name}", text, f"a Python value like the default {default!r}") from None
-    allowed: tuple[type, ...] = (int, float) if type(default) is float else (type(default),)
-    sequence = isinstance(default, list | tuple) and isinstance(value, list | tuple)
-    if default is not None and not sequence and type(value) not in allowed:
-        raise fail(f"--set {name}", text, f"a value of the kind of the default {default!r}")
+    if default is None:
+        return value
+    entries = value if isinstance(value, list | tuple) and not isinstance(default, bool) else [value]
+    samples = default if isinstance(default, list | tuple) else [default]
+    kinds = {int, float} if any(type(v) is float for v in samples) else {type(v) for v in samples}
+    if not all(type(v) in kinds for v in entries):
+        raise fail(f"--set {name}", text, f"a value of the kind of the default {default!r}, or a list of such")
     return value

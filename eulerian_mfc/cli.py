@@ -15,7 +15,7 @@ from .case import Case
 from .errors import EulerianError, EulerianWarning
 from .solution import Solution
 from .solvers import Iteration
-from .solving import solve
+from .solving import interrupted_once, solve
 from .version import __version__
 
 #: exit status of a run that wrote its results but did not converge
@@ -82,18 +82,18 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
         line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.evaluations:11d}  {row.seconds:8.2f}"
         console.print(line)
 
-    with warnings.catch_warnings(record=True) as caught, console.status("solving"):
+    with interrupted_once(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", EulerianWarning)
-        solution = solve(problem, mesh, options.pop("layers"), **_without(options, "mesh"), callback=show)
+        with console.status("solving"):
+            solution = solve(problem, mesh, options.pop("layers"), **_without(options, "mesh"), callback=show)
+        # The solution first: whatever happens to the pictures, the work is kept.
+        solution.save(target / "solution.h5")
     for warning in caught:
         console.print(f"[yellow]warning:[/yellow] {warning.message}", soft_wrap=True)
     colour = "green" if solution.converged else "red"
     console.print(f"[{colour}]{solution.message}[/{colour}]", soft_wrap=True)
-    console.print(
-        f"J = {solution.cost:.12g} = {solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)"
-    )
-    # The solution first: whatever happens to the pictures, the work is kept.
-    solution.save(target / "solution.h5")
+    parts = f"{solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)"
+    console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
     with console.status("writing"):
         solution.to_vtk(target / "vtk")
         write_control(solution, target / "control.csv")

@@ -65,14 +65,12 @@ class ControlledSystem(ABC):
         """Whether the gradient is that of the cost, so that costs may be compared in a line search."""
         return True
 
-    def control(self, value: Any) -> np.ndarray:
+    def control(self, value: Any, name: str = "control") -> np.ndarray:
         """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
-        out = array("control", value, ndim=(0, 1, 2))
+        out = array(name, value, ndim=(0, 1, 2))
         shape = (self.layers, self.problem.parameters)
         if (out.ndim == 1 and len(out) != shape[1]) or (out.ndim == 2 and out.shape != shape):
-            raise mismatch(
-                "control", f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}"
-            )
+            raise mismatch(name, f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
         return np.array(np.broadcast_to(out, shape))
 
     def layer(self, n: int, theta: np.ndarray) -> Layer:

@@ -10,6 +10,8 @@ from numpy.polynomial.legendre import leggauss
 #: Gauss points a panel, by dimension; panels are at most `PANEL` times the law's own scale
 POINTS = {1: 8, 2: 5, 3: 4}
 PANEL = 0.4
+#: weights below this are left out: together they are less than round-off
+NEGLIGIBLE = 1e-22
 
 
 def panels(low: float, high: float, longest: float, lines: np.ndarray | None) -> np.ndarray:
@@ -33,19 +35,31 @@ def composite(ends: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def box_rule(
-    bounds: np.ndarray, longest: np.ndarray, lines: Sequence[np.ndarray] | None
+    bounds: np.ndarray,
+    longest: np.ndarray,
+    lines: Sequence[np.ndarray] | None,
+    density: Callable[[int, np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tensor-product composite rule on a box: `(N, d)` points and `(N,)` weights."""
+    """Tensor-product composite rule on a box: `(N, d)` points and `(N,)` weights that sum to 1.
+
+    `density(k, x)` is the factor of a product density along axis k (1 by default). Points whose weights are below
+    `NEGLIGIBLE` are left out before they take memory: in three dimensions they are the most.
+    """
     dim = len(bounds)
-    rules = [
-        composite(panels(low, high, longest[k], None if lines is None else lines[k]), POINTS[dim])
-        for k, (low, high) in enumerate(bounds.tolist())
-    ]
-    nodes = np.meshgrid(*(r[0] for r in rules), indexing="ij")
-    weights = rules[0][1]
-    for _, w in rules[1:]:
-        weights = np.multiply.outer(weights, w)
-    return np.stack([g.ravel() for g in nodes]).T, weights.ravel()
+    points, weights = np.zeros((0, 1)), np.ones(1)
+    for k, (low, high) in enumerate(bounds.tolist()):
+        nodes, w = composite(panels(low, high, longest[k], None if lines is None else lines[k]), POINTS[dim])
+        w = w if density is None else w * density(k, nodes)
+        w /= w.sum()
+        pieces = []
+        for start in range(0, len(weights), 4096):
+            block = slice(start, start + 4096)
+            joint = np.multiply.outer(weights[block], w)
+            i, j = np.nonzero(joint > NEGLIGIBLE)
+            pieces.append((np.concatenate([points[:, block][:, i], nodes[None, j]]), joint[i, j]))
+        points = np.concatenate([p for p, _ in pieces], axis=1)
+        weights = np.concatenate([v for _, v in pieces])
+    return points.T, weights / weights.sum()
 
 
 def ball_rule(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .solution import Solution
 
 CAPTIONS = {
-    "density": "Density of the states over time (grey), and characteristics coloured by label.",
+    "density": "Density of the states over time (grey), and characteristics (coloured by label where labels are few).",
     "terminal": "Density at the final time against the labels.",
     "control": "The control, constant on every layer.",
     "convergence": "Cost and optimality residual over the iterations.",

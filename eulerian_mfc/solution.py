@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._validate import array, mismatch
-from .characteristics import Flow, Layer
+from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .losses import SquaredLoss
 from .meshes import CartesianMesh
 from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
-from .transport import SemiLagrangian
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,10 +38,10 @@ class Certificate:
     mass_drift : largest change of the total mass over time.
     duality_drift : largest change of `sum_r <psi_r, m_r>` over time, relative to the sum of the moduli of its terms;
         an estimate of the schemes' error where the pair is not adjoint.
-    mass_crossed : share of the mass whose characteristics met the boundary, summed over the layers.
+    mass_crossed : share of the mass whose characteristics left the box.
     mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
-    most_negative : most negative mass of a cell, relative to the largest (0 for non-negative masses); large where
-        the density is rough on the scale of the cells.
+    most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
+        time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
     adjoint : whether the two schemes are each other's transpose.
     """
 
@@ -60,7 +59,7 @@ class Certificate:
             "residual": "optimality residual",
             "mass_drift": "largest change of the total mass",
             "duality_drift": "largest relative change of sum <psi, m>",
-            "mass_crossed": "share of mass whose characteristics met the boundary",
+            "mass_crossed": "share of mass whose characteristics left the box",
             "mass_near_boundary": f"largest share of mass within {BOUNDARY_CELLS} cells of the boundary",
             "most_negative": "most negative cell of the density, relative to the largest",
             "adjoint": "the schemes are each other's transpose",
@@ -79,7 +78,9 @@ class Numerics(NamedTuple):
     """How the problem was discretised: what a file must hold to evaluate the solution again."""
 
     mesh: CartesianMesh
-    transport: SemiLagrangian
+    transport: Any
+    continuity: Any
+    layer_map: LayerMap
     flow: Flow | None
     horizon: float
     layers: int
@@ -148,6 +149,8 @@ class Solution:
             numerics=Numerics(
                 system.mesh,
                 system.transport_scheme,
+                system.continuity_scheme,
+                system.flow.layer_map,
                 system.flow,
                 problem.horizon,
                 system.layers,
@@ -231,16 +234,23 @@ class Solution:
         """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`, whatever the mesh."""
         return self.trajectories(x)[-1]
 
-    def predict(self, x: Any) -> np.ndarray:
-        """Labels `(n, q)` predicted for new points: the label of least loss at X(T), or X(T) itself (regression)."""
+    def predict(self, x: Any, labels: Any = None) -> np.ndarray:
+        """Labels `(n, q)` predicted for new points.
+
+        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T);
+        otherwise (regression) X(T) itself.
+        """
         final = self.flow(x)
-        if self.labels is None:
+        if labels is None and self.labels is None:
             return final
+        known = self.labels if labels is None else array("labels", labels, ndim=(1, 2)).reshape(len(labels), -1)
+        assert known is not None
         if self.numerics.squared_loss:
-            losses = ((final[:, None, :] - self.labels) ** 2).sum(axis=2).T
+            losses = ((final[:, None, :] - known) ** 2).sum(axis=2)
         else:
-            losses = self._need_system("predictions").problem.separable.terminal(final)
-        return self.labels[losses.argmin(axis=0)]
+            loss = self._need_system("predictions").problem.loss
+            losses = np.stack([loss.value(final, np.broadcast_to(y, (len(final), len(y)))) for y in known], axis=1)
+        return known[losses.argmin(axis=1)]
 
     def velocity(self, n: int) -> np.ndarray:
         """`(size, d)`: the field at the cell centres at time n (at the final time with the last layer's control)."""
@@ -300,6 +310,10 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = np.abs(psi * masses[-1]).sum()
     gradient = np.empty_like(control)
+    # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
+    share = np.max if system.continuity_scheme.nodal else np.sum
+    densities = masses if system.problem.separable.labels is not None else total[:, None]
+    peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     for n in range(system.layers - 1, -1, -1):
         psi, slope = system.transport.step_with_slope(system.layer(n, control[n]), psi, system.continuity, masses[n])
         gradient[n] = system.dt * system.problem.penalties * control[n] + slope
@@ -308,8 +322,8 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
         residual=system.residual(gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),
         duality_drift=float(np.ptp(pairings) / max(scale, np.finfo(float).tiny)),
-        mass_crossed=float(np.abs(crossed @ system.problem.separable.total).sum()),
+        mass_crossed=float(share(np.abs(crossed @ system.problem.separable.total))),
         mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
-        most_negative=float(min(total.min(), 0.0) / total.max()),
+        most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
         adjoint=system.adjoint,
     )

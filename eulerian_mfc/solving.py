@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import platform
+import signal
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +24,8 @@ from .version import __version__
 
 #: share of mass near the boundary, or across it, above which `solve` warns
 BOUNDARY_TOLERANCE = 1e-4
+#: share of mass that left the box above which the answer is not called converged
+LOST_TOLERANCE = 1e-2
 
 
 def solve(
@@ -73,18 +79,66 @@ def solve(
         raise fail("callback", callback, "a function of one Iteration")
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
-    start = system.control(initial.control if isinstance(initial, Solution) else initial)
+    start = system.control(initial.control if isinstance(initial, Solution) else initial, "initial")
     outcome = chosen.solve(system, start, callback)
-    solution = Solution.from_outcome(system, outcome, describe(system, chosen))
+    with uninterrupted():
+        solution = Solution.from_outcome(system, outcome, describe(system, chosen))
+    for doubt in doubts(solution):
+        solution.converged = False
+        solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
     touched = max(solution.certificate.mass_crossed, solution.certificate.mass_near_boundary)
     if touched > BOUNDARY_TOLERANCE:
         warnings.warn(
             f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed "
-            "it: use a larger box (CartesianMesh.covering sizes one)",
+            f"it: use a larger box (the law alone needs {problem.law.box(BOUNDARY_TOLERANCE).round(3).tolist()}, and it moves)",
             BoundaryMassWarning,
             stacklevel=2,
         )
     return solution
+
+
+def doubts(solution: Solution) -> list[str]:
+    """Why the discrete optimum is no answer, where it is none."""
+    out = []
+    crossed = solution.certificate.mass_crossed
+    if crossed > LOST_TOLERANCE:
+        out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: use a larger one")
+    if solution.numerics.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
+        out.append(
+            f"the terminal cost {solution.terminal_cost:.3g} of a squared loss is negative: use more cells or a larger box"
+        )
+    return out
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back while work that must not be lost is certified or written (in the main thread)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let the first Ctrl-C through (a solver keeps its best control) and ignore the others until the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def first(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import fields
+from . import continuity, fields, transport
+from ._validate import mismatch
 from .characteristics import Flow, LayerMap
 from .errors import FileFormatError
 from .meshes import CartesianMesh
 from .optimality import Cost, OptimalitySystem
 from .solution import Certificate, Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
-from .transport import SemiLagrangian
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -69,8 +71,9 @@ def _metadata(solution: Solution) -> dict[str, Any]:
     numerics = solution.numerics
     return {
         "mesh": {"bounds": numerics.mesh.bounds, "cells": numerics.mesh.shape},
-        "transport": asdict(numerics.transport),
-        "layer_map": None if numerics.flow is None else asdict(numerics.flow.layer_map),
+        "transport": scheme_spec(numerics.transport),
+        "continuity": scheme_spec(numerics.continuity),
+        "layer_map": asdict(numerics.layer_map),
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "horizon": numerics.horizon,
         "layers": numerics.layers,
@@ -85,6 +88,34 @@ def _metadata(solution: Solution) -> dict[str, Any]:
     }
 
 
+#: every scheme by the name of its class and module, for files
+_SCHEMES = {
+    f"{kind.__module__.split('.')[1]}.{kind.__name__}": kind
+    for kind in (*transport.REGISTRY.values(), *continuity.REGISTRY.values(), continuity.FiniteVolumeTranspose)
+}
+
+
+def scheme_spec(scheme: Any) -> dict[str, Any]:
+    """JSON-ready name and arguments of a scheme."""
+    name = next(name for name, kind in _SCHEMES.items() if type(scheme) is kind)
+    arguments = {f.name: getattr(scheme, f.name) for f in fields_of(scheme)}
+    return {
+        "type": name,
+        **{
+            k: scheme_spec(v) if is_dataclass(v) else dict(v) if isinstance(v, Mapping) else v
+            for k, v in arguments.items()
+        },
+    }
+
+
+def scheme_of(spec: dict[str, Any]) -> Any:
+    """The scheme that `scheme_spec` described."""
+    arguments = {k: scheme_of(v) if isinstance(v, dict) and "type" in v else v for k, v in spec.items() if k != "type"}
+    if spec["type"] not in _SCHEMES:
+        raise FileFormatError(f"unknown scheme {spec['type']!r}")
+    return _SCHEMES[spec["type"]](**arguments)
+
+
 def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Solution:
     """Read a solution; with `problem`, everything that needs its functions works too.
 
@@ -92,6 +123,8 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     ------
     FileNotFoundError, FileFormatError
         If there is no file, or it is not a solution of this schema.
+    ArgumentError
+        If `problem` is not the one that was solved.
     """
     import h5py
 
@@ -110,7 +143,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
             }
             labels = file["labels"][()] if "labels" in file else None
             return _assemble(meta, arrays, labels, problem)
-    except (OSError, KeyError, json.JSONDecodeError, TypeError) as error:
+    except (OSError, KeyError, json.JSONDecodeError, TypeError, AttributeError) as error:
         raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
 
 
@@ -118,24 +151,38 @@ def _assemble(
     meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None, problem: Problem | None
 ) -> Solution:
     mesh = CartesianMesh(meta["mesh"]["bounds"], meta["mesh"]["cells"])
-    transport = SemiLagrangian(**meta["transport"])
-    layer_map = None if meta["layer_map"] is None else LayerMap(**meta["layer_map"])
-    system = None
+    layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
+    for key, shape in {
+        "control": (layers, parameters),
+        "masses": (layers + 1, fields_count, *mesh.shape),
+        "potentials": (layers + 1, fields_count, *mesh.shape),
+    }.items():
+        if arrays[key].shape != shape:
+            raise FileFormatError(f"{key} has shape {arrays[key].shape}, the file says {shape}: it was altered")
+    schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
+    layer_map = LayerMap(**meta["layer_map"])
+    flow, system = None, None
     if problem is not None:
-        system = OptimalitySystem(problem, mesh, meta["layers"], transport=transport, layer_map=layer_map or "rk4")
-        system.control(arrays["control"])
-        flow: Flow | None = system.flow
-    else:
-        spec = meta["field"]
-        flow = None
-        if spec is not None and layer_map is not None:
-            kind = spec.pop("type")
-            if kind not in fields.REGISTRY:
-                raise FileFormatError(f"unknown field {kind!r}")
-            flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
+        system = OptimalitySystem(problem, mesh, layers, **schemes, layer_map=layer_map)
+        _check_problem(system, meta, arrays["control"])
+        flow = system.flow
+    elif meta["field"] is not None:
+        spec = dict(meta["field"])
+        kind = spec.pop("type")
+        if kind not in fields.REGISTRY:
+            raise FileFormatError(f"unknown field {kind!r}")
+        flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
     history = [Iteration(int(i), cost, residual, int(n), s) for i, cost, residual, n, s in arrays["history"].tolist()]
     return Solution(
-        numerics=Numerics(mesh, transport, flow, meta["horizon"], meta["layers"], meta["squared_loss"]),
+        numerics=Numerics(
+            mesh,
+            **schemes,
+            layer_map=layer_map,
+            flow=flow,
+            horizon=meta["horizon"],
+            layers=layers,
+            squared_loss=meta["squared_loss"],
+        ),
         outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history),
         cost=Cost(**meta["cost"]),
         certificate=Certificate(**meta["certificate"]),
@@ -149,3 +196,25 @@ def _assemble(
         potentials=arrays["potentials"],
         paths=Paths(arrays["paths/x"], arrays["paths/y"]),
     )
+
+
+def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.ndarray) -> None:
+    """The problem that a user passes must be the one that was solved: it gives the file's cost at the file's control."""
+    problem = system.problem
+    told = {
+        "horizon": meta["horizon"],
+        "parameter_names": tuple(meta["parameter_names"]),
+        "names": tuple(meta["names"]),
+    }
+    given = {
+        "horizon": problem.horizon,
+        "parameter_names": problem.field.parameter_names,
+        "names": problem.separable.names,
+    }
+    for key, value in told.items():
+        if given[key] != value:
+            raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
+    cost, stored = system.cost(control), Cost(**meta["cost"])
+    gap = max(abs(cost.terminal - stored.terminal), abs(cost.penalty - stored.penalty))
+    if gap > 1e-8 * (abs(stored.terminal) + abs(stored.penalty)):
+        raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{stored.total:.10g}")

@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    for pattern in ("solution_*.vti", "trajectories_*.vtp", "spacetime.vti"):
+        for stale in target.glob(pattern):  # of an earlier run with more layers
+            stale.unlink()
     names = []
     for n in range(solution.layers + 1):
         names.append(f"solution_{n:04d}.vti")
@@ -65,7 +69,7 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
         spacing=[*mesh.widths.tolist()] + [1.0] * spare,
         origin=[low for low, _ in mesh.bounds] + [0.0] * spare,
     )
-    interpolation = Interpolation(mesh, solution.numerics.transport.degree, solution.numerics.transport.interpolation)
+    interpolation = interpolation_of(solution)
     coefficients = interpolation.coefficients(solution.potentials[n])
     densities = solution.masses[n] / mesh.volume
     for r, name in enumerate(solution.names):
@@ -79,6 +83,14 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
         grid.cell_data["velocity"] = _vectors(solution.velocity(n), mesh.shape)
     grid.set_active_scalars("density_total", preference="cell")
     return grid
+
+
+def interpolation_of(solution: Solution) -> Interpolation:
+    """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
+    scheme, mesh = solution.numerics.transport, solution.mesh
+    if isinstance(scheme, SemiLagrangian) and scheme.linear:
+        return Interpolation(mesh, scheme.degree, scheme.interpolation, scheme.outside)
+    return Interpolation(mesh, 3, "spline")
 
 
 def _vectors(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -16,8 +16,7 @@ def toy_line(bias=False, **changes):
     return emfc.Problem(
         field=emfc.fields.NeuralField(dim=1, activation="tanh", bias=bias),
         law=emfc.laws.Labelled(emfc.laws.Gaussian(mean=[0.0], std=1.0), label=np.sign, breaks=[0.0]),
-        loss=emfc.losses.SquaredLoss(),
-        **{"penalty": 1.0, "horizon": 1.0, **changes},
+        **{"loss": emfc.losses.SquaredLoss(), "penalty": 1.0, "horizon": 1.0, **changes},
     )
 
 

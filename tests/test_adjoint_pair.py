@@ -1,5 +1,7 @@
 """The discrete promises of the adjoint pair, on random problems, meshes and controls, to round-off."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,6 @@ from hypothesis import strategies as st
 import eulerian_mfc as emfc
 
 PAIRS = [(degree, kind) for degree in (1, 3, 5, 7) for kind in ("spline", "lagrange")]
-SETTINGS = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 def rotation(x):
@@ -39,73 +40,92 @@ def test_every_registered_field_is_tested():
     assert tested == set(emfc.fields.REGISTRY.values())
 
 
-@st.composite
-def systems(draw, degree, kind):
-    """A random system with its control: dimension, cells, box, field, law, layer map, penalty all drawn."""
-    dim = draw(st.sampled_from([1, 1, 2, 2, 3]))
-    field = FIELDS[draw(st.sampled_from(sorted(FIELDS)))](dim)
-    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
-    cells = [draw(st.integers(degree + 2, {1: 40, 2: 16, 3: 11}[dim])) for _ in range(dim)]
-    low = rng.uniform(-3.0, -1.5, size=dim)
-    high = rng.uniform(1.5, 3.0, size=dim)
-    mesh = emfc.CartesianMesh(list(zip(low, high, strict=True)), cells)
-    x = rng.uniform(-1.2, 1.2, size=(20, dim))
-    law = emfc.laws.Empirical(x, rng.normal(size=(20, dim)), rng.dirichlet(np.ones(20)))
+def random_system(seed, degree, kind, dim, name, method):
+    """A random system with its control: cells, box, law, labels or moments, substeps, penalties and horizon are drawn."""
+    rng = np.random.default_rng(seed)
+    field = FIELDS[name](dim)
+    low, high = rng.uniform(-3.0, -1.5, size=dim), rng.uniform(1.5, 3.0, size=dim)
+    cells = rng.integers(degree + 2, {1: 40, 2: 16, 3: 11}[dim], size=dim).tolist()
+    x, samples = rng.uniform(-1.2, 1.2, size=(20, dim)), rng.dirichlet(np.ones(20))
+    labels = rng.normal(size=(3, dim))
+    by_labels = bool(rng.integers(2))
+    y = labels[rng.integers(3, size=20)] if by_labels else rng.normal(size=(20, dim))
     problem = emfc.Problem(
-        field, law, emfc.losses.SquaredLoss(), rng.uniform(0.1, 2.0, field.parameters), rng.uniform(0.5, 2.0)
+        field,
+        emfc.laws.Empirical(x, y, samples),
+        emfc.losses.SquaredLoss(),
+        rng.uniform(0.1, 2.0, field.parameters),
+        rng.uniform(0.5, 2.0),
+        "labels" if by_labels else "moments",
     )
-    layer_map = emfc.LayerMap(draw(st.sampled_from(["euler", "midpoint", "rk4"])), draw(st.sampled_from([1, 1, 2])))
-    layers = draw(st.integers(1, 5))
+    layers = int(rng.integers(1, 5))
     system = emfc.OptimalitySystem(
-        problem, mesh, layers, transport=emfc.transport.SemiLagrangian(degree, kind), layer_map=layer_map
+        problem,
+        emfc.CartesianMesh(list(zip(low, high, strict=True)), cells),
+        layers,
+        transport=emfc.transport.SemiLagrangian(degree, kind),
+        layer_map=emfc.LayerMap(method, int(rng.integers(1, 3))),
     )
     return system, rng.normal(scale=0.6, size=(layers, field.parameters)), rng
 
 
-@pytest.mark.parametrize(("degree", "kind"), PAIRS)
-def test_mass_and_duality(degree, kind):
+def check_mass_and_duality(system, control):
     """Every moment's mass, and `sum_r <psi_r, m_r>`, are constant in time."""
-
-    @SETTINGS
-    @given(systems(degree, kind))
-    def check(drawn):
-        system, control, _ = drawn
-        masses, _ = system.masses(control)
-        potentials = system.potentials(control)
-        totals = masses.reshape(*masses.shape[:2], -1).sum(axis=2)
-        scale = np.abs(masses).reshape(*masses.shape[:2], -1).sum(axis=2).max()
-        assert np.abs(totals - totals[0]).max() <= 1e-12 * scale
-        assert abs(totals[0, 0] - 1) <= 1e-12 * scale
-        pairings = np.array([np.vdot(p, m) for p, m in zip(potentials, masses, strict=True)])
-        scale = max(np.abs(p * m).sum() for p, m in zip(potentials, masses, strict=True))
-        assert np.ptp(pairings) <= 1e-12 * scale
-
-    check()
+    masses, _ = system.masses(control)
+    potentials = system.potentials(control)
+    totals = masses.reshape(*masses.shape[:2], -1).sum(axis=2)
+    scale = np.abs(masses).reshape(*masses.shape[:2], -1).sum(axis=2).max()
+    assert np.abs(totals - totals[0]).max() <= 1e-12 * scale
+    assert abs(totals[0] @ system.problem.separable.total - 1) <= 1e-12 * scale
+    pairings = np.array([np.vdot(p, m) for p, m in zip(potentials, masses, strict=True)])
+    scale = max(np.abs(p * m).sum() for p, m in zip(potentials, masses, strict=True))
+    assert np.ptp(pairings) <= 1e-12 * scale
 
 
-@pytest.mark.parametrize(("degree", "kind"), PAIRS)
-def test_gradient_against_central_differences(degree, kind):
-    """Relative 1e-6 in a random direction.
+def check_gradient(system, control, rng):
+    """Against central differences in a random direction, relative 1e-6.
 
     The discrete J has kinks where feet cross from piece to piece (interpolation of class C^0, relu, the clamped box),
-    so the best of three steps counts: a wrong gradient fails at all of them.
+    so the best of four steps counts: a wrong gradient fails at all of them.
     """
+    direction = rng.normal(size=control.shape)
+    _, gradient = system.cost_and_gradient(control)
+    slope = float(np.vdot(gradient, direction))
+    gaps = []
+    for step in (1e-4, 1e-5, 1e-6, 1e-7):
+        ahead, behind = (system.cost(control + s * step * direction).total for s in (1, -1))
+        gaps.append(abs((ahead - behind) / (2 * step) - slope))
+    scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
+    assert min(gaps) <= 1e-6 * scale, (gaps, scale)
 
-    @SETTINGS
-    @given(systems(degree, kind))
-    def check(drawn):
-        system, control, rng = drawn
-        direction = rng.normal(size=control.shape)
-        _, gradient = system.cost_and_gradient(control)
-        slope = float(np.vdot(gradient, direction))
-        gaps = []
-        for step in (1e-4, 1e-5, 1e-6):
-            ahead, behind = (system.cost(control + s * step * direction).total for s in (1, -1))
-            gaps.append(abs((ahead - behind) / (2 * step) - slope))
-        scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
-        assert min(gaps) <= 1e-6 * scale, (gaps, scale)
 
-    check()
+COMBINATIONS = list(product(sorted(FIELDS), ("euler", "midpoint", "rk4")))
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize(("degree", "kind"), PAIRS)
+def test_every_field_dimension_degree_interpolation_and_layer_map(degree, kind, dim):
+    """The full product, on a random system each."""
+    for number, (name, method) in enumerate(COMBINATIONS):
+        seed = (degree, len(kind), dim, number)
+        system, control, rng = random_system(seed, degree, kind, dim, name, method)
+        check_mass_and_duality(system, control)
+        check_gradient(system, control, rng)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    pair=st.sampled_from(PAIRS),
+    dim=st.sampled_from([1, 2, 3]),
+    name=st.sampled_from(sorted(FIELDS)),
+    method=st.sampled_from(["euler", "midpoint", "rk4"]),
+)
+def test_random_problems_meshes_and_controls(seed, pair, dim, name, method):
+    """The same on what hypothesis draws."""
+    system, control, rng = random_system(seed, *pair, dim, name, method)
+    check_mass_and_duality(system, control)
+    check_gradient(system, control, rng)
 
 
 @pytest.mark.parametrize("degree", [3, 5, 7])

@@ -192,6 +192,85 @@ def test_control_c_keeps_and_saves_the_best_control(tmp_path):
     assert solution.cost < solution.history[0].cost
 
 
+def test_a_second_control_c_does_not_lose_the_control(tmp_path):
+    """SIGINT while solving, and again while certifying and writing: the solution is still there."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    code = "from eulerian_mfc.cli import main; main()"
+    command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    seen = ""
+    while not re.search(r"^ +2 ", seen, flags=re.MULTILINE):
+        seen += process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "solution.h5").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+    process.communicate(timeout=120)
+    assert not emfc.Solution.load(tmp_path / "out" / "solution.h5").converged
+
+
+CASE_WITH_NEIGHBOUR = """
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neighbour import STD
+
+import eulerian_mfc as emfc
+
+
+@dataclass
+class Choice:
+    std: float = STD
+
+
+def problem(penalty=1.0):
+    law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], Choice().std), [-2.0, 2.0])
+    return emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty, 1.0)
+"""
+
+
+def test_a_case_may_import_its_neighbours_and_use_dataclasses(tmp_path):
+    (tmp_path / "neighbour.py").write_text("STD = 0.25\n")
+    (tmp_path / "case.py").write_text(CASE_WITH_NEIGHBOUR)
+    problem, options = Case.load(tmp_path / "case.py").build()
+    assert problem.law.law.std[0, 0] == 0.25
+    assert options["layers"] == 20
+
+
+def test_mistakes_in_case_files_are_told(tmp_path):
+    """A syntax error, a keyword that solve does not know, and a default that two functions disagree about."""
+    for text, message in (
+        ("def problem(:\n", "invalid syntax"),
+        (
+            MINIMAL + "\n\ndef numerics(n=3):\n    return {'cells': n}\n",
+            "numerics: got 'cells', expected a keyword of solve",
+        ),
+        (MINIMAL + "\n\ndef numerics(penalty=3.0):\n    return {}\n", "disagree about the default of 'penalty'"),
+    ):
+        (tmp_path / "case.py").write_text(text)
+        result = run(tmp_path / "case.py", "--out", tmp_path / "out")
+        assert result.exit_code == 1
+        assert message in result.output.replace("\n", " ")
+
+
+def test_lists_and_none_can_be_set(tmp_path):
+    text = MINIMAL + "\n\ndef numerics(cells=40, note=None):\n    return {'layers': 2}\n"
+    (tmp_path / "case.py").write_text(text)
+    case = Case.load(tmp_path / "case.py").with_settings({"cells": "[32, 40]", "note": "hello", "penalty": "[1.0, 2]"})
+    assert case.settings["cells"] == [32, 40]
+    assert case.settings["note"] == "hello"
+    assert case.build()[0].penalties.tolist() == [1.0, 2.0]
+
+
+def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
+    for layers in (6, 3):
+        run(ROOT / "cases" / "toy_line.py", "--out", tmp_path, "--set", f"layers={layers}", "--set", "cells=40")
+    assert len(list((tmp_path / "vtk").glob("solution_*.vti"))) == 4
+    assert len(list((tmp_path / "vtk").glob("trajectories_*.vtp"))) == 4
+
+
 def test_help_and_version():
     assert "--set NAME=VALUE" in CliRunner().invoke(main, ["run", "--help"]).output
     assert emfc.__version__ in CliRunner().invoke(main, ["--version"]).output

@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 
 import eulerian_mfc as emfc
-from eulerian_mfc.errors import NonFiniteError
+from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, NonFiniteError
 from eulerian_mfc.solvers.shooting import minimise_layer
 
 from .conftest import REFERENCE, toy_line, toy_mesh
@@ -122,3 +123,68 @@ def test_layer_minimisation_of_a_non_convex_function(seed):
     assert np.abs(function(out)[1]).max() <= 1e-9 * np.abs(function(start)[1]).max()
     assert function(out)[0] <= function(start)[0]
     assert np.all(1 - 9 * np.cos(3 * out + phase) > 0)  # a minimum in every coordinate
+
+
+@pytest.mark.parametrize("shift", [1e3, 1e6, 1e9])
+def test_a_constant_in_the_loss_changes_neither_verdict_nor_control(shift, toy_solution):
+    """The tolerance must not go with |J|."""
+    loss = emfc.losses.LabelLoss(lambda x, y: (x[:, 0] - y[0]) ** 2 + shift, [-1.0, 1.0])
+    solution = emfc.solve(toy_line(loss=loss), toy_mesh(), layers=20)
+    # Potentials of size 1e9 leave seven digits of their differences.
+    assert np.abs(solution.control - toy_solution.control).max() <= (1e-8 if shift == 1e3 else 1e-3)
+    assert not solution.converged or np.abs(solution.control - toy_solution.control).max() <= 1e-8
+
+
+@pytest.mark.parametrize("unit", [1e-5, 1e-2, 1e3])
+def test_units_change_neither_verdict_nor_control(unit):
+    """`F = theta x` in other units of length, the penalty scaled alike: the same control."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], unit), lambda x: unit * np.sign(x), breaks=[0.0])
+    problem = emfc.Problem(emfc.fields.AffineField(1, bias=False), law, emfc.losses.SquaredLoss(), unit**2, 1.0)
+    mesh = emfc.CartesianMesh([(-12 * unit, 12 * unit)], 240)
+    solution = emfc.solve(problem, mesh, layers=5)
+    # lambda theta + 2 (e^(2 theta) - e^theta sqrt(2/pi)) = 0 in units where lambda = 1
+    exact = brentq(lambda v: v + 2 * (np.exp(2 * v) - np.exp(v) * np.sqrt(2 / np.pi)), -1, 1, xtol=1e-14)
+    assert solution.converged, solution.message
+    np.testing.assert_allclose(solution.control, exact, rtol=0, atol=1e-6)
+
+
+def test_an_optimum_at_zero_is_found():
+    """`F = theta`, E y = E x: both terms of the control equation vanish, and the verdict is still right."""
+    law = emfc.laws.Empirical([-0.5, 0.5], [0.5, -0.5])
+    problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    solution = emfc.solve(problem, emfc.CartesianMesh([(-6.0, 6.0)], 120), layers=4)
+    assert solution.converged
+    assert np.abs(solution.control).max() <= 1e-10
+
+
+def test_the_accepted_point_is_returned_where_it_converged():
+    """A rejected trial of a line search may have a lower cost, in another valley: it is not the answer."""
+    loss = emfc.losses.LabelLoss(lambda x, y: 1.3 * np.cos(3.7 * x[:, 0] + 4.3) + 1.3 + 0.1 * x[:, 0] ** 2, [0.0])
+    problem = emfc.Problem(
+        emfc.fields.AffineField(1, matrix=False), emfc.laws.Empirical([0.0], [0.0]), loss, penalty=1.8, horizon=1.0
+    )
+    solution = emfc.solve(problem, emfc.CartesianMesh([(-8, 8)], 200), 4, initial=2.4)
+    assert solution.converged, solution.message
+    assert solution.residual == pytest.approx(solution.history[-1].residual, rel=1e-3, abs=1e-12)
+    theta = solution.control[:, 0]
+    np.testing.assert_allclose(theta, theta[0], atol=1e-9)
+    slope = 1.8 * theta[0] - 1.3 * 3.7 * np.sin(3.7 * theta[0] + 4.3) + 0.2 * theta[0]
+    assert abs(slope) <= 1e-3
+
+
+def test_mass_that_left_the_box_is_no_answer():
+    """All mass clamped on the boundary: the discrete problem is solved, the problem is not."""
+    law = emfc.laws.Empirical(np.linspace(-1, 1, 11), 1e3 * np.linspace(-1, 1, 11))
+    problem = emfc.Problem(emfc.fields.AffineField(1, bias=False), law, emfc.losses.SquaredLoss(), 1e-6, 10.0)
+    with pytest.warns(BoundaryMassWarning):
+        solution = emfc.solve(problem, emfc.CartesianMesh([(-8, 8)], 160), 5)
+    assert not solution.converged
+    assert "left the box" in solution.message
+    assert solution.certificate.mass_crossed <= 1.2
+
+
+def test_solvers_say_what_they_need():
+    particles = emfc.ParticleSystem(toy_line(), 4)
+    with pytest.raises(ArgumentError, match="system: got ParticleSystem, expected an OptimalitySystem"):
+        emfc.solvers.Shooting().solve(particles, 0.1)
+    assert emfc.solvers.LBFGS(tol=1e-6).solve(particles, 0.1).converged

@@ -206,3 +206,22 @@ def test_clamped_mass_is_counted():
     out, clamped = operator.adjoint_step(Layer(0.0, 0.25, np.array([1.0])), masses)
     assert clamped[0] == masses[0, mesh.axis(0) + 0.25 > mesh.axis(0)[-1] + 1e-12].sum()
     np.testing.assert_allclose(out.sum(), masses.sum(), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("half_width", "cells"), [(8.0, 160), (4.5, 40), (4.5, 96), (0.1, 33), (1e3, 57)])
+def test_the_outermost_centres_are_not_outside(half_width, cells):
+    """Round-off in the centres' coordinates must not clamp them: slope 1 everywhere, and no mass counted as outside."""
+    mesh = emfc.CartesianMesh([(-half_width, half_width)], cells)
+    interpolation = Interpolation(mesh, 5, "spline")
+    coefficients = interpolation.coefficients(mesh.centres.T.copy())
+    _, pull = interpolation.gather(mesh.centres, coefficients, np.ones((1, cells)))
+    np.testing.assert_allclose(pull, 1.0, rtol=1e-9)
+    outside = np.zeros(1)
+    interpolation.scatter(mesh.centres, np.ones((1, cells)), interpolation.deposits(1), outside)
+    assert outside[0] == 0.0
+
+
+def test_finite_but_astronomic_feet_are_refused_too():
+    interpolation = Interpolation(emfc.CartesianMesh([(0.0, 1.0)], 10), 3, "spline")
+    with pytest.raises(NonFiniteError, match="the first at row 0"):
+        interpolation.gather(np.array([[1e304]]), interpolation.coefficients(np.zeros((1, 10))))

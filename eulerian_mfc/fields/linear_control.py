@@ -40,6 +40,8 @@ class LinearControlField(Field):
         if not fields or not all(callable(f) for f in fields):
             raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
         object.__setattr__(self, "fields", fields)
+        if self.jacobians is not None and not all(callable(j) for j in self.jacobians):
+            raise fail("jacobians", self.jacobians, "functions (n, d) -> (n, d, d)")
         if self.jacobians is not None and len(tuple(self.jacobians)) != len(fields):
             raise mismatch(
                 "jacobians", f"{len(tuple(self.jacobians))} functions", f"one for each of the {len(fields)} fields"

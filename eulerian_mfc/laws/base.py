@@ -78,10 +78,15 @@ class LabelledLaw(ABC):
     @cached_property
     def labels(self) -> np.ndarray | None:
         """`(K, q)` distinct labels in increasing order, or None where there are more than 64."""
-        y = self.quadrature().y
-        found = np.unique(y[: 64 * 1024], axis=0)
-        found = found if len(found) > 64 else np.unique(y, axis=0)
-        return found if len(found) <= 64 else None
+        return distinct(self.quadrature().y)
+
+
+def distinct(y: np.ndarray) -> np.ndarray | None:
+    """`(K, q)` distinct labels in increasing order, or None where there are more than 64."""
+    if len(np.unique(y[:4096], axis=0)) > 64:
+        return None
+    found = np.unique(y, axis=0)
+    return found if len(found) <= 64 else None
 
 
 def merged(lines: Lines, breaks: Lines) -> Lines:

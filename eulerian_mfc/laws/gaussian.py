@@ -71,11 +71,11 @@ class GaussianMixture(Law):
             x = mean + x
         else:
             bounds = np.stack([mean - reach, mean + reach], axis=1)
-            x, w = box_rule(bounds, PANEL * np.minimum(std, reach), merged(lines, breaks))
-            w = w * np.exp(-0.5 * (((x - mean) / std) ** 2).sum(axis=1))
-        w /= w.sum()
-        keep = w > 1e-22  # what is left out sums to less than round-off
-        return x[keep], w[keep] / w[keep].sum()
+            longest = PANEL * np.minimum(std, reach)
+            x, w = box_rule(
+                bounds, longest, merged(lines, breaks), lambda k, z: np.exp(-0.5 * ((z - mean[k]) / std[k]) ** 2)
+            )
+        return x, w / w.sum()
 
     def _check_breaks(self, mean: np.ndarray, radius: float, breaks: Lines) -> None:
         """The polar rule has panel ends on the planes through the centre, and on no others."""
@@ -118,7 +118,9 @@ class Gaussian(GaussianMixture):
     """
 
     def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:
-        spread = array("std", std, ndim=(0, 1))
+        spread, centre = array("std", std, ndim=(0, 1)), array("mean", mean, ndim=1)
+        if spread.ndim and len(spread) != len(centre):
+            raise fail("std", std, f"one number, or {len(centre)}, one an axis")
         super().__init__(
             array("mean", mean, ndim=1)[None], spread if spread.ndim == 0 else spread[None], None, truncation
         )

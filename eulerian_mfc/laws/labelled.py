@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch
-from .base import LabelledLaw, LabelledRule, Law, Lines
+from .base import LabelledLaw, LabelledRule, Law, Lines, distinct
 
 
 class Labelled(LabelledLaw):
@@ -44,6 +45,10 @@ class Labelled(LabelledLaw):
             raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one an axis")
         self.breaks = [array("breaks", b, ndim=1) for b in lists]
         self.label_dim = self._labels(*law.draw(5, np.random.default_rng(0))).shape[1]
+
+    @cached_property
+    def labels(self) -> np.ndarray | None:
+        return distinct(self.quadrature().y if self._constants is None else self._constants)
 
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:

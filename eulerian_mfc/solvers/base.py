@@ -54,7 +54,9 @@ class Recorder:
         self.system, self.tol, self.callback = system, tol, callback
         self.best: Point | None = None
         self.last: Point | None = None
+        self.accepted: Point | None = None
         self.history: list[Iteration] = []
+        self._first_residual = 0.0
         self.evaluations = 0
         self._start = time.perf_counter()
 
@@ -71,6 +73,8 @@ class Recorder:
         point = Point(control.copy(), cost, gradient, self.system.residual(gradient))
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
             raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {self.evaluations}")
+        if self.last is None:
+            self._first_residual = point.residual
         self.last = point
         if self.best is None or self._better(point, self.best):
             self.best = point
@@ -80,7 +84,7 @@ class Recorder:
         """Lower cost; where costs agree to round-off, or do not go with the residual, the smaller residual."""
         if not self.system.adjoint:
             return a.residual < b.residual
-        slack = 1e-12 * max(1.0, abs(b.cost))
+        slack = 1e-12 * abs(b.cost)
         return a.cost < b.cost - slack or (a.cost < b.cost + slack and a.residual < b.residual)
 
     def record(self, point: Point) -> None:
@@ -89,15 +93,25 @@ class Recorder:
             len(self.history), point.cost, point.residual, self.evaluations, time.perf_counter() - self._start
         )
         self.history.append(row)
+        self.accepted = point
         if self.callback is not None:
             self.callback(row)
 
     def converged(self, point: Point) -> bool:
-        """Whether the optimality residual is at most `tol * max(1, |J|)`."""
+        """Whether the optimality residual is at most `threshold`."""
         return point.residual <= self.threshold(point)
 
     def threshold(self, point: Point) -> float:
-        return self.tol * max(1.0, abs(point.cost))
+        return self.tol * self.scale(point)
+
+    def scale(self, point: Point) -> float:
+        """The larger of the two terms that cancel at an optimum, and a thousandth of the first residual.
+
+        Neither changes with a constant added to the loss, and all go with the units of the problem.
+        """
+        penalty = self.system.problem.penalties * point.control
+        integral = point.gradient / self.system.dt - penalty
+        return max(float(np.abs(penalty).max()), float(np.abs(integral).max()), 1e-3 * self._first_residual)
 
 
 @dataclass(frozen=True)
@@ -106,7 +120,9 @@ class Solver(ABC):
 
     Parameters
     ----------
-    tol : converged means: optimality residual `max |lambda theta + int D_theta F^T grad psi dmu| <= tol max(1, |J|)`.
+    tol : converged means: the optimality residual `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times
+        the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the first residual,
+        where both vanish at the optimum).
     max_iterations : iterations after which the solver gives up.
     """
 
@@ -117,8 +133,8 @@ class Solver(ABC):
         positive("tol", self.tol)
         integer("max_iterations", self.max_iterations)
 
-    def solve(self, system: ControlledSystem, initial: np.ndarray, callback: Callback | None = None) -> Outcome:
-        """Run from a control `(layers, m)`.
+    def solve(self, system: ControlledSystem, initial: Any, callback: Callback | None = None) -> Outcome:
+        """Run from a control: a number, `(m,)` or `(layers, m)`.
 
         Interrupts (Ctrl-C) and non-finite values end the run with the best control so far and `converged=False`.
 
@@ -128,8 +144,9 @@ class Solver(ABC):
             If not even the initial control can be evaluated.
         """
         recorder = Recorder(system, self.tol, callback)
+        start = system.control(initial, "initial")
         try:
-            reason = self._run(recorder, system, initial)
+            reason = self._run(recorder, system, start)
         except KeyboardInterrupt:
             reason = "interrupted"
             if recorder.best is None:
@@ -138,7 +155,10 @@ class Solver(ABC):
             reason = str(error)
             if recorder.best is None:
                 raise
-        best = recorder.best
+        # The point that the method accepted last; the best of all that it tried where that one does not solve the system.
+        best = recorder.accepted
+        if best is None or not recorder.converged(best):
+            best = recorder.best
         assert best is not None
         converged = recorder.converged(best)
         relation = "<=" if converged else ">"

@@ -12,7 +12,7 @@ from .._validate import integer, mismatch
 from .base import Point, Recorder, Solver
 from .newton import polish
 
-#: residual, relative to max(1, |J|), below which cost differences are round-off and Newton steps take over
+#: residual, relative to the terms that cancel, below which cost differences are round-off and Newton steps take over
 HANDOVER = 1e-6
 
 
@@ -50,7 +50,7 @@ class LBFGS(Solver):
         handover = max(recorder.tol, HANDOVER)
 
         def close(point: Point) -> bool:
-            return point.residual <= handover * max(1.0, abs(point.cost))
+            return point.residual <= handover * recorder.scale(point)
 
         def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
             point = recorder.evaluate(z.reshape(initial.shape) * scale)

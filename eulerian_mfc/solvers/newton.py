@@ -51,7 +51,7 @@ def polish(recorder: Recorder, point: Point, max_steps: int = 12) -> tuple[Point
             return point, "negative curvature of the cost: not near a minimum"
         new = recorder.evaluate(point.control + step)
         if new.residual >= 0.9 * point.residual:
-            return point, "no further decrease: the residual is at the level of round-off"
+            return point, "no further decrease of the residual (round-off, kinks of the cost, or mass at the boundary)"
         point = new
         recorder.record(point)
     return point, "the limit of Newton steps is reached"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import fail, positive
+from .._validate import fail, mismatch, positive
 from .base import Recorder, Solver
 
 
@@ -39,6 +39,8 @@ class Shooting(Solver):
             raise fail("divergence", self.divergence, "a number > 1")
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        if not hasattr(system, "layer_updates"):
+            raise mismatch("system", type(system).__name__, "an OptimalitySystem: layer-wise updates need a mesh")
         theta = initial.copy()
         smallest = np.inf
         change: np.ndarray | None = None

@@ -18,6 +18,8 @@ from .._weno import weno5
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 # Index coordinates beyond this are as good as infinite. (np.isfinite is compiled away under FAST; a comparison is not.)
 HUGE = 1e300
+# Index coordinates this close to the outermost nodes are those nodes, whose coordinates have round-off.
+SLACK = 1e-9
 
 
 @njit(cache=True, fastmath=FAST)
@@ -48,7 +50,7 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp, with_slopes):
             value = value * u + pieces[power, j]
         weights[j] = value
         if with_slopes:
-            slopes[j] = slope if inside == s else 0.0
+            slopes[j] = slope if abs(inside - s) <= SLACK else 0.0
     return start
 
 
@@ -73,7 +75,7 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, o
         if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
-        if _clamp(s0, n0) != s0 or _clamp(s1, n1) != s1 or _clamp(s2, n2) != s2:
+        if abs(_clamp(s0, n0) - s0) + abs(_clamp(s1, n1) - s1) + abs(_clamp(s2, n2) - s2) > SLACK:
             for r in range(fields):
                 clamped[r] += masses[r, p]
         i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, clamp, False)

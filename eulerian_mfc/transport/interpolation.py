@@ -256,7 +256,7 @@ class Interpolation:
 
 def _check_finite(bad: int, feet: np.ndarray) -> None:
     if bad:
-        row = int(np.flatnonzero(~np.isfinite(feet).all(axis=1))[0])
+        row = int(np.flatnonzero(~(np.abs(feet).max(axis=1) < 1e-3 * _kernels.HUGE))[0])
         raise NonFiniteError(
             f"{bad} of {len(feet)} characteristics are not finite, the first at row {row}: {feet[row]}"
         )
