@@ -1,12 +1,13 @@
-"""`python -m benchmarks` measures and writes `benchmarks/results/gradient.md`."""
+"""`python -m benchmarks` measures and writes the tables of `benchmarks/results/`."""
 
 from pathlib import Path
 
-from . import gradient
+from . import finite_volumes, gradient
 
 if __name__ == "__main__":
-    text = gradient.table()
     folder = Path(__file__).with_name("results")
     folder.mkdir(exist_ok=True)
-    (folder / "gradient.md").write_text(text)
-    print(text)
+    for module in (gradient, finite_volumes):
+        text = module.table()
+        (folder / f"{module.__name__.split('.')[-1]}.md").write_text(text)
+        print(text)

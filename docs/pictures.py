@@ -15,4 +15,4 @@ def solve(name):
 
 if __name__ == "__main__":
     for name in ("bimodal_2d", "toy_line"):
-        solve(name).plot().savefig(ROOT / "docs" / "images" / f"{name}.png", dpi=90)
+        solve(name).plot().savefig(ROOT / "docs" / "images" / f"{name}.png", dpi=90, bbox_inches="tight")

@@ -150,6 +150,7 @@ class FiniteVolumeOperator:
             raise fail("cells", mesh.shape, wanted)
         self.scheme, self.mesh, self.signed = scheme, mesh, list(signed)
         self.grid = PaddedMesh(mesh, boundary_kinds(scheme.boundary, mesh.dim))
+        self._autonomous = flow.field.autonomous
         self.velocities = FaceVelocities(self.grid, flow, moments=scheme.order > 2)
         self._legendre = _kernels.legendre_from_averages()
         self._low, self._high, self._face, self._total, self._share = np.zeros((5, self.grid.size))
@@ -193,7 +194,9 @@ class FiniteVolumeOperator:
 
         Raises ArgumentError if those asked for exceed the largest Courant number.
         """
-        rate, limit = self.velocities.rate(layer.start, layer.theta), self.scheme.largest_courant_number
+        limit = self.scheme.largest_courant_number
+        times = [layer.start] if self._autonomous else layer.start + layer.length * np.linspace(0.0, 1.0, 5)
+        rate = max(self.velocities.rate(float(t), layer.theta) for t in times)
         if self.scheme.substeps is None:
             return max(1, int(np.ceil(rate * layer.length / float(self.scheme.cfl or limit) - 1e-12)))
         number = rate * layer.length / self.scheme.substeps
@@ -253,10 +256,11 @@ class FiniteVolumeOperator:
         for k, (v, s) in enumerate(zip(velocities, self.grid.strides, strict=True)):
             if linear or limited:
                 _kernels.upwind_flux(u, s, v.mean, self._upwind[k])
-                self.outflow_only(self._upwind[k], k)
+                self.outflow_only(self._upwind[k], v.mean, k)
             if not linear:
-                self._reconstructed_flux(u, k, v)
-                self.outflow_only(self._flux[k], k)
+                # With the limiter: what the high-order flux has beyond the upwind flux.
+                self._reconstructed_flux(u, k, v, self._upwind[k], float(limited))
+                self.outflow_only(self._flux[k], v.mean, k)
             used = self._upwind[k] if linear or limited else self._flux[k]
             _kernels.divergence(used, s, factors[k], new)
             self._book(used, k, factors[k], crossed)
@@ -264,27 +268,34 @@ class FiniteVolumeOperator:
             self._antidiffusion(new, factors, crossed)
         return self.grid.unpad(new)
 
-    def _reconstructed_flux(self, u: np.ndarray, axis: int, v: AxisVelocities) -> None:
+    def _reconstructed_flux(self, u: np.ndarray, axis: int, v: AxisVelocities, base: np.ndarray, share: float) -> None:
+        """The high-order flux less `share * base`, into the axis's flux array."""
         strides = self.grid.strides
         if self.scheme.reconstruction == "muscl":
             _kernels.muscl_edges(u, strides[axis], LIMITERS.index(self.scheme.limiter), self._low, self._high)
         else:
             _kernels.weno_edges(u, strides[axis], self._low, self._high)
-        _kernels.face_values(self._low, self._high, strides[axis], v.mean, self._face)
-        np.multiply(self._face, v.mean, out=self._flux[axis])
-        transverse = [s for k, s in enumerate(strides) if k != axis] + [0, 0]
+        _kernels.edge_flux(self._low, self._high, strides[axis], v.mean, self._face, base, share, self._flux[axis])
+        transverse = [s for k, s in enumerate(strides) if k != axis]
         for (a, b), moment in v.moments.items():
-            weights = np.outer(self._legendre[a], self._legendre[b])
-            _kernels.add_moment(self._face, (transverse[0], transverse[1]), weights, moment, self._flux[axis])
+            face = self._face
+            if a and b:
+                face = self._low  # no longer needed: the moment along the second transverse axis
+                _kernels.line_moment(self._face, transverse[1], tuple(self._legendre[b]), face)
+            along, degree = (transverse[0], a) if a else (transverse[1], b)
+            _kernels.add_line_moment(face, along, tuple(self._legendre[degree]), moment, self._flux[axis])
 
-    def outflow_only(self, flux: np.ndarray, axis: int) -> None:
-        """At outflow sides mass leaves and none enters; nothing crosses no-flux sides."""
+    def outflow_only(self, flux: np.ndarray, v: np.ndarray, axis: int) -> None:
+        """Clear a face array where the velocity points inwards: mass (or what a moment counts) leaves and none enters.
+
+        Nothing crosses no-flux sides.
+        """
         if self.grid.periodic(axis):
             return
-        grid = flux.reshape(self.grid.shape)
+        faces, velocity = flux.reshape(self.grid.shape), v.reshape(self.grid.shape)
         (low, high), (first, last) = self.grid.kinds[axis], self.grid.boundary_faces(axis)
-        grid[first] = np.minimum(grid[first], 0.0) if low == "outflow" else 0.0
-        grid[last] = np.maximum(grid[last], 0.0) if high == "outflow" else 0.0
+        faces[first] *= (velocity[first] < 0.0) & (low == "outflow")
+        faces[last] *= (velocity[last] > 0.0) & (high == "outflow")
 
     def _book(self, flux: np.ndarray, axis: int, factor: float, crossed: np.ndarray) -> None:
         """Enter what crosses the sides of an axis into the ledger."""
@@ -298,7 +309,6 @@ class FiniteVolumeOperator:
         """Add the antidiffusive fluxes to the upwind step `new`, each limited by what its donor has."""
         self._total[:] = 0.0
         for k, s in enumerate(self.grid.strides):
-            np.subtract(self._flux[k], self._upwind[k], out=self._flux[k])
             if not self.grid.periodic(k):
                 # Sides keep their upwind flux: what lies beyond them has nothing to give or take.
                 for side in self.grid.boundary_faces(k):

@@ -93,7 +93,7 @@ class FiniteVolumeTransposeOperator:
         """Face velocities as the upwind flux uses them: none enters at outflow sides."""
         out = [v.mean.copy() for v in self._forward.velocities(t, theta)]
         for axis, v in enumerate(out):
-            self._forward.outflow_only(v, axis)
+            self._forward.outflow_only(v, v.copy(), axis)
         return out
 
     def _back(self, field: np.ndarray, layer: Layer, k: int, dt: float) -> np.ndarray:

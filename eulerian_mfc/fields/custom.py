@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +24,7 @@ class CustomField(Field):
     parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by the complex step where not given.
     speed : a bound of `|F_i|` for every control, where there is one.
     names : one name a parameter.
+    autonomous : say so where `function` does not depend on t: finite volumes then keep their face velocities in a layer.
 
     Derivatives are compared once with central differences at random points.
 
@@ -41,8 +41,7 @@ class CustomField(Field):
     parameter_jacobian: Callable[[float, np.ndarray, np.ndarray], np.ndarray] | None = None
     speed: float | None = None
     names: Sequence[str] | None = None
-
-    autonomous: ClassVar[bool] = False
+    autonomous: bool = False  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

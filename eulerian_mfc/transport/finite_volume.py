@@ -110,8 +110,9 @@ class FiniteVolumeOperator:
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """Potentials at the layer's end -> at its start."""
-        velocity = self._velocity(layer.start, layer.theta)
-        rate = float((np.abs(velocity) / self.mesh.widths[:, None]).sum(axis=0).max())
+        times = layer.start + layer.length * np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5)
+        speeds = [np.abs(self._velocity(float(t), layer.theta)) / self.mesh.widths[:, None] for t in times]
+        rate = max(float(speed.sum(axis=0).max()) for speed in speeds)
         count = max(1, int(np.ceil(rate * layer.length / float(self.scheme.cfl or 1.0) - 1e-12)))
         method = INTEGRATORS[str(self.scheme.integrator)]
         state: State = (psi, np.array(layer.start + layer.length))

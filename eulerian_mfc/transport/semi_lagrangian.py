@@ -27,8 +27,9 @@ class SemiLagrangian:
     ----------
     degree : odd degree p of the interpolation I: 1, 3, 5 or 7.
     interpolation : "spline" (tensor-product, not-a-knot), "lagrange" (local, p + 1 points an axis), or "limited": cubic
-        Lagrange, each value moved between the nodal values about the foot (A. Bermejo, A. Staniforth,
-        doi:10.1175/1520-0493(1992)120<2622:TCOSLA>2.0.CO;2). Limited transport keeps bounds; it has no adjoint.
+        Lagrange, each value moved between the nodal values about the foot (R. Bermejo, A. Staniforth, Mon. Weather Rev.
+        120 (1992), 2622-2632), but for smooth extrema, which only the bounds of all nodal values limit. Limited transport
+        keeps bounds; it has no adjoint.
     outside : rule for feet outside the hull of the cell centres: "clamp" moves them onto it, axis by axis;
         "extrapolate" continues the linear end pieces; "periodic" wraps around. High-order extrapolation is not offered:
         it amplifies round-off by a factor a layer where the field points outwards.

@@ -1,0 +1,51 @@
+"""Finite volumes in two dimensions, a cell a stage, against the time of copying one float64 in the same process."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import eulerian_mfc as emfc
+from eulerian_mfc.characteristics import Flow, Layer
+from eulerian_mfc.integrators import INTEGRATORS
+
+from .gradient import median_seconds
+
+CELLS = 512
+SUBSTEPS = 4
+
+
+def ratio(reconstruction: str, repeats: int = 5) -> float:
+    """Time of a stage, a cell, over the time of copying one float64 (read and write)."""
+    scheme = emfc.continuity.FiniteVolume(reconstruction, substeps=SUBSTEPS)
+    mesh = emfc.CartesianMesh([(-2.0, 2.0)] * 2, CELLS)
+    field = emfc.fields.NeuralField(2)
+    operator = scheme.on(mesh, Flow(field, emfc.LayerMap()))
+    x = mesh.centres
+    masses = np.exp(-4 * (x**2).sum(axis=1)).reshape(1, CELLS, CELLS)
+    layer = Layer(0.0, 0.005, np.array([0.5, 0.2, -0.3, 0.4, 0.1, 0.0]))
+    operator.step(layer, masses)
+    stages = SUBSTEPS * INTEGRATORS[str(scheme.integrator)].stages
+    source = np.random.default_rng(0).normal(size=2**24)  # beyond the caches: what memory gives
+    target = np.empty_like(source)
+    # Interleaved, so that both see the same machine.
+    pairs = [
+        (
+            median_seconds(lambda: operator.step(layer, masses), 1) / (stages * CELLS**2),
+            median_seconds(lambda: np.copyto(target, source), 11) / source.size,
+        )
+        for _ in range(repeats)
+    ]
+    stage, copy = np.median(pairs, axis=0)
+    return float(stage / copy)
+
+
+def table() -> str:
+    rows = [
+        f"Finite volumes, {CELLS}^2 cells, one density, one thread; a cell a stage, in units of copying one float64 (read and",
+        "write, same process, medians of 5). Made by `tox -e benchmarks`.",
+        "",
+        "| reconstruction | ratio |",
+        "|---|---|",
+    ]
+    rows += [f"| {name} | {ratio(name):.0f} |" for name in ("upwind", "muscl", "weno5")]
+    return "\n".join(rows) + "\n"
