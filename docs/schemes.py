@@ -27,9 +27,9 @@ CONTINUITY = {
 SMOOTH = {
     "tanh, 1D": (tanh_flow(), bump([0.3], 0.7), (100, 200, 400, 800), (50, 100, 200, 400)),
     "rotation, 2D": (rotation(2), bump([0.4, 0.1], 0.35), (64, 128, 256, 512), (32, 48, 64, 96)),
-    "swirl, 2D": (swirl(2, 0.6), bump([0.5, 0.5], 0.12), (64, 128, 256, 512), (48, 64, 96, 128)),
+    "swirl, 2D": (swirl(2, 0.3), bump([0.5, 0.5], 0.12), (32, 64, 128, 256), (48, 64, 96, 128)),
     "rotation, 3D": (rotation(3, 0.3, 1.8), bump([0.2, 0.1, 0.0], 0.4), (48, 64, 96, 128), (32, 40, 48, 64)),
-    "swirl, 3D": (swirl(3, 0.3), bump([0.5, 0.5, 0.5], 0.13), (48, 64, 96, 128), (24, 32, 40, 48)),
+    "swirl, 3D": (swirl(3, 0.15), bump([0.5, 0.5, 0.5], 0.13), (24, 32, 48, 64), (24, 32, 40, 48)),
 }
 
 
@@ -220,7 +220,7 @@ def disk(x):
     return (((x - np.array([0.5, 0.75])) ** 2).sum(axis=1) < 0.0225).astype(float)
 
 
-PICTURES = {"zalesak": (rotation(2, 2 * np.pi, 1.0), zalesak), "swirl": (swirl(2, 1.0), disk)}
+PICTURES = {"zalesak": (rotation(2, 2 * np.pi, 1.0), zalesak), "swirl": (swirl(2, 1.0, there_and_back=True), disk)}
 SHOWN = {"upwind": FV("upwind"), "MUSCL minmod": FV("muscl", limiter="minmod"), "MUSCL mc": FV("muscl"),
          "MUSCL superbee": FV("muscl", limiter="superbee"), "WENO5": FV("weno5"), "degree 1, adjoint": SL(1),
          "cubic splines, adjoint": SL(3), "quintic splines, adjoint": SL(5)}  # fmt: skip
