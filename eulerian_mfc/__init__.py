@@ -14,12 +14,14 @@ from . import meshes as meshes
 from . import particles as particles
 from . import solvers as solvers
 from . import transport as transport
+from .certificate import Certificate as Certificate
 from .characteristics import LayerMap as LayerMap
+from .critical_points import continuation as continuation
+from .critical_points import multistart as multistart
 from .meshes import CartesianMesh as CartesianMesh
 from .optimality import OptimalitySystem as OptimalitySystem
 from .particles import ParticleSystem as ParticleSystem
 from .problem import Problem as Problem
-from .solution import Certificate as Certificate
 from .solution import Solution as Solution
 from .solving import solve as solve
 from .version import __version__ as __version__
@@ -34,12 +36,14 @@ __all__ = [
     "Solution",
     "__version__",
     "characteristics",
+    "continuation",
     "continuity",
     "errors",
     "fields",
     "laws",
     "losses",
     "meshes",
+    "multistart",
     "particles",
     "solve",
     "solvers",

@@ -120,6 +120,56 @@ class LayerMap:
             p = total
         return p, slope
 
+    def tangent(
+        self, field: Field, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
+    ) -> tuple[np.ndarray, list[list[Stage]]]:
+        """The derivative of `Phi_theta(x)` in the direction `dtheta` `(m,)`, `(n, d)`, with those of every stage."""
+        tableau = TABLEAUX[self.method]
+        dt = layer.length / self.substeps
+        dx = np.zeros_like(stages[0][0].x)
+        out = []
+        for step in range(self.substeps):
+            start, moved, total, dk = layer.start + step * dt, [], np.zeros(1), dx
+            for reach, weight, stage in zip(tableau.reach, tableau.weights, stages[step], strict=True):
+                dpoint = dx + (dt * reach) * dk if reach else dx
+                dk = field.tangent(start + reach * dt, layer.theta, *stage, dtheta, dpoint)
+                moved.append(Stage(dpoint, dk))
+                if weight:
+                    total = total + weight * dk
+            dx = dx + dt * total
+            out.append(moved)
+        return dx, out
+
+    def pullback_tangent(
+        self,
+        field: Field,
+        layer: Layer,
+        stages: list[list[Stage]],
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dstages: list[list[Stage]],
+        dp: np.ndarray,
+    ) -> np.ndarray:
+        """The derivative `(m,)` of `pullback`'s second part as theta, the stages and p `(n, d)` move by their tangents."""
+        tableau = TABLEAUX[self.method]
+        dt = layer.length / self.substeps
+        change = np.zeros_like(layer.theta)
+        nothing = np.zeros_like(p)
+        for step in range(self.substeps - 1, -1, -1):
+            start, total, dtotal = layer.start + step * dt, p, dp
+            carried, dcarried = nothing, nothing
+            for i in range(len(tableau.weights) - 1, -1, -1):
+                sent = tableau.reach[i + 1] if i + 1 < len(tableau.reach) else 0.0
+                seed = dt * (tableau.weights[i] * p + sent * carried)
+                dseed = dt * (tableau.weights[i] * dp + sent * dcarried)
+                at = start + tableau.reach[i] * dt, layer.theta, *stages[step][i]
+                carried, _ = field.pullback(*at, seed)
+                dcarried, part = field.pullback_tangent(*at, seed, dtheta, dstages[step][i].x, dseed)
+                total, dtotal = total + carried, dtotal + dcarried
+                change += part
+            p, dp = total, dtotal
+        return change
+
     def _step(self, field: Field, layer: Layer, step: int, x: np.ndarray) -> tuple[np.ndarray, list[Stage]]:
         tableau = TABLEAUX[self.method]
         dt = layer.length / self.substeps
@@ -150,3 +200,19 @@ class Flow(NamedTuple):
 
     def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.layer_map.pullback(self.field, layer, stages, p)
+
+    def tangent(
+        self, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
+    ) -> tuple[np.ndarray, list[list[Stage]]]:
+        return self.layer_map.tangent(self.field, layer, stages, dtheta)
+
+    def pullback_tangent(
+        self,
+        layer: Layer,
+        stages: list[list[Stage]],
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dstages: list[list[Stage]],
+        dp: np.ndarray,
+    ) -> np.ndarray:
+        return self.layer_map.pullback_tangent(self.field, layer, stages, p, dtheta, dstages, dp)

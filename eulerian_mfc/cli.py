@@ -76,23 +76,31 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
     console.print(
         f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {options['layers']} layers", soft_wrap=True
     )
-    console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'evaluations':>11}  {'seconds':>8}")
+    console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'sweeps':>7}  {'seconds':>8}")
 
     def show(row: Iteration) -> None:
-        line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.evaluations:11d}  {row.seconds:8.2f}"
+        line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.sweeps:7d}  {row.seconds:8.2f}"
         console.print(line)
 
     with interrupted_once(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", EulerianWarning)
         with console.status("solving"):
             solution = solve(problem, mesh, options.pop("layers"), **_without(options, "mesh"), callback=show)
-        # The solution first: whatever happens to the pictures, the work is kept.
+        # The solution first: whatever happens to the analysis and the pictures, the work is kept.
+        solution.save(target / "solution.h5")
+        with console.status("analysing second order"):
+            solution.stability  # noqa: B018  computed, to be printed and stored
         solution.save(target / "solution.h5")
     for warning in caught:
         console.print(f"[yellow]warning:[/yellow] {warning.message}", soft_wrap=True)
     colour = "green" if solution.converged else "red"
-    console.print(f"[{colour}]{solution.message}[/{colour}]", soft_wrap=True)
+    verdict, *details = solution.verdict()
+    console.print(f"[{colour}]{verdict}[/{colour}]", soft_wrap=True)
+    for sentence in details:
+        console.print(sentence, soft_wrap=True)
     parts = f"{solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)"
+    if solution.running_cost:
+        parts += f" + {solution.running_cost:.12g} (running)"
     console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
     with console.status("writing"):
         solution.to_vtk(target / "vtk")

@@ -26,6 +26,7 @@ class Separable(NamedTuple):
     terminal : points `(n, d)` -> `(R, n)`, the final potentials a_r.
     moments : labels `(n, q)` -> `(R, n)`, the c_r.
     offset : labels `(n, q)` -> `(n,)`, c_0.
+    terminal_gradient : points `(n, d)` -> `(R, n, d)`, the gradients of the a_r.
     total : `(R,)` coefficients with `sum_r total_r m_r` = the density of X.
     labels : `(K, q)` where the moments are densities of single labels, else None.
     signed : R flags, whether a moment may be negative (none where left out).
@@ -35,6 +36,7 @@ class Separable(NamedTuple):
     terminal: Callable[[np.ndarray], np.ndarray]
     moments: Callable[[np.ndarray], np.ndarray]
     offset: Callable[[np.ndarray], np.ndarray]
+    terminal_gradient: Callable[[np.ndarray], np.ndarray]
     total: np.ndarray
     labels: np.ndarray | None
     signed: tuple[bool, ...] = ()
@@ -56,17 +58,25 @@ class Loss(ABC):
         """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields."""
 
 
-def by_labels(loss: Callable[[np.ndarray, np.ndarray], np.ndarray], labels: np.ndarray) -> Separable:
+def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
     """One field a label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`."""
 
-    def terminal(x: np.ndarray) -> np.ndarray:
-        return np.stack([loss(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels])
+    def each(function: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        return np.stack([function(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels])
 
     def moments(y: np.ndarray) -> np.ndarray:
         return np.equal(label_index(y, labels), np.arange(len(labels))[:, None]).astype(np.float64)
 
     names = tuple("y=" + ",".join(f"{v:g}" for v in y) for y in labels)
-    return Separable(names, terminal, moments, lambda y: np.zeros(len(y)), np.ones(len(labels)), labels)
+    return Separable(
+        names,
+        lambda x: each(loss.value, x),
+        moments,
+        lambda y: np.zeros(len(y)),
+        lambda x: each(loss.gradient, x),
+        np.ones(len(labels)),
+        labels,
+    )
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -100,13 +110,14 @@ class SquaredLoss(Loss):
         if form == "labels" or (form == "auto" and labels is not None and len(labels) <= 1 + label_dim):
             if labels is None:
                 raise fail("representation", "labels", "'moments' or 'auto': the law has more than 64 distinct labels")
-            return by_labels(self.value, labels)
+            return by_labels(self, labels)
         ones = lambda z: np.ones((1, len(z)))  # noqa: E731
         return Separable(
             ("mass", *(("moment y",) if dim == 1 else (f"moment y{i + 1}" for i in range(dim)))),
             lambda x: np.concatenate([(x**2).sum(axis=1)[None], -2.0 * x.T]),
             lambda y: np.concatenate([ones(y), y.T]),
             lambda y: (y**2).sum(axis=1),
+            lambda x: np.stack([2.0 * x, *(np.broadcast_to(-2.0 * e, x.shape) for e in np.eye(dim))]),
             np.eye(1 + dim)[0],
             None,
             (False, *([True] * dim)),
@@ -172,4 +183,4 @@ class LabelLoss(Loss):
                 f"the dimension {label_dim} of the law's labels",
             )
         self._one(np.zeros((2, dim)), self.labels[0])
-        return by_labels(lambda x, y: self._one(x, y[0]) if len(y) else np.zeros(0), self.labels)
+        return by_labels(self, self.labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .continuity import FiniteVolumeTranspose, PushForward
 from .errors import DomainError, NonFiniteError
+from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
+from .hessian import DifferencedHessian, ExactHessian, Hessian
 from .meshes import CartesianMesh
 from .problem import Problem
 from .transport import SemiLagrangian
@@ -24,14 +27,15 @@ MASS_TOLERANCE = 1e-8
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost and its parts: `total = terminal + penalty`."""
+    """The cost and its parts: `total = terminal + penalty + running`."""
 
     terminal: float
     penalty: float
+    running: float = 0.0
 
     @property
     def total(self) -> float:
-        return self.terminal + self.penalty
+        return self.terminal + self.penalty + self.running
 
 
 TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
@@ -48,7 +52,8 @@ def as_layer_map(layer_map: Any) -> LayerMap:
 class ControlledSystem(ABC):
     """What the mesh and the particles share: layers, the penalty, and the control's shape `(layers, m)`.
 
-    A solver needs no more than `cost_and_gradient`, `residual` and, for shooting, `layer_updates`.
+    A solver needs no more than `cost_and_gradient`, `residual`, `hessian` and, layer by layer, `layer_updates` and
+    `sequential_update`.
     """
 
     def __init__(self, problem: Problem, layers: int, layer_map: Any) -> None:
@@ -81,9 +86,29 @@ class ControlledSystem(ABC):
         """`1/2 int lambda |theta|^2 dt`."""
         return 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
 
-    def residual(self, gradient: np.ndarray) -> float:
-        """Largest entry of `lambda theta + int D_theta F^T grad psi dmu` (layer means), from the gradient `(layers, m)`."""
-        return float(np.abs(gradient).max()) / self.dt
+    def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`r = lambda theta + int D_theta F^T grad psi dmu` (layer means) from the gradient of the cost, both `(layers, m)`.
+
+        Under bounds `lambda (theta - P(theta - r / lambda))`, P the projection: zero exactly at critical points.
+        """
+        residual = gradient / self.dt
+        if not self.problem.bounded:
+            return residual
+        penalties = self.problem.penalties
+        return penalties * (control - self.problem.project(control - residual / penalties))
+
+    def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
+        """Largest modulus of an entry of `residual_vector`."""
+        return float(np.abs(self.residual_vector(control, gradient)).max())
+
+    def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`(layers, m)`: the entries that no bound holds: not at one, or pushed off it by `-gradient`."""
+        lower, upper = self.problem.lower, self.problem.upper
+        return ~(((control <= lower) & (gradient >= 0)) | ((control >= upper) & (gradient <= 0)))
+
+    def hessian(self, control: Any) -> Hessian:
+        """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""
+        return DifferencedHessian(self, self.control(control))
 
     @abstractmethod
     def cost(self, control: Any) -> Cost:
@@ -170,7 +195,16 @@ class OptimalitySystem(ControlledSystem):
         self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
         if not np.isfinite(self.final_potentials).all():
             raise NonFiniteError("the loss is not finite on the mesh")
-        self._final_values = separable.terminal(self.continuity.points)
+        running, shape = self.problem.separable_running, self.final_potentials.shape
+        #: `(R, *shape)`: half a layer's length times the running loss, in `terminal`'s form; None where there is none
+        self._running: np.ndarray | None = None
+        if running is not None:
+            self._running = 0.5 * self.dt * running.terminal(self.mesh.centres).reshape(shape)
+            self._running_offset = self.problem.horizon * float(rule.w @ running.offset(rule.y))
+        if not self.adjoint:
+            self._final_values = separable.terminal(self.continuity.points)
+            if running is not None:
+                self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
 
     @property
     def adjoint(self) -> bool:
@@ -178,6 +212,36 @@ class OptimalitySystem(ControlledSystem):
         if isinstance(self.transport_scheme, FiniteVolumeTranspose):
             return self.transport_scheme.scheme == self.continuity_scheme
         return isinstance(self.continuity_scheme, PushForward)
+
+    def hessian(self, control: Any) -> Hessian:
+        theta = self.control(control)
+        if self.adjoint and hasattr(self.transport, "step_with_slope_tangent"):
+            return ExactHessian(self, theta)
+        return DifferencedHessian(self, theta)
+
+    def with_running(self, psi: np.ndarray) -> np.ndarray:
+        """`psi + dt/2 L`: the trapezoidal rule for the running loss L, half of it at each end of a layer."""
+        return psi if self._running is None else psi + self._running
+
+    def step_back(self, n: int, theta: np.ndarray, psi: np.ndarray) -> np.ndarray:
+        """Potentials at the end of layer n -> at its start, `S_theta (psi + dt/2 L) + dt/2 L`; theta is `(m,)`."""
+        return self.with_running(self.transport.step(self.layer(n, theta), self.with_running(psi)))
+
+    def step_back_with_slope(
+        self, n: int, theta: np.ndarray, psi: np.ndarray, masses: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`step_back`, and the derivative `dJ/dtheta_n` `(m,)` for the masses at the layer's start."""
+        layer = self.layer(n, theta)
+        before, slope = self.transport.step_with_slope(layer, self.with_running(psi), self.continuity, masses)
+        return self.with_running(before), slope + self.dt * self.problem.penalties * theta
+
+    def running_half(self, masses: np.ndarray) -> float:
+        """`dt/2 sum_r int L_r dm_r`, what one end of a layer adds to the running cost, but for its constant part."""
+        if self._running is None:
+            return 0.0
+        if self.adjoint:
+            return float(np.vdot(self._running, masses))
+        return float(np.vdot(self._running_values, self.continuity.measure(masses)[1]))
 
     def pairings(self, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
         """`(R,)`: `int psi_r dm_r`; on an adjoint pair the sums over the nodes."""
@@ -206,27 +270,37 @@ class OptimalitySystem(ControlledSystem):
         out = np.empty((self.layers + 1, *self.final_potentials.shape))
         out[-1] = self.final_potentials
         for n in range(self.layers - 1, -1, -1):
-            out[n] = self.transport.step(self.layer(n, theta[n]), out[n + 1])
+            out[n] = self.step_back(n, theta[n], out[n + 1])
         return out
 
     def cost(self, control: Any) -> Cost:
         theta = self.control(control)
-        masses = self.initial_masses
+        masses, running = self.initial_masses, self.running_half(self.initial_masses)
         for n in range(self.layers):
-            try:
-                masses, _ = self.continuity.step(self.layer(n, theta[n]), masses)
-            except NonFiniteError as error:
-                raise self._located(n, error) from None
-        return self._cost(theta, masses)
+            masses = self._step(n, theta[n], masses)
+            running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
+        return self._cost(theta, masses, running)
 
-    def _cost(self, theta: np.ndarray, final_masses: np.ndarray) -> Cost:
+    def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        try:
+            return self.continuity.step(self.layer(n, theta), masses)[0]
+        except NonFiniteError as error:
+            raise self._located(n, error) from None
+
+    def _cost(self, theta: np.ndarray, final_masses: np.ndarray, running: float) -> Cost:
         # On an adjoint pair the nodes, so that duality is exact; else points at which the density is reconstructed.
         final = (
             (self.final_potentials, final_masses)
             if self.adjoint
             else (self._final_values, self.continuity.measure(final_masses)[1])
         )
-        return Cost(self.offset + float(np.vdot(*final)), self.penalty_cost(theta))
+        constant = 0.0 if self._running is None else self._running_offset
+        return Cost(self.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
+
+    def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
+        """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
+        halves = [0.0] if self._running is None else [self.running_half(m) for m in masses]
+        return self._cost(control, masses[-1], 2 * sum(halves) - halves[0] - halves[-1])
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
@@ -235,37 +309,42 @@ class OptimalitySystem(ControlledSystem):
         gradient = np.empty_like(theta)
         psi = self.final_potentials
         for n in range(self.layers - 1, -1, -1):
-            psi, slope = self.transport.step_with_slope(self.layer(n, theta[n]), psi, self.continuity, masses[n])
-            gradient[n] = self.dt * self.problem.penalties * theta[n] + slope
+            psi, gradient[n] = self.step_back_with_slope(n, theta[n], psi, masses[n])
         if not np.isfinite(gradient).all():
             n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
             raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, masses[-1]).total, gradient
+        return self.cost_of_sweep(theta, masses).total, gradient
 
-    def layer_updates(self, control: Any) -> tuple[float, np.ndarray, list[Hamiltonian]]:
-        """Cost, gradient, and the discrete Hamiltonian of every layer, at the densities and potentials of `control`."""
+    def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
+        """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of `control`.
+
+        With `form="continuous"` the Hamiltonians of continuous time at the layers' starts; the gradient is then theirs.
+        """
+        choice("form", form, ("discrete", "continuous"))
         theta = self.control(control)
         masses, _ = self.masses(theta)
         potentials = self.potentials(theta)
-        hamiltonians = [Hamiltonian(self, n, masses[n], potentials[n + 1]) for n in range(self.layers)]
+        hamiltonians: list[LayerHamiltonian] = [
+            Hamiltonian(self, n, masses[n], potentials[n + 1])
+            if form == "discrete"
+            else ContinuousHamiltonian(self, n, masses[n], potentials[n])
+            for n in range(self.layers)
+        ]
         gradient = np.stack([h(row)[1] for h, row in zip(hamiltonians, theta, strict=True)])
-        return self._cost(theta, masses[-1]).total, gradient, hamiltonians
+        return self.cost_of_sweep(theta, masses).total, gradient, hamiltonians
 
+    def sequential_update(
+        self, potentials: np.ndarray, choose: Callable[[int, LayerHamiltonian], np.ndarray]
+    ) -> tuple[np.ndarray, float]:
+        """One forward sweep in which layer n's control is `choose(n, H_n)`, at the masses that the earlier choices gave.
 
-class Hamiltonian:
-    """One layer's `H_n(theta) = lambda dt / 2 |theta|^2 + sum_r <(I psi_r^{n+1}) o Phi_theta, m_r^n>`.
-
-    Its derivative at the layer's own control is that of the discrete cost (on an adjoint pair), so that its stationary
-    points are exactly the discrete optimum's; no time quadrature is left inside the layer.
-    """
-
-    def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
-        self._system, self._n = system, n
-        self._pairing = system.transport.pairing(psi, system.continuity, masses)
-
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        """`H_n(theta)` and its derivative `(m,)`."""
-        system = self._system
-        value, slope = self._pairing(system.layer(self._n, theta))
-        weighted = system.problem.penalties * theta
-        return value + 0.5 * system.dt * float(theta @ weighted), slope + system.dt * weighted
+        `potentials` are a backward sweep's; returns the control `(layers, m)` and its cost.
+        """
+        masses = self.initial_masses
+        running = self.running_half(masses)
+        theta = np.empty((self.layers, self.problem.parameters))
+        for n in range(self.layers):
+            theta[n] = choose(n, Hamiltonian(self, n, masses, potentials[n + 1]))
+            masses = self._step(n, theta[n], masses)
+            running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
+        return theta, self._cost(theta, masses, running).total

@@ -50,12 +50,25 @@ class ParticleSystem(ControlledSystem):
     def cost(self, control: Any) -> Cost:
         theta = self.control(control)
         x = self.rule.x
+        running = 0.5 * self._running(x)
         for n in range(self.layers):
             x = self.flow(self.layer(n, theta[n]), x)
-        return self._cost(theta, x)
+            running += (1.0 if n + 1 < self.layers else 0.5) * self._running(x)
+        return self._cost(theta, x, running)
 
-    def _cost(self, theta: np.ndarray, x: np.ndarray) -> Cost:
-        return Cost(float(self.rule.w @ self.problem.loss.value(x, self.rule.y)), self.penalty_cost(theta))
+    def _running(self, x: np.ndarray) -> float:
+        """`dt E[running(x, Y)]` at one time."""
+        loss = self.problem.running
+        return 0.0 if loss is None else self.dt * float(self.rule.w @ loss.value(x, self.rule.y))
+
+    def _running_slope(self, x: np.ndarray) -> np.ndarray:
+        """Its derivative in the positions, `(n, d)`."""
+        loss = self.problem.running
+        return np.zeros(x.shape) if loss is None else self.dt * (self.rule.w * loss.gradient(x, self.rule.y).T).T
+
+    def _cost(self, theta: np.ndarray, x: np.ndarray, running: float) -> Cost:
+        terminal = float(self.rule.w @ self.problem.loss.value(x, self.rule.y))
+        return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
@@ -65,10 +78,12 @@ class ParticleSystem(ControlledSystem):
         for n in range(self.layers):
             starts.append(x)
             x = self.flow(self.layer(n, theta[n]), x)
-        p = (self.rule.w * self.problem.loss.gradient(x, self.rule.y).T).T
+        running = sum(map(self._running, starts)) + 0.5 * (self._running(x) - self._running(starts[0]))
+        p = (self.rule.w * self.problem.loss.gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
         for n in range(self.layers - 1, -1, -1):
             layer = self.layer(n, theta[n])
             _, stages = self.flow.with_stages(layer, starts[n])
             p, slope = self.flow.pullback(layer, stages, p)
             gradient[n] += slope
-        return self._cost(theta, x).total, gradient
+            p = p + self._running_slope(starts[n])
+        return self._cost(theta, x, running).total, gradient

@@ -69,6 +69,29 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
+def controls(panels: list[tuple[str, Solution]]) -> Figure:
+    """Controls side by side, one panel a (title, solution)."""
+    with mpl.rc_context(STYLE):
+        columns = min(3, len(panels))
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(4.2 * columns, 2.9 * rows))
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
+        for axes, (title, solution) in zip(grid.flat, panels, strict=False):
+            for values, name in zip(solution.control.T, solution.parameter_names, strict=True):
+                axes.stairs(values, solution.times, baseline=None, label=_symbol(name), lw=1.5)
+            axes.set_title(title, fontsize="medium")
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for axes in grid[-1]:
+            axes.set_xlabel("time $t$")
+        for axes in grid[:, 0]:
+            axes.set_ylabel("control")
+        if panels and len(panels[0][1].parameter_names) > 1:
+            grid[0, 0].legend(ncols=2, fontsize="small")
+        figure.draw_without_rendering()
+    return figure
+
+
 def label_colours(solution: Solution) -> tuple[np.ndarray, list[str], np.ndarray]:
     """`(index of the colour of every path, legend of each colour, the labels)`: at most as many as the palette holds."""
     y = solution.paths.y

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._validate import array, choice, fail, mismatch, positive
+from .errors import ArgumentError
 from .fields import Field
 from .laws import LabelledLaw
 from .losses import Loss, Separable
@@ -18,6 +19,8 @@ from .losses import Loss, Separable
 class Problem:
     """Minimise `J(theta) = E[loss(X(T), Y)] + 1/2 int_0^T lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)`.
 
+    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with bounds, over `low <= theta(t) <= high`.
+
     Parameters
     ----------
     field : the controlled vector field F.
@@ -26,6 +29,9 @@ class Problem:
     penalty : lambda > 0: one number, or one a parameter `(m,)`.
     horizon : the final time T > 0.
     representation : "auto" (fewer fields; one density a label where both have as many), "moments" or "labels".
+    running : a loss that is integrated over time (turnpike problems), or None.
+    bounds : of the control, at every time: None, one pair `(low, high)`, one pair a parameter (None for no bound), or a
+        `scipy.optimize.Bounds`.
 
     Raises
     ------
@@ -39,6 +45,8 @@ class Problem:
     penalty: Any
     horizon: float
     representation: str = "auto"
+    running: Loss | None = None
+    bounds: Any = None
 
     def __post_init__(self) -> None:
         for name, kind in (("field", Field), ("law", LabelledLaw), ("loss", Loss)):
@@ -55,22 +63,93 @@ class Problem:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
+        if self.running is not None and not isinstance(self.running, Loss):
+            raise fail("running", self.running, "a Loss, or None")
         if self.law.labels is not None:
-            self.separable.moments(self.law.labels)  # checks that loss, labels and representation fit together
-        else:
-            self.separable  # noqa: B018  likewise
+            self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
+        self._box  # noqa: B018  checks the bounds
 
     @cached_property
     def penalties(self) -> np.ndarray:
         """`(m,)`: lambda of every parameter."""
         return np.broadcast_to(np.asarray(self.penalty, dtype=np.float64), self.field.parameters)
 
-    @cached_property
+    @property
     def separable(self) -> Separable:
         """The loss as a finite sum of products of a function of the state and a function of the label."""
-        return self.loss.separate(self.field.dim, self.law.label_dim, self.law.labels, self.representation)
+        return self._separable[0]
+
+    @property
+    def separable_running(self) -> Separable | None:
+        """The running loss in the same form, with the same moments; None where there is none."""
+        return self._separable[1]
+
+    @cached_property
+    def _separable(self) -> tuple[Separable, Separable | None]:
+        given = self.field.dim, self.law.label_dim, self.law.labels
+        if self.running is None:
+            return self.loss.separate(*given, self.representation), None
+        for form in ("auto", "moments", "labels") if self.representation == "auto" else (self.representation,):
+            try:
+                pair = self.loss.separate(*given, form), self.running.separate(*given, form)
+            except ArgumentError:
+                continue
+            if pair[0].names == pair[1].names:
+                return pair
+        raise mismatch(
+            "running",
+            f"{type(self.running).__name__} beside {type(self.loss).__name__}, which have no common fields on the mesh",
+            "two losses of one kind, or with the same finite list of labels",
+        )
+
+    @cached_property
+    def _box(self) -> np.ndarray:
+        """`(2, m)`: lower and upper bounds, infinite where there are none."""
+        return control_box(self.bounds, self.field.parameters)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether any parameter has a bound."""
+        return bool(np.isfinite(self._box).any())
+
+    def project(self, control: np.ndarray) -> np.ndarray:
+        """The nearest control within the bounds; `(..., m)`."""
+        return np.clip(control, *self._box)
+
+    @property
+    def lower(self) -> np.ndarray:
+        """`(m,)` lower bounds."""
+        return self._box[0]
+
+    @property
+    def upper(self) -> np.ndarray:
+        """`(m,)` upper bounds."""
+        return self._box[1]
 
     @cached_property
     def parameters(self) -> int:
         """The number m of parameters of the field."""
         return self.field.parameters
+
+
+def control_box(bounds: Any, parameters: int) -> np.ndarray:
+    """`(2, m)` lower and upper bounds from what a user may give; ArgumentError where they admit no control."""
+    wanted = f"None, one pair (low, high), {parameters} pairs or a scipy.optimize.Bounds"
+    if bounds is None:
+        return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)
+    pairs = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") and hasattr(bounds, "ub") else None
+    try:
+        if pairs is None:
+            rows = (
+                [list(bounds)] if len(bounds) == 2 and not hasattr(bounds[0], "__len__") else [list(r) for r in bounds]
+            )
+            filled = [[s * np.inf if v is None else v for v, s in zip(row, (-1, 1), strict=True)] for row in rows]
+            if len(filled) not in (1, parameters):
+                raise ValueError
+            pairs = tuple(np.array(filled, dtype=np.float64).T)
+        box = np.stack([np.broadcast_to(np.asarray(side, dtype=np.float64), parameters) for side in pairs])
+    except (TypeError, ValueError):
+        raise fail("bounds", bounds, wanted) from None
+    if np.isnan(box).any() or (box[0] > box[1]).any() or (box[0] == np.inf).any() or (box[1] == -np.inf).any():
+        raise fail("bounds", bounds, "low <= high for every parameter: these admit no control")
+    return box

@@ -31,9 +31,10 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
         ("cost J", f"{solution.cost:.12g}"),
         ("terminal part", f"{solution.terminal_cost:.12g}"),
         ("penalty part", f"{solution.penalty_cost:.12g}"),
+        *([("running part", f"{solution.running_cost:.12g}")] if solution.running_cost else []),
         ("optimality residual", f"{solution.residual:.3e}"),
         ("iterations", str(max(len(solution.history) - 1, 0))),
-        ("evaluations of cost and gradient", str(solution.history[-1].evaluations if solution.history else 0)),
+        ("sweeps through the layers", str(solution.history[-1].sweeps if solution.history else 0)),
     ]
     pictures = [
         f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{_png(figures[name])}">'
@@ -44,7 +45,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
         title=escape(title),
         verdict_class="converged" if solution.converged else "unconverged",
         verdict="Converged" if solution.converged else "NOT converged",
-        message=escape(solution.message),
+        message="".join(f"<p>{escape(sentence)}</p>" for sentence in solution.verdict()),
         numbers="".join(f'<tr><th>{k}</th><td class="number">{v}</td></tr>' for k, v in numbers),
         figures="\n".join(pictures),
         certificate="".join(

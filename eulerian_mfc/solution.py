@@ -3,68 +3,30 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._validate import array, mismatch
+from ._validate import array, integer, mismatch
+from .certificate import Certificate, Checks, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .losses import SquaredLoss
+from .maximum_principle import MaximumPrinciple
+from .maximum_principle import check as check_maximum
 from .meshes import CartesianMesh
 from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
+from .stability import Stability, analyse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .problem import Problem
 
-#: cells from the boundary within which mass counts as near it
-BOUNDARY_CELLS = 3
 #: characteristics drawn and exported
 TRAJECTORIES = 300
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What was checked of a solution, by evaluating both sweeps at its control.
-
-    Attributes
-    ----------
-    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters.
-    mass_drift : largest change of the total mass over time.
-    duality_drift : largest change of `sum_r <psi_r, m_r>` over time, relative to the sum of the moduli of its terms;
-        an estimate of the schemes' error where the pair is not adjoint.
-    mass_crossed : share of the mass whose characteristics left the box.
-    mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
-    most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
-        time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
-    adjoint : whether the two schemes are each other's transpose.
-    """
-
-    residual: float
-    mass_drift: float
-    duality_drift: float
-    mass_crossed: float
-    mass_near_boundary: float
-    most_negative: float
-    adjoint: bool
-
-    def rows(self) -> list[tuple[str, str, str]]:
-        """(name, value, meaning) for tables."""
-        meanings = {
-            "residual": "optimality residual",
-            "mass_drift": "largest change of the total mass",
-            "duality_drift": "largest relative change of sum <psi, m>",
-            "mass_crossed": "share of mass whose characteristics left the box",
-            "mass_near_boundary": f"largest share of mass within {BOUNDARY_CELLS} cells of the boundary",
-            "most_negative": "most negative cell of the density, relative to the largest",
-            "adjoint": "the schemes are each other's transpose",
-        }
-        return [(k, str(v) if isinstance(v, bool) else f"{v:.3e}", meanings[k]) for k, v in asdict(self).items()]
 
 
 class Paths(NamedTuple):
@@ -96,12 +58,14 @@ class Solution:
     Attributes
     ----------
     control : `(layers, m)`.
-    cost, terminal_cost, penalty_cost : `J` and its two parts.
+    cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
     converged : whether the residual is below the solver's tolerance.
     message : why the solver stopped.
     history : one `Iteration(iteration, cost, residual, evaluations, seconds)` a row.
-    certificate : see `Certificate`.
+    checks : what both sweeps at the control show, see `certificate.Checks`.
+    stability : Hessian index and shooting's eigenvalue, see `stability.Stability`; computed when first asked for.
+    certificate : both together.
     names : R names of the moments or labels.
     labels : `(K, q)` the labels where the fields are densities of single labels, else None.
     parameter_names : m names.
@@ -113,7 +77,7 @@ class Solution:
         numerics: Numerics,
         outcome: Outcome,
         cost: Cost,
-        certificate: Certificate,
+        checks: Checks,
         names: tuple[str, ...],
         total: np.ndarray,
         labels: np.ndarray | None,
@@ -123,12 +87,14 @@ class Solution:
         masses: np.ndarray | None = None,
         potentials: np.ndarray | None = None,
         paths: Paths | None = None,
+        stability: Stability | None = None,
     ) -> None:
         self.numerics, self.description, self.system = numerics, description, system
         self.control, self.converged = outcome.control, outcome.converged
         self.message, self.history = outcome.message, [Iteration(*row) for row in outcome.history]
         self.cost, self.terminal_cost, self.penalty_cost = cost.total, cost.terminal, cost.penalty
-        self.certificate, self.residual = certificate, certificate.residual
+        self.running_cost = cost.running
+        self.checks, self.residual = checks, checks.residual
         self.names, self.labels, self.parameter_names = names, labels, parameter_names
         self.total = total
         if masses is not None:
@@ -137,13 +103,14 @@ class Solution:
             self.potentials = potentials
         if paths is not None:
             self.paths = paths
+        if stability is not None:
+            self.stability = stability
 
     @classmethod
     def from_outcome(cls, system: OptimalitySystem, outcome: Outcome, description: dict[str, str]) -> Solution:
         """The solution that a solver's outcome is, certified by both sweeps at its control."""
         problem = system.problem
         masses, crossed = system.masses(outcome.control)
-        certificate = certify(system, outcome.control, masses, crossed)
         separable = problem.separable
         return cls(
             numerics=Numerics(
@@ -157,8 +124,8 @@ class Solution:
                 isinstance(problem.loss, SquaredLoss),
             ),
             outcome=outcome,
-            cost=system.cost(outcome.control),
-            certificate=certificate,
+            cost=system.cost_of_sweep(outcome.control, masses),
+            checks=check(system, outcome.control, masses, crossed),
             names=separable.names,
             total=separable.total,
             labels=separable.labels,
@@ -205,6 +172,46 @@ class Solution:
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
         return np.einsum("r,nr...->n...", self.total, self.masses) / self.mesh.volume
+
+    @cached_property
+    def stability(self) -> Stability:
+        """Hessian index and shooting's eigenvalue at the control, see `stability.analyse`: some dozens of gradients."""
+        return analyse(self._need_system("the second-order analysis"), self.control)
+
+    @property
+    def analysed(self) -> bool:
+        """Whether `stability` is known."""
+        return "stability" in self.__dict__
+
+    @property
+    def certificate(self) -> Certificate:
+        """`checks` and `stability` together; the latter is computed when first asked for."""
+        return Certificate.of(self.checks, self.stability)
+
+    def verdict(self) -> list[str]:
+        """The solver's message and the certificate, in sentences."""
+        message = self.message[:1].upper() + self.message[1:] + "."
+        return [message, *self.certificate.sentences(self.converged)]
+
+    def maximum_principle(self, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
+        """The Hamiltonian route: sigma, the maximised Hamiltonian and its excess, see `maximum_principle.check`."""
+        return check_maximum(self._need_system("maximum_principle"), self.control, starts, seed)
+
+    def taylor_slope(self, seed: int = 0, steps: Any = (1e-1, 3e-2, 1e-2, 3e-3)) -> float:
+        """Order of `|J(theta + s v) - J(theta) - s <J'(theta), v>|` in s along a random direction v of the size of theta.
+
+        2 where the gradient is that of the cost (above 2 at a degenerate point); 1 where it is not.
+        """
+        system = self._need_system("taylor_slope")
+        lengths = array("steps", steps, ndim=1)
+        if len(lengths) < 2 or not (lengths > 0).all():
+            raise mismatch("steps", f"{lengths.tolist()}", "at least two positive numbers")
+        direction = np.random.default_rng(integer("seed", seed, minimum=0)).normal(size=self.control.shape)
+        direction *= (1e-2 + np.abs(self.control).max()) / np.abs(direction).max()
+        cost, gradient = system.cost_and_gradient(self.control)
+        slope = float(np.vdot(gradient, direction))
+        rest = [abs(system.cost(self.control + s * direction).total - cost - s * slope) for s in lengths]
+        return float(np.polyfit(np.log(lengths), np.log(np.maximum(rest, np.finfo(float).tiny)), 1)[0])
 
     @cached_property
     def paths(self) -> Paths:
@@ -298,32 +305,3 @@ class Solution:
                 "the field is made of user functions, which a file cannot hold: use Solution.load(path, problem)"
             )
         return self.numerics.flow
-
-
-def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, crossed: np.ndarray) -> Certificate:
-    """The certificate of a control whose forward sweep gave `masses` and `crossed`; makes the backward sweep."""
-    total = np.einsum("r,nr...->n...", system.problem.separable.total, masses)
-    mass = total.reshape(len(total), -1).sum(axis=1)
-    border = system.mesh.near_boundary(BOUNDARY_CELLS)
-    psi = system.final_potentials
-    pairings = np.empty(system.layers + 1)
-    pairings[-1] = system.pairings(psi, masses[-1]).sum()
-    scale = np.abs(psi * masses[-1]).sum()
-    gradient = np.empty_like(control)
-    # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
-    share = np.max if system.continuity_scheme.nodal else np.sum
-    densities = masses if system.problem.separable.labels is not None else total[:, None]
-    peaks = densities.max(axis=tuple(range(2, densities.ndim)))
-    for n in range(system.layers - 1, -1, -1):
-        psi, slope = system.transport.step_with_slope(system.layer(n, control[n]), psi, system.continuity, masses[n])
-        gradient[n] = system.dt * system.problem.penalties * control[n] + slope
-        pairings[n] = system.pairings(psi, masses[n]).sum()
-    return Certificate(
-        residual=system.residual(gradient),
-        mass_drift=float(np.abs(mass - mass[0]).max()),
-        duality_drift=float(np.ptp(pairings) / max(scale, np.finfo(float).tiny)),
-        mass_crossed=float(share(np.abs(crossed @ system.problem.separable.total))),
-        mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
-        most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
-        adjoint=system.adjoint,
-    )

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import fail
+from ._validate import fail, mismatch
+from .certificate import BOUNDARY_CELLS
 from .errors import BoundaryMassWarning
 from .meshes import CartesianMesh
 from .optimality import OptimalitySystem
 from .problem import Problem
-from .solution import BOUNDARY_CELLS, Solution
+from .prolongation import prolong
+from .solution import Solution
 from .solvers import LBFGS, Shooting, Solver
 from .solvers.base import Callback
 from .version import __version__
@@ -51,8 +53,8 @@ def solve(
     transport : backward scheme; quintic splines by default.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
     solver : by default LBFGS() on an adjoint pair, Shooting(relaxation=0.5, tol=1e-8) on another.
-    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
-        0.1 everywhere by default.
+    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
+        layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
     callback : called with an `Iteration` at the end of each.
 
     Returns
@@ -79,14 +81,14 @@ def solve(
         raise fail("callback", callback, "a function of one Iteration")
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
-    start = system.control(initial.control if isinstance(initial, Solution) else initial, "initial")
+    start = starting_control(system, initial)
     outcome = chosen.solve(system, start, callback)
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     for doubt in doubts(solution):
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    touched = max(solution.certificate.mass_crossed, solution.certificate.mass_near_boundary)
+    touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
     if touched > BOUNDARY_TOLERANCE:
         warnings.warn(
             f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed "
@@ -97,10 +99,20 @@ def solve(
     return solution
 
 
+def starting_control(system: OptimalitySystem, initial: Any) -> np.ndarray:
+    """`(layers, m)` from what `solve` takes as `initial`."""
+    if not isinstance(initial, Solution):
+        return system.control(initial, "initial")
+    if initial.parameter_names != system.problem.field.parameter_names:
+        names = ", ".join(system.problem.field.parameter_names)
+        raise mismatch("initial", f"a solution with the parameters {', '.join(initial.parameter_names)}", names)
+    return prolong(initial.control, system.layers)
+
+
 def doubts(solution: Solution) -> list[str]:
     """Why the discrete optimum is no answer, where it is none."""
     out = []
-    crossed = solution.certificate.mass_crossed
+    crossed = solution.checks.mass_crossed
     if crossed > LOST_TOLERANCE:
         out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: use a larger one")
     if solution.numerics.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
@@ -145,12 +157,16 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     """What was solved and how, in words, for reports and files."""
     problem = system.problem
     penalty = np.unique(problem.penalties)
+    bounds = np.unique(np.stack([problem.lower, problem.upper], axis=1), axis=0).tolist()
+    extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
+    extra |= {"bounds": ", ".join(map(str, bounds))} if problem.bounded else {}
     return {
         "field": repr(problem.field),
         "law": type(getattr(problem.law, "law", problem.law)).__name__,
         "loss": type(problem.loss).__name__,
         "fields on the mesh": ", ".join(problem.separable.names),
         "penalty": ", ".join(f"{v:g}" for v in penalty),
+        **extra,
         "horizon": f"{problem.horizon:g}",
         "mesh": f"{' x '.join(map(str, system.mesh.shape))} cells on {system.mesh.bounds}",
         "layers": str(system.layers),

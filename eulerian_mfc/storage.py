@@ -15,19 +15,21 @@ import numpy as np
 
 from . import continuity, fields, transport
 from ._validate import mismatch
+from .certificate import Checks
 from .characteristics import Flow, LayerMap
 from .errors import FileFormatError
 from .meshes import CartesianMesh
 from .optimality import Cost, OptimalitySystem
-from .solution import Certificate, Numerics, Paths, Solution
+from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
+from .stability import Stability
 from .version import __version__
 
 if TYPE_CHECKING:
     from .problem import Problem
 
 FORMAT = "eulerian_mfc.solution"
-SCHEMA = 1
+SCHEMA = 2
 
 
 def save(solution: Solution, path: str | os.PathLike[str]) -> None:
@@ -80,8 +82,13 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "squared_loss": numerics.squared_loss,
         "converged": solution.converged,
         "message": solution.message,
-        "cost": {"terminal": solution.terminal_cost, "penalty": solution.penalty_cost},
-        "certificate": asdict(solution.certificate),
+        "cost": {
+            "terminal": solution.terminal_cost,
+            "penalty": solution.penalty_cost,
+            "running": solution.running_cost,
+        },
+        "checks": asdict(solution.checks),
+        "stability": asdict(solution.stability) if solution.analysed else None,
         "names": solution.names,
         "parameter_names": solution.parameter_names,
         "description": solution.description,
@@ -172,7 +179,10 @@ def _assemble(
         if kind not in fields.REGISTRY:
             raise FileFormatError(f"unknown field {kind!r}")
         flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
-    history = [Iteration(int(i), cost, residual, int(n), s) for i, cost, residual, n, s in arrays["history"].tolist()]
+    history = [
+        Iteration(int(i), cost, residual, int(n), int(k), s)
+        for i, cost, residual, n, k, s in arrays["history"].tolist()
+    ]
     return Solution(
         numerics=Numerics(
             mesh,
@@ -185,7 +195,8 @@ def _assemble(
         ),
         outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history),
         cost=Cost(**meta["cost"]),
-        certificate=Certificate(**meta["certificate"]),
+        checks=Checks(**meta["checks"]),
+        stability=None if meta["stability"] is None else Stability(**meta["stability"]),
         names=tuple(meta["names"]),
         total=arrays["total"],
         labels=labels,
@@ -215,6 +226,6 @@ def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.n
         if given[key] != value:
             raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
     cost, stored = system.cost(control), Cost(**meta["cost"])
-    gap = max(abs(cost.terminal - stored.terminal), abs(cost.penalty - stored.penalty))
-    if gap > 1e-8 * (abs(stored.terminal) + abs(stored.penalty)):
+    parts = [(getattr(cost, f.name), getattr(stored, f.name)) for f in fields_of(Cost)]
+    if max(abs(a - b) for a, b in parts) > 1e-8 * sum(abs(b) for _, b in parts):
         raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{stored.total:.10g}")

@@ -46,7 +46,7 @@ def test_every_case_runs_coarse(path, tmp_path):
     result = run(path, "--out", tmp_path / "out", *settings(SMALL))
     assert result.exit_code == 0, result.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
-    assert "converged to a critical point" in result.output
+    assert "Converged to a critical point" in result.output
     assert Case.load(path).title in result.output
 
 
@@ -77,7 +77,7 @@ def test_run_writes_the_solution_it_reports(tmp_path):
 def test_python_on_the_case_does_the_same(tmp_path):
     command = [sys.executable, str(ROOT / "cases" / "toy_line.py"), *settings(SMALL)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert "converged to a critical point" in done.stdout
+    assert "Converged to a critical point" in done.stdout
     assert (tmp_path / "results" / "toy_line" / "report.html").is_file()
 
 
@@ -146,7 +146,7 @@ def test_unconverged_runs_write_their_results_and_say_so(tmp_path):
     (tmp_path / "short.py").write_text(text)
     result = run(tmp_path / "short.py", "--out", tmp_path / "out")
     assert result.exit_code == NOT_CONVERGED
-    assert "not converged: the limit of 1 iterations is reached" in result.output.replace("\n", " ")
+    assert "Not converged: the limit of 1 iterations is reached" in result.output.replace("\n", " ")
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
 
 

@@ -6,7 +6,15 @@ from scipy.optimize import brentq
 
 import eulerian_mfc as emfc
 
-SOLVERS = {"lbfgs": emfc.solvers.LBFGS(), "shooting": emfc.solvers.Shooting(relaxation=0.5)}
+SOLVERS = {
+    "lbfgs": emfc.solvers.LBFGS(),
+    "shooting": emfc.solvers.Shooting(relaxation=0.5),
+    "gradient_flow": emfc.solvers.GradientFlow(),
+    "successive_approximations": emfc.solvers.SuccessiveApproximations(),
+    "newton_cg": emfc.solvers.NewtonCG(),
+    "newton_krylov": emfc.solvers.NewtonKrylov(),
+    "direct": emfc.solvers.Direct(tol=1e-8),
+}
 
 
 def test_every_registered_solver_is_tested():

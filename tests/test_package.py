@@ -18,8 +18,8 @@ from .conftest import ROOT, toy_line
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
         "CartesianMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "characteristics", "continuity", "errors", "fields", "laws", "losses", "meshes", "particles",
-        "solve", "solvers", "transport",
+        "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
+        "multistart", "particles", "solve", "solvers", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 
@@ -46,17 +46,21 @@ def test_import_is_lean():
 def test_no_room_imports_from_its_right():
     """Data flows one way: problem, mesh, schemes -> system -> solvers -> solution -> views."""
     order = [
-        {"errors", "_validate", "_weno", "integrators", "version", "quadrature"},
+        {"errors", "_validate", "_weno", "integrators", "version", "quadrature", "prolongation"},
         {"fields", "laws"},
         {"losses"},
         {"problem"},
         {"meshes", "characteristics"},
         {"transport"},
         {"continuity"},
+        {"hamiltonian", "hessian"},
         {"optimality"},
-        {"particles", "solvers"},
+        {"particles", "solvers", "stability"},
+        {"certificate"},
+        {"maximum_principle"},
         {"solution"},
         {"solving", "storage", "vtk", "plotting", "report"},
+        {"critical_points"},
         {"case", "cli"},
     ]
     rank = {name: k for k, names in enumerate(order) for name in names}

@@ -107,7 +107,7 @@ def test_save_and_load(tmp_path, toy_solution):
     loaded = emfc.Solution.load(path)
     for name in ("control", "masses", "potentials", "times", "labels"):
         assert np.array_equal(getattr(loaded, name), getattr(toy_solution, name)), name
-    for name in ("cost", "terminal_cost", "residual", "converged", "message", "history", "certificate", "names"):
+    for name in ("cost", "terminal_cost", "residual", "converged", "message", "history", "checks", "names"):
         assert getattr(loaded, name) == getattr(toy_solution, name), name
     assert np.array_equal(loaded.paths.x, toy_solution.paths.x)
     x = np.array([[-1.0], [0.4]])

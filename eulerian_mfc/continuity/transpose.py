@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ..characteristics import Flow, Layer
 from ..meshes import CartesianMesh
+from ..transport.pairing import Pairing
 from . import _kernels
 from .finite_volume import FiniteVolume, FiniteVolumeOperator
 
@@ -68,16 +68,9 @@ class FiniteVolumeTransposeOperator:
             psi = np.stack([self._back(field, layer, k, dt) for field in psi])
         return psi, slope
 
-    def pairing(
-        self, psi: np.ndarray, continuity: Any, masses: np.ndarray
-    ) -> Callable[[Layer], tuple[float, np.ndarray]]:
+    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
         """`layer -> (sum_r <psi_r, A_theta m_r>, its derivative in theta)`."""
-
-        def value_and_slope(layer: Layer) -> tuple[float, np.ndarray]:
-            before, slope = self.step_with_slope(layer, psi, continuity, masses)
-            return float(np.vdot(before, masses)), slope
-
-        return value_and_slope
+        return TransposePairing(self, psi, masses)
 
     def _padded_potential(self, field: np.ndarray) -> np.ndarray:
         """Zero beyond outflow sides (what leaves is worth nothing), wrapped around periodic ones."""
@@ -123,3 +116,14 @@ class FiniteVolumeTransposeOperator:
             p[:, axis] = faces.ravel()
             slope += field.pullback(t, layer.theta, points, field(t, layer.theta, points), p)[1]
         return slope
+
+
+class TransposePairing(Pairing):
+    """`sum_r <psi_r, A_theta m_r>` with its derivative; second derivatives by differences (there are kinks)."""
+
+    def __init__(self, operator: FiniteVolumeTransposeOperator, psi: np.ndarray, masses: np.ndarray) -> None:
+        self._operator, self._psi, self._masses = operator, psi, masses
+
+    def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
+        before, slope = self._operator.step_with_slope(layer, self._psi, None, self._masses)
+        return float(np.vdot(before, self._masses)), slope

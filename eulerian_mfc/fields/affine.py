@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class AffineField(Field):
     dim: int = 1
     matrix: bool = True
     bias: bool = True
+
+    control_linear: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
@@ -48,6 +50,29 @@ class AffineField(Field):
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
         slope = (p.T @ x).ravel()
         return p @ matrix, np.concatenate([slope, p.sum(axis=0)]) if self.bias else slope
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        out = self(t, dtheta, x)
+        return out + dx @ split_matrix_bias(theta, self.dim, self.bias)[0].T if self.matrix else out
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        px, ptheta = self.pullback(t, theta, x, value, dp)
+        if not self.matrix:
+            return px, ptheta
+        ptheta[: self.dim**2] += (p.T @ dx).ravel()
+        return px + p @ split_matrix_bias(dtheta, self.dim, self.bias)[0], ptheta
 
     def spec(self) -> dict[str, Any]:
         return {"type": "affine", **asdict(self)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class AgrachevSarychevField(Field):
     """
 
     dim: int = 2
+
+    control_linear: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
@@ -44,6 +46,29 @@ class AgrachevSarychevField(Field):
         bump = np.exp(-np.einsum("nd,nd->n", x, x))
         along = -2.0 * bump * (p @ theta[self.dim :])
         return (along * x.T).T, np.concatenate([p.sum(axis=0), bump @ p])
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        dbump = -2.0 * np.exp(-np.einsum("nd,nd->n", x, x)) * np.einsum("nd,nd->n", x, dx)
+        return self(t, dtheta, x) + (theta[self.dim :, None] * dbump).T
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        bump = np.exp(-np.einsum("nd,nd->n", x, x))
+        dbump = -2.0 * bump * np.einsum("nd,nd->n", x, dx)
+        u, du = theta[self.dim :], dtheta[self.dim :]
+        along, dalong = -2.0 * bump * (p @ u), -2.0 * (dbump * (p @ u) + bump * (dp @ u + p @ du))
+        return (dalong * x.T + along * dx.T).T, np.concatenate([dp.sum(axis=0), dbump @ p + bump @ dp])
 
     def spec(self) -> dict[str, Any]:
         return {"type": "agrachev_sarychev", **asdict(self)}

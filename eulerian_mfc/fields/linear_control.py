@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,8 @@ class LinearControlField(Field):
     fields: Sequence[VectorField]
     dim: int
     jacobians: Sequence[VectorField] | None = None
+
+    control_linear: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

@@ -14,13 +14,14 @@ from .base import Field
 
 
 class Activation(NamedTuple):
-    """A scalar function, its derivative, and a bound of its modulus.
+    """A scalar function, its first and second derivative, and a bound of its modulus.
 
-    `value(z)` may overwrite z. `slope(argument, value)` gets a function that computes z where it needs it.
+    `value(z)` may overwrite z. `slope(argument, value)` and `curvature` get a function that computes z where they need it.
     """
 
     value: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
+    curvature: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
     bound: float | None
 
 
@@ -34,13 +35,40 @@ def _swish_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.nd
     return s + value * (1.0 - s)
 
 
+def _tanh_curvature(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
+    out = _tanh_slope(argument, value)
+    out *= value
+    return np.multiply(out, -2.0, out=out)
+
+
+def _swish_curvature(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
+    z = argument()
+    s = expit(z)
+    return s * (1.0 - s) * (2.0 + z * (1.0 - 2.0 * s))
+
+
 ACTIVATIONS = {
-    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, 1.0),
-    "sigmoid": Activation(expit, lambda argument, value: value * (1.0 - value), 1.0),
-    "relu": Activation(lambda z: np.maximum(z, 0.0), lambda argument, value: (value > 0.0).astype(np.float64), None),
-    "softplus": Activation(lambda z: np.logaddexp(0.0, z), lambda argument, value: -np.expm1(-value), None),
-    "swish": Activation(lambda z: z * expit(z), _swish_slope, None),
-    "sin": Activation(np.sin, lambda argument, value: np.cos(argument()), 1.0),
+    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, _tanh_curvature, 1.0),
+    "sigmoid": Activation(
+        expit,
+        lambda argument, value: value * (1.0 - value),
+        lambda argument, value: value * (1.0 - value) * (1.0 - 2.0 * value),
+        1.0,
+    ),
+    "relu": Activation(
+        lambda z: np.maximum(z, 0.0),
+        lambda argument, value: (value > 0.0).astype(np.float64),
+        lambda argument, value: np.zeros_like(value),
+        None,
+    ),
+    "softplus": Activation(
+        lambda z: np.logaddexp(0.0, z),
+        lambda argument, value: -np.expm1(-value),
+        lambda argument, value: -np.expm1(-value) * np.exp(-value),
+        None,
+    ),
+    "swish": Activation(lambda z: z * expit(z), _swish_slope, _swish_curvature, None),
+    "sin": Activation(np.sin, lambda argument, value: np.cos(argument()), lambda argument, value: -value, 1.0),
 }
 
 
@@ -112,6 +140,40 @@ class NeuralField(Field):
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
         slope = (q @ x).ravel()
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
+
+    def _argument_tangent(self, theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
+        return self._argument(dtheta, x) + matrix @ dx.T
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        slope = ACTIVATIONS[self.activation].slope(lambda: self._argument(theta, x), value.T)
+        slope *= self._argument_tangent(theta, x, dtheta, dx)
+        return slope.T
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        activation, argument = ACTIVATIONS[self.activation], lambda: self._argument(theta, x)
+        slope = activation.slope(argument, value.T)
+        dq = activation.curvature(argument, value.T)
+        dq *= self._argument_tangent(theta, x, dtheta, dx)
+        dq *= p.T
+        dq += slope * dp.T
+        slope *= p.T
+        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
+        dmatrix, _ = split_matrix_bias(dtheta, self.dim, self.bias)
+        change = (dq @ x + slope @ dx).ravel()
+        return (matrix.T @ dq + dmatrix.T @ slope).T, np.concatenate([change, dq.sum(axis=1)]) if self.bias else change
 
     def spec(self) -> dict[str, Any]:
         return {"type": "neural", **asdict(self)}

@@ -3,9 +3,34 @@
 from .base import Iteration as Iteration
 from .base import Outcome as Outcome
 from .base import Solver as Solver
+from .direct import Direct as Direct
+from .gradient_flow import GradientFlow as GradientFlow
 from .lbfgs import LBFGS as LBFGS
+from .newton_cg import NewtonCG as NewtonCG
+from .newton_krylov import NewtonKrylov as NewtonKrylov
 from .shooting import Shooting as Shooting
+from .successive_approximations import SuccessiveApproximations as SuccessiveApproximations
 
-REGISTRY = {"lbfgs": LBFGS, "shooting": Shooting}
+REGISTRY = {
+    "lbfgs": LBFGS,
+    "shooting": Shooting,
+    "gradient_flow": GradientFlow,
+    "successive_approximations": SuccessiveApproximations,
+    "newton_cg": NewtonCG,
+    "newton_krylov": NewtonKrylov,
+    "direct": Direct,
+}
 
-__all__ = ["LBFGS", "REGISTRY", "Iteration", "Outcome", "Shooting", "Solver"]
+__all__ = [
+    "LBFGS",
+    "REGISTRY",
+    "Direct",
+    "GradientFlow",
+    "Iteration",
+    "NewtonCG",
+    "NewtonKrylov",
+    "Outcome",
+    "Shooting",
+    "Solver",
+    "SuccessiveApproximations",
+]

@@ -6,22 +6,27 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import integer, positive
+from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
 
 
 class Iteration(NamedTuple):
-    """One row of the history."""
+    """One row of the history: what an iteration ended with, and the work since the start.
+
+    `evaluations` counts costs with their gradients, `sweeps` all passes over the layers: one for a cost, two for a
+    gradient, two for an exact Hessian product and four for a differenced one.
+    """
 
     iteration: int
     cost: float
     residual: float
     evaluations: int
+    sweeps: int
     seconds: float
 
 
@@ -48,16 +53,20 @@ class Point(NamedTuple):
 
 
 class Recorder:
-    """Evaluates the system for a solver, and keeps the best point and the history."""
+    """Evaluates the system for a solver, and keeps the best point and the history.
 
-    def __init__(self, system: ControlledSystem, tol: float, callback: Callback | None) -> None:
+    `by_cost` says what the best point is: the one of least cost (where costs are exact enough to compare), or residual.
+    """
+
+    def __init__(self, system: ControlledSystem, tol: float, callback: Callback | None, by_cost: bool = True) -> None:
         self.system, self.tol, self.callback = system, tol, callback
+        self._by_cost = by_cost and system.adjoint
         self.best: Point | None = None
         self.last: Point | None = None
         self.accepted: Point | None = None
         self.history: list[Iteration] = []
         self._first_residual = 0.0
-        self.evaluations = 0
+        self.evaluations = self.sweeps = 0
         self._start = time.perf_counter()
 
     def evaluate(self, control: np.ndarray) -> Point:
@@ -70,7 +79,8 @@ class Recorder:
     def note(self, control: np.ndarray, cost: float, gradient: np.ndarray) -> Point:
         """Take in an evaluation that the solver made itself."""
         self.evaluations += 1
-        point = Point(control.copy(), cost, gradient, self.system.residual(gradient))
+        self.sweeps += 2
+        point = Point(control.copy(), cost, gradient, self.system.residual(control, gradient))
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
             raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {self.evaluations}")
         if self.last is None:
@@ -82,7 +92,7 @@ class Recorder:
 
     def _better(self, a: Point, b: Point) -> bool:
         """Lower cost; where costs agree to round-off, or do not go with the residual, the smaller residual."""
-        if not self.system.adjoint:
+        if not self._by_cost:
             return a.residual < b.residual
         slack = 1e-12 * abs(b.cost)
         return a.cost < b.cost - slack or (a.cost < b.cost + slack and a.residual < b.residual)
@@ -90,12 +100,29 @@ class Recorder:
     def record(self, point: Point) -> None:
         """End an iteration at `point`: add a row to the history and tell the callback."""
         row = Iteration(
-            len(self.history), point.cost, point.residual, self.evaluations, time.perf_counter() - self._start
+            len(self.history),
+            point.cost,
+            point.residual,
+            self.evaluations,
+            self.sweeps,
+            time.perf_counter() - self._start,
         )
         self.history.append(row)
         self.accepted = point
         if self.callback is not None:
             self.callback(row)
+
+    def hessian(self, point: Point) -> Callable[[np.ndarray], np.ndarray]:
+        """The map `v -> J'' v` at a point, each product counted."""
+        hessian = self.system.hessian(point.control)
+        self.sweeps += 2 if hessian.exact else 0
+
+        def product(direction: np.ndarray) -> np.ndarray:
+            self.sweeps += 2 if hessian.exact else 4
+            self.evaluations += 0 if hessian.exact else 2
+            return hessian.product(direction)
+
+        return product
 
     def converged(self, point: Point) -> bool:
         """Whether the optimality residual is at most `threshold`."""
@@ -129,12 +156,15 @@ class Solver(ABC):
     tol: float = 1e-9
     max_iterations: int = 500
 
+    #: whether the best of several points is the one of least cost, or of least residual
+    by_cost: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         positive("tol", self.tol)
         integer("max_iterations", self.max_iterations)
 
     def solve(self, system: ControlledSystem, initial: Any, callback: Callback | None = None) -> Outcome:
-        """Run from a control: a number, `(m,)` or `(layers, m)`.
+        """Run from a control: a number, `(m,)` or `(layers, m)`, moved into the problem's bounds.
 
         Interrupts (Ctrl-C) and non-finite values end the run with the best control so far and `converged=False`.
 
@@ -143,8 +173,8 @@ class Solver(ABC):
         NonFiniteError
             If not even the initial control can be evaluated.
         """
-        recorder = Recorder(system, self.tol, callback)
-        start = system.control(initial, "initial")
+        recorder = Recorder(system, self.tol, callback, self.by_cost)
+        start = system.problem.project(system.control(initial, "initial"))
         try:
             reason = self._run(recorder, system, start)
         except KeyboardInterrupt:
@@ -169,3 +199,27 @@ class Solver(ABC):
     @abstractmethod
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
         """Iterate; return why it stopped."""
+
+
+def need_adjoint(system: ControlledSystem, method: str) -> None:
+    """ArgumentError for a method that compares costs on a pair of schemes whose gradient is not that of the cost."""
+    if not system.adjoint:
+        raise mismatch(
+            "solver",
+            f"{method}, which needs the exact gradient of the cost, on a pair of schemes that is not adjoint",
+            "solvers.Shooting(relaxation=0.5), or an adjoint pair: the default continuity, or "
+            'FiniteVolume("upwind") with its adjoint() as transport',
+        )
+
+
+def need_layers(system: Any) -> None:
+    """ArgumentError for a layer-wise method on a system without layer-wise updates."""
+    if not hasattr(system, "layer_updates"):
+        raise mismatch("system", type(system).__name__, "an OptimalitySystem: layer-wise updates need a mesh")
+
+
+def limit_reached(count: int) -> str:
+    return f"the limit of {count} iterations is reached"
+
+
+CONVERGED = "residual below the tolerance"

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 
-from .._validate import integer, mismatch
-from .base import Point, Recorder, Solver
-from .newton import polish
+from .._validate import integer
+from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .newton_cg import newton_steps
 
+#: Newton steps at the end
+LAST_STEPS = 12
 #: residual, relative to the terms that cancel, below which cost differences are round-off and Newton steps take over
 HANDOVER = 1e-6
 
 
 @dataclass(frozen=True)
 class LBFGS(Solver):
-    """SciPy's L-BFGS-B in the penalty's metric, then truncated Newton steps for the last digits.
+    """SciPy's L-BFGS-B in the penalty's metric, within the bounds, then truncated Newton steps for the last digits.
 
     Parameters
     ----------
@@ -37,13 +39,8 @@ class LBFGS(Solver):
         integer("memory", self.memory)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
-        if not system.adjoint:
-            raise mismatch(
-                "solver",
-                "LBFGS, whose line search needs the exact gradient of the cost, on a pair of schemes that is not adjoint",
-                "solvers.Shooting(relaxation=0.5), or an adjoint pair: the default continuity, or "
-                'FiniteVolume("upwind") with its adjoint() as transport',
-            )
+        need_adjoint(system, "LBFGS")
+        problem = system.problem
         scale = np.broadcast_to(1.0 / np.sqrt(system.dt * system.problem.penalties), initial.shape)
         best: list[Point] = [recorder.evaluate(initial)]
         recorder.record(best[0])
@@ -53,11 +50,11 @@ class LBFGS(Solver):
             return point.residual <= handover * recorder.scale(point)
 
         def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-            point = recorder.evaluate(z.reshape(initial.shape) * scale)
+            point = recorder.evaluate(problem.project(z.reshape(initial.shape) * scale))
             return point.cost, (point.gradient * scale).ravel()
 
         def after(intermediate_result: Any) -> None:
-            point = recorder.evaluate(intermediate_result.x.reshape(initial.shape) * scale)
+            point = recorder.evaluate(problem.project(intermediate_result.x.reshape(initial.shape) * scale))
             best[0] = point
             recorder.record(point)
             if close(point):
@@ -71,11 +68,20 @@ class LBFGS(Solver):
                 "ftol": 0.0,
                 "gtol": 0.0,
             }
+            box = [(side / scale).ravel() for side in (problem.lower, problem.upper)]
             result = minimize(
-                objective, (initial / scale).ravel(), jac=True, method="L-BFGS-B", callback=after, options=options
+                objective,
+                (initial / scale).ravel(),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=Bounds(*box) if problem.bounded else None,
+                callback=after,
+                options=options,
             )
             if not close(best[0]) and len(recorder.history) > self.max_iterations:
-                return f"the limit of {self.max_iterations} iterations is reached"
+                return limit_reached(self.max_iterations)
             reason = f"L-BFGS-B stopped ({result.message})"
-        point, ending = polish(recorder, best[0])
+        if recorder.converged(best[0]):
+            return CONVERGED
+        point, ending = newton_steps(recorder, best[0], LAST_STEPS)
         return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"

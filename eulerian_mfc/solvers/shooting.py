@@ -7,20 +7,32 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import fail, mismatch, positive
-from .base import Recorder, Solver
+from .._validate import choice, fail, integer, positive
+from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
+from .layer import minimise_layer
+from .mixing import Anderson, AutomaticRelaxation, FixedRelaxation, Mixing
+
+#: iterations without a new smallest residual after which shooting is said not to converge
+PATIENCE = 60
+ADVICE = 'reduce the relaxation or take relaxation="auto" or anderson=3, raise the penalty, or use LBFGS'
 
 
 @dataclass(frozen=True)
 class Shooting(Solver):
-    """`theta_{k+1} = (1 - rho) theta_k + rho argmin H_n(.; m_k^n, psi_k^{n+1})` on every layer n.
+    """`theta_{k+1} = (1 - rho) theta_k + rho G(theta_k)`, `G_n = argmin H_n(.; m_k^n, psi_k^{n+1})` on every layer n.
 
     Parameters
     ----------
-    relaxation : rho in (0, 1]; 1 is the source's algorithm, which diverges for small penalties.
+    relaxation : rho in (0, 1]; 1 is the source's algorithm, which diverges for small penalties; "auto" for the best rho
+        that the estimated dominant eigenvalue of G' allows.
+    anderson : window (>= 1) of Anderson acceleration, instead of plain steps; then rho mixes the new directions in.
+    update : "discrete", the layer's own Hamiltonian; or "continuous", that of continuous time at the layer's start
+        (explicit where the field is linear in the control), whose fixed points differ by the order of the layer length.
     divergence : stop once the residual exceeds this many times its smallest value.
 
-    On an adjoint pair the fixed points are exactly the critical points of the discrete cost.
+    With the discrete update on an adjoint pair the fixed points are exactly the critical points of the discrete cost, and
+    `G' = 1 - D^-1 J''`, D the blocks of single layers: plain shooting converges if and only if its eigenvalues are
+    smaller than 1 in modulus, which fails for small penalties.
 
     References
     ----------
@@ -28,84 +40,60 @@ class Shooting(Solver):
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161, section 5.
     """
 
-    relaxation: float = 1.0
+    relaxation: float | str = 1.0
+    anderson: int | None = None
+    update: str = "discrete"
     divergence: float = 1e3
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < positive("relaxation", self.relaxation) <= 1:
-            raise fail("relaxation", self.relaxation, "a number in (0, 1]")
+        if isinstance(self.relaxation, str):
+            choice("relaxation", self.relaxation, ("auto",))
+            if self.anderson is not None:
+                raise fail("relaxation", self.relaxation, "a number in (0, 1] beside Anderson acceleration")
+        elif not 0 < positive("relaxation", self.relaxation) <= 1:
+            raise fail("relaxation", self.relaxation, 'a number in (0, 1], or "auto"')
+        if self.anderson is not None:
+            integer("anderson", self.anderson)
+        choice("update", self.update, ("discrete", "continuous"))
         if positive("divergence", self.divergence) <= 1:
             raise fail("divergence", self.divergence, "a number > 1")
 
+    def _mixing(self) -> Mixing:
+        if isinstance(self.relaxation, str):
+            return AutomaticRelaxation()
+        if self.anderson is not None:
+            return Anderson(self.anderson, self.relaxation)
+        return FixedRelaxation(self.relaxation)
+
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
-        if not hasattr(system, "layer_updates"):
-            raise mismatch("system", type(system).__name__, "an OptimalitySystem: layer-wise updates need a mesh")
+        need_layers(system)
+        mixing, problem = self._mixing(), system.problem
+        metric = np.sqrt(problem.penalties)
         theta = initial.copy()
-        smallest = np.inf
-        change: np.ndarray | None = None
-        factor = np.nan
+        smallest, since = np.inf, 0
         for _ in range(self.max_iterations):
-            cost, gradient, hamiltonians = system.layer_updates(theta)
+            cost, gradient, hamiltonians = system.layer_updates(theta, self.update)
             point = recorder.note(theta, cost, gradient)
             recorder.record(point)
             if recorder.converged(point):
-                return "residual below the tolerance"
+                return CONVERGED
+            since = 0 if point.residual < smallest else since + 1
             smallest = min(smallest, point.residual)
             if point.residual > self.divergence * smallest:
-                return f"shooting diverges ({self._diagnosis(factor)})"
-            updated = np.stack([minimise_layer(h, row) for h, row in zip(hamiltonians, theta, strict=True)])
-            previous, change = change, updated - theta
-            if previous is not None:
-                factor = float(np.linalg.norm(change) / np.linalg.norm(previous))
-            theta = theta + self.relaxation * change
-        return f"the limit of {self.max_iterations} iterations is reached ({self._diagnosis(factor)})"
+                return f"shooting diverges ({self._estimate(mixing)}; {ADVICE})"
+            if since >= PATIENCE:
+                way = "alternates between two controls" if mixing.eigenvalue < -0.99 else "wanders"
+                return f"shooting diverges: it {way} (no smaller residual for {PATIENCE} iterations; {ADVICE})"
+            updated = [
+                minimise_layer(h, row, problem.lower, problem.upper) for h, row in zip(hamiltonians, theta, strict=True)
+            ]
+            change = (np.stack(updated) - theta) * metric
+            theta = problem.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
+        return f"{limit_reached(self.max_iterations)} ({self._estimate(mixing)}; {ADVICE})"
 
-    def _diagnosis(self, factor: float) -> str:
+    @staticmethod
+    def _estimate(mixing: Mixing) -> str:
         return (
-            f"the last update changed by a factor {factor:.3g}; relaxation {self.relaxation:g}: "
-            "reduce it, raise the penalty, or use LBFGS"
+            f"relaxation {mixing.relaxation:.3g}, dominant eigenvalue of the undamped map about {mixing.eigenvalue:.3g}"
         )
-
-
-def minimise_layer(hamiltonian: Any, theta: np.ndarray, reduction: float = 1e-3, max_steps: int = 30) -> np.ndarray:
-    """A minimiser of one layer's Hamiltonian from `theta` `(m,)`: Newton with a guarded Hessian and backtracking.
-
-    Stops once the derivative is `reduction` times the first, which leaves the fixed points of shooting as they are.
-    The Hessian is a central difference of the exact derivative, its eigenvalues replaced by their moduli; it is kept
-    from step to step while it serves.
-    """
-    value, slope = hamiltonian(theta)
-    goal = reduction * np.abs(slope).max()
-    inverse: np.ndarray | None = None
-    for _ in range(max_steps):
-        size = np.abs(slope).max()
-        if size <= goal:
-            break
-        if inverse is None:
-            inverse = _guarded_inverse(hamiltonian, theta)
-        step = -inverse @ slope
-        decrease = float(slope @ step)
-        for _ in range(40):
-            new_value, new_slope = hamiltonian(theta + step)
-            # Near the minimum values are round-off: a smaller derivative is then the better witness.
-            if new_value <= value + 1e-4 * decrease or np.abs(new_slope).max() < 0.5 * size:
-                break
-            step, decrease = 0.5 * step, 0.5 * decrease
-        else:
-            break
-        theta, value, slope = theta + step, new_value, new_slope
-        if np.abs(slope).max() > 0.1 * size:
-            inverse = None
-    return theta
-
-
-def _guarded_inverse(hamiltonian: Any, theta: np.ndarray) -> np.ndarray:
-    step = 1e-5 * (1 + np.abs(theta).max())
-    rows = [
-        (hamiltonian(theta + step * e)[1] - hamiltonian(theta - step * e)[1]) / (2 * step) for e in np.eye(len(theta))
-    ]
-    hessian = np.stack(rows)
-    eigenvalues, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
-    moduli = np.abs(eigenvalues)
-    return vectors / np.maximum(moduli, 1e-8 * moduli.max()) @ vectors.T

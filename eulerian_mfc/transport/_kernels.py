@@ -161,6 +161,173 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
     return bad
 
 
+@njit(cache=True, fastmath=FAST, inline="always")
+def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslopes, size, clamp):
+    """`_weights` with the derivatives of values and slopes as the coordinate moves by `ds`; return where they start."""
+    degree = len(size) - 1
+    if degree == 0:
+        weights[0] = 1.0
+        dweights[0] = 0.0
+        return 0
+    inside = _clamp(s, count)
+    interval = min(int(inside), count - 2)
+    start = max(0, min(interval - (degree - 1) // 2, count - degree - 1))
+    if not clamp:
+        inside = s
+    u = inside - start - 0.5 * degree
+    moves = ds if abs(inside - s) <= SLACK else 0.0
+    pieces = table[kind[interval]]
+    for j in range(len(size)):
+        value = pieces[degree, j]
+        slope = 0.0
+        half_curvature = 0.0
+        for power in range(degree - 1, -1, -1):
+            half_curvature = half_curvature * u + slope
+            slope = slope * u + value
+            value = value * u + pieces[power, j]
+        weights[j] = value
+        slopes[j] = slope if abs(inside - s) <= SLACK else 0.0
+        dweights[j] = slope * moves
+        dslopes[j] = 2.0 * half_curvature * moves
+    return start
+
+
+@njit(cache=True, fastmath=FAST)
+def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables, kinds, sizes, clamp, out):
+    """The derivative of `scatter` as feet `(d, n)` and masses `(R, n)` move by their tangents."""
+    dim, points = feet.shape
+    fields, n0, n1, n2 = out.shape
+    size0, size1, size2 = sizes
+    w0, d0, a0, b0 = np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0))
+    w1, d1, a1, b1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
+    w2, d2, a2, b2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
+    for p in range(points):
+        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
+        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
+        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
+        e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
+        e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
+        i0 = _moving_weights(s0, e0, n0, tables[0], kinds[0], w0, d0, a0, b0, size0, clamp)
+        i1 = _moving_weights(s1, e1, n1, tables[1], kinds[1], w1, d1, a1, b1, size1, clamp)
+        i2 = _moving_weights(s2, e2, n2, tables[2], kinds[2], w2, d2, a2, b2, size2, clamp)
+        for r in range(fields):
+            mass = masses[r, p]
+            dmass = dmasses[r, p]
+            for j0 in range(len(size0)):
+                for j1 in range(len(size1)):
+                    share = mass * w0[j0] * w1[j1]
+                    moved = dmass * w0[j0] * w1[j1] + mass * (a0[j0] * w1[j1] + w0[j0] * a1[j1])
+                    row = out[r, i0 + j0, i1 + j1, i2:]
+                    for j2 in range(len(size2)):
+                        row[j2] += moved * w2[j2] + share * a2[j2]
+
+
+@njit(cache=True, fastmath=FAST)
+def gather_tangent(
+    feet,
+    dfeet,
+    masses,
+    dmasses,
+    coefficients,
+    dcoefficients,
+    origin,
+    inverse_widths,
+    tables,
+    kinds,
+    sizes,
+    clamp,
+    dvalues,
+    pull,
+    dpull,
+):
+    """`gather`'s `pull`, and the derivatives of its values and pull as feet, masses and coefficients move."""
+    dim, points = feet.shape
+    fields, n0, n1, n2 = coefficients.shape
+    size0, size1, size2 = sizes
+    w0, d0, tw0, td0 = np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0))
+    w1, d1, tw1, td1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
+    w2, d2, tw2, td2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
+    for p in range(points):
+        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
+        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
+        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
+        e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
+        e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
+        i0 = _moving_weights(s0, e0, n0, tables[0], kinds[0], w0, d0, tw0, td0, size0, clamp)
+        i1 = _moving_weights(s1, e1, n1, tables[1], kinds[1], w1, d1, tw1, td1, size1, clamp)
+        i2 = _moving_weights(s2, e2, n2, tables[2], kinds[2], w2, d2, tw2, td2, size2, clamp)
+        g0 = 0.0
+        g1 = 0.0
+        g2 = 0.0
+        t0 = 0.0
+        t1 = 0.0
+        t2 = 0.0
+        for r in range(fields):
+            v0 = 0.0
+            v1 = 0.0
+            v2 = 0.0
+            tv = 0.0
+            tv0 = 0.0
+            tv1 = 0.0
+            tv2 = 0.0
+            for j0 in range(len(size0)):
+                a = 0.0
+                a1 = 0.0
+                a2 = 0.0
+                ta = 0.0
+                ta1 = 0.0
+                ta2 = 0.0
+                for j1 in range(len(size1)):
+                    b = 0.0
+                    b2 = 0.0
+                    tb = 0.0
+                    tb2 = 0.0
+                    row = coefficients[r, i0 + j0, i1 + j1, i2:]
+                    drow = dcoefficients[r, i0 + j0, i1 + j1, i2:]
+                    for j2 in range(len(size2)):
+                        c = row[j2]
+                        dc = drow[j2]
+                        b += w2[j2] * c
+                        b2 += d2[j2] * c
+                        tb += tw2[j2] * c + w2[j2] * dc
+                        tb2 += td2[j2] * c + d2[j2] * dc
+                    a += w1[j1] * b
+                    a2 += w1[j1] * b2
+                    ta += tw1[j1] * b + w1[j1] * tb
+                    ta2 += tw1[j1] * b2 + w1[j1] * tb2
+                    if len(size1) > 1:
+                        a1 += d1[j1] * b
+                        ta1 += td1[j1] * b + d1[j1] * tb
+                v2 += w0[j0] * a2
+                tv += tw0[j0] * a + w0[j0] * ta
+                tv2 += tw0[j0] * a2 + w0[j0] * ta2
+                if len(size1) > 1:
+                    v1 += w0[j0] * a1
+                    tv1 += tw0[j0] * a1 + w0[j0] * ta1
+                if len(size0) > 1:
+                    v0 += d0[j0] * a
+                    tv0 += td0[j0] * a + d0[j0] * ta
+            dvalues[r, p] = tv
+            mass = masses[r, p]
+            dmass = dmasses[r, p]
+            g0 += mass * v0
+            g1 += mass * v1
+            g2 += mass * v2
+            t0 += dmass * v0 + mass * tv0
+            t1 += dmass * v1 + mass * tv1
+            t2 += dmass * v2 + mass * tv2
+        pull[dim - 1, p] = g2 * inverse_widths[dim - 1]
+        dpull[dim - 1, p] = t2 * inverse_widths[dim - 1]
+        if dim > 1:
+            pull[dim - 2, p] = g1 * inverse_widths[dim - 2]
+            dpull[dim - 2, p] = t1 * inverse_widths[dim - 2]
+        if dim > 2:
+            pull[dim - 3, p] = g0 * inverse_widths[dim - 3]
+            dpull[dim - 3, p] = t0 * inverse_widths[dim - 3]
+
+
 @njit(cache=True)
 def _bends_one_way(row, first, stride, count):
     """Whether second differences at both ends of an interval have one sign and one size: a smooth extremum, or none."""

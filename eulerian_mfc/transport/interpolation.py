@@ -244,6 +244,33 @@ class Interpolation:
         _check_finite(_kernels.gather(*arguments, *self._basis, values, pull), feet)
         return values, pull.T
 
+    def scatter_tangent(
+        self, feet: np.ndarray, dfeet: np.ndarray, masses: np.ndarray, dmasses: np.ndarray, deposits: np.ndarray
+    ) -> None:
+        """Add to `deposits` the derivative of `scatter` as feet `(n, d)` and masses `(R, n)` move by their tangents."""
+        rows, drows = self._rows(feet), np.ascontiguousarray(dfeet.T)
+        weights, dweights = np.ascontiguousarray(masses), np.ascontiguousarray(dmasses)
+        arguments = rows, drows, weights, dweights, self._origin, self._inverse_widths
+        _kernels.scatter_tangent(*arguments, *self._basis, deposits)
+
+    def gather_tangent(
+        self,
+        feet: np.ndarray,
+        dfeet: np.ndarray,
+        masses: np.ndarray,
+        dmasses: np.ndarray,
+        coefficients: np.ndarray,
+        dcoefficients: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`gather`'s second result `(n, d)`, and the derivatives of both, `(R, n)` and `(n, d)`, as all arguments move."""
+        rows, drows = self._rows(feet), np.ascontiguousarray(dfeet.T)
+        weights, dweights = np.ascontiguousarray(masses), np.ascontiguousarray(dmasses)
+        dvalues = np.empty((len(coefficients), len(feet)))
+        pull, dpull = np.empty(rows.shape), np.empty(rows.shape)
+        arguments = rows, drows, weights, dweights, coefficients, dcoefficients, self._origin, self._inverse_widths
+        _kernels.gather_tangent(*arguments, *self._basis, dvalues, pull, dpull)
+        return pull.T, dvalues, dpull.T
+
     def bounded(self, feet: np.ndarray, nodal: np.ndarray) -> np.ndarray:
         """Values `(R, n)` at `(n, d)` feet, each moved between the nodal values about it.
 

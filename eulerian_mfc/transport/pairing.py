@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -13,33 +13,67 @@ from .interpolation import Interpolation
 #: points a block: the stages of a block and its kernels' work fit in the second-level cache
 BLOCK = 8192
 
-Pairing = Callable[[Layer], tuple[float, np.ndarray]]
+
+class Pairing(ABC):
+    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative in theta `(m,)`)`, psi and m given."""
+
+    @abstractmethod
+    def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
+        """The value and its derivative at the layer's theta."""
+
+    def hessian(self, layer: Layer) -> np.ndarray:
+        """`(m, m)` second derivatives in theta; here central differences of the derivative."""
+        theta = layer.theta
+        step = 1e-5 * (1 + np.abs(theta).max())
+        rows = [
+            (self(layer._replace(theta=theta + step * e))[1] - self(layer._replace(theta=theta - step * e))[1])
+            for e in np.eye(len(theta))
+        ]
+        matrix = np.stack(rows) / (2 * step)
+        return (matrix + matrix.T) / 2
 
 
-def point_pairing(
-    flow: Flow, interpolation: Interpolation, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
-) -> Pairing:
-    """`layer -> (sum_rj w_rj (I psi_r)(Phi_theta(x_j)), its derivative in theta)`; points `(n, d)`, weights `(R, n)`."""
-    coefficients = interpolation.coefficients(psi)
+class PointPairing(Pairing):
+    """`sum_rj w_rj (I psi_r)(Phi_theta(x_j))`, its first and second derivatives exact; points `(n, d)`, weights `(R, n)`."""
 
-    def value_and_slope(layer: Layer) -> tuple[float, np.ndarray]:
+    def __init__(
+        self, flow: Flow, interpolation: Interpolation, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
+    ) -> None:
+        self._flow, self._interpolation, self._points, self._weights = flow, interpolation, points, weights
+        self._coefficients = interpolation.coefficients(psi)
+
+    def _blocks(self) -> list[slice]:
+        return [slice(start, start + BLOCK) for start in range(0, len(self._points), BLOCK)]
+
+    def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
         value, slope = 0.0, np.zeros_like(layer.theta)
-        for start in range(0, len(points), BLOCK):
-            block = slice(start, start + BLOCK)
-            feet, stages = flow.with_stages(layer, points[block])
-            values, pull = interpolation.gather(feet, coefficients, weights[:, block])
-            value += float(np.vdot(values, weights[:, block]))
-            slope += flow.pullback(layer, stages, pull)[1]
+        for block in self._blocks():
+            feet, stages = self._flow.with_stages(layer, self._points[block])
+            values, pull = self._interpolation.gather(feet, self._coefficients, self._weights[:, block])
+            value += float(np.vdot(values, self._weights[:, block]))
+            slope += self._flow.pullback(layer, stages, pull)[1]
         return value, slope
 
-    return value_and_slope
+    def hessian(self, layer: Layer) -> np.ndarray:
+        matrix = np.zeros((len(layer.theta), len(layer.theta)))
+        nothing = np.zeros_like(self._coefficients)
+        for block in self._blocks():
+            feet, stages = self._flow.with_stages(layer, self._points[block])
+            weights = self._weights[:, block]
+            for i, e in enumerate(np.eye(len(layer.theta))):
+                dfeet, dstages = self._flow.tangent(layer, stages, e)
+                pull, _, dpull = self._interpolation.gather_tangent(
+                    feet, dfeet, weights, np.zeros_like(weights), self._coefficients, nothing
+                )
+                matrix[i] += self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull)
+        return (matrix + matrix.T) / 2
 
 
 def measured_pairing(
     flow: Flow, interpolation: Interpolation, psi: np.ndarray, continuity: Any, masses: np.ndarray
-) -> Pairing:
-    """`point_pairing` with the masses of a continuity operator, as points and weights."""
+) -> PointPairing:
+    """`PointPairing` with the masses of a continuity operator, as points and weights."""
     points, weights = continuity.measure(masses)
     # Points whose weights all lie below round-off cost as much as the others: leave them out.
     carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
-    return point_pairing(flow, interpolation, psi, np.asfortranarray(points[carries]), weights[:, carries])
+    return PointPairing(flow, interpolation, psi, np.asfortranarray(points[carries]), weights[:, carries])

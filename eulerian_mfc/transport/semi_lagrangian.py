@@ -145,6 +145,44 @@ class SemiLagrangianOperator:
             self.interpolation.scatter(self.flow(layer, x), rows[:, block], deposits, clamped)
         return self.interpolation.nodal_masses(deposits), clamped
 
+    def adjoint_step_tangent(
+        self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
+    ) -> np.ndarray:
+        """The derivative of `adjoint_step`'s masses as theta moves by `dtheta` `(m,)` and the masses by `dmasses`."""
+        rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
+        deposits = self.interpolation.deposits(len(masses))
+        for block, x in self.blocks:
+            feet, stages = self.flow.with_stages(layer, x)
+            dfeet, _ = self.flow.tangent(layer, stages, dtheta)
+            self.interpolation.scatter_tangent(feet, dfeet, rows[:, block], drows[:, block], deposits)
+        return self.interpolation.nodal_masses(deposits)
+
+    def step_with_slope_tangent(
+        self,
+        layer: Layer,
+        dtheta: np.ndarray,
+        coefficients: np.ndarray,
+        dpsi: np.ndarray,
+        masses: np.ndarray,
+        dmasses: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The derivative of `step_with_slope` (masses at the nodes) as theta, psi and the masses move.
+
+        `coefficients` are the interpolation's, of the potentials at the layer's end.
+        """
+        dcoefficients = self.interpolation.coefficients(dpsi)
+        rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
+        out = np.empty((len(dpsi), self.mesh.size))
+        change = np.zeros_like(layer.theta)
+        for block, x in self.blocks:
+            feet, stages = self.flow.with_stages(layer, x)
+            dfeet, dstages = self.flow.tangent(layer, stages, dtheta)
+            pull, out[:, block], dpull = self.interpolation.gather_tangent(
+                feet, dfeet, rows[:, block], drows[:, block], coefficients, dcoefficients
+            )
+            change += self.flow.pullback_tangent(layer, stages, pull, dtheta, dstages, dpull)
+        return out.reshape(dpsi.shape), change
+
     def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Nodal masses `m_j = sum_q w_q L_j(x_q)`, L_j the cardinal functions; points `(N, d)`, weights `(R, N)`."""
         deposits = self.interpolation.deposits(len(weights))

@@ -1,0 +1,180 @@
+"""The certificate of a control: what was checked of it, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .hamiltonian import ContinuousHamiltonian
+from .optimality import OptimalitySystem
+from .stability import Stability
+
+#: cells from the boundary within which mass counts as near it
+BOUNDARY_CELLS = 3
+
+MEANINGS = {
+    "residual": "optimality residual",
+    "mass_drift": "largest change of the total mass",
+    "duality_drift": "largest relative change of sum <psi, m>",
+    "mass_crossed": "share of mass whose characteristics left the box",
+    "mass_near_boundary": f"largest share of mass within {BOUNDARY_CELLS} cells of the boundary",
+    "most_negative": "most negative cell of the density, relative to the largest",
+    "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
+    "adjoint": "the schemes are each other's transpose",
+    "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
+    "index": "number of its negative eigenvalues",
+    "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
+    "exact": "Hessian products are exact",
+}
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What both sweeps at a control show.
+
+    Attributes
+    ----------
+    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds).
+    mass_drift : largest change of the total mass over time.
+    duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
+        the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
+    mass_crossed : share of the mass whose characteristics left the box.
+    mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
+    most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
+        time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
+    hamiltonian_drift : largest change over time of `int <grad psi, F> + L dmu + lambda/2 |theta|^2`, which is constant at
+        an optimum (up to the order of the layers), relative to the sum of the moduli of its parts; None for a field that
+        depends on time, or a transport scheme without gradients between the nodes.
+    adjoint : whether the two schemes are each other's transpose.
+    """
+
+    residual: float
+    mass_drift: float
+    duality_drift: float
+    mass_crossed: float
+    mass_near_boundary: float
+    most_negative: float
+    hamiltonian_drift: float | None
+    adjoint: bool
+
+
+@dataclass(frozen=True)
+class Certificate(Stability, Checks):
+    """Checks of both sweeps (see `Checks`) and second-order facts (see `Stability`) of a solution."""
+
+    @classmethod
+    def of(cls, checks: Checks, stability: Stability) -> Certificate:
+        return cls(**asdict(checks), **asdict(stability))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name, value, meaning) for tables."""
+        return [(k, _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
+
+    def sentences(self, converged: bool) -> list[str]:
+        """The verdict in words."""
+        reduced = f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, the penalty's own being 1"
+        if not np.isfinite(self.hessian_smallest):
+            reduced = "every entry of the control is held by a bound"
+        out = [
+            f"The control is a {self.kind} of the discrete cost ({reduced})."
+            if converged
+            else f"Not a critical point: the optimality residual is {self.residual:.2e}. The Hessian there has "
+            f"{self.index or 'no'} negative eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
+        ]
+        g = self.shooting_eigenvalue
+        best = 2.0 / (2.0 - g) if g < 0 else 1.0
+        if abs(g) < 1:
+            out.append(f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}.")
+        elif g < 0:
+            out.append(
+                f"Undamped shooting diverges nearby: its dominant eigenvalue is {g:.3f}; relaxation {best:.2g} converges."
+            )
+        else:
+            out.append(f"Shooting diverges nearby for every relaxation: its dominant eigenvalue is {g:.3f}.")
+        pair = (
+            "The schemes are each other's transpose: mass and duality hold to "
+            f"{self.mass_drift:.0e} and {self.duality_drift:.0e}."
+            if self.adjoint
+            else "The schemes are not each other's transpose: the duality drift of "
+            f"{self.duality_drift:.1e} estimates their error."
+        )
+        out.append(pair)
+        if self.hamiltonian_drift is not None:
+            out.append(f"The Hamiltonian changes by {self.hamiltonian_drift:.1e} (relative) over time.")
+        touched = max(self.mass_crossed, self.mass_near_boundary)
+        out.append(
+            f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it."
+        )
+        return out
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, bool | int) else f"{value:.3e}"
+
+
+def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, crossed: np.ndarray) -> Checks:
+    """The checks of a control whose forward sweep gave `masses` and `crossed`; makes the backward sweep."""
+    total = np.einsum("r,nr...->n...", system.problem.separable.total, masses)
+    mass = total.reshape(len(total), -1).sum(axis=1)
+    border = system.mesh.near_boundary(BOUNDARY_CELLS)
+    psi = system.final_potentials
+    pairings = np.empty(system.layers + 1)
+    pairings[-1] = system.pairings(psi, masses[-1]).sum()
+    scale = np.abs(psi * masses[-1]).sum()
+    gradient = np.empty_like(control)
+    # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
+    share = np.max if system.continuity_scheme.nodal else np.sum
+    densities = masses if system.problem.separable.labels is not None else total[:, None]
+    peaks = densities.max(axis=tuple(range(2, densities.ndim)))
+    halves = np.array([system.running_half(m) for m in masses])
+    hamiltonians = Energies(system)
+    for n in range(system.layers - 1, -1, -1):
+        psi, gradient[n] = system.step_back_with_slope(n, control[n], psi, masses[n])
+        pairings[n] = system.pairings(psi, masses[n]).sum()
+        hamiltonians.add(n, control[n], masses[n], psi, halves[n])
+    spent = np.concatenate([[0.0], np.cumsum(halves[:-1] + halves[1:])])
+    return Checks(
+        residual=system.residual(control, gradient),
+        mass_drift=float(np.abs(mass - mass[0]).max()),
+        duality_drift=float(np.ptp(pairings + spent) / max(scale, np.finfo(float).tiny)),
+        mass_crossed=float(share(np.abs(crossed @ system.problem.separable.total))),
+        mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
+        most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
+        hamiltonian_drift=hamiltonians.drift(),
+        adjoint=system.adjoint,
+    )
+
+
+class Energies:
+    """`h_n = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at the start of every layer.
+
+    For an autonomous field h is constant within a layer, and from layer to layer at an optimum, up to the layers' order.
+    """
+
+    def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
+        self._system = system
+        known = (always or system.problem.field.autonomous) and hasattr(system.transport, "interpolation")
+        self._parts: list[tuple[float, float, float]] | None = [] if known else None
+
+    def add(self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float) -> None:
+        """The potentials and masses at the start of layer n."""
+        if self._parts is not None:
+            system = self._system
+            transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
+            penalty = 0.5 * float(system.problem.penalties @ theta**2)
+            self._parts.append((transported, penalty, 2 * running_half / system.dt))
+
+    def values(self) -> np.ndarray | None:
+        """`(layers,)`, in the order in which they were added."""
+        return None if self._parts is None else np.array(self._parts).reshape(-1, 3).sum(axis=1)
+
+    def drift(self) -> float | None:
+        """The largest change, relative to the moduli of the parts."""
+        if self._parts is None:
+            return None
+        parts = np.array(self._parts).reshape(-1, 3)
+        return float(np.ptp(parts.sum(axis=1)) / max(np.abs(parts).sum(axis=1).max(), np.finfo(float).tiny))

@@ -1,0 +1,200 @@
+"""Several critical points of one problem: continuation in the penalty, and many starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._validate import array, fail, integer
+from .meshes import CartesianMesh
+from .optimality import OptimalitySystem
+from .problem import Problem
+from .solution import Solution
+from .solvers import LBFGS, Solver
+from .solving import describe, doubts, solve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: controls that differ by less than this share of their size are one critical point
+SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class CriticalPoint:
+    """A solution, what led to it (one name a start), and the label under which tables and figures show it."""
+
+    solution: Solution
+    starts: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True)
+class CriticalPoints:
+    """Critical points found, in the order of the penalties (`continuation`) or of their costs (`multistart`).
+
+    Attributes
+    ----------
+    points : the points.
+    failed : (start, message) of the runs that did not converge.
+    """
+
+    points: tuple[CriticalPoint, ...]
+    failed: tuple[tuple[str, str], ...] = ()
+
+    def __iter__(self) -> Iterator[Solution]:
+        return (point.solution for point in self.points)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, k: int) -> Solution:
+        return self.points[k].solution
+
+    def rows(self) -> list[tuple[str, str, str, str, str, str, str]]:
+        """(label, starts, cost, residual, kind, smallest Hessian eigenvalue, shooting eigenvalue), one a point."""
+        out = []
+        for point in self.points:
+            c = point.solution.certificate
+            kind = c.kind if point.solution.converged else "not converged"
+            numbers = f"{point.solution.cost:.8f}", f"{point.solution.residual:.1e}"
+            eigenvalues = f"{c.hessian_smallest:.3f}", f"{c.shooting_eigenvalue:.3f}"
+            out.append((point.label, str(len(point.starts)), *numbers, kind, *eigenvalues))
+        return out
+
+    def table(self) -> str:
+        """A table for the terminal, in Markdown; makes every point's certificate."""
+        head = ("point", "runs", "cost", "residual", "kind", "smallest eigenvalue", "shooting eigenvalue")
+        lines = ["| " + " | ".join(row) + " |" for row in (head, *self.rows())]
+        lines.insert(1, "|" + "---|" * len(head))
+        if self.failed:
+            lines.append(f"\n{len(self.failed)} runs did not converge, the first: {': '.join(self.failed[0])}")
+        return "\n".join(lines)
+
+    def plot(self, limit: int = 9) -> Figure:
+        """The controls of the first `limit` points side by side."""
+        from .plotting import controls
+
+        return controls([(f"{p.label}: J = {p.solution.cost:.5f}", p.solution) for p in self.points[:limit]])
+
+
+def continuation(
+    problem: Problem, mesh: CartesianMesh, layers: int, *, penalties: Sequence[Any], initial: Any = 0.1, **options: Any
+) -> CriticalPoints:
+    """Solve for every penalty in turn, each from the control of the one before.
+
+    Parameters
+    ----------
+    problem : its own penalty is not used.
+    mesh, layers : as for `solve`.
+    penalties : positive numbers, or rows `(m,)`; usually from large to small.
+    initial : the first control, as for `solve`.
+    options : of `solve`: schemes, layer_map, solver.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no penalties, or one is not positive.
+    """
+    values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) else None
+    if not values:
+        raise fail("penalties", penalties, "a list of positive numbers")
+    for value in values:
+        if not (array("penalties", value, ndim=(0, 1)) > 0).all():
+            raise fail("penalties", penalties, "positive numbers only")
+    points = []
+    for value in values:
+        solution = solve(replace(problem, penalty=value), mesh, layers, initial=initial, **options)
+        label = f"lambda = {value:g}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
+        points.append(CriticalPoint(solution, (label,), label))
+        initial = solution
+    return CriticalPoints(tuple(points))
+
+
+def multistart(
+    problem: Problem,
+    mesh: CartesianMesh,
+    layers: int,
+    *,
+    starts: Any = 30,
+    seed: int = 0,
+    solver: Solver | None = None,
+    callback: Callable[[int, int, float], Any] | None = None,
+    **schemes: Any,
+) -> CriticalPoints:
+    """Solve from many controls; the distinct critical points, cheapest first.
+
+    Parameters
+    ----------
+    problem, mesh, layers : as for `solve`.
+    starts : a number of random controls (see `random_controls`), or a list of controls, each as `initial` of `solve`.
+    seed : of the random controls.
+    solver : LBFGS() by default, which finds minima; NewtonKrylov(first_step=numpy.inf) finds saddles too.
+    callback : called after each run with (runs done, runs in all, cost found).
+    schemes : `continuity`, `transport`, `layer_map`, as for `solve`.
+
+    A critical point counts as found before if its control differs by less than 1e-4 of its size.
+    """
+    chosen = LBFGS() if solver is None else solver
+    if not isinstance(chosen, Solver):
+        raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
+    system = OptimalitySystem(problem, mesh, layers, **schemes)
+    if isinstance(starts, int | np.integer):
+        named = [(f"random {k}", c) for k, c in enumerate(random_controls(system, integer("starts", starts), seed))]
+    elif isinstance(starts, Sequence | np.ndarray) and len(starts):
+        named = [(f"start {k}", system.control(c, "starts")) for k, c in enumerate(starts)]
+    else:
+        raise fail("starts", starts, "a number of random starts, or a non-empty list of controls")
+    found: list[tuple[Any, list[str]]] = []
+    failed = []
+    for k, (name, control) in enumerate(named):
+        outcome = chosen.solve(system, control)
+        if outcome.converged:
+            size = SAME * (1e-3 + np.abs(outcome.control).max())
+            known = [names for o, names in found if np.abs(o.control - outcome.control).max() <= size]
+            if known:
+                known[0].append(name)
+            else:
+                found.append((outcome, [name]))
+        else:
+            failed.append((name, outcome.message))
+        if callback is not None:
+            callback(k + 1, len(named), outcome.history[-1].cost)
+    points = []
+    for outcome, names in found:
+        solution = Solution.from_outcome(system, outcome, describe(system, chosen))
+        for doubt in doubts(solution):
+            solution.converged, solution.message = False, f"not converged: {doubt}; {outcome.message}"
+        points.append((solution, tuple(names)))
+    points.sort(key=lambda pair: pair[0].cost)
+    return CriticalPoints(
+        tuple(CriticalPoint(s, names, f"point {k + 1}") for k, (s, names) in enumerate(points)), tuple(failed)
+    )
+
+
+def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list[np.ndarray]:
+    """Random controls `(layers, m)`: every second independent from layer to layer, the others constant or smooth in time.
+
+    A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
+    the infimum taken for zero.
+    """
+    problem, layers = system.problem, system.layers
+    rng = np.random.default_rng(integer("seed", seed, minimum=0))
+    available = max(abs(system.cost(np.zeros((layers, problem.parameters))).total), 1e-3)
+    bounds = 2.0 * np.sqrt(2.0 * available / (problem.penalties * problem.horizon))
+    middles = (np.arange(layers) + 0.5) / layers
+    modes = np.cos(np.pi * np.outer(middles, np.arange(5))) / (1.0 + np.arange(5))
+    out = []
+    for k in range(count):
+        if k % 2:
+            shape = rng.normal(size=(layers, problem.parameters))
+        elif k % 4:
+            shape = modes @ rng.normal(size=(5, problem.parameters))
+        else:
+            shape = np.repeat(rng.normal(size=(1, problem.parameters)), layers, axis=0)
+        shape *= np.sqrt(layers * problem.parameters) / np.linalg.norm(shape)
+        out.append(problem.project(rng.uniform() * bounds * shape))
+    return out

@@ -1,0 +1,94 @@
+"""The direct method: the discrete cost as a nonlinear programme, by SciPy's optimisers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import choice
+from .base import CONVERGED, Recorder, Solver, limit_reached, need_adjoint
+
+METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
+
+
+@dataclass(frozen=True)
+class Direct(Solver):
+    """Discretise, then optimise: `min J(theta)` over `low <= theta <= high` by `scipy.optimize.minimize`.
+
+    The optimality system serves as a check only: the answer can be compared with the indirect methods'.
+
+    SciPy's line searches and trust regions compare costs, whose round-off leaves residuals near 1e-8: hence the laxer `tol`.
+
+    Parameters
+    ----------
+    method : "trust-constr" (with Hessian products; interior point under bounds), "L-BFGS-B" or "SLSQP".
+
+    References
+    ----------
+    R. H. Byrd, M. E. Hribar, J. Nocedal, An interior point algorithm for large-scale nonlinear programming, SIAM J.
+    Optim. 9 (1999), 877-900, doi:10.1137/S1052623497325107.
+    """
+
+    tol: float = 1e-6
+    method: str = "trust-constr"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("method", self.method, METHODS)
+
+    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        from scipy.optimize import Bounds, minimize
+
+        need_adjoint(system, "Direct")
+        problem = system.problem
+        scale = np.broadcast_to(1.0 / np.sqrt(system.dt * problem.penalties), initial.shape)
+        first = recorder.evaluate(initial)
+        recorder.record(first)
+        if recorder.converged(first):
+            return CONVERGED
+
+        def control(z: np.ndarray) -> np.ndarray:
+            return problem.project(z.reshape(initial.shape) * scale)
+
+        def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
+            point = recorder.evaluate(control(z))
+            return point.cost, (point.gradient * scale).ravel()
+
+        def product(z: np.ndarray, v: np.ndarray) -> np.ndarray:
+            image = recorder.hessian(recorder.evaluate(control(z)))
+            return (image(v.reshape(initial.shape) * scale) * scale).ravel()
+
+        def after(intermediate_result: Any) -> None:
+            point = recorder.evaluate(control(np.asarray(intermediate_result.x)))
+            recorder.record(point)
+            if recorder.converged(point):
+                raise StopIteration
+
+        options: dict[str, dict[str, Any]] = {
+            "trust-constr": {"gtol": 1e-15, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
+            "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},
+            "SLSQP": {"ftol": 1e-30, "maxiter": self.max_iterations},
+        }
+        z = (initial / scale).ravel()
+        with np.errstate(invalid="ignore"):
+            low, high = ((side / scale).ravel() for side in (problem.lower, problem.upper))
+        result = minimize(
+            objective,
+            z,
+            jac=True,
+            hessp=product if self.method == "trust-constr" else None,
+            method=self.method,
+            bounds=Bounds(low, high) if problem.bounded else None,
+            callback=after,
+            options=options[self.method],
+        )
+        return self._ending(recorder, result)
+
+    def _ending(self, recorder: Recorder, result: Any) -> str:
+        if recorder.accepted is not None and recorder.converged(recorder.accepted):
+            return CONVERGED
+        if len(recorder.history) > self.max_iterations:
+            return limit_reached(self.max_iterations)
+        return f"SciPy's {self.method} stopped ({result.message})"

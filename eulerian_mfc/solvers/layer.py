@@ -1,0 +1,122 @@
+"""The update of one layer: a local minimiser of its Hamiltonian within the bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Proximal:
+    """A layer's Hamiltonian plus `weight / 2 sum_i a_i (theta_i - centre_i)^2`, a the Hessian of the penalty."""
+
+    hamiltonian: Any
+    centre: np.ndarray
+    weight: float
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = self.hamiltonian(theta)
+        pull = self.weight * self.hamiltonian.weights * (theta - self.centre)
+        return value + 0.5 * float(pull @ (theta - self.centre)), slope + pull
+
+    def hessian(self, theta: np.ndarray) -> np.ndarray:
+        return self.hamiltonian.hessian(theta) + np.diag(self.weight * self.hamiltonian.weights)
+
+    def minimiser(self) -> None:
+        return None
+
+
+def minimise_layer(
+    hamiltonian: Any, theta: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf, reduction: float = 1e-6
+) -> np.ndarray:
+    """A local minimiser of `hamiltonian`, downhill from `theta` `(m,)`, within `lower <= theta <= upper`.
+
+    `hamiltonian(theta)` is the value and its derivative, `.hessian(theta)` the second derivatives, `.minimiser()` the
+    explicit minimiser or None. Stops once the derivative (its part that no bound holds) is `reduction` times the
+    first, which leaves the fixed points of shooting as they are.
+    """
+    explicit = hamiltonian.minimiser()
+    if explicit is not None:
+        return np.clip(explicit, lower, upper)
+    if len(theta) == 1:
+        return _scalar(hamiltonian, theta, np.broadcast_to(lower, 1), np.broadcast_to(upper, 1), reduction)
+    return _newton(hamiltonian, theta, lower, upper, reduction)
+
+
+def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:
+    """Newton's method on the derivative inside a bracket of a minimum, bisection where it leaves the bracket."""
+    slope = float(h(theta)[1][0])
+    downhill = -np.sign(slope)
+    goal = reduction * abs(slope)
+    behind, here, end = theta, theta, (upper if downhill > 0 else lower)
+    if slope == 0.0 or np.array_equal(theta, end):
+        return theta
+    ahead: np.ndarray | None = None
+    length = 0.0
+    for _ in range(100):
+        if abs(slope) <= goal:
+            break
+        curvature = float(h.hessian(here)[0, 0])
+        step = abs(slope / curvature) if curvature != 0 else 1.0
+        if ahead is None:
+            # Still downhill: at least twice as far as before, so that the bracket grows geometrically.
+            length = max(step, 2 * length)
+            trial = np.clip(here + downhill * length, lower, upper)
+        else:
+            trial = here - slope / curvature if curvature > 0 else here
+            if not min(behind[0], ahead[0]) < trial[0] < max(behind[0], ahead[0]):
+                trial = (behind + ahead) / 2
+        if np.abs(trial - here).max() <= 1e-15 * (1 + np.abs(here).max()):
+            break
+        here, slope = trial, float(h(trial)[1][0])
+        if slope * downhill < 0:
+            behind = here
+            if np.array_equal(here, end):
+                break
+        else:
+            ahead = here
+    return here
+
+
+def _newton(h: Any, theta: np.ndarray, lower: Any, upper: Any, reduction: float) -> np.ndarray:
+    """Projected Newton steps, the Hessian's eigenvalues replaced by their moduli, with backtracking.
+
+    Reference: D. P. Bertsekas, Projected Newton methods for optimization problems with simple constraints,
+    SIAM J. Control Optim. 20 (1982), 221-246, doi:10.1137/0320018.
+    """
+
+    def free_slope(point: np.ndarray, derivative: np.ndarray) -> np.ndarray:
+        held = ((point <= lower) & (derivative >= 0)) | ((point >= upper) & (derivative <= 0))
+        return np.where(held, 0.0, derivative)
+
+    value, slope = h(theta)
+    moving = free_slope(theta, slope)
+    goal = reduction * np.abs(moving).max()
+    for _ in range(30):
+        size = np.abs(moving).max()
+        if size <= goal:
+            break
+        step = -_guarded_solve(h.hessian(theta), moving, moving != 0)
+        for _ in range(40):
+            new = np.clip(theta + step, lower, upper)
+            new_value, new_slope = h(new)
+            new_moving = free_slope(new, new_slope)
+            # Near the minimum values are round-off: a smaller derivative is then the better witness.
+            if new_value <= value + 1e-4 * float(slope @ (new - theta)) or np.abs(new_moving).max() < 0.5 * size:
+                break
+            step = 0.5 * step
+        else:
+            break
+        theta, value, slope, moving = new, new_value, new_slope, new_moving
+    return theta
+
+
+def _guarded_solve(hessian: np.ndarray, right: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """`|H|^-1 right` on the free entries, zero elsewhere."""
+    eigenvalues, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
+    moduli = np.abs(eigenvalues)
+    out = np.zeros_like(right)
+    out[free] = vectors @ ((vectors.T @ right[free]) / np.maximum(moduli, 1e-8 * moduli.max()))
+    return out

@@ -1,0 +1,111 @@
+"""Newton's method for minima of the discrete cost: conjugate gradients with Hessian products in a trust region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+
+#: conjugate gradient steps a Newton step
+PRODUCTS = 200
+
+
+@dataclass(frozen=True)
+class NewtonCG(Solver):
+    """Truncated Newton steps `J'' s = -J'` in the penalty's metric, within a trust region and the bounds.
+
+    Hessian products are exact on an adjoint pair (see `hessian.ExactHessian`), differenced gradients else. Directions of
+    negative curvature are followed to the edge of the region, so that saddles are left; entries that a bound holds are
+    left out of the step.
+
+    References
+    ----------
+    T. Steihaug, The conjugate gradient method and trust regions in large scale optimization, SIAM J. Numer. Anal. 20
+    (1983), 626-637, doi:10.1137/0720042.
+    """
+
+    tol: float = 1e-11
+    max_iterations: int = 200
+
+    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        need_adjoint(system, "NewtonCG")
+        point = recorder.evaluate(initial)
+        recorder.record(point)
+        return newton_steps(recorder, point, self.max_iterations)[1]
+
+
+def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Point, str]:
+    """Trust-region Newton steps from a point; the last point accepted, and why they stopped."""
+    problem = recorder.system.problem
+    metric = np.sqrt(recorder.system.dt * problem.penalties)  # z = metric * theta has the penalty |z|^2 / 2
+    radius = max(1.0, float(np.linalg.norm(metric * point.control)))
+    for _ in range(max_steps):
+        if recorder.converged(point):
+            return point, CONVERGED
+        free = recorder.system.free(point.control, point.gradient)
+        product = recorder.hessian(point)
+        slope = np.where(free, point.gradient / metric, 0.0)
+
+        def image(z: np.ndarray, product: Any = product, free: np.ndarray = free) -> np.ndarray:
+            return np.where(free, product(z / metric) / metric, 0.0)
+
+        forcing = max(min(0.1, 0.05 * recorder.threshold(point) / point.residual), 1e-8)
+        forcing = max(forcing, min(0.1, (point.residual / recorder.scale(point)) ** 1.0))
+        new: Point | None = None
+        for _ in range(40):
+            step = steihaug(image, slope, radius, forcing)
+            trial = problem.project(point.control + step / metric)
+            moved = (trial - point.control) * metric
+            predicted = -float(np.vdot(slope, moved) + 0.5 * np.vdot(moved, image(moved)))
+            candidate = recorder.evaluate(trial)
+            actual = point.cost - candidate.cost
+            if abs(predicted) <= 1e-11 * (abs(point.cost) + abs(candidate.cost)):
+                # The predicted change of the cost is round-off: only the residual can tell.
+                if candidate.residual < 0.9 * point.residual:
+                    new = candidate
+                break
+            ratio = actual / predicted if predicted > 0 else -1.0
+            if ratio > 0.75 and np.linalg.norm(moved) > 0.9 * radius:
+                radius *= 2.0
+            elif ratio < 0.25:
+                radius = 0.25 * float(np.linalg.norm(moved))
+            if ratio > 1e-4:
+                new = candidate
+                break
+            if radius < 1e-14 * (1.0 + float(np.linalg.norm(metric * point.control))):
+                break
+        if new is None:
+            return point, "no further decrease of the cost or the residual (round-off, or kinks of the cost)"
+        point = new
+        recorder.record(point)
+    return point, CONVERGED if recorder.converged(point) else limit_reached(max_steps)
+
+
+def steihaug(image: Any, slope: np.ndarray, radius: float, forcing: float) -> np.ndarray:
+    """Minimise `<slope, s> + <s, H s> / 2` over `|s| <= radius` by conjugate gradients, to the relative residual `forcing`.
+
+    At negative curvature, or where the region ends, the last direction is followed to the edge.
+    """
+    step = np.zeros_like(slope)
+    rest = -slope
+    direction = rest.copy()
+    squared = float(np.vdot(rest, rest))
+    goal = forcing**2 * squared
+    for _ in range(PRODUCTS):
+        bent = image(direction)
+        curvature = float(np.vdot(direction, bent))
+        length = squared / curvature if curvature > 0 else np.inf
+        inside, along, across = np.vdot(step, step), np.vdot(step, direction), np.vdot(direction, direction)
+        edge = float((-along + np.sqrt(along**2 + across * max(radius**2 - inside, 0.0))) / across)
+        if length >= edge:
+            return step + edge * direction
+        step = step + length * direction
+        rest = rest - length * bent
+        previous, squared = squared, float(np.vdot(rest, rest))
+        if squared <= goal:
+            break
+        direction = rest + squared / previous * direction
+    return step

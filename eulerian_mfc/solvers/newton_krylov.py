@@ -1,0 +1,89 @@
+"""Newton-Krylov on the control equation, along the gradient flow while it is far from a root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import integer, positive
+from .base import CONVERGED, Recorder, Solver, limit_reached
+
+#: iterations without a new smallest residual after which the method gives up
+PATIENCE = 15
+
+
+@dataclass(frozen=True)
+class NewtonKrylov(Solver):
+    """Roots of `f(theta) = theta - P(theta - r(theta) / lambda)`, `r = lambda theta + int D_theta F^T grad psi dmu`.
+
+    Steps `(1/delta + f') s = -f` by GMRES: implicit Euler steps of length delta of the gradient flow, which become
+    Newton's as delta grows with the reciprocal of the residual (pseudo-transient continuation). f' is the identity plus a
+    compact map, seen through Hessian products (differenced gradients on a pair that is not adjoint: any pair will do). No
+    costs are compared, so the residual falls to round-off.
+
+    Parameters
+    ----------
+    first_step : first delta, in units of 1 / lambda; infinity for Newton's method from the start.
+    inner_iterations : GMRES steps a Newton step, at most.
+
+    References
+    ----------
+    C. T. Kelley, D. E. Keyes, Convergence analysis of pseudo-transient continuation, SIAM J. Numer. Anal. 35 (1998),
+    508-523, doi:10.1137/S0036142996304796. D. A. Knoll, D. E. Keyes, Jacobian-free Newton-Krylov methods, J. Comput.
+    Phys. 193 (2004), 357-397, doi:10.1016/j.jcp.2003.08.010.
+    """
+
+    tol: float = 1e-11
+    max_iterations: int = 100
+    first_step: float = 1.0
+    inner_iterations: int = 40
+
+    by_cost: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.first_step != np.inf:
+            positive("first_step", self.first_step)
+        integer("inner_iterations", self.inner_iterations)
+
+    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        from scipy.sparse.linalg import LinearOperator, gmres
+
+        problem = system.problem
+        penalties = np.broadcast_to(problem.penalties, initial.shape)
+        point = recorder.evaluate(initial)
+        recorder.record(point)
+        delta, smallest, since = self.first_step, point.residual, 0
+        for _ in range(self.max_iterations):
+            if recorder.converged(point):
+                return CONVERGED
+            if since >= PATIENCE:
+                return f"the residual has not fallen for {PATIENCE} iterations"
+            value = system.residual_vector(point.control, point.gradient) / penalties
+            target = point.control - point.gradient / (system.dt * penalties)
+            held = (target < problem.lower) | (target > problem.upper)
+            product = recorder.hessian(point)
+
+            def image(
+                v: np.ndarray, product: Any = product, held: np.ndarray = held, inverse: float = 1 / delta
+            ) -> Any:
+                direction = v.reshape(initial.shape)
+                moved = np.where(held, direction, product(direction) / (system.dt * penalties))
+                return (moved + inverse * direction).ravel()
+
+            operator = LinearOperator((initial.size, initial.size), matvec=image, dtype=np.float64)
+            # As exact as the step is long: loose far away, quadratic convergence at the end.
+            forcing = min(1e-2, max(0.1 * point.residual / recorder.scale(point), 1e-9))
+            steps = min(self.inner_iterations, initial.size)
+            step, _ = gmres(operator, -value.ravel(), rtol=forcing, restart=steps, maxiter=1)
+            new = recorder.evaluate(point.control + step.reshape(initial.shape))
+            # Beside a root the residual falls quadratically: grow at once, shrink with the residual.
+            delta = delta * min(10.0, point.residual / max(new.residual, np.finfo(float).tiny))
+            delta = max(delta, 1e-3)
+            point = new
+            recorder.record(point)
+            since = 0 if point.residual < smallest else since + 1
+            smallest = min(smallest, point.residual)
+        return CONVERGED if recorder.converged(point) else limit_reached(self.max_iterations)

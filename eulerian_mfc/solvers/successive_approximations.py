@@ -1,0 +1,77 @@
+"""Successive approximations with a proximal term: Sakawa and Shindo's iteration, the extended MSA of deep learning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, positive
+from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
+from .layer import Proximal, minimise_layer
+
+
+@dataclass(frozen=True)
+class SuccessiveApproximations(Solver):
+    """Backward sweep for psi; forward sweep in which layer n minimises `H_n(theta) + w/2 lambda dt |theta - theta_n|^2`.
+
+    The masses of the forward sweep are those of the new controls. Since the cost is linear in the masses,
+
+        J(new) - J(old) = sum_n [ H_n(new_n) - H_n(old_n) ]   (H_n at the new masses and the old potentials)
+
+    exactly on an adjoint pair, so that the cost falls for every weight w for which the layers are minimised well enough;
+    a sweep whose cost does not fall is done again with a larger weight.
+
+    Parameters
+    ----------
+    weight : first proximal weight w >= 0, in units of the penalty.
+    growth : factor > 1 of w after a sweep whose cost did not fall; w is divided by it after one whose cost did.
+
+    References
+    ----------
+    Y. Sakawa, Y. Shindo, On global convergence of an algorithm for optimal control, IEEE Trans. Automat. Control 25
+    (1980), 1149-1153, doi:10.1109/TAC.1980.1102517. Q. Li, L. Chen, C. Tai, W. E, Maximum principle based algorithms for
+    deep learning, J. Mach. Learn. Res. 18 (2018), 1-29.
+    """
+
+    weight: float = 1.0
+    growth: float = 4.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("weight", self.weight, allow_zero=True)
+        if positive("growth", self.growth) <= 1:
+            raise fail("growth", self.growth, "a number > 1")
+
+    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        need_layers(system)
+        problem = system.problem
+        weight = self.weight
+        point = recorder.evaluate(initial)
+        recorder.record(point)
+        for _ in range(self.max_iterations):
+            if recorder.converged(point):
+                return CONVERGED
+            potentials = system.potentials(point.control)
+            recorder.sweeps += 1
+            while True:
+                old, w = point.control, weight
+
+                def choose(n: int, h: Any, old: np.ndarray = old, w: float = w) -> np.ndarray:
+                    return minimise_layer(Proximal(h, old[n], w), old[n], problem.lower, problem.upper)
+
+                theta, cost = system.sequential_update(potentials, choose)
+                recorder.sweeps += 1
+                moved = system.dt * float((problem.penalties * (theta - old) ** 2).sum())
+                slack = 1e-13 * (abs(cost) + abs(point.cost))
+                if cost <= point.cost - 1e-4 * moved + slack or weight > 1e8:
+                    break
+                weight = max(1e-2, self.growth * weight)
+            new = recorder.evaluate(theta)
+            if new.cost >= point.cost - slack and new.residual >= point.residual:
+                return "no further decrease of the cost (round-off, or schemes that are not each other's transpose)"
+            point = new
+            recorder.record(point)
+            weight = weight / self.growth if weight > 1e-3 else 0.0
+        return limit_reached(self.max_iterations)

@@ -1,0 +1,121 @@
+"""Second-order analysis of a control: the index of the reduced Hessian, and the eigenvalues of the shooting map.
+
+With the discrete cost's Hessian `J''`, `M = lambda dt` that of the penalty, and D the blocks of `J''` in which single layers
+meet themselves (the Hessians of the discrete Hamiltonians),
+
+* the reduced Hessian is `M^{-1/2} J'' M^{-1/2}` on the entries that no bound holds: the identity plus a compact map, whose
+  eigenvalues do not depend on units;
+* undamped shooting, `theta -> argmin H_n`, has the derivative `G' = 1 - D^{-1} J''` at its fixed points, since the gradient
+  of layer n is that of H_n at the masses and potentials which the other layers make.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .optimality import OptimalitySystem
+
+#: unknowns up to which the Hessian is formed, column by column
+DENSE = 40
+#: smallest eigenvalues that Lanczos is asked for, to count the negative ones
+WANTED = 6
+#: eigenvalues of the reduced Hessian (1 for the penalty alone) within which a critical point counts as degenerate
+DEGENERATE = {True: 1e-6, False: 1e-3}
+#: relative accuracy of Lanczos: most eigenvalues crowd around 1, where more would cost hundreds of products
+_LANCZOS_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Second-order facts of a control.
+
+    Attributes
+    ----------
+    hessian_smallest : smallest eigenvalue of the reduced Hessian, in the penalty's metric; infinity where bounds hold all.
+    index : number of eigenvalues below -1e-6 (-1e-3 where products are differenced); at least that many if it is 6.
+    shooting_eigenvalue : the eigenvalue of largest modulus, sign included, of undamped shooting's derivative.
+    exact : whether Hessian products are those of the discrete cost to round-off.
+    """
+
+    hessian_smallest: float
+    index: int
+    shooting_eigenvalue: float
+    exact: bool
+
+    @property
+    def kind(self) -> str:
+        """What a critical point with this Hessian is: strict local minimum, saddle point, or degenerate."""
+        if self.hessian_smallest > DEGENERATE[self.exact]:
+            return "strict local minimum"
+        if self.index > 0:
+            return f"saddle point of index {self.index}" + (" or more" if self.index >= WANTED else "")
+        return "degenerate critical point"
+
+
+def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
+    """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many."""
+    _, gradient, hamiltonians = system.layer_updates(control)
+    free = system.free(control, gradient).ravel()
+    if not free.any():
+        return Stability(np.inf, 0, 0.0, True)
+    hessian = system.hessian(control)
+    size, count = control.size, int(free.sum())
+
+    def product(v: np.ndarray) -> np.ndarray:
+        whole = np.zeros(size)
+        whole[free] = v
+        return hessian.product(whole.reshape(control.shape)).ravel()[free]
+
+    metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), control.shape).ravel()[free]
+    blocks = layer_blocks(hamiltonians, control, free)
+    if count <= DENSE:
+        matrix = np.stack([product(e) for e in np.eye(count)], axis=1)
+        reduced = matrix / np.outer(metric, metric)
+        smallest = np.linalg.eigvalsh((reduced + reduced.T) / 2)
+        iteration = np.linalg.eigvals(np.linalg.solve(blocks, matrix))
+    else:
+        smallest, iteration = _krylov(product, metric, blocks, system.adjoint)
+    index = int((smallest < -DEGENERATE[hessian.exact]).sum())
+    shooting = 1.0 - np.real(iteration)
+    return Stability(float(smallest.min()), index, float(shooting[np.abs(shooting).argmax()]), hessian.exact)
+
+
+def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """D on the free entries, `(k, k)`: block diagonal, one block a layer."""
+    layers, m = control.shape
+    out = np.zeros((layers * m, layers * m))
+    for n, h in enumerate(hamiltonians):
+        out[n * m : (n + 1) * m, n * m : (n + 1) * m] = h.hessian(control[n])
+    return out[np.ix_(free, free)]
+
+
+def _krylov(product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+    from scipy.sparse.linalg import LinearOperator, eigs, eigsh
+
+    count = len(metric)
+    # One start for all runs: same bits on repeat.
+    start = np.random.default_rng(0).normal(size=count)
+    options = {"tol": _LANCZOS_TOLERANCE, "v0": start, "ncv": min(count, 12), "return_eigenvectors": False}
+    reduced = LinearOperator((count, count), matvec=lambda v: product(v.ravel() / metric) / metric, dtype=np.float64)
+    smallest = eigsh(reduced, k=1, which="SA", **options)
+    if smallest[0] < DEGENERATE[False]:
+        smallest = eigsh(reduced, k=WANTED, which="SA", **{**options, "tol": 1e-6, "ncv": min(count, 30)})
+    try:
+        factor = cho_factor(blocks)
+    except LinAlgError:
+        factor = None
+    if adjoint and factor is not None:
+        root = np.linalg.cholesky(blocks)
+        inverse = np.linalg.inv(root)
+        scaled = LinearOperator(
+            (count, count), matvec=lambda v: inverse @ product(inverse.T @ v.ravel()), dtype=np.float64
+        )
+        return smallest, eigsh(scaled, k=2, which="BE", **options)
+    solve = (lambda b: cho_solve(factor, b)) if factor is not None else (lambda b: np.linalg.solve(blocks, b))
+    shooting = LinearOperator((count, count), matvec=lambda v: v.ravel() - solve(product(v.ravel())), dtype=np.float64)
+    return smallest, 1.0 - eigs(shooting, k=1, which="LM", **options)
