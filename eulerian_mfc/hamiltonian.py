@@ -20,12 +20,16 @@ class LayerHamiltonian(ABC):
         self._system, self._n = system, n
         #: dt lambda, the Hessian of the penalty, `(m,)`
         self.weights = system.dt * system.problem.penalties
+        self._known: tuple[np.ndarray, tuple[float, np.ndarray]] | None = None
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its derivative `(m,)`."""
-        value, slope = self.integral(theta)
-        weighted = self.weights * theta
-        return value + 0.5 * float(theta @ weighted), slope + weighted
+        # The sweep asks at the layer's own control, and so does the update that follows.
+        if self._known is None or not np.array_equal(self._known[0], theta):
+            value, slope = self.integral(theta)
+            weighted = self.weights * theta
+            self._known = theta.copy(), (value + 0.5 * float(theta @ weighted), slope + weighted)
+        return self._known[1]
 
     def hessian(self, theta: np.ndarray) -> np.ndarray:
         """`(m, m)` second derivatives."""

@@ -52,7 +52,7 @@ def solve(
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; quintic splines by default.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair, Shooting(relaxation=0.5, tol=1e-8) on another.
+    solver : by default LBFGS() on an adjoint pair, Shooting(relaxation="auto", tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
         layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
     callback : called with an `Iteration` at the end of each.
@@ -80,7 +80,7 @@ def solve(
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
-    chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
+    chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
     outcome = chosen.solve(system, start, callback)
     with uninterrupted():

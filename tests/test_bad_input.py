@@ -9,7 +9,7 @@ from eulerian_mfc.errors import ArgumentError, DomainError, EulerianError, NonFi
 from eulerian_mfc.fields import AffineField, CustomField, LinearControlField, NeuralField
 from eulerian_mfc.laws import Empirical, Gaussian, GaussianMixture, Labelled, Uniform
 from eulerian_mfc.losses import LabelLoss, SquaredLoss
-from eulerian_mfc.solvers import LBFGS, Shooting
+from eulerian_mfc.solvers import LBFGS, Direct, GradientFlow, NewtonKrylov, Shooting, SuccessiveApproximations
 from eulerian_mfc.transport import SemiLagrangian
 
 SAMPLES = Empirical([[0.1], [-0.2]], [1.0, -1.0])
@@ -191,6 +191,18 @@ TABLE = {
     "memory": (lambda: LBFGS(memory=-1), r"memory: got -1"),
     "relaxation large": (lambda: Shooting(relaxation=1.5), r"relaxation: got 1.5, expected a number in \(0, 1\]"),
     "relaxation zero": (lambda: Shooting(relaxation=0), r"relaxation: got 0, expected"),
+    "relaxation word": (lambda: Shooting(relaxation="best"), r"relaxation: got 'best', expected one of 'auto'"),
+    "window zero": (lambda: Shooting(anderson=0), r"anderson: got 0, expected an integer >= 1"),
+    "window and auto": (lambda: Shooting("auto", anderson=3), r"tol: got 'auto'"),
+    "two relaxations": (lambda: Shooting(relaxation="auto", anderson=3), r"relaxation: got 'auto', expected a number"),
+    "update": (lambda: Shooting(update="explicit"), r"update: got 'explicit', expected one of 'discrete', 'continuous'"),
+    "growth": (lambda: SuccessiveApproximations(growth=1.0), r"growth: got 1.0, expected a number > 1"),
+    "weight": (lambda: SuccessiveApproximations(weight=-1.0), r"weight: got -1.0, expected a number >= 0"),
+    "flow step": (lambda: GradientFlow(step=0.0), r"step: got 0.0, expected a number > 0"),
+    "flow rule": (lambda: GradientFlow(rule="bb"), r"rule: got 'bb', expected one of 'armijo'"),
+    "krylov": (lambda: NewtonKrylov(inner_iterations=0), r"inner_iterations: got 0"),
+    "krylov step": (lambda: NewtonKrylov(first_step=-np.inf), r"first_step: got -inf"),
+    "direct": (lambda: Direct(method="SQP"), r"method: got 'SQP', expected one of 'trust-constr'"),
     "divergence": (lambda: Shooting(divergence=1.0), r"divergence: got 1.0, expected a number > 1"),
 }  # fmt: skip
 

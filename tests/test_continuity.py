@@ -264,8 +264,8 @@ def test_upwind_pair_has_duality_and_the_exact_gradient():
     translation = samples_problem(emfc.fields.AffineField(2, matrix=False))
     solution = emfc.solve(translation, system.mesh, 4, continuity=scheme, transport=scheme.adjoint())
     assert solution.converged
-    assert solution.certificate.adjoint
-    assert solution.certificate.duality_drift <= 1e-12
+    assert solution.checks.adjoint
+    assert solution.checks.duality_drift <= 1e-12
 
 
 def test_pairs_that_are_not_adjoint_say_so_and_refuse_line_searches():
@@ -275,9 +275,9 @@ def test_pairs_that_are_not_adjoint_say_so_and_refuse_line_searches():
     drifts = []
     for cells in (60, 120):
         solution = emfc.solve(problem, emfc.CartesianMesh([(-5, 5)], cells), 8, continuity=FiniteVolume("muscl"))
-        assert not solution.certificate.adjoint
+        assert not solution.checks.adjoint
         assert "Shooting" in solution.description["solver"]
-        drifts.append(solution.certificate.duality_drift)
+        drifts.append(solution.checks.duality_drift)
     assert 1e-6 < drifts[1] < drifts[0] / 2
     with pytest.raises(
         ArgumentError, match=r"solver: got LBFGS.*not adjoint, expected solvers.Shooting\(relaxation=0.5\)"

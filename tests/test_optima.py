@@ -8,7 +8,7 @@ import eulerian_mfc as emfc
 
 SOLVERS = {
     "lbfgs": emfc.solvers.LBFGS(),
-    "shooting": emfc.solvers.Shooting(relaxation=0.5),
+    "shooting": emfc.solvers.Shooting(anderson=3),
     "gradient_flow": emfc.solvers.GradientFlow(),
     "successive_approximations": emfc.solvers.SuccessiveApproximations(),
     "newton_cg": emfc.solvers.NewtonCG(),

@@ -140,7 +140,7 @@ def test_hessians_of_layer_hamiltonians(kind):
     system = emfc.OptimalitySystem(problem, toy_mesh(80), 4, **schemes)
     control = np.random.default_rng(2).normal(size=(4, 2))
     for form in ("discrete", "continuous"):
-        _, gradient, hamiltonians = system.layer_updates(control, form)
+        _, _, hamiltonians = system.layer_updates(control, form)
         for n, h in enumerate(hamiltonians):
             matrix = h.hessian(control[n])
             difference = [central(lambda s, e=e, h=h, n=n: h(control[n] + s * e)[1], 1e-4) for e in np.eye(2)]
@@ -197,11 +197,14 @@ def test_eigenvalues_of_shooting_in_continuous_time(problem, box, expected):
     assert abs(2 * values[1] - values[0] - expected) <= 0.03
     system, control = solution.system, solution.control
     shot = lambda c: np.stack(  # noqa: E731
-        [emfc.solvers.layer.minimise_layer(h, row, reduction=1e-12) for h, row in zip(system.layer_updates(c)[2], c, strict=True)]
+        [
+            emfc.solvers.layer.minimise_layer(h, row, reduction=1e-12)
+            for h, row in zip(system.layer_updates(c)[2], c, strict=True)
+        ]
     )
     direction = np.ones_like(control)
     for _ in range(6):
-        direction = central(lambda s: shot(control + s * direction), 1e-4 / np.abs(direction).max())
+        direction = central(lambda s, d=direction: shot(control + s * d), 1e-4 / np.abs(direction).max())
         factor, direction = np.abs(direction).max(), direction / np.abs(direction).max()
     assert abs(factor - abs(values[1])) <= 0.01
 
@@ -227,7 +230,7 @@ def valley(depth):
 )
 @pytest.mark.parametrize("dense", [True, False])
 def test_kinds_of_critical_points(depth, kind, dense, monkeypatch):
-    """At 0 the reduced Hessian is `1 + c dt 11^T`, `c = -4 pi^2 depth`: eigenvalues 1 and `1 + c`; shooting `-c (1 - dt) / (1 + c dt)`."""
+    """At 0 the reduced Hessian is `1 + c dt 11^T`, `c = -4 pi^2 depth`: eigenvalues 1 and `1 + c`."""
     if not dense:
         monkeypatch.setattr(stability, "DENSE", 0)
     system = emfc.OptimalitySystem(valley(depth), emfc.CartesianMesh([(-3, 3)], 240), 20)

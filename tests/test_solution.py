@@ -78,12 +78,12 @@ def test_certificate_sees_what_is_wrong():
         small = emfc.solve(
             problem, emfc.CartesianMesh([(-1.0, 1.0)], 40), 4, transport=emfc.transport.SemiLagrangian(1)
         )
-    assert 0.5 <= small.certificate.mass_crossed <= 1.0
+    assert 0.5 <= small.checks.mass_crossed <= 1.0
     assert not small.converged
     large = emfc.solve(problem, emfc.CartesianMesh([(-6.0, 6.0)], 241), 4, transport=emfc.transport.SemiLagrangian(1))
-    assert large.certificate.mass_crossed == 0
-    assert large.certificate.mass_near_boundary == 0
-    assert large.certificate.most_negative == 0
+    assert large.checks.mass_crossed == 0
+    assert large.checks.mass_near_boundary == 0
+    assert large.checks.most_negative == 0
 
 
 def test_densities_integrate_to_one_and_follow_the_exact_law(toy_solution):

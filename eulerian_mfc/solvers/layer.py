@@ -29,7 +29,7 @@ class Proximal:
 
 
 def minimise_layer(
-    hamiltonian: Any, theta: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf, reduction: float = 1e-6
+    hamiltonian: Any, theta: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf, reduction: float = 1e-4
 ) -> np.ndarray:
     """A local minimiser of `hamiltonian`, downhill from `theta` `(m,)`, within `lower <= theta <= upper`.
 

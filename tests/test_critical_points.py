@@ -1,0 +1,113 @@
+"""Prolongation, continuation and many starts."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import eulerian_mfc as emfc
+from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.prolongation import prolong
+
+from .conftest import toy_line, toy_mesh
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(old=st.integers(1, 30), new=st.integers(1, 60), seed=st.integers(0, 99))
+def test_prolongation_keeps_integrals_and_constants(old, new, seed):
+    control = np.random.default_rng(seed).normal(size=(old, 2))
+    out = prolong(control, new)
+    assert out.shape == (new, 2)
+    np.testing.assert_allclose(out.mean(axis=0), control.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(prolong(np.full((old, 1), 0.7), new), 0.7, atol=1e-12)
+    if old % new == 0:
+        np.testing.assert_allclose(out, control.reshape(new, -1, 2).mean(axis=1), atol=1e-12)
+
+
+def test_prolongation_of_a_smooth_control():
+    """Means of sin over layers: from M to 2 M layers, order 3."""
+    means = lambda layers: np.diff(-np.cos(np.linspace(0, 3, layers + 1)))[:, None] * layers / 3  # noqa: E731
+    errors = [np.abs(prolong(means(m), 2 * m) - means(2 * m)).max() for m in (20, 40)]
+    assert np.log2(errors[0] / errors[1]) >= 2.85
+    assert errors[1] <= 1e-4
+
+
+def test_warm_start_from_another_mesh_number_of_layers_and_penalty():
+    """A solution on 60 cells, 10 layers and penalty 0.5 starts 160 cells, 25 layers and penalty 0.4."""
+    coarse = emfc.solve(toy_line(penalty=0.5), toy_mesh(60), 10)
+    warm = emfc.solve(toy_line(penalty=0.4), toy_mesh(), 25, initial=coarse)
+    cold = emfc.solve(toy_line(penalty=0.4), toy_mesh(), 25)
+    np.testing.assert_allclose(warm.control, cold.control, atol=1e-8)
+    assert warm.history[0].residual < 0.2 * cold.history[0].residual
+    assert warm.history[-1].sweeps < cold.history[-1].sweeps
+    with pytest.raises(ArgumentError, match="initial: got a solution with the parameters W, expected W, b"):
+        emfc.solve(toy_line(bias=True), toy_mesh(), 10, initial=coarse)
+
+
+def test_continuation_follows_one_branch():
+    """From 10 to 0.02: the branch of the global minimum for large penalties ends at 0.3671 (40 layers)."""
+    found = emfc.continuation(toy_line(), toy_mesh(), 40, penalties=[10, 2, 0.5, 0.1, 0.02])
+    assert [p.label for p in found.points] == [f"lambda = {v:g}" for v in (10, 2, 0.5, 0.1, 0.02)]
+    assert all(s.converged for s in found)
+    assert abs(found[-1].cost - 0.3671) <= 1e-4
+    assert all(a.cost > b.cost for a, b in zip(found, list(found)[1:], strict=False))
+    assert found[0].system.problem.penalty == 10
+
+
+def test_many_starts_find_more_than_continuation():
+    """Lambda = 0.02, 40 layers: a cost of at most 0.3300, where continuation ends at 0.3671."""
+    found = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=12, seed=0)
+    costs = [s.cost for s in found]
+    assert costs == sorted(costs)
+    assert costs[0] <= 0.3300
+    assert len(found) >= 5
+    assert sum(len(p.starts) for p in found.points) + len(found.failed) == 12
+    controls = [s.control for s in found]
+    assert all(np.abs(a - b).max() > 1e-4 for k, a in enumerate(controls) for b in controls[:k])
+    again = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=4, seed=0)
+    assert {s.cost for s in again} <= set(costs)
+
+
+def test_known_critical_points_and_their_table():
+    """Lambda = 0.2, 80 layers: J = 0.37038, and 0.3716 with three layers on the other branch of their Hamiltonians."""
+    three = np.full((80, 1), -0.2)
+    three[10:13] = 0.78
+    progress = []
+    found = emfc.multistart(
+        toy_line(penalty=0.2),
+        toy_mesh(),
+        80,
+        starts=[0.1, -0.5, three],
+        callback=lambda *row: progress.append(row),
+    )
+    assert len(found) == 2
+    assert [len(p.starts) for p in found.points] == [2, 1]
+    assert abs(found[0].cost - 0.37038) <= 1e-4
+    assert abs(found[1].cost - 0.3716) <= 1e-4
+    assert [row[:2] for row in progress] == [(1, 3), (2, 3), (3, 3)]
+    table = found.table()
+    assert table.count("strict local minimum") == 2
+    assert "0.37038" in table
+    figure = found.plot()
+    assert len(figure.axes) == 2
+
+
+def test_runs_that_fail_are_listed():
+    found = emfc.multistart(toy_line(), toy_mesh(), 10, starts=[0.1, 2.0], solver=emfc.solvers.LBFGS(max_iterations=1))
+    assert len(found) == 0
+    assert [name for name, _ in found.failed] == ["start 0", "start 1"]
+    assert "2 runs did not converge" in found.table()
+
+
+@pytest.mark.parametrize("penalties", [[], [1.0, 0.0], [-1.0], "1, 2", None, [1.0, np.nan]])
+def test_bad_penalties(penalties):
+    with pytest.raises(ArgumentError, match="penalties: got"):
+        emfc.continuation(toy_line(), toy_mesh(), 5, penalties=penalties)
+
+
+@pytest.mark.parametrize("starts", [0, -1, [], None, 1.5, True])
+def test_bad_starts(starts):
+    with pytest.raises(ArgumentError, match="starts: got"):
+        emfc.multistart(toy_line(), toy_mesh(), 5, starts=starts)
+    with pytest.raises(ArgumentError, match="starts: got an array of shape"):
+        emfc.multistart(toy_line(), toy_mesh(), 5, starts=[np.zeros((4, 1))])
