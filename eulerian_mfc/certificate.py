@@ -85,7 +85,9 @@ class Certificate(Stability, Checks):
         ]
         g = self.shooting_eigenvalue
         best = 2.0 / (2.0 - g) if g < 0 else 1.0
-        if abs(g) < 1:
+        if not converged:
+            out.append(f"The linearised shooting map has the dominant eigenvalue {g:.3f} there.")
+        elif abs(g) < 1:
             out.append(f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}.")
         elif g < 0:
             out.append(

@@ -46,7 +46,7 @@ def minimise_layer(
 
 
 def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:
-    """Newton's method on the derivative inside a bracket of a minimum, bisection where it leaves the bracket."""
+    """A root of the derivative, bracketed: one Newton step, then secants, bisection where they leave the bracket."""
     slope = float(h(theta)[1][0])
     downhill = -np.sign(slope)
     goal = reduction * abs(slope)
@@ -55,10 +55,10 @@ def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, red
         return theta
     ahead: np.ndarray | None = None
     length = 0.0
+    curvature = float(h.hessian(here)[0, 0])
     for _ in range(100):
         if abs(slope) <= goal:
             break
-        curvature = float(h.hessian(here)[0, 0])
         step = abs(slope / curvature) if curvature != 0 else 1.0
         if ahead is None:
             # Still downhill: at least twice as far as before, so that the bracket grows geometrically.
@@ -70,7 +70,9 @@ def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, red
                 trial = (behind + ahead) / 2
         if np.abs(trial - here).max() <= 1e-15 * (1 + np.abs(here).max()):
             break
+        last, before = here, slope
         here, slope = trial, float(h(trial)[1][0])
+        curvature = (slope - before) / float(here[0] - last[0])
         if slope * downhill < 0:
             behind = here
             if np.array_equal(here, end):
