@@ -79,7 +79,7 @@ def controls(panels: list[tuple[str, Solution]]) -> Figure:
         for axes, (title, solution) in zip(grid.flat, panels, strict=False):
             for values, name in zip(solution.control.T, solution.parameter_names, strict=True):
                 axes.stairs(values, solution.times, baseline=None, label=_symbol(name), lw=1.5)
-            axes.set_title(title, fontsize="medium")
+            axes.set_title(title, fontsize="small")
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
         for axes in grid[-1]:
@@ -161,8 +161,9 @@ def control(figure: Figure, solution: Solution) -> None:
         # Dashes over wider lines: parameters that coincide, as symmetric problems have them, stay visible.
         style = {"color": PALETTE[k % len(PALETTE)], "ls": styles[k % len(styles)], "lw": max(3.0 - 0.4 * k, 1.2)}
         axes.stairs(solution.control[:, k], solution.times, baseline=None, label=_symbol(name), **style)
-    if np.ptp(solution.control) < 1e-12 * np.abs(solution.control).max():
-        axes.margins(y=0.5)
+    middle, size = solution.control.mean(), np.abs(solution.control).max()
+    if np.ptp(solution.control) < 1e-4 * size:
+        axes.set_ylim(middle - 0.5 * size, middle + 0.5 * size)  # a constant control, not its round-off
     axes.set(xlabel="time $t$", ylabel=r"control $\theta(t)$", xlim=(0, solution.times[-1]), title="Control per layer")
     _legend(axes, None, outside=len(solution.parameter_names) > 3)
 
