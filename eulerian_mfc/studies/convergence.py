@@ -148,7 +148,8 @@ def _convergence(
     known_controls = None if not twins else [e.arrays["control"] for _, _, e in kept if e is not None]
     expected, highest = expected_order(kind, built, [r["courant"] for r in records], [r["layers"] for r in records])
     # How far a control with this residual may be from the optimum, by the penalty's curvature.
-    left = 10 * max(r["residual"] / p.penalties.min() for r, ((p, _), _, _) in zip(records, kept, strict=True))
+    solved = [(r["residual"], p) for r, ((p, _), _, _) in zip(records, kept, strict=True) if r["converged"]]
+    left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
     of_cost = cost_errors(h, costs, chosen, known, highest)  # type: ignore[arg-type]
     of_control = control_errors(h, controls, chosen, known_controls, highest, left)
     for k, record in enumerate(records):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from .._validate import fail, integer
 from .convergence import COST
@@ -19,6 +22,7 @@ def coupled_descent(
     samples: Sequence[int],
     layers: int,
     *,
+    repeats: int = 8,
     seed: int = 0,
     folder: Any = None,
     executor: Any = None,
@@ -35,12 +39,13 @@ def coupled_descent(
     ----------
     problem, mesh, layers, options : as for `solve`, for the true law; the samples are trained by the particle twin, with
         `options["solver"]` where that is LBFGS, from `options["initial"]`.
-    samples, seed : as for `sample_convergence`: the first sample of each size.
+    samples, repeats, seed : as for `sample_convergence`.
 
     Returns
     -------
     Study
-        Rows `N, iteration, training, generalisation, excess`.
+        Rows `N, iteration, training error, generalisation error`, means over the repeats of `J_N(theta_k) - min J_N` and
+        `J(theta_k) - min J`. A run that has ended counts with its last iterate.
     """
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")
@@ -48,36 +53,40 @@ def coupled_descent(
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     identity = {"problem": problem, "options": dict(source.options)}
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
-    for n in samples:
-        draw = {"samples": integer("samples", n), "repeat": 0, "seed": integer("seed", seed, minimum=0)}
-        jobs.append(Job(descent_run, {"source": source, **draw}, f"N = {n}", {**identity, **draw}))
+    for n, k in itertools.product(samples, range(integer("repeats", repeats))):
+        draw = {"samples": integer("samples", n), "repeat": k, "seed": integer("seed", seed, minimum=0)}
+        jobs.append(Job(descent_run, {"source": source, **draw}, f"N = {n}, sample {k + 1}", {**identity, **draw}))
     truth, *results = run_jobs(jobs, **run)
     failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, [truth, *results], strict=True) if r.error]
     if truth.error is not None:
         checked("descent", [], failures)
     best = float(truth.values["cost"])  # type: ignore[arg-type]
-    records = [
-        {"N": n, "iteration": k, "training": a, "generalisation": b, "excess": b - best}
-        for n, result in zip(samples, results, strict=True)
-        if result.error is None
-        for k, (a, b) in enumerate(
-            zip(result.arrays["training"].tolist(), result.arrays["generalisation"].tolist(), strict=True)
-        )
-    ]
+    records = []
+    for row, n in enumerate(samples):
+        runs = [r.arrays for r in results[row * repeats : (row + 1) * repeats] if r.error is None]
+        longest = max((len(a["training"]) for a in runs), default=0)
+        training = _mean([a["training"] - a["training"].min() for a in runs], longest)
+        generalisation = _mean([a["generalisation"] - best for a in runs], longest)
+        for k in range(longest):
+            found = {"training error": float(training[k]), "generalisation error": float(generalisation[k])}
+            records.append({"N": n, "iteration": k, **found})
     checked("descent", records, failures)
     return Study(
         kind="descent",
-        title=f"Coupled descent, seed {seed}",
+        title=f"Coupled descent, {repeats} repeats, seed {seed}",
         parameter="iteration",
         columns=(
             Column("N", "samples"),
             Column("iteration", "iteration of the solver"),
-            Column("training", "cost on the sample", digits=10),
-            Column("generalisation", "cost on the law", digits=10),
-            Column("excess", "generalisation minus the law's optimal cost", digits=3),
+            Column("training error", "mean cost on the sample, minus its minimum", digits=3),
+            Column("generalisation error", "mean cost on the law, minus its minimum", digits=3),
         ),
         records=tuple(records),
         notes=(f"the law's optimal cost on this mesh is {best:.{COST.digits}g}",),
         failures=tuple(failures),
         details={"cost": best},
     )
+
+
+def _mean(curves: list[np.ndarray], length: int) -> np.ndarray:
+    return np.mean([np.append(c, np.full(length - len(c), c[-1])) for c in curves], axis=0)

@@ -84,7 +84,7 @@ def extrapolate(
 ) -> Limit:
     """Richardson: the limit of `v + c h^p` through the three finest values, p from their differences.
 
-    An order above the `expected` one is not believed: the expected is then used, which estimates larger errors.
+    An order more than 0.1 above the `expected` one is not believed: the expected is then used, which estimates larger errors.
 
     Values that differ by no more than `floor` from the next are at round-off: where the finest are, the finest is the
     limit. Numbers and arrays alike; the differences of arrays are measured by their largest entry.
@@ -108,7 +108,7 @@ def extrapolate(
     if order is None or turned:
         return Limit(v[last], None, "the finest run (the three finest show no order: Richardson does not apply)")
     how = f"Richardson, order {order:.2f} of the three finest"
-    if expected is not None and order > expected:
+    if expected is not None and order > expected + 0.1:
         how = f"Richardson, order {expected:g} of theory (the three finest show {order:.2f}, which is not believed)"
         order = expected
     ratio = (h[last - 1] / h[last]) ** order

@@ -108,7 +108,8 @@ def sweep_study(
         chosen = choice_of_reference(reference)
         x = [float(p[parameter]) for p, _, _ in kept]
         h = [1.0 / v for v in x] if parameter in GROWING else x
-        left = 10 * max(r.values["residual"] / b[0].penalties.min() for _, r, b in kept)  # type: ignore[operator]
+        solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
+        left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
         of_cost = cost_errors(h, [r.values["cost"] for _, r, _ in kept], chosen, None, None)  # type: ignore[misc]
         of_control = control_errors(h, [r.arrays["control"] for _, r, _ in kept], chosen, None, None, left)
         for k, record in enumerate(records):
