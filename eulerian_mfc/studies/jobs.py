@@ -13,6 +13,7 @@ from .._validate import fail, integer
 from ..errors import ArgumentError
 from .address import address
 from .progress import Progress, Silent
+from .single_thread import one_thread
 from .store import Result, Store, as_result
 
 
@@ -39,10 +40,8 @@ class Job(NamedTuple):
 
 
 def perform(function: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> Result:
-    """Run a job where it stands: in one BLAS thread, so that sums are taken in one order whichever executor runs it."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
+    """Run a job where it stands; what it raises is its result too."""
+    with one_thread():
         try:
             return as_result(function(**arguments))
         except Exception as error:

@@ -45,7 +45,7 @@ class Store:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name.removeprefix("array/"): file[name] for name in file.files if name != "values"}
                 return Result(json.loads(bytes(file["values"]).decode()), arrays)
         except Exception as error:
