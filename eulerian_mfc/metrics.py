@@ -18,7 +18,7 @@ from .errors import EulerianError
 from .laws import Empirical, GaussianMixture, LabelledLaw, Law, Uniform
 
 #: panels an axis of the rule that stands for a law with no closed form on the line
-PANELS = 4096
+PANELS = 2048
 
 
 class Distance(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from eulerian_mfc.case import Case
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.studies.address import address
 from eulerian_mfc.studies.jobs import Job, run_jobs
@@ -254,6 +255,13 @@ def test_lambdas_cannot_be_sent_to_processes():
     problem = emfc.Problem(problem.field, law, problem.loss, 1.0, 1.0)
     with pytest.raises(ArgumentError, match=r"cannot be sent to another process.*top level of a module.*case file"):
         emfc.studies.mesh_convergence(problem, [32, 48], 4, [(-8.0, 8.0)], workers=2)
+
+
+def test_functions_of_case_files_cannot_either():
+    """They are sent as the case's path, by study files."""
+    problem, options = Case.load(ROOT / "cases" / "learn_map_2d.py").build()
+    with pytest.raises(ArgumentError, match="a function of a case file"):
+        emfc.studies.mesh_convergence(problem, [32, 48], 4, options["mesh"].bounds, workers=2)
 
 
 def test_functions_of_modules_can(tmp_path):

@@ -160,7 +160,8 @@ def _leave_interrupts_to_the_parent() -> None:
 
 def _check_portable(job: Job) -> None:
     try:
-        pickle.dumps((job.function, job.arguments))
+        if b"emfc_case_" in pickle.dumps((job.function, job.arguments)):
+            raise pickle.PicklingError("it holds a function of a case file, which is no module")
     except Exception as error:
         raise ArgumentError(
             f"workers: the job {job.label!r} cannot be sent to another process ({error}). Write the functions of the "
