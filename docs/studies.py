@@ -79,7 +79,10 @@ ESTIMATES = [
 
 def richardson(run):
     """Estimated errors without a reference beside the true ones, against no mesh at all."""
-    rows = ["| case | degree | cells a side | true error in J | estimated | ratio | how |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| case | degree | cells a side | true error in J | estimated | ratio | how |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for name, degree, cells in ESTIMATES:
         estimated, true = (mesh_study("", name, degree, cells, r, run) for r in ("richardson", "particles"))
         a, b = estimated.values("error J"), true.values("error J")
@@ -179,7 +182,9 @@ def penalties(run):
 def budgets(run):
     """Budgets beside true errors; the true cost from particles on 160 and 320 layers, extrapolated."""
     problem, _, _, options = case("bimodal_1d")
-    twin = studies.layer_convergence(problem, emfc.CartesianMesh([(-4, 4)], 40), [80, 160, 320], twin=True, **options, **run)
+    twin = studies.layer_convergence(
+        problem, emfc.CartesianMesh([(-4, 4)], 40), [80, 160, 320], twin=True, **options, **run
+    )
     best = twin.values("cost")[-1] - twin.values("error J")[-1]
     rows = [
         "| cells | layers | schemes, solver | mesh | layers | optimisation | total | true error | total / true | refine first |",

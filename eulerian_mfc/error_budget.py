@@ -66,7 +66,10 @@ class ErrorBudget:
 
     def table(self) -> str:
         """For the terminal."""
-        rows = [f"{c.source:>13}  {'+-' if c.source == 'samples' else '  '}{c.error:10.2e}  {c.how}" for c in self.contributions]
+        rows = [
+            f"{c.source:>13}  {'+-' if c.source == 'samples' else '  '}{c.error:10.2e}  {c.how}"
+            for c in self.contributions
+        ]
         worst = next(c for c in self.contributions if c.source == self.refine)
         advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "nothing to refine"
         return "\n".join([f"J = {self.cost:.12g}, error at most about {self.total:.1e}", *rows, advice])
@@ -149,7 +152,9 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
     # Of weights w, 1 / sum w^2 samples' worth.
     share = float(weights @ weights)
     deviation = float(np.sqrt(weights @ (losses - mean) ** 2 * share / max(1 - share, share)))
-    return Contribution("samples", deviation, f"standard deviation of the mean loss of {len(x)} samples", "more samples")
+    return Contribution(
+        "samples", deviation, f"standard deviation of the mean loss of {len(x)} samples", "more samples"
+    )
 
 
 def _optimisation(system: OptimalitySystem, control: np.ndarray) -> Contribution:

@@ -81,7 +81,8 @@ def wasserstein(
     if closed is not None:
         return _by_quantiles(closed, np.sort(points[:, 0]), p)
     mapped = points if symmetry is None else symmetry(points)
-    a, u = _law_points(inputs, symmetry, [np.linspace(*inputs.box(1e-16)[0], PANELS + 1)])
+    low, high = inputs.box(1e-16)[0].tolist()
+    a, u = _law_points(inputs, symmetry, [np.linspace(low, high, PANELS + 1)])
     value, n = _discrete_line(a[:, 0], u, mapped[:, 0], p), len(a)
     if isinstance(inputs, Empirical):
         return Distance(value, 1e-15 * float(np.abs(a).max()), "quantile functions of both samples")

@@ -28,7 +28,10 @@ def blas(seed):
     """A product whose last bits depend on how the sum is split over threads."""
     rng = np.random.default_rng(seed)
     a = rng.normal(size=200_000)
-    return {"dot": float(a @ rng.normal(size=200_000)), "matrix": rng.normal(size=(300, 300)) @ rng.normal(size=(300, 300))}
+    return {
+        "dot": float(a @ rng.normal(size=200_000)),
+        "matrix": rng.normal(size=(300, 300)) @ rng.normal(size=(300, 300)),
+    }
 
 
 def steep(x):

@@ -33,6 +33,10 @@ def calls_helper(x):
     return helper(x) + 1
 
 
+def times(k):
+    return lambda x: x * k
+
+
 def jobs(function, values, **more):
     return [Job(function, {"x": v, **more}, f"x = {v}") for v in values]
 
@@ -64,7 +68,7 @@ def test_different_computations_have_different_addresses():
         np.sign, np.abs, np.sin, helper, calls_helper, functools.partial(helper, 1), functools.partial(helper, 2),
         lambda x: x + 1, lambda x: x + 2, lambda x, y=1: x + y, lambda x, y=2: x + y,
         lambda x: x + offset[0], lambda x: x + offset[1], lambda x: (x, 1), lambda x: (x, 1.0),
-        *[(lambda k: (lambda x: x * k))(k) for k in (1, 2)],
+        times(1), times(2),
         toy_line(), toy_line(bias=True), toy_line(penalty=2.0), toy_line(horizon=2.0),
         emfc.CartesianMesh([(-8, 8)], 40), emfc.CartesianMesh([(-8, 8)], 41), emfc.CartesianMesh([(-8, 9)], 40),
         emfc.LayerMap("rk4"), emfc.LayerMap("rk4", 2), emfc.LayerMap("euler"),
@@ -87,7 +91,9 @@ def test_functions_are_told_by_what_they_use(monkeypatch):
         exec(compile(text, "case.py", "exec"), names)
         return names["f"]
 
-    assert address(define("def f(x):\n    return x + 1")) == address(define("# moved down\n\ndef f(x):\n    return x + 1"))
+    assert address(define("def f(x):\n    return x + 1")) == address(
+        define("# moved down\n\ndef f(x):\n    return x + 1")
+    )
     assert address(define("def f(x):\n    return x + 1")) != address(define("def f(x):\n    return x + 2"))
     a, b = (f"class A:\n    def g(self):\n        return {k}\ndef f(x):\n    return A().g()" for k in (1, 2))
     assert address(define(a)) != address(define(b))
@@ -100,7 +106,12 @@ def test_addresses_do_not_depend_on_the_process():
     )
     found = [
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": seed},
         ).stdout.strip()
         for seed in ("1", "2")
     ]
@@ -134,7 +145,7 @@ def test_damaged_results_are_told(tmp_path):
     store = Store(tmp_path)
     store.put("x" * 64, Result({"a": 1}, {}))
     store.path("x" * 64).write_bytes(store.path("x" * 64).read_bytes()[:100])
-    with pytest.raises(FileFormatError, match="is damaged .*delete it"):
+    with pytest.raises(FileFormatError, match=r"is damaged .*delete it"):
         store.get("x" * 64)
 
 

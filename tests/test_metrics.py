@@ -1,5 +1,8 @@
 """Wasserstein distances: closed forms, brute force, another program, and the properties of a distance."""
 
+import itertools
+import sys
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -46,12 +49,14 @@ def test_the_line_against_adaptive_quadrature(law, inverse, cumulative):
     x = np.sort(law.sample(9, seed=3)[:, 0])
     ends = [law.box(1e-15)[0, 0] - 1, *x, law.box(1e-15)[0, 1] + 1]
     gap = lambda t: abs(np.searchsorted(x, t, side="right") / 9 - cumulative(t))  # noqa: E731
-    exact = sum(quad(gap, a, b, limit=500, epsabs=1e-12)[0] for a, b in zip(ends[:-1], ends[1:], strict=True))
+    exact = sum(quad(gap, a, b, limit=500, epsabs=1e-12)[0] for a, b in itertools.pairwise(ends))
     found = wasserstein(law, x, 1)
     assert found.value == pytest.approx(exact, rel=1e-6)
     assert found.tolerance < 1e-12
     if inverse is not None:
-        squared = sum(quad(lambda u, k=k: (x[k] - inverse(u)) ** 2, k / 9, (k + 1) / 9, epsabs=1e-13)[0] for k in range(9))
+        squared = sum(
+            quad(lambda u, k=k: (x[k] - inverse(u)) ** 2, k / 9, (k + 1) / 9, epsabs=1e-13)[0] for k in range(9)
+        )
         assert wasserstein(law, x, 2).value == pytest.approx(np.sqrt(squared), rel=1e-6)
 
 
@@ -83,8 +88,6 @@ def test_labels_do_not_count():
 @pytest.mark.parametrize("p", [1, 2])
 def test_samples_against_permutations(dim, p):
     """Five samples to five: the best of all 120 permutations."""
-    import itertools
-
     rng = np.random.default_rng(dim)
     a, b = rng.normal(size=(2, 5, dim))
     lengths = np.linalg.norm(a[:, None] - b, axis=2) ** p
@@ -117,8 +120,6 @@ def test_what_is_refused(monkeypatch):
         wasserstein(GAUSSIAN, [0.0], 3)
     with pytest.raises(ArgumentError, match=r"points as rows, shape \(n, 1\)"):
         wasserstein(GAUSSIAN, np.zeros((3, 2)))
-    import sys
-
     monkeypatch.setitem(sys.modules, "ot", None)
     with pytest.raises(EulerianError, match=r"eulerian-mfc\[transport\]"):
         wasserstein(emfc.laws.Gaussian([0.0, 0.0], 1.0), np.zeros((3, 2)))

@@ -61,9 +61,7 @@ def test_the_sample_of_a_run_can_be_drawn_again(rates):
     row = rates.details["runs"][30]
     x, y = sample_of(problem, row["N"], row["repeat"], 0)
     assert emfc.metrics.wasserstein(problem.law, x).value == row["W1"]
-    system = emfc.ParticleSystem(
-        dataclasses.replace(problem, law=emfc.laws.Empirical(x, y)), layers, layer_map="rk4"
-    )
+    system = emfc.ParticleSystem(dataclasses.replace(problem, law=emfc.laws.Empirical(x, y)), layers, layer_map="rk4")
     outcome = emfc.solvers.LBFGS().solve(system, 1.4)
     assert system.cost(outcome.control).total == pytest.approx(row["training_particles"], rel=1e-9)
 
@@ -83,7 +81,9 @@ def test_mesh_and_twin_agree_and_seeds_are_streams():
     many = studies.sample_convergence(problem, mesh, [20, 30], 2, 5, seed=1)
     assert few.details["runs"][0] == many.details["runs"][2]
     assert len({r["W1"] for r in many.details["runs"]}) == 4
-    assert few.details["runs"][0]["W1"] != studies.sample_convergence(problem, mesh, [30], 1, 5).details["runs"][0]["W1"]
+    assert (
+        few.details["runs"][0]["W1"] != studies.sample_convergence(problem, mesh, [30], 1, 5).details["runs"][0]["W1"]
+    )
     assert max(many.values("difference")) <= 1e-7
     assert many.values("converged").all()
     figure = many.plot()
@@ -102,9 +102,16 @@ def test_a_study_grows_by_what_is_new(tmp_path):
 
 
 def test_the_plane_by_linear_programs():
-    problem, options = Case.load(ROOT / "cases" / "bimodal_2d.py").build()
+    problem, _ = Case.load(ROOT / "cases" / "bimodal_2d.py").build()
     study = studies.sample_convergence(
-        problem, emfc.CartesianMesh([(-4.0, 4.0)] * 2, 32), [10, 40], 2, 4, initial=0.3, methods=["particles"], atoms=900
+        problem,
+        emfc.CartesianMesh([(-4.0, 4.0)] * 2, 32),
+        [10, 40],
+        2,
+        4,
+        initial=0.3,
+        methods=["particles"],
+        atoms=900,
     )
     assert "POT emd" in study.notes[-1]
     assert "tolerance" in study.notes[-1]
@@ -116,7 +123,14 @@ def test_the_plane_by_linear_programs():
 def test_a_reference_may_be_given():
     problem, mesh, layers, options = unimodal()
     study = studies.sample_convergence(
-        problem, mesh, [64], 2, layers, methods=["particles"], reference=REFERENCE["truncated_unimodal_1d_0.2"], **options
+        problem,
+        mesh,
+        [64],
+        2,
+        layers,
+        methods=["particles"],
+        reference=REFERENCE["truncated_unimodal_1d_0.2"],
+        **options,
     )
     assert "given" in study.error_column("error particles").against
     assert study.details["cost"] == REFERENCE["truncated_unimodal_1d_0.2"]["cost"]
@@ -128,9 +142,7 @@ def test_the_crossover_is_where_refinement_stops_to_help():
     """Beyond h*/2 the error changes by less than a third; coarser than 2 h* it is the mesh's; h* falls with N."""
     problem, _, layers, options = unimodal()
     options |= {"transport": emfc.transport.SemiLagrangian(3), "layer_map": "rk4"}
-    study = studies.crossover(
-        problem, [16, 256], [20, 32, 60, 80], layers, [(-1.5, 1.5)], repeats=4, **options
-    )
+    study = studies.crossover(problem, [16, 256], [20, 32, 60, 80], layers, [(-1.5, 1.5)], repeats=4, **options)
     star, h, rms = study.values("h*"), np.array(study.details["h"]), np.array(study.details["rms"])
     assert star[1] < star[0]
     for k in range(2):

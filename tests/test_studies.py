@@ -162,7 +162,10 @@ def test_latex_tables_are_well_formed(tmp_path):
     assert body[-1] == r"\end{tabular}"
     assert r"a\_b\textbar{}c \& 50\%" in text
     assert r"$0.0002$" in text
-    assert r"$1.2\cdot10^{-5}$" in dataclasses.replace(study(), records=({**study().records[0], "cost": 1.2e-5},)).to_latex()
+    assert (
+        r"$1.2\cdot10^{-5}$"
+        in dataclasses.replace(study(), records=({**study().records[0], "cost": 1.2e-5},)).to_latex()
+    )
 
 
 def test_files_hold_the_whole_study(tmp_path):

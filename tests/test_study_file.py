@@ -67,7 +67,7 @@ def test_a_study_file_is_the_call_from_python(tmp_path):
 
 
 KINDS = {
-    "layers": '[settings]\ncells = 40\n[vary]\nlayers = [2, 4, 8]',
+    "layers": "[settings]\ncells = 40\n[vary]\nlayers = [2, 4, 8]",
     "samples": 'repeats = 2\nseed = 3\nsymmetry = "abs"\n[settings]\ncells = 40\nlayers = 3\n[vary]\nsamples = [10, 20]',
     "penalty": 'measure = ["iterations"]\n[settings]\ncells = 40\nlayers = 3\n[vary]\npenalty = [1, 2.0]',
     "sweep": 'measure = ["duality_drift"]\n[settings]\nlayers = 3\n[vary]\ndegree = [3, 5]\ncells = [40, 48]',
@@ -192,7 +192,10 @@ def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, tmp_path):
     serial = [*command[:-3], "--out"]
     whole = subprocess.Popen([*serial, str(tmp_path / "whole")], env=environments["whole"], stdout=subprocess.DEVNULL)
     killed = subprocess.Popen(
-        [*command, str(tmp_path / "half")], env=environments["killed"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [*command, str(tmp_path / "half")],
+        env=environments["killed"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     jobs = tmp_path / "half" / "jobs"
     deadline = time.monotonic() + 60

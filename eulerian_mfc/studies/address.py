@@ -113,7 +113,9 @@ class _Writer:
             self.write({f.name: getattr(value, f.name) for f in fields(value)})
             self._own_code(type(value))
         elif hasattr(value, "__dict__") and not isinstance(value, np.random.Generator):
-            caches = {n for c in type(value).__mro__ for n, v in vars(c).items() if isinstance(v, functools.cached_property)}
+            caches = {
+                n for c in type(value).__mro__ for n, v in vars(c).items() if isinstance(v, functools.cached_property)
+            }
             self._put("object", _name(value))
             self.write({k: v for k, v in vars(value).items() if k not in caches})
             self._own_code(type(value))
@@ -172,7 +174,10 @@ def address_of_part(value: Any) -> str:
 @functools.cache
 def _installed_module(name: str) -> bool:
     """Whether a module belongs to this package, to Python, or to an installed one: then its name says what it is."""
-    if name.split(".")[0] in ("eulerian_mfc", *sys.builtin_module_names, *sys.stdlib_module_names) and name != "__main__":
+    if (
+        name.split(".")[0] in ("eulerian_mfc", *sys.builtin_module_names, *sys.stdlib_module_names)
+        and name != "__main__"
+    ):
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)

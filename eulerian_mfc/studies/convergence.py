@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,9 @@ def layer_convergence(
     return layer_study(sources, reference, "Convergence in layers", run, twin)
 
 
-def layer_study(sources: Sequence[Source], reference: Any, title: str, run: dict[str, Any], twin: bool = False) -> Study:
+def layer_study(
+    sources: Sequence[Source], reference: Any, title: str, run: dict[str, Any], twin: bool = False
+) -> Study:
     """The study of `layer_convergence` for sources that differ in their layers."""
     if reference == "particles":
         raise fail("reference", reference, "'richardson', 'finest' or values (and twin=True for runs without a mesh)")
@@ -124,7 +127,13 @@ def _several(name: str, values: Any) -> list[Any]:
 
 
 def _convergence(
-    kind: str, parameter: str, sources: Sequence[Source], reference: Any, title: str, run: dict[str, Any], twin: bool = False
+    kind: str,
+    parameter: str,
+    sources: Sequence[Source],
+    reference: Any,
+    title: str,
+    run: dict[str, Any],
+    twin: bool = False,
 ) -> Study:
     chosen = as_reference(reference)
     built = [source.build() for source in sources]
@@ -132,7 +141,7 @@ def _convergence(
     twins = [_job(s, b, True) for s, b in zip(sources, built, strict=True)] if chosen == "particles" else []
     results = run_jobs([*jobs, *twins], **run)
     failures = [{"label": j.label, "error": r.error} for j, r in zip([*jobs, *twins], results, strict=True) if r.error]
-    exact = results[len(jobs) :] or [None] * len(jobs)
+    exact: list[Result | None] = [*results[len(jobs) :]] or [None] * len(jobs)
     kept = [
         (b, r, e)
         for b, r, e in zip(built, results, exact, strict=False)
@@ -141,7 +150,7 @@ def _convergence(
     records = [_record(problem, options, result) for (problem, options), result, _ in kept]
     checked(kind, records, failures)
     h = [record[parameter] for record in records]
-    if any(b >= a for a, b in zip(h[:-1], h[1:], strict=True)):
+    if any(b >= a for a, b in pairwise(h)):
         raise mismatch("cells" if kind == "mesh" else "layers", f"{parameter} = {h}", "runs from coarse to fine")
     costs, controls = [r.values["cost"] for _, r, _ in kept], [r.arrays["control"] for _, r, _ in kept]
     known = None if not twins else [e.values["cost"] for _, _, e in kept if e is not None]
@@ -213,9 +222,7 @@ def _warned(results: Sequence[Result]) -> tuple[str, ...]:
     )
 
 
-def expected_order(
-    kind: str, built: Sequence[Any], courant: Sequence[Any], layers: Sequence[int]
-) -> tuple[str, float]:
+def expected_order(kind: str, built: Sequence[Any], courant: Sequence[Any], layers: Sequence[int]) -> tuple[str, float]:
     """The order that the schemes promise for these runs: in words, and the highest."""
     options = built[-1][1]
     if kind == "layers":

@@ -68,7 +68,9 @@ def crossover(
     rms = np.sqrt(np.nanmean(errors.reshape(len(samples), repeats, 1 + len(boxes)) ** 2, axis=1))
     h = of_mesh.values("h")
     if of_mesh.fitted_points("error theta") < 2 or len(samples) < 2:
-        raise mismatch("cells", "too few mesh errors above round-off", "coarser meshes, or a lower degree, and several N")
+        raise mismatch(
+            "cells", "too few mesh errors above round-off", "coarser meshes, or a lower degree, and several N"
+        )
     mesh_fit = of_mesh.fit("error theta")
     sample_fit = orders.fit([1.0 / n for n in samples], rms[:, 0].tolist())
     width = float(max(b - a for a, b in boxes[0].bounds))

@@ -43,9 +43,7 @@ def errors(study: Study) -> Figure:
     for k, column in enumerate(study.errors):
         _error_line(axes, study, column.name, x, k)
     unit = next(c.unit for c in study.columns if c.name == study.parameter)
-    axes.set(
-        xscale="log", yscale="log", xlabel=_labelled(study.parameter, unit), ylabel="error", title=study.title
-    )
+    axes.set(xscale="log", yscale="log", xlabel=_labelled(study.parameter, unit), ylabel="error", title=study.title)
     _plain_ticks(axes, x)
     axes.legend(fontsize=9)
     return figure
@@ -81,10 +79,16 @@ def _error_line(axes: Axes, study: Study, name: str, x: np.ndarray, k: int, scal
             label += f" [{fit.low:.2f}, {fit.high:.2f}]"
         widths = study.widths()[known]
         ends = np.array([widths.min(), widths.max()])
-        axes.plot(1 / ends if study.widths()[0] != x[0] else ends, scale * fit.constant * ends**fit.order, color=colour, lw=1)
+        axes.plot(
+            1 / ends if study.widths()[0] != x[0] else ends, scale * fit.constant * ends**fit.order, color=colour, lw=1
+        )
         _triangle(axes, study, name, fit.order, fit.constant * scale, colour, k)
-    axes.plot(x[shown & known], scale * values[shown & known], MARKERS[k % len(MARKERS)], color=colour, ms=6, label=label)
-    axes.plot(x[shown & ~known], scale * values[shown & ~known], MARKERS[k % len(MARKERS)], color=colour, ms=6, mfc="white")
+    axes.plot(
+        x[shown & known], scale * values[shown & known], MARKERS[k % len(MARKERS)], color=colour, ms=6, label=label
+    )
+    axes.plot(
+        x[shown & ~known], scale * values[shown & ~known], MARKERS[k % len(MARKERS)], color=colour, ms=6, mfc="white"
+    )
 
 
 def _triangle(axes: Axes, study: Study, name: str, order: float, constant: float, colour: str, k: int) -> None:
@@ -114,7 +118,9 @@ def _plain_sweep(figure: Figure, axes: Axes, study: Study) -> Figure:
     for k, key in enumerate(dict.fromkeys(keys)):
         rows = np.array([other == key for other in keys])
         label = ", ".join(f"{n}={str(v)[:40]}" for n, v in zip(others, key, strict=True))
-        axes.plot(x[rows], study.values("cost")[rows], f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=5, label=label or None)
+        axes.plot(
+            x[rows], study.values("cost")[rows], f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=5, label=label or None
+        )
     if numbers and (x > 0).all() and x.max() > 8 * x.min():
         axes.set_xscale("log")
         _plain_ticks(axes, x)
@@ -164,14 +170,23 @@ def samples(study: Study) -> Figure:
     largest = float((y / x).max())
     ends = np.array([x.min(), x.max()])
     bound.plot(ends, largest * ends, "k--", lw=1, label=rf"$|\theta_N-\theta|\leq {largest:.3g}\,W_1$")
-    bound.set(xscale="log", yscale="log", xlabel=f"$W_1${folded}", ylabel=r"$\max|\theta_N-\theta|$", title="The bound of the theory")
+    bound.set(
+        xscale="log",
+        yscale="log",
+        xlabel=f"$W_1${folded}",
+        ylabel=r"$\max|\theta_N-\theta|$",
+        title="The bound of the theory",
+    )
     bound.legend(fontsize=8)
     column = "ratio W1 sym" if distance != "W1" else "ratio W1"
     ratio.plot(n, study.values(column), "ks-", ms=5, label="root mean squares")
     ratio.set(xscale="log", xlabel="samples N", ylabel=r"$|\theta_N-\theta|\,/\,W_1$", ylim=(0, None), title="Ratio")
     ratio.legend(handles=ratio.lines[-1:], fontsize=8)
     for k, (name, label) in enumerate(
-        {f"training_{main}": r"training $J_N(\theta_N)$", f"generalisation_{main}": r"generalisation $J(\theta_N)$"}.items()
+        {
+            f"training_{main}": r"training $J_N(\theta_N)$",
+            f"generalisation_{main}": r"generalisation $J(\theta_N)$",
+        }.items()
     ):
         values = np.array([r[name] for r in runs])
         sizes = np.array([r["N"] for r in runs]) * (0.94 if k == 0 else 1.06)
@@ -196,7 +211,9 @@ def descent(study: Study) -> Figure:
         rows = [r for r in study.records if r["N"] == size]
         for axes, name in ((left, "training error"), (right, "generalisation error")):
             shown = [(r["iteration"], r[name]) for r in rows if r[name] > 1e-15]
-            axes.semilogy(*zip(*shown, strict=True), f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=4, label=f"N = {size:g}")
+            axes.semilogy(
+                *zip(*shown, strict=True), f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=4, label=f"N = {size:g}"
+            )
     left.set(xlabel="iteration", ylabel=r"mean of $J_N(\theta_k) - \min J_N$", title="Training error")
     right.set(xlabel="iteration", ylabel=r"mean of $J(\theta_k) - \min J$", title="Generalisation error")
     right.legend(fontsize=9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def extrapolate(
     """
     v = [np.asarray(x, dtype=float) for x in values]
     last = len(v) - 1
-    gaps = [float(np.abs(b - a).max()) for a, b in zip(v[:-1], v[1:], strict=True)]
+    gaps = [float(np.abs(b - a).max()) for a, b in itertools.pairwise(v)]
     if gaps and gaps[-1] <= floor:
         return Limit(v[last], None, "the finest run (the two finest agree to round-off)")
     if len(v) < 3:

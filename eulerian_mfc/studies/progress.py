@@ -51,13 +51,16 @@ class Bar:
         self._failed = 0
 
     def start(self, total: int, done: int) -> None:
-        self._bar.start()
         if done:
             self._bar.console.print(f"{done} of {total} jobs found done")
+        if total == done:
+            return
+        self._bar.start()
         self._task = self._bar.add_task("jobs", total=total - done, running=0, failed=0)
 
     def running(self, count: int) -> None:
-        self._bar.update(self._task, running=count)
+        if self._task is not None:
+            self._bar.update(self._task, running=count)
 
     def finished(self, label: str, error: str | None) -> None:
         if error is not None:
@@ -68,4 +71,4 @@ class Bar:
     def stop(self) -> None:
         if self._task is not None:
             self._bar.update(self._task, running=0)
-        self._bar.stop()
+            self._bar.stop()

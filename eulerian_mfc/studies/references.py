@@ -50,7 +50,9 @@ def as_reference(value: Any) -> Reference | str:
     if isinstance(value, Reference):
         return value
     if isinstance(value, Solution):
-        return Reference(value.cost, value.control, source=f"a solution on {value.mesh.shape} cells, {value.layers} layers")
+        return Reference(
+            value.cost, value.control, source=f"a solution on {value.mesh.shape} cells, {value.layers} layers"
+        )
     if isinstance(value, Mapping):
         known = Reference.__dataclass_fields__
         for name in value:

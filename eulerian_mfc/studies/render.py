@@ -116,7 +116,7 @@ def comma_separated(study: Study) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = _columns(study)
-    names = []
+    names: list[str] = []
     for heading, _, digits in columns:
         names.append(f"order of {names[-1]}" if digits is None else heading)
     writer.writerow(names)

@@ -166,7 +166,9 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
     """Train on one sample by its particle twin, and cost every iterate on the sample and on the true law."""
     problem, options = source.build()
     x, y = sample_of(problem, samples, repeat, seed)
-    system = _Watched(replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4"))
+    system = _Watched(
+        replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
+    )
     controls: list[np.ndarray] = []
     solver = options.get("solver")
     chosen = solver if isinstance(solver, LBFGS) else LBFGS()

@@ -153,7 +153,9 @@ def _summary(rows: list[dict[str, Any]], methods: Sequence[str]) -> dict[str, An
     main = methods[0]
     for m in methods:
         out[f"error {m}"] = rms(f"error_{m}")
-    out["training"], out["generalisation"] = (float(column(f"{n}_{main}").mean()) for n in ("training", "generalisation"))
+    out["training"], out["generalisation"] = (
+        float(column(f"{n}_{main}").mean()) for n in ("training", "generalisation")
+    )
     out["gap"] = out["generalisation"] - out["training"]
     out["excess"] = float(column(f"excess_{main}").mean())
     for name in ("W1", "W1_symmetry"):
@@ -180,7 +182,9 @@ def _columns(methods: Sequence[str], symmetric: bool) -> tuple[tuple[Column, ...
         columns += [Column(f"{w} sym", f"rms {w} of their images under the symmetry", state, 3) for w in ("W1", "W2")]
         errors += [("W1 sym", "0", HALF)]
     for m in methods:
-        columns.append(Column(f"error {m}", f"rms over repeats of the largest error of the control, {METHODS[m]}", "", 3))
+        columns.append(
+            Column(f"error {m}", f"rms over repeats of the largest error of the control, {METHODS[m]}", "", 3)
+        )
         errors.append((f"error {m}", "", HALF))
     columns += [
         Column("training", f"mean cost of the sample's control on the sample, {main}", digits=6),
@@ -188,8 +192,16 @@ def _columns(methods: Sequence[str], symmetric: bool) -> tuple[tuple[Column, ...
         Column("gap", "generalisation minus training", digits=2),
         Column("excess", "generalisation minus the law's optimal cost", digits=2),
         Column("ratio W1", "rms error of the control over rms W1", "1/state", 3),
-        *([Column("ratio W1 sym", "rms error of the control over rms W1 of the images", "1/state", 3)] if symmetric else []),
-        *([Column("difference", "largest difference of the controls of mesh and twin", digits=2)] if len(methods) == 2 else []),
+        *(
+            [Column("ratio W1 sym", "rms error of the control over rms W1 of the images", "1/state", 3)]
+            if symmetric
+            else []
+        ),
+        *(
+            [Column("difference", "largest difference of the controls of mesh and twin", digits=2)]
+            if len(methods) == 2
+            else []
+        ),
         CONVERGED,
     ]
     errors.append(("excess", "0", "1 in N"))

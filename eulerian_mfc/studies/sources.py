@@ -65,7 +65,9 @@ def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> G
         raise fail("problem", problem, "a Problem")
     for name in options:
         if name not in OPTIONS:
-            raise mismatch("study", f"the argument {name!r}", "an argument of the study, or of solve: " + ", ".join(OPTIONS))
+            raise mismatch(
+                "study", f"the argument {name!r}", "an argument of the study, or of solve: " + ", ".join(OPTIONS)
+            )
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
 
 

@@ -57,7 +57,8 @@ class Store:
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, values=values, **{f"array/{k}": v for k, v in sorted(result.arrays.items())})
+                arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
+                np.savez(file, values=values, **arrays)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self.path(address))

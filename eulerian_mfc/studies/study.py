@@ -14,6 +14,7 @@ import numpy as np
 from .._validate import choice, mismatch
 from ..errors import FileFormatError
 from . import orders
+from .orders import Fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ class Study:
         pairs = orders.pairwise(self.widths().tolist(), self.values(name).tolist())
         return [p if k and known[k] and known[k - 1] else None for k, p in enumerate(pairs)]
 
-    def fit(self, name: str, level: float = 0.95) -> orders.Fit:
+    def fit(self, name: str, level: float = 0.95) -> Fit:
         """The order over all rows above the floor, by least squares, with its confidence interval."""
         known = self.usable(name)
         return orders.fit(self.widths()[known].tolist(), self.values(name)[known].tolist(), level)

@@ -260,7 +260,9 @@ class _Checker:
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise self.wrong("reference", "file", f"file: got {table['file']!r}, expected a JSON file: {error}") from None
+            raise self.wrong(
+                "reference", "file", f"file: got {table['file']!r}, expected a JSON file: {error}"
+            ) from None
         if "entry" in table and table["entry"] not in found:
             text = f"entry: got {table['entry']!r}, expected one of {', '.join(map(repr, found))}"
             raise self.wrong("reference", "entry", text)
