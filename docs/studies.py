@@ -71,8 +71,8 @@ ESTIMATES = [
     ("toy_line", 3, (40, 80, 160, 320)),
     ("toy_line", 5, (40, 80, 160)),
     ("bimodal_1d", 3, (40, 80, 160, 320)),
-    ("bimodal_1d", 5, (40, 80, 160)),
-    ("bimodal_2d", 3, (32, 64, 128)),
+    ("bimodal_1d", 5, (40, 80, 160, 320)),
+    ("bimodal_2d", 3, (32, 64, 128, 256)),
     ("bimodal_2d", 5, (24, 48, 96)),
 ]
 
@@ -138,7 +138,7 @@ def crossover(run):
     options |= {"transport": SL(3)}
     cells = [20, 24, 32, 40, 60, 80, 120]
     study = studies.crossover(problem, [16, 64, 256, 1024], cells, count, mesh.bounds, repeats=24, **options, **run)
-    study = dataclasses.replace(study, title="truncated_unimodal_1d, cubic splines, " + study.title)
+    study = dataclasses.replace(study, title="truncated_unimodal_1d, cubic splines, 24 repeats")
     (TABLES / "study_crossover.md").write_text(study.to_markdown())
     study.plot().savefig(IMAGES / "study_crossover.png", dpi=110)
 

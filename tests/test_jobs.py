@@ -1,6 +1,8 @@
 """Jobs: addresses that name computations, results that survive, executors that agree."""
 
 import functools
+import io
+import re
 import signal
 import subprocess
 import sys
@@ -11,12 +13,14 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import eulerian_mfc as emfc
 from eulerian_mfc.case import Case
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.studies.address import address
 from eulerian_mfc.studies.jobs import Job, run_jobs
+from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.store import Result, Store
 
 from . import study_problems as sp
@@ -199,6 +203,17 @@ def test_a_failure_is_recorded_and_does_not_end_the_others(tmp_path, workers):
     assert record.read_text().startswith("x = 2\n\nValueError: two is not allowed")
     assert listener.failed == ["x = 2"]
     assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_the_bar_shows_done_running_failed_and_time_left(tmp_path):
+    out = io.StringIO()
+    bar = Bar(Console(file=out, force_terminal=True, width=200))
+    run_jobs(jobs(sp.fails_on_two, [5]), folder=tmp_path)
+    run_jobs(jobs(sp.fails_on_two, [1, 2, 3, 5]), folder=tmp_path, progress=bar)
+    text = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
+    assert "1 of 4 jobs found done" in text
+    assert "failed: x = 2: ValueError: two is not allowed" in text
+    assert re.search(r"3/3 0 running, 1 failed, left: 0:00:00", text)
 
 
 def test_returning_other_things_is_a_failure():

@@ -130,6 +130,10 @@ def test_growing_parameters_have_orders_in_their_inverse():
     assert found.orders("e")[1:] == [pytest.approx(0.5)] * 2
 
 
+def test_the_legend_tells_meaning_and_unit():
+    assert study().legend().splitlines()[:2] == ["h: mesh width [m]", "cost: cost J"]
+
+
 def test_comma_separated_values_have_every_digit():
     rows = list(csv.DictReader(io.StringIO(study().to_csv())))
     assert [float(r["h [m]"]) for r in rows] == H

@@ -50,8 +50,10 @@ def crossover(
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     of_mesh = mesh_convergence(problem, cells, layers, bounds, reference="particles", **run, **options)
     boxes = meshes(problem, cells, bounds)
-    if any(float(m.widths.max()) != h for m, h in zip(boxes, of_mesh.values("h"), strict=False)) or of_mesh.failures:
-        checked("crossover", [], of_mesh.failures)
+    if of_mesh.failures:
+        raise mismatch(
+            "cells", f"a run that failed: {of_mesh.failures[0]['error'].splitlines()[0]}", "runs that succeed"
+        )
     truth = _law_control(problem, boxes[-1], layers, options, run)
     jobs = []
     for n in samples:
@@ -65,7 +67,10 @@ def crossover(
     results = run_jobs(jobs, **run)
     failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, results, strict=True) if r.error]
     errors = np.array([np.nan if r.error else np.abs(r.arrays["control"] - truth).max() for r in results])
-    rms = np.sqrt(np.nanmean(errors.reshape(len(samples), repeats, 1 + len(boxes)) ** 2, axis=1))
+    errors = errors.reshape(len(samples), repeats, 1 + len(boxes))
+    if np.isnan(errors).all(axis=1).any():
+        checked("crossover", [], failures)
+    rms = np.sqrt(np.nanmean(errors**2, axis=1))
     h = of_mesh.values("h")
     if of_mesh.fitted_points("error theta") < 2 or len(samples) < 2:
         raise mismatch(

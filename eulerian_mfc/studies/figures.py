@@ -228,7 +228,7 @@ def crossover(study: Study) -> Figure:
     h, rms = np.array(study.details["h"]), np.array(study.details["rms"])
     order, constant = study.details["mesh fit"][:2]
     stars = study.values("h*")
-    fine = np.geomspace(min(h.min(), stars.min()) * 0.8, h.max() * 1.1, 200)
+    fine = np.geomspace(min(h.min(), stars.min()) * 0.8, max(h.max(), stars.max()) * 1.1, 200)
     axes.loglog(fine, constant * fine**order, "k--", lw=1, label=f"mesh error, fitted order {order:.2f}")
     axes.plot(h, study.details["mesh errors"], "kx", ms=6, label="mesh error, measured")
     for k, (record, row) in enumerate(zip(study.records, rms, strict=True)):

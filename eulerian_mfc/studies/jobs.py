@@ -17,6 +17,9 @@ from .single_thread import one_thread
 from .store import Result, Store, as_result
 
 
+DIED = "a worker process died (out of memory, or a script without `if __name__ == '__main__':`)"
+
+
 class Job(NamedTuple):
     """One independent computation, `function(**arguments)`, which returns a dict of numbers, words and arrays.
 
@@ -116,7 +119,7 @@ def _results(executor: Executor | None, jobs: dict[str, Job], progress: Progress
             try:
                 result = future.result()
             except BrokenExecutor as error:
-                result = Result({}, {}, f"{type(error).__name__}: a worker process died (memory?): {error}")
+                result = Result({}, {}, f"{type(error).__name__}: {DIED}: {error}")
             except Exception as error:
                 result = Result({}, {}, f"{type(error).__name__}: {error}")
             yield futures[future], result

@@ -82,8 +82,10 @@ def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outco
     return outcome
 
 
-def largest_courant_number(solution: Solution) -> float:
-    """`max |F_i| dt / h_i` over the layers and the cells that hold mass."""
+def largest_courant_number(solution: Solution) -> float | None:
+    """`max |F_i| dt / h_i` over the layers and the cells that hold mass; None on meshes without widths an axis."""
+    if not hasattr(solution.mesh, "widths"):
+        return None
     masses = np.abs(solution.masses[:-1]).sum(axis=1).reshape(solution.layers, -1)
     largest = 0.0
     for n in range(solution.layers):

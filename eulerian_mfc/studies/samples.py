@@ -116,7 +116,7 @@ def sample_study(
         columns=columns,
         records=tuple({c.name: record.get(c.name) for c in columns} for record in records),
         errors=tuple(ErrorColumn(e, against if e.startswith("error") else a, t) for e, a, t in errors),
-        notes=(*_warned([r for r in results if r.error is None]), *_distance_notes(results)),
+        notes=(*_warned([r for r in (truth, *results) if r.error is None]), *_distance_notes(results)),
         failures=tuple(failures),
         details={"runs": rows, "cost": cost, "control": control.tolist(), "methods": list(chosen)},
     )

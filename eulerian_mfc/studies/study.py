@@ -134,6 +134,12 @@ class Study:
 
         return terminal(self)
 
+    def legend(self) -> str:
+        """What every column is, with its unit: one line a column."""
+        from .render import legend
+
+        return "\n".join(legend(self))
+
     def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
         """A table in GitHub's Markdown; written to `path` too, if given."""
         from .render import markdown
