@@ -158,6 +158,14 @@ def test_the_courant_number_by_hand():
         assert record["h"] == 4 / cells[1]
 
 
+def test_the_courant_number_counts_mass_where_it_is_fastest():
+    """`tanh(theta x)` up to the cells with a millionth of the largest mass, |x| = 5.26 of a standard normal."""
+    study = studies.mesh_convergence(toy_line(), [80, 160], 20, [(-8.0, 8.0)], reference="finest")
+    theta = np.abs(study.details["controls"][0]).max()
+    expected = np.tanh(theta * np.sqrt(2 * np.log(1e6))) * 0.05 / study.values("h")
+    np.testing.assert_allclose(study.values("courant"), expected, rtol=0.1)
+
+
 def test_runs_that_do_not_converge_are_marked_and_not_fitted():
     study = studies.mesh_convergence(
         toy_line(), [40, 80, 160], 5, [(-8.0, 8.0)], solver=emfc.solvers.LBFGS(max_iterations=1)

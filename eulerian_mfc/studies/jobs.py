@@ -16,7 +16,6 @@ from .progress import Progress, Silent
 from .single_thread import one_thread
 from .store import Result, Store, as_result
 
-
 DIED = "a worker process died (out of memory, or a script without `if __name__ == '__main__':`)"
 
 
