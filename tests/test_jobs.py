@@ -13,10 +13,12 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
 import eulerian_mfc as emfc
 from eulerian_mfc.case import Case
+from eulerian_mfc.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.studies.address import address
 from eulerian_mfc.studies.jobs import Job, run_jobs
@@ -271,6 +273,12 @@ def test_a_dask_cluster_gives_the_same_bits(serial, tmp_path):
         failed = run_jobs(jobs(sp.fails_on_two, [1, 2]), executor=executor)
         assert [r.error is None for r in failed] == [True, False]
         study(executor=executor).save(tmp_path / "dask.json")
+        file = tmp_path / "study.toml"
+        file.write_text(f'kind = "mesh"\ncase = "{ROOT}/cases/toy_line.py"\n[vary]\ncells = [32, 48]\n')
+        command = ["study", str(file), "--out", str(tmp_path / "out"), "--scheduler", cluster.scheduler_address]
+        result = CliRunner().invoke(main, command)
+        assert result.exit_code == 0, result.output
+        assert len(list((tmp_path / "out" / "jobs").glob("*.npz"))) == 2
     study().save(tmp_path / "here.json")
     assert (tmp_path / "dask.json").read_bytes() == (tmp_path / "here.json").read_bytes()
 
@@ -317,8 +325,7 @@ SCRIPT = """
 """
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 0), (signal.SIGKILL, 2), (signal.SIGINT, 0)])
 def test_killed_jobs_go_on_from_where_they_were(tmp_path, workers, how):
     """Killed half-way: what was done is not run again, and its files are not touched; nothing half-written stays."""
     script = tmp_path / "script.py"

@@ -61,12 +61,12 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
     """The problem with no mesh, on the law's own quadrature points or samples."""
     system = ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
     outcome = _twin_outcome(system, options)
-    cost, gradient = system.cost_and_gradient(outcome.control)
+    cost = system.cost(outcome.control)
     return {
-        "cost": cost,
-        "terminal_cost": cost - system.penalty_cost(outcome.control),
-        "penalty_cost": system.penalty_cost(outcome.control),
-        "residual": float(np.abs(gradient).max()) / system.dt,
+        "cost": cost.total,
+        "terminal_cost": cost.terminal,
+        "penalty_cost": cost.penalty,
+        "residual": outcome.history[-1].residual,
         "converged": bool(outcome.converged),
         "message": outcome.message,
         "control": outcome.control,
@@ -175,7 +175,7 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
     solver = options.get("solver")
     chosen = solver if isinstance(solver, LBFGS) else LBFGS()
     start = system.control(options.get("initial", 0.1), "initial")
-    outcome = chosen.solve(system, start, lambda row: controls.append(system.seen[row.cost]))
+    outcome = chosen.solve(system, start, lambda row: controls.append(system.seen.get(row.cost, system.latest)))
     _not_interrupted(outcome.message)
     true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
     return {
@@ -188,9 +188,13 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
 class _Watched(ParticleSystem):
     """Remembers which control had which cost: callbacks of solvers get the costs of their iterates alone."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.seen: dict[float, np.ndarray] = {}
+        self.latest = np.zeros(0)
+
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         cost, gradient = super().cost_and_gradient(control)
-        if not hasattr(self, "seen"):
-            self.seen: dict[float, np.ndarray] = {}
-        self.seen[cost] = np.array(control)
+        self.latest = np.array(control)
+        self.seen[cost] = self.latest
         return cost, gradient
