@@ -11,8 +11,10 @@ from . import fields as fields
 from . import laws as laws
 from . import losses as losses
 from . import meshes as meshes
+from . import metrics as metrics
 from . import particles as particles
 from . import solvers as solvers
+from . import studies as studies
 from . import transport as transport
 from .certificate import Certificate as Certificate
 from .characteristics import LayerMap as LayerMap
@@ -43,9 +45,11 @@ __all__ = [
     "laws",
     "losses",
     "meshes",
+    "metrics",
     "multistart",
     "particles",
     "solve",
     "solvers",
+    "studies",
     "transport",
 ]

@@ -50,6 +50,31 @@ def run(file: Path, assignments: tuple[str, ...], out: Path) -> None:
         sys.exit(NOT_CONVERGED)
 
 
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
+@click.option("--workers", type=click.IntRange(min=1), help="Run jobs in so many processes; by default here, in turn.")
+@click.option("--scheduler", metavar="ADDRESS", help="Run jobs on a Dask cluster, such as tcp://host:8786.")
+def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> None:
+    """Run the study in FILE and write its tables, figure and data.
+
+    FILE is a TOML file that names a case, what varies and what is measured. Every result is kept in the folder as it
+    comes: after an interrupt the same command goes on. Exit status 0 if all runs converged, 3 if some failed or did not
+    converge, 1 for an error, 130 if it was interrupted.
+    """
+    from .studies.command import run_study
+
+    try:
+        complete = run_study(file, out, workers, scheduler)
+    except EulerianError as error:
+        raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        click.echo("interrupted: what was done is kept; the same command goes on from there", err=True)
+        sys.exit(130)
+    if not complete:
+        sys.exit(NOT_CONVERGED)
+
+
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -68,6 +68,10 @@ class Problem:
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is sent to other processes: the arguments, without what is computed from them."""
+        return {f.name: self.__dict__[f.name] for f in fields(self)}
 
     @cached_property
     def penalties(self) -> np.ndarray:

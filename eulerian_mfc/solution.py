@@ -23,6 +23,7 @@ from .stability import Stability, analyse
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .error_budget import ErrorBudget
     from .problem import Problem
 
 #: characteristics drawn and exported
@@ -291,6 +292,12 @@ class Solution:
         from .plotting import overview
 
         return overview(self)
+
+    def error_budget(self) -> ErrorBudget:
+        """What mesh, layers, samples and the unfinished optimisation each add to the cost; see `error_budget.estimate`."""
+        from .error_budget import estimate
+
+        return estimate(self)
 
     def _need_system(self, what: str) -> OptimalitySystem:
         if self.system is None:

@@ -1,0 +1,72 @@
+"""What `emfc study` does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+
+from .._validate import fail
+from ..errors import EulerianError
+from .progress import Bar
+from .study import Study
+from .study_file import StudyFile
+
+
+def run_study(
+    file: str | os.PathLike[str], out: str | os.PathLike[str], workers: int | None = None, scheduler: str | None = None
+) -> bool:
+    """Run a study file with a progress bar and write everything into a folder; whether all runs converged.
+
+    The folder gets `study.json` (see `Study.load`), `table.txt`, `.md`, `.tex`, `.csv`, `study.png`, a copy of the study
+    file, and `jobs/`, a file a result, from which an interrupted study goes on.
+    """
+    from rich.console import Console
+
+    loaded = StudyFile.load(file)
+    target = Path(out)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EulerianError(f"--out: cannot make the folder {target}: {error}") from None
+    console = Console(highlight=False)
+    with _cluster(scheduler, workers) as executor:
+        found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))
+    (target / "study.toml").write_text(loaded.text, encoding="utf-8")
+    write(found, target)
+    console.print(found.table(), soft_wrap=True, markup=False)
+    written = f"written: {target / 'study.json'}, {target / 'study.png'}, {target / 'table.md'} (.tex, .csv, .txt)"
+    console.print(written, soft_wrap=True, markup=False)
+    return not found.failures and all(record.get("converged", True) is not False for record in found.records)
+
+
+def write(study: Study, folder: Path) -> None:
+    """Tables, figure and data of a study."""
+    study.save(folder / "study.json")
+    (folder / "table.txt").write_text(study.table() + "\n", encoding="utf-8")
+    study.to_markdown(folder / "table.md")
+    study.to_latex(folder / "table.tex")
+    study.to_csv(folder / "table.csv")
+    study.plot().savefig(folder / "study.png", dpi=150)
+
+
+@contextmanager
+def _cluster(scheduler: str | None, workers: int | None) -> Iterator[Executor | None]:
+    """The executor of a Dask scheduler's client, closed at the end."""
+    if scheduler is None:
+        yield None
+        return
+    if workers is not None:
+        raise fail("--workers", workers, "none beside --scheduler: the cluster has its own")
+    try:
+        from distributed import Client
+    except ImportError:
+        raise EulerianError("--scheduler needs dask.distributed: pip install 'eulerian-mfc[distributed]'") from None
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise EulerianError(f"--scheduler: no Dask scheduler at {scheduler}: {error}") from None
+    with client:
+        yield client.get_executor()

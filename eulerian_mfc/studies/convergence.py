@@ -1,0 +1,245 @@
+"""Convergence in mesh width and in layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, integer, mismatch
+from ..continuity import PushForward
+from ..optimality import as_layer_map
+from ..transport import SemiLagrangian
+from .jobs import Job, run_jobs
+from .references import as_reference, control_errors, cost_errors
+from .runs import solve_run
+from .sources import Source, given, meshes
+from .store import Result
+from .study import Column, ErrorColumn, Study, checked
+
+STATE, TIME = "state", "time"  # units of the user's problem
+COST = Column("cost", "optimal cost J", digits=12)
+RESIDUAL = Column("residual", "optimality residual", digits=2)
+CONVERGED = Column("converged", "whether the residual is below the solver's tolerance")
+ERROR_J = Column("error J", "error of the optimal cost", digits=3)
+ERROR_THETA = Column("error theta", "largest error of the optimal control", digits=3)
+DT = Column("dt", "length of a layer", TIME)
+LAYERS = Column("layers", "layers, on each of which the control is constant")
+
+
+def mesh_convergence(
+    problem: Any,
+    cells: Sequence[Any],
+    layers: int | Sequence[int],
+    bounds: Any = None,
+    *,
+    reference: Any = "richardson",
+    folder: Any = None,
+    executor: Any = None,
+    workers: int | None = None,
+    progress: Any = None,
+    **options: Any,
+) -> Study:
+    """Cost and control on finer and finer meshes.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    cells : cells of each mesh, from coarse to fine; each as for `CartesianMesh`.
+    layers : one number for all, or one a mesh (in proportion to the cells: a fixed Courant number).
+    bounds : the box; by default the one that covers the problem with the finest mesh.
+    reference : what errors are against: "richardson" (the default), "finest", "particles" (the particle twin on the law's
+        own quadrature points or samples, with the same layers: no mesh at all), a `Reference`, a mapping with `cost` and
+        `control`, or a Solution.
+    folder : where the results of the runs are kept, so that an interrupted study goes on; see `run_jobs`.
+    executor, workers, progress : see `run_jobs`.
+    options : keyword arguments of `solve`.
+
+    Returns
+    -------
+    Study
+        Columns `cells, h, layers, dt, courant, cost, error J, error theta, residual, converged`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that do not fit together, or if no run succeeds.
+    """
+    boxes = meshes(problem, cells, bounds)
+    counts = [layers] * len(boxes) if np.ndim(layers) == 0 else list(layers)  # type: ignore[arg-type]
+    if len(counts) != len(boxes):
+        raise fail("layers", layers, f"one number, or {len(boxes)}, one a mesh")
+    sources = [given(problem, m, integer("layers", n), options) for m, n in zip(boxes, counts, strict=True)]
+    run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
+    return mesh_study(sources, reference, "Convergence in mesh width", run)
+
+
+def mesh_study(sources: Sequence[Source], reference: Any, title: str, run: dict[str, Any]) -> Study:
+    """The study of `mesh_convergence` for sources that differ in their mesh."""
+    return _convergence("mesh", "h", sources, reference, title, run)
+
+
+def layer_convergence(
+    problem: Any,
+    mesh: Any,
+    layers: Sequence[int],
+    *,
+    reference: Any = "richardson",
+    twin: bool = False,
+    folder: Any = None,
+    executor: Any = None,
+    workers: int | None = None,
+    progress: Any = None,
+    **options: Any,
+) -> Study:
+    """Cost and control with more and more layers.
+
+    Parameters
+    ----------
+    problem, mesh : as for `solve`; the mesh so fine that its error is far below that of the layers.
+    layers : numbers of layers, from few to many.
+    reference : as for `mesh_convergence`, but "particles".
+    twin : run the particle twin on the law's own points instead of a mesh: no mesh error at all.
+    folder, executor, workers, progress, options : as for `mesh_convergence`.
+
+    Controls are compared by their means over each layer.
+    """
+    sources = [given(problem, mesh, integer("layers", n), options) for n in _several("layers", layers)]
+    run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
+    return layer_study(sources, reference, "Convergence in layers", run, twin)
+
+
+def layer_study(
+    sources: Sequence[Source], reference: Any, title: str, run: dict[str, Any], twin: bool = False
+) -> Study:
+    """The study of `layer_convergence` for sources that differ in their layers."""
+    if reference == "particles":
+        raise fail("reference", reference, "'richardson', 'finest' or values (and twin=True for runs without a mesh)")
+    return _convergence("layers", "dt", sources, reference, title, run, twin)
+
+
+def _several(name: str, values: Any) -> list[Any]:
+    if np.ndim(values) != 1 or len(values) < 2:
+        raise fail(name, values, "a list of two or more")
+    return list(values)
+
+
+def _convergence(
+    kind: str,
+    parameter: str,
+    sources: Sequence[Source],
+    reference: Any,
+    title: str,
+    run: dict[str, Any],
+    twin: bool = False,
+) -> Study:
+    chosen = as_reference(reference)
+    built = [source.build() for source in sources]
+    jobs = [_job(s, b, twin) for s, b in zip(sources, built, strict=True)]
+    twins = [_job(s, b, True) for s, b in zip(sources, built, strict=True)] if chosen == "particles" else []
+    results = run_jobs([*jobs, *twins], **run)
+    failures = [{"label": j.label, "error": r.error} for j, r in zip([*jobs, *twins], results, strict=True) if r.error]
+    exact: list[Result | None] = [*results[len(jobs) :]] or [None] * len(jobs)
+    kept = [
+        (b, r, e)
+        for b, r, e in zip(built, results, exact, strict=False)
+        if r.error is None and (e is None or e.error is None)
+    ]
+    records = [_record(problem, options, result) for (problem, options), result, _ in kept]
+    checked(kind, records, failures)
+    h = [record[parameter] for record in records]
+    if any(b >= a for a, b in pairwise(h)):
+        raise mismatch("cells" if kind == "mesh" else "layers", f"{parameter} = {h}", "runs from coarse to fine")
+    costs, controls = [r.values["cost"] for _, r, _ in kept], [r.arrays["control"] for _, r, _ in kept]
+    known = None if not twins else [e.values["cost"] for _, _, e in kept if e is not None]
+    known_controls = None if not twins else [e.arrays["control"] for _, _, e in kept if e is not None]
+    expected, highest = expected_order(kind, built, [r["courant"] for r in records], [r["layers"] for r in records])
+    # How far a control with this residual may be from the optimum, by the penalty's curvature.
+    solved = [(r["residual"], p) for r, ((p, _), _, _) in zip(records, kept, strict=True) if r["converged"]]
+    left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
+    of_cost = cost_errors(h, costs, chosen, known, highest)  # type: ignore[arg-type]
+    of_control = control_errors(h, controls, chosen, known_controls, highest, left)
+    for k, record in enumerate(records):
+        record |= {"error J": of_cost.values[k], "error theta": of_control.values[k]}
+    return Study(
+        kind=kind,
+        title=title,
+        parameter=parameter,
+        columns=_columns(kind, twin),
+        records=tuple({c.name: record.get(c.name) for c in _columns(kind, twin)} for record in records),
+        errors=tuple(
+            ErrorColumn(name, e.against, expected, e.floor)
+            for name, e in (("error J", of_cost), ("error theta", of_control))
+            if any(v is not None for v in e.values)
+        ),
+        notes=_warned([r for _, r, _ in kept]),
+        failures=tuple(failures),
+        details={"controls": [c.tolist() for c in controls]},
+    )
+
+
+def _columns(kind: str, twin: bool) -> tuple[Column, ...]:
+    mesh = (
+        Column("cells", "cells an axis"),
+        Column("h", "mesh width, the largest of the axes", STATE),
+        LAYERS,
+        DT,
+        Column("courant", "largest Courant number |F| dt / h where there is mass", digits=2),
+    )
+    first = mesh if kind == "mesh" else (LAYERS, DT) if twin else (LAYERS, DT, mesh[0], mesh[4])
+    return (*first, COST, ERROR_J, ERROR_THETA, RESIDUAL, CONVERGED)
+
+
+def _job(source: Source, built: Any, twin: bool) -> Job:
+    problem, options = built
+    label = f"{'twin, ' if twin else ''}{'x'.join(map(str, options['mesh'].shape))} cells, {options['layers']} layers"
+    identity = {"problem": problem, "options": dict(options), "twin": twin}
+    if twin:  # no mesh and no schemes: twins of several meshes are one job
+        identity["options"] = {k: v for k, v in options.items() if k not in ("mesh", "continuity", "transport")}
+    return Job(solve_run, {"source": source, "twin": twin}, label, identity)
+
+
+def _record(problem: Any, options: Any, result: Result) -> dict[str, Any]:
+    mesh, layers = options["mesh"], options["layers"]
+    return {
+        "cells": "x".join(map(str, mesh.shape)) if len(set(mesh.shape)) > 1 else mesh.shape[0],
+        "h": float(mesh.widths.max()),
+        "layers": layers,
+        "dt": problem.horizon / layers,
+        "courant": result.values.get("courant"),
+        **{k: result.values[k] for k in ("cost", "residual", "converged")},
+    }
+
+
+def _warned(results: Sequence[Result]) -> tuple[str, ...]:
+    told = [str(r.values["warnings"]) for r in results if r.values.get("warnings")]
+    stuck = sum(r.values["converged"] is False for r in results)
+    return (
+        *([f"{stuck} run(s) did not converge: no order is read from them"] if stuck else []),
+        *([f"{len(told)} run(s) warned, the first: {told[0]}"] if told else []),
+    )
+
+
+def expected_order(kind: str, built: Sequence[Any], courant: Sequence[Any], layers: Sequence[int]) -> tuple[str, float]:
+    """The order that the schemes promise for these runs: in words, and the highest."""
+    options = built[-1][1]
+    if kind == "layers":
+        euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
+        return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
+    continuity, transport = options.get("continuity"), options.get("transport") or SemiLagrangian()
+    if continuity is not None and not isinstance(continuity, PushForward):
+        lower = min(transport.order, continuity.order)
+        return f"{lower}, the lower of both schemes', where the density is smooth", float(lower)
+    p, low, high = transport.order, min(courant), max(courant)
+    seen = f"Courant numbers {low:.2g} to {high:.2g}"
+    if not isinstance(transport, SemiLagrangian):
+        return f"{p}", float(p)
+    if len(set(layers)) > 1:
+        return f"{p}, cells and layers refined together ({seen})", float(p)
+    if low >= 1:
+        return f"{p + 1}, fixed layers, feet beyond a cell ({seen})", p + 1.0
+    if high < 1:
+        return f"between {p} and {p + 1}, fixed layers, feet within a cell ({seen})", p + 1.0
+    return f"{p} where Courant numbers are below 1, {p + 1} above ({seen})", p + 1.0

@@ -1,0 +1,132 @@
+"""Observed orders, their fits, and Richardson extrapolation."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from .._validate import mismatch
+
+#: orders that extrapolation believes
+CREDIBLE = (0.2, 16.0)
+
+
+class Fit(NamedTuple):
+    """Least squares of `log(error) = log(constant) + order * log(h)`.
+
+    Attributes
+    ----------
+    order, constant : the fitted values.
+    low, high : confidence interval of the order by Student's t with n - 2 degrees of freedom; NaN for two points.
+    level : its confidence level.
+    points : how many errors were fitted.
+    """
+
+    order: float
+    constant: float
+    low: float
+    high: float
+    level: float
+    points: int
+
+    def __str__(self) -> str:
+        if not np.isfinite(self.low):
+            return f"{self.order:.2f} ({self.points} points)"
+        return f"{self.order:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def pairwise(h: Sequence[float], errors: Sequence[float]) -> list[float | None]:
+    """`log(e_{k-1}/e_k) / log(h_{k-1}/h_k)`, None for the first and where an error is not positive."""
+    out: list[float | None] = [None]
+    for k in range(1, len(h)):
+        (a, b), (c, d) = errors[k - 1 : k + 1], h[k - 1 : k + 1]
+        known = min(a, b, c, d) > 0 and c != d and np.isfinite(a) and np.isfinite(b)
+        out.append(float(np.log(a / b) / np.log(c / d)) if known else None)
+    return out
+
+
+def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95) -> Fit:
+    """The order over all points, with its confidence interval.
+
+    Raises
+    ------
+    ArgumentError
+        With fewer than two different positive h and errors.
+    """
+    x, y = np.asarray(h, dtype=float), np.asarray(errors, dtype=float)
+    if len(x) < 2 or not (x > 0).all() or not (y > 0).all() or np.ptp(x) == 0:
+        raise mismatch("errors", f"{len(x)} points", "two or more, with different widths and positive errors")
+    x, y = np.log(x), np.log(y)
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    intercept = float(y.mean() - slope * x.mean())
+    free = len(x) - 2
+    half = np.nan
+    if free > 0:
+        rest = y - intercept - slope * x
+        half = float(stdtrit(free, 0.5 + level / 2) * np.sqrt(rest @ rest / free / (centred @ centred)))
+    return Fit(slope, float(np.exp(intercept)), slope - half, slope + half, level, len(x))
+
+
+class Limit(NamedTuple):
+    """An extrapolated value `(...)`, the order that it was found with, and how in words."""
+
+    value: np.ndarray
+    order: float | None
+    how: str
+
+
+def extrapolate(
+    h: Sequence[float], values: Sequence[np.ndarray], floor: float = 0.0, expected: float | None = None
+) -> Limit:
+    """Richardson: the limit of `v + c h^p` through the three finest values, p from their differences.
+
+    An order more than 0.1 above the `expected` one is not believed: the expected is then used, which estimates larger errors.
+
+    Values that differ by no more than `floor` from the next are at round-off: where the finest are, the finest is the
+    limit. Numbers and arrays alike; the differences of arrays are measured by their largest entry.
+
+    Where the three finest do not show a credible order (their differences grow or change sign), the finest is taken.
+
+    References
+    ----------
+    P. J. Roache, Quantification of uncertainty in computational fluid dynamics, Annu. Rev. Fluid Mech. 29 (1997), 123-160,
+    doi:10.1146/annurev.fluid.29.1.123.
+    """
+    v = [np.asarray(x, dtype=float) for x in values]
+    last = len(v) - 1
+    gaps = [float(np.abs(b - a).max()) for a, b in itertools.pairwise(v)]
+    if gaps and gaps[-1] <= floor:
+        return Limit(v[last], None, "the finest run (the two finest agree to round-off)")
+    if len(v) < 3:
+        return Limit(v[last], None, "the finest run (Richardson needs three)")
+    order = _order_of_differences(h[last - 2 : last + 1], gaps[-2], gaps[-1])
+    turned = float(np.vdot(v[last - 1] - v[last - 2], v[last] - v[last - 1])) <= 0
+    if order is None or turned:
+        return Limit(v[last], None, "the finest run (the three finest show no order: Richardson does not apply)")
+    how = f"Richardson, order {order:.2f} of the three finest"
+    if expected is not None and order > expected + 0.1:
+        how = f"Richardson, order {expected:g} of theory (the three finest show {order:.2f}, which is not believed)"
+        order = expected
+    ratio = (h[last - 1] / h[last]) ** order
+    return Limit(v[last] + (v[last] - v[last - 1]) / (ratio - 1), order, how)
+
+
+def _order_of_differences(h: Sequence[float], first: float, second: float) -> float | None:
+    """The p with `(h1^p - h2^p) / (h2^p - h3^p) = first / second`, by bisection: the left side grows with p."""
+
+    def ratio(p: float) -> float:
+        a, b, c = (x / h[0] for x in h)
+        return float((a**p - b**p) / (b**p - c**p))
+
+    low, high = CREDIBLE
+    if second <= 0 or not ratio(low) < first / second < ratio(high):
+        return None
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if ratio(middle) < first / second else (low, middle)
+    return 0.5 * (low + high)

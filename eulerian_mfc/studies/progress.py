@@ -1,0 +1,74 @@
+"""How far a study is: jobs done, running, failed, and the time left."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """What `run_jobs` tells."""
+
+    def start(self, total: int, done: int) -> None:
+        """So many jobs in all, so many found done."""
+
+    def running(self, count: int) -> None:
+        """So many jobs are with workers now."""
+
+    def finished(self, label: str, error: str | None) -> None:
+        """One job more is done, or has failed."""
+
+    def stop(self) -> None:
+        """Nothing more comes."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, total: int, done: int) -> None: ...
+
+    def running(self, count: int) -> None: ...
+
+    def finished(self, label: str, error: str | None) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Bar:
+    """A progress bar in the terminal."""
+
+    def __init__(self, console: Any = None) -> None:
+        from rich import progress as rich_progress
+
+        self._bar = rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            rich_progress.MofNCompleteColumn(),
+            rich_progress.TextColumn("{task.fields[running]} running, {task.fields[failed]} failed, left:"),
+            rich_progress.TimeRemainingColumn(),
+            console=console,
+        )
+        self._task: Any = None
+        self._failed = 0
+
+    def start(self, total: int, done: int) -> None:
+        if done:
+            self._bar.console.print(f"{done} of {total} jobs found done")
+        if total == done:
+            return
+        self._bar.start()
+        self._task = self._bar.add_task("jobs", total=total - done, running=0, failed=0)
+
+    def running(self, count: int) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, running=count)
+
+    def finished(self, label: str, error: str | None) -> None:
+        if error is not None:
+            self._failed += 1
+            self._bar.console.print(f"[red]failed:[/red] {label}: {error.splitlines()[0]}", soft_wrap=True)
+        self._bar.update(self._task, advance=1, failed=self._failed)
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._bar.update(self._task, running=0)
+            self._bar.stop()

@@ -1,0 +1,200 @@
+"""What jobs do. These functions run in workers: they take sources, numbers and arrays, and return the same."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import EulerianWarning
+from ..laws import Empirical
+from ..metrics import wasserstein
+from ..optimality import ControlledSystem, OptimalitySystem
+from ..particles import ParticleSystem
+from ..problem import Problem
+from ..solution import Solution
+from ..solvers import LBFGS, Outcome
+from ..solving import solve
+
+#: cells with less than this share of the largest mass do not count for the Courant number
+NEGLIGIBLE_MASS = 1e-6
+
+
+def solve_run(source: Any, twin: bool = False, measures: Mapping[str, Callable[[Solution], Any]] | None = None) -> Any:
+    """Solve the source's problem on its mesh, or its particle twin; cost, checks, control, and the measures."""
+    problem, options = source.build()
+    if twin:
+        return twin_run(problem, options)
+    solution, told = _solved(problem, dict(options))
+    return {
+        "cost": solution.cost,
+        "terminal_cost": solution.terminal_cost,
+        "penalty_cost": solution.penalty_cost,
+        "residual": solution.residual,
+        "converged": bool(solution.converged),
+        "message": solution.message,
+        "warnings": "; ".join(told),
+        "courant": largest_courant_number(solution),
+        "control": solution.control,
+        **{name: measure(solution) for name, measure in (measures or {}).items()},
+    }
+
+
+def _solved(problem: Problem, options: dict[str, Any]) -> tuple[Solution, list[str]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EulerianWarning)
+        solution = solve(problem, options.pop("mesh"), options.pop("layers"), **options)
+    _not_interrupted(solution.message)
+    return solution, [str(w.message) for w in caught]
+
+
+def _not_interrupted(message: str) -> None:
+    """Solvers keep their best control on Ctrl-C; a study must not keep it as a result."""
+    if message.startswith("not converged: interrupted"):
+        raise KeyboardInterrupt
+
+
+def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The problem with no mesh, on the law's own quadrature points or samples."""
+    system = ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
+    outcome = _twin_outcome(system, options)
+    cost = system.cost(outcome.control)
+    return {
+        "cost": cost.total,
+        "terminal_cost": cost.terminal,
+        "penalty_cost": cost.penalty,
+        "residual": outcome.history[-1].residual,
+        "converged": bool(outcome.converged),
+        "message": outcome.message,
+        "control": outcome.control,
+    }
+
+
+def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outcome:
+    solver = options.get("solver")
+    chosen = solver if isinstance(solver, LBFGS) else LBFGS()
+    initial = options.get("initial", 0.1)
+    outcome = chosen.solve(system, system.control(getattr(initial, "control", initial), "initial"))
+    _not_interrupted(outcome.message)
+    return outcome
+
+
+def largest_courant_number(solution: Solution) -> float | None:
+    """`max |F_i| dt / h_i` over the layers and the cells that hold mass; None on meshes without widths an axis."""
+    if not hasattr(solution.mesh, "widths"):
+        return None
+    masses = np.abs(solution.masses[:-1]).sum(axis=1).reshape(solution.layers, -1)
+    largest = 0.0
+    for n in range(solution.layers):
+        held = masses[n] > NEGLIGIBLE_MASS * masses[n].max()
+        speeds = np.abs(solution.velocity(n)[held]).max(axis=0)
+        largest = max(largest, float((speeds / solution.mesh.widths).max()))
+    return largest * solution.numerics.horizon / solution.layers
+
+
+def sample_of(problem: Problem, samples: int, repeat: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sample `repeat` of its size: a stream of its own, the same whatever other sizes and repeats a study has."""
+    stream = np.random.SeedSequence(seed, spawn_key=(samples, repeat))
+    return problem.law.sample(samples, np.random.default_rng(stream))
+
+
+def sample_run(
+    source: Any,
+    samples: int,
+    repeat: int,
+    seed: int,
+    initial: np.ndarray,
+    methods: tuple[str, ...],
+    symmetry: Callable[[np.ndarray], np.ndarray] | None,
+    atoms: int,
+) -> dict[str, Any]:
+    """Train on one sample, on the mesh and by the particle twin, and cost the control on the true law."""
+    problem, options = source.build()
+    x, y = sample_of(problem, samples, repeat, seed)
+    empirical = replace(problem, law=Empirical(x, y))
+    options = {**options, "initial": initial}
+    out: dict[str, Any] = {"converged": True, "warnings": ""}
+    true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+    for method in methods:
+        if method == "mesh":
+            run = solve_run(_Built(empirical, options))
+            out["warnings"] = run["warnings"]
+        else:
+            run = twin_run(empirical, options)
+        out[f"converged_{method}"] = run["converged"]
+        out["converged"] &= run["converged"]
+        out[f"control_{method}"] = run["control"]
+        out[f"training_{method}"] = run["cost"]
+        out[f"generalisation_{method}"] = true_law.cost(run["control"]).total
+    for p in (1, 2):
+        for name, fold in {"": None, "_symmetry": symmetry}.items():
+            if name and fold is None:
+                continue
+            distance = wasserstein(problem.law, x, p, symmetry=fold, atoms=atoms)
+            out[f"W{p}{name}"], out[f"W{p}{name}_tolerance"] = distance.value, distance.tolerance
+            out[f"W{p}{name}_method"] = distance.method
+    return out
+
+
+class _Built:
+    """A source that is built already."""
+
+    def __init__(self, problem: Problem, options: dict[str, Any]) -> None:
+        self._both = problem, options
+
+    def build(self) -> tuple[Problem, dict[str, Any]]:
+        return self._both
+
+
+def _schemes(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in options.items() if k in ("continuity", "transport", "layer_map")}
+
+
+def sample_control_run(
+    source: Any, samples: int, repeat: int, seed: int, initial: np.ndarray, twin: bool
+) -> dict[str, Any]:
+    """The control of one sample, on the source's mesh or by the particle twin, and no more."""
+    problem, options = source.build()
+    x, y = sample_of(problem, samples, repeat, seed)
+    empirical = _Built(replace(problem, law=Empirical(x, y)), {**options, "initial": initial})
+    run = solve_run(empirical, twin)
+    return {k: run[k] for k in ("cost", "converged", "control")}
+
+
+def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, Any]:
+    """Train on one sample by its particle twin, and cost every iterate on the sample and on the true law."""
+    problem, options = source.build()
+    x, y = sample_of(problem, samples, repeat, seed)
+    system = _Watched(
+        replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
+    )
+    controls: list[np.ndarray] = []
+    solver = options.get("solver")
+    chosen = solver if isinstance(solver, LBFGS) else LBFGS()
+    start = system.control(options.get("initial", 0.1), "initial")
+    outcome = chosen.solve(system, start, lambda row: controls.append(system.seen.get(row.cost, system.latest)))
+    _not_interrupted(outcome.message)
+    true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+    return {
+        "converged": bool(outcome.converged),
+        "training": np.array([row.cost for row in outcome.history]),
+        "generalisation": np.array([true_law.cost(c).total for c in controls]),
+    }
+
+
+class _Watched(ParticleSystem):
+    """Remembers which control had which cost: callbacks of solvers get the costs of their iterates alone."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.seen: dict[float, np.ndarray] = {}
+        self.latest = np.zeros(0)
+
+    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+        cost, gradient = super().cost_and_gradient(control)
+        self.latest = np.array(control)
+        self.seen[cost] = self.latest
+        return cost, gradient

@@ -1,0 +1,91 @@
+"""Where results are kept: one file a job, named by its address, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import FileFormatError
+
+Value = bool | int | float | str | None
+
+
+class Result(NamedTuple):
+    """What a job gave: numbers and words by name, and arrays by name; or why it failed."""
+
+    values: dict[str, Value]
+    arrays: dict[str, np.ndarray]
+    error: str | None = None
+
+
+class Store:
+    """A folder of results. Files hold JSON and plain arrays: reading them runs no code."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def path(self, address: str) -> Path:
+        return self.folder / f"{address}.npz"
+
+    def get(self, address: str) -> Result | None:
+        """The result of that address, or None if it is not done.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged.
+        """
+        path = self.path(address)
+        if not path.is_file():
+            return None
+        try:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+                arrays = {name.removeprefix("array/"): file[name] for name in file.files if name != "values"}
+                return Result(json.loads(bytes(file["values"]).decode()), arrays)
+        except Exception as error:
+            raise FileFormatError(f"{path} is damaged ({error}): delete it, and its job runs again") from error
+
+    def put(self, address: str, result: Result) -> None:
+        """Keep a result; its record of an earlier failure goes. The same result gives the same bytes."""
+        values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
+                np.savez(file, values=values, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path(address))
+        except BaseException:
+            os.unlink(name)
+            raise
+        self._failure(address).unlink(missing_ok=True)
+
+    def put_failure(self, address: str, label: str, error: str) -> None:
+        """Record why a job failed, for people; it runs again with the study."""
+        self._failure(address).write_text(f"{label}\n\n{error}\n", encoding="utf-8")
+
+    def _failure(self, address: str) -> Path:
+        return self.folder / f"{address}.failed.txt"
+
+
+def as_result(returned: dict[str, Any]) -> Result:
+    """What a job's function returned, split into values and arrays, with plain Python numbers."""
+    values: dict[str, Value] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for name, item in returned.items():
+        if isinstance(item, np.generic):
+            item = item.item()
+        if isinstance(item, np.ndarray):
+            arrays[name] = item
+        elif item is None or isinstance(item, bool | int | float | str):
+            values[name] = item
+        else:
+            raise TypeError(f"a job may return numbers, words and arrays; {name!r} is a {type(item).__name__}")
+    return Result(values, arrays)

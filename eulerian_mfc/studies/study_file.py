@@ -1,0 +1,268 @@
+"""Study files: TOML that names a case, what varies and what is measured.
+
+    kind = "mesh"                       # mesh, layers, samples, penalty or sweep
+    case = "../cases/toy_line.py"       # from the study file's folder
+    reference = "richardson"            # or finest, particles, or a table [reference]
+    measure = ["cost", "control"]
+    [settings]                          # of the case
+    degree = 3
+    [vary]
+    cells = [40, 80, 160, 320]          # settings of the case, too
+
+The file is data; the case that it names is code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..case import Case
+from ..errors import ArgumentError, EulerianError
+from .convergence import layer_study, mesh_study
+from .samples import sample_study
+from .sources import FromCase
+from .study import Study
+from .sweeps import as_penalty, sweep_study
+
+KINDS = ("mesh", "layers", "samples", "penalty", "sweep")
+#: keys that each kind takes beside kind, case, title, settings and vary
+KEYS = {
+    "mesh": ("reference", "measure"),
+    "layers": ("reference", "measure"),
+    "samples": ("repeats", "seed", "methods", "symmetry", "atoms", "reference"),
+    "penalty": ("measure",),
+    "sweep": ("reference", "measure", "parameter"),
+}
+ERRORS = {"cost": "error J", "control": "error theta"}
+SYMMETRIES = {"abs": np.abs}
+
+
+def iterations(solution: Any) -> int:
+    """Iterations that the solver made."""
+    return len(solution.history) - 1
+
+
+def duality_drift(solution: Any) -> float:
+    """Largest relative change of `sum <psi, m>`."""
+    return float(solution.certificate.duality_drift)
+
+
+def most_negative(solution: Any) -> float:
+    """Most negative cell of a density, relative to the largest."""
+    return float(solution.certificate.most_negative)
+
+
+def mass_near_boundary(solution: Any) -> float:
+    """Largest share of mass near the boundary."""
+    return float(solution.certificate.mass_near_boundary)
+
+
+MEASURES: dict[str, Callable[[Any], Any]] = {
+    f.__name__: f for f in (iterations, duality_drift, most_negative, mass_near_boundary)
+}
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study file read and checked; `run` runs it."""
+
+    path: Path
+    text: str
+    content: Mapping[str, Any]
+    case: Case
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> StudyFile:
+        """Read a file.
+
+        Raises
+        ------
+        ArgumentError
+            With the line that is wrong, what it has and what is expected.
+        """
+        file = Path(path)
+        if not file.is_file() or file.suffix != ".toml":
+            raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
+        text = file.read_text(encoding="utf-8")
+        try:
+            content = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            found = re.search(r"line (\d+)", str(error))
+            number = int(found.group(1)) if found else len(text.splitlines())
+            raise _located(file, text, number, str(error)) from None
+        check = _Checker(file, text, content)
+        return cls(file, text, content, check.whole())
+
+    @property
+    def kind(self) -> str:
+        return str(self.content["kind"])
+
+    def run(self, **run: Any) -> Study:
+        """The study; `folder`, `executor`, `workers` and `progress` as for `run_jobs`."""
+        content = {"title": self.case.title, **self.content}
+        vary, title = dict(content["vary"]), str(content["title"])
+        base = FromCase(str((self.path.parent / content["case"]).resolve()), dict(content.get("settings", {})))
+        reference = self._reference(content.get("reference"))
+        run = {"folder": None, "executor": None, "workers": None, "progress": None, **run}
+        measure = content.get("measure")
+        if self.kind in ("mesh", "layers"):
+            points = [dict(zip(vary, values, strict=True)) for values in zip(*vary.values(), strict=True)]
+            sources = [FromCase(base.path, {**base.settings, **point}) for point in points]
+            found = (mesh_study if self.kind == "mesh" else layer_study)(sources, reference or "richardson", title, run)
+            kept = tuple(e for e in found.errors if measure is None or e.name in [ERRORS[m] for m in measure])
+            left_out = {e.name for e in found.errors} - {e.name for e in kept}
+            columns = tuple(c for c in found.columns if c.name not in left_out)
+            return Study(**{**found.__dict__, "errors": kept, "columns": columns})
+        if self.kind == "samples":
+            symmetry = SYMMETRIES[content["symmetry"]] if "symmetry" in content else None
+            methods, repeats = content.get("methods", ["mesh", "particles"]), content.get("repeats", 8)
+            more = (content.get("seed", 0), methods, symmetry, content.get("atoms", 4000), reference)
+            return sample_study(base, vary["samples"], repeats, *more, title, run)
+        measures = {name: MEASURES[name] for name in measure or ()}
+        study = sweep_study(base, vary, measures, content.get("parameter"), reference or "finest", title, run)
+        return as_penalty(study) if self.kind == "penalty" else study
+
+    def _reference(self, value: Any) -> Any:
+        """A word, or a table: values, or `file` and `entry` of a JSON file that holds them."""
+        if not isinstance(value, Mapping) or "file" not in value:
+            return value
+        rest = {k: v for k, v in value.items() if k not in ("file", "entry")}
+        known = json.loads((self.path.parent / value["file"]).read_text(encoding="utf-8"))
+        found = known[value["entry"]] if "entry" in value else known
+        return {"source": str(value.get("entry", "the reference")), **found, **rest}
+
+
+def _located(file: Path, text: str, number: int, message: str) -> ArgumentError:
+    lines = text.splitlines()
+    line = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+    return ArgumentError(f"{file}, line {number}: {line}\n{message}")
+
+
+class _Checker:
+    """Checks the content of a file, and shows the line of what is wrong."""
+
+    def __init__(self, file: Path, text: str, content: Mapping[str, Any]) -> None:
+        self.file, self.text, self.content = file, text, content
+
+    def wrong(self, table: str | None, key: str | None, message: str) -> ArgumentError:
+        return _located(self.file, self.text, self.line(table, key), message)
+
+    def line(self, table: str | None, key: str | None) -> int:
+        """Where a key of a table stands (inline and dotted tables too), or the table's head, or the first line."""
+        current, head = None, 1
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if found := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+                current = found.group(1).strip("\"'")
+                head = number if current == table else head
+            name = re.match(r"""\s*["']?([\w .-]+?)["']?\s*=""", line)
+            if name and current == table and name.group(1) == key:
+                return number
+            if name and current is None and table is not None and name.group(1) in (table, f"{table}.{key}"):
+                return number
+        return head
+
+    def whole(self) -> Case:
+        content = self.content
+        for key in ("kind", "case", "vary"):
+            if key not in content:
+                raise self.wrong(None, None, f"{key}: got nothing, expected a line `{key} = ...`")
+        if content["kind"] not in KINDS:
+            raise self.wrong(None, "kind", f"kind: got {content['kind']!r}, expected one of {', '.join(KINDS)}")
+        allowed = ("kind", "case", "title", "settings", "vary", *KEYS[content["kind"]])
+        for key in content:
+            if key not in allowed:
+                head = key if isinstance(content[key], dict) else None
+                text = f"{key}: got a key that a {content['kind']} study does not take, expected one of "
+                raise self.wrong(head, None if head else key, text + ", ".join(allowed))
+        if not isinstance(content["case"], str):
+            raise self.wrong(None, "case", f"case: got {content['case']!r}, expected the path of a case file")
+        try:
+            case = Case.load(self.file.parent / content["case"])
+        except EulerianError as error:
+            raise self.wrong(None, "case", str(error)) from None
+        self._settings(case)
+        self._vary(case)
+        self._words()
+        return case.with_settings(content.get("settings", {}))
+
+    def _settings(self, case: Case) -> None:
+        for name, value in self.content.get("settings", {}).items():
+            self._setting(case, "settings", name, value)
+
+    def _setting(self, case: Case, table: str, name: str, value: Any) -> None:
+        try:
+            if name in case.settings and isinstance(case.settings[name], str) != isinstance(value, str):
+                raise ArgumentError(f"{name}: got {value!r}, expected a value like {case.settings[name]!r}")
+            case.with_settings({name: value if isinstance(value, str) else repr(value)})
+        except ArgumentError as error:
+            raise self.wrong(table, name, str(error).replace("--set ", "").replace("--set", table)) from None
+
+    def _vary(self, case: Case) -> None:
+        vary, kind = self.content["vary"], self.content["kind"]
+        needed = {"mesh": "cells", "layers": "layers", "samples": "samples", "penalty": "penalty"}.get(kind)
+        if not isinstance(vary, Mapping) or not vary or (needed is not None and needed not in vary):
+            text = f"vary: got {vary!r}, expected a table with a list `{needed or 'SETTING'} = [...]`"
+            raise self.wrong("vary", None, text)
+        least = 1 if kind in ("samples", "sweep") else 2
+        for name, values in vary.items():
+            if not isinstance(values, list) or len(values) < least:
+                text = f"{name}: got {values!r}, expected a list of {least} or more values"
+                raise self.wrong("vary", name, text)
+            if name == "samples" and kind == "samples":
+                if not all(type(v) is int and v > 0 for v in values):
+                    raise self.wrong("vary", name, f"samples: got {values!r}, expected integers >= 1")
+                continue
+            for value in values:
+                self._setting(case, "vary", name, value)
+        if kind in ("samples", "penalty") and len(vary) > 1:
+            raise self.wrong("vary", list(vary)[1], f"vary: got {list(vary)}, expected {needed!r} alone")
+        if kind in ("mesh", "layers") and len({len(v) for v in vary.values()}) > 1:
+            text = f"vary: got lists of {[len(v) for v in vary.values()]} values, expected as many each: they vary together"
+            raise self.wrong("vary", list(vary)[-1], text)
+
+    def _words(self) -> None:
+        content, kind = self.content, self.content["kind"]
+        choices = {"methods": ("mesh", "particles"), "symmetry": tuple(SYMMETRIES)}
+        choices["measure"] = tuple(ERRORS if kind in ("mesh", "layers") else MEASURES)
+        choices["reference"] = ("richardson", "finest", *(["particles"] if kind == "mesh" else []))
+        choices["parameter"] = tuple(content["vary"])
+        for key, known in choices.items():
+            value = content.get(key)
+            if value is None or (key == "reference" and isinstance(value, Mapping)):
+                continue
+            listed = value if isinstance(value, list) else [value]
+            if (key in ("measure", "methods")) != isinstance(value, list) or any(v not in known for v in listed):
+                text = f"{key}: got {value!r}, expected {'a list of' if key in ('measure', 'methods') else 'one of'} "
+                raise self.wrong(None, key, text + ", ".join(map(repr, known)))
+        for key in ("repeats", "seed", "atoms"):
+            if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
+                raise self.wrong(None, key, f"{key}: got {content[key]!r}, expected an integer >= {int(key != 'seed')}")
+        if isinstance(content.get("reference"), Mapping):
+            self._reference_table(content["reference"])
+
+    def _reference_table(self, table: Mapping[str, Any]) -> None:
+        known = ("cost", "control", "cost_floor", "control_floor", "source", "file", "entry")
+        for key in table:
+            if key not in known:
+                raise self.wrong("reference", key, f"{key}: got an unknown key, expected one of {', '.join(known)}")
+        if "file" not in table:
+            return
+        path = self.file.parent / str(table["file"])
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise self.wrong(
+                "reference", "file", f"file: got {table['file']!r}, expected a JSON file: {error}"
+            ) from None
+        if "entry" in table and table["entry"] not in found:
+            text = f"entry: got {table['entry']!r}, expected one of {', '.join(map(repr, found))}"
+            raise self.wrong("reference", "entry", text)

@@ -1,0 +1,150 @@
+"""Sweeps over any argument of the problem, the mesh or the solver."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._validate import choice, fail, integer
+from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _several, _warned
+from .jobs import Job, run_jobs
+from .references import as_reference, control_errors, cost_errors
+from .runs import solve_run
+from .sources import Source, given
+from .study import GROWING, Column, ErrorColumn, Study, checked
+
+TERMINAL = Column("terminal_cost", "E[loss(X(T), Y)]", digits=10)
+PENALTY = Column("penalty_cost", "1/2 int lambda |theta|^2 dt", digits=10)
+SIZE = Column("largest theta", "largest modulus of the control", digits=6)
+
+
+def sweep(
+    problem: Any,
+    mesh: Any,
+    layers: int,
+    vary: Mapping[str, Sequence[Any]],
+    *,
+    measure: Mapping[str, Callable[[Any], Any]] | None = None,
+    parameter: str | None = None,
+    reference: Any = "finest",
+    title: str = "Sweep",
+    folder: Any = None,
+    executor: Any = None,
+    workers: int | None = None,
+    progress: Any = None,
+    **options: Any,
+) -> Study:
+    """Solve for every combination of the values of some arguments.
+
+    Parameters
+    ----------
+    problem, mesh, layers, options : as for `solve`.
+    vary : values by argument: any of `Problem`, of the mesh (`cells`, `bounds`) or of `solve`; all combinations are run.
+    measure : further columns, by name: functions of the Solution that return a number or a word.
+    parameter : a varied argument whose values are numbers from coarse to fine: errors against `reference` and orders in it
+        are reported too (of "cells" and "layers" in their inverse). Nothing else may vary then.
+    reference : as for `mesh_convergence`, but "particles".
+    folder, executor, workers, progress : see `run_jobs`.
+    """
+    source = given(problem, mesh, integer("layers", layers), options)
+    run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
+    return sweep_study(source, vary, measure, parameter, reference, title, run)
+
+
+def penalty_sweep(problem: Any, mesh: Any, layers: int, penalties: Sequence[float], **options: Any) -> Study:
+    """Cost, its two parts and the size of the control over the penalty lambda; arguments as for `sweep`."""
+    values = _several("penalties", penalties)
+    study = sweep(problem, mesh, layers, {"penalty": values}, **{"title": "Penalty", **options})
+    return as_penalty(study)
+
+
+def as_penalty(study: Study) -> Study:
+    """A sweep over penalties, drawn as such."""
+    return Study(**{**study.__dict__, "kind": "penalty"})
+
+
+def sweep_study(
+    source: Source,
+    vary: Mapping[str, Sequence[Any]],
+    measure: Mapping[str, Callable[[Any], Any]] | None,
+    parameter: str | None,
+    reference: Any,
+    title: str,
+    run: dict[str, Any],
+) -> Study:
+    """The study of `sweep` for a source of any kind."""
+    if not isinstance(vary, Mapping) or not vary or any(np.ndim(v) == 0 or not len(v) for v in vary.values()):
+        raise fail("vary", vary, "lists of values by argument")
+    if parameter is not None and list(vary) != [parameter]:
+        raise fail("parameter", parameter, "the one argument that varies")
+    points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
+    measures = {**_MEASURES, **(measure or {})}
+    built, jobs = [], []
+    for point in points:
+        varied = source
+        for name, value in point.items():
+            varied = varied.varied(name, value)
+        problem, options = varied.build()
+        built.append((problem, options))
+        label = ", ".join(f"{k}={_shown(v)}" for k, v in point.items())
+        identity = {"problem": problem, "options": dict(options), "measures": measures}
+        jobs.append(Job(solve_run, {"source": varied, "measures": measures}, label, identity))
+    results = run_jobs(jobs, **run)
+    failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, results, strict=True) if r.error]
+    kept = [(p, r, b) for p, r, b in zip(points, results, built, strict=True) if r.error is None]
+    records = [{**{k: _shown(v) for k, v in point.items()}, **result.values} for point, result, _ in kept]
+    checked("sweep", records, failures)
+    columns = (
+        *(Column(name, f"the argument {name}", digits=6) for name in vary),
+        COST, TERMINAL, PENALTY, SIZE,
+        *(Column(name, f"measured: {name}", digits=8) for name in measure or {}),
+        RESIDUAL, CONVERGED,
+    )  # fmt: skip
+    errors: tuple[ErrorColumn, ...] = ()
+    if parameter is not None:
+        chosen = choice_of_reference(reference)
+        x = [float(p[parameter]) for p, _, _ in kept]
+        h = [1.0 / v for v in x] if parameter in GROWING else x
+        solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
+        left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
+        of_cost = cost_errors(h, [r.values["cost"] for _, r, _ in kept], chosen, None, None)  # type: ignore[misc]
+        of_control = control_errors(h, [r.arrays["control"] for _, r, _ in kept], chosen, None, None, left)
+        for k, record in enumerate(records):
+            record |= {"error J": of_cost.values[k], "error theta": of_control.values[k]}
+        columns = (*columns[:2], ERROR_J, ERROR_THETA, *columns[2:])
+        pairs = (("error J", of_cost), ("error theta", of_control))
+        errors = tuple(ErrorColumn(n, e.against, "", e.floor) for n, e in pairs if any(v is not None for v in e.values))
+    return Study(
+        kind="sweep",
+        title=title,
+        parameter=parameter or next(iter(vary)),
+        columns=columns,
+        records=tuple({c.name: record.get(c.name) for c in columns} for record in records),
+        errors=errors,
+        notes=_warned([r for _, r, _ in kept]),
+        failures=tuple(failures),
+        details={"vary": list(vary)},
+    )
+
+
+def choice_of_reference(reference: Any) -> Any:
+    chosen = as_reference(reference)
+    return choice("reference", chosen, ("richardson", "finest")) if isinstance(chosen, str) else chosen
+
+
+def largest_control(solution: Any) -> float:
+    """`max |theta|`."""
+    return float(np.abs(solution.control).max())
+
+
+_MEASURES: dict[str, Callable[[Any], Any]] = {"largest theta": largest_control}
+
+
+def _shown(value: Any) -> Any:
+    """Numbers and words as they are, other arguments in words."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)

@@ -1,0 +1,224 @@
+"""Study files and `emfc study`."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+from click.testing import CliRunner
+
+import eulerian_mfc as emfc
+from eulerian_mfc.cli import NOT_CONVERGED, main
+from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.studies.study_file import StudyFile
+
+from .conftest import ROOT
+
+FILES = {"study.json", "study.toml", "study.png", "table.txt", "table.md", "table.tex", "table.csv", "jobs"}
+TOY = str(ROOT / "cases" / "toy_line.py")
+
+
+def write(folder, text, name="study.toml"):
+    path = folder / name
+    path.write_text(textwrap.dedent(text).replace("TOY", TOY))
+    return path
+
+
+def emfc_study(*arguments):
+    return CliRunner().invoke(main, ["study", *map(str, arguments)])
+
+
+MESH = """
+    kind = "mesh"
+    case = "TOY"
+    measure = ["cost"]
+    [settings]
+    layers = 4
+    degree = 3
+    [vary]
+    cells = [32, 48, 64]
+"""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.toml")), ids=lambda p: p.stem)
+def test_every_study_file_is_right(path):
+    """Checked without running: the files are run by docs/studies.py."""
+    assert StudyFile.load(path).kind in ("mesh", "layers", "samples", "penalty", "sweep")
+
+
+def test_a_study_file_is_the_call_from_python(tmp_path):
+    result = emfc_study(write(tmp_path, MESH), "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    study = emfc.studies.Study.load(tmp_path / "out" / "study.json")
+    assert [e.name for e in study.errors] == ["error J"]
+    from .conftest import toy_line
+
+    direct = emfc.studies.mesh_convergence(
+        toy_line(), [32, 48, 64], 4, [(-8.0, 8.0)], transport=emfc.transport.SemiLagrangian(3)
+    )
+    assert study.values("cost").tolist() == direct.values("cost").tolist()
+    assert study.fit("error J") == direct.fit("error J")
+    assert study.table() in result.output.replace("\r", "")
+    assert (tmp_path / "out" / "table.txt").read_text() == study.table() + "\n"
+
+
+KINDS = {
+    "layers": "[settings]\ncells = 40\n[vary]\nlayers = [2, 4, 8]",
+    "samples": 'repeats = 2\nseed = 3\nsymmetry = "abs"\n[settings]\ncells = 40\nlayers = 3\n[vary]\nsamples = [10, 20]',
+    "penalty": 'measure = ["iterations"]\n[settings]\ncells = 40\nlayers = 3\n[vary]\npenalty = [1, 2.0]',
+    "sweep": 'measure = ["duality_drift"]\n[settings]\nlayers = 3\n[vary]\ndegree = [3, 5]\ncells = [40, 48]',
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_runs(kind, tmp_path):
+    path = write(tmp_path, f'kind = "{kind}"\ncase = "TOY"\n{KINDS[kind]}\n')
+    result = emfc_study(path, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    study = emfc.studies.Study.load(tmp_path / "out" / "study.json")
+    assert study.kind == kind
+    assert len(study.records) == {"layers": 3, "samples": 2, "penalty": 2, "sweep": 4}[kind]
+
+
+def test_workers_give_the_same_files(tmp_path):
+    path = write(tmp_path, MESH)
+    for name, more in (("a", []), ("b", ["--workers", 2])):
+        result = emfc_study(path, "--out", tmp_path / name, *more)
+        assert result.exit_code == 0, result.output
+    names = {p.name for p in (tmp_path / "a" / "jobs").iterdir()}
+    assert len(names) == 3
+    for name in ["study.json", "table.csv", *(f"jobs/{n}" for n in names)]:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+WRONG = [
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48', "line 4: cells = [32, 48", "Unclosed array"),
+    ('kind = "mash"\ncase = "TOY"\n[vary]\ncells = [32, 48]', 'line 1: kind = "mash"', "one of mesh, layers"),
+    ('kind = "mesh"\ncase = "no.py"\n[vary]\ncells = [32, 48]', 'line 2: case = "no.py"', "a Python file that exists"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\nlayers = [3, 4]', "line 3: [vary]", "a list `cells = [...]`"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = 40', "line 4: cells = 40", "a list of 2 or more"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\n\ncells = [40, 2.5]', "line 5: cells = [40, 2.5]", "cells: got '2.5'"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [40, "x"]', "line 4:", "cells: got 'x', expected a value like 160"),
+    (
+        'kind = "mesh"\ncase = "TOY"\n[settings]\nspeed = 1\n[vary]\ncells = [32, 48]',
+        "line 4: speed = 1",
+        "settings: got 'speed', expected a setting of this case (penalty=1.0",
+    ),
+    ('kind = "mesh"\ncase = "TOY"\nvary.cells = [4, "x"]', "line 3: vary.cells", "cells: got 'x'"),
+    ('kind = "mesh"\ncase = "TOY"\nseed = 1\n[vary]\ncells = [32, 48]', "line 3: seed = 1", "does not take"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1]', "line 5: layers = [1]", "2 or more"),
+    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1, 2, 3]', "line 5:", "they vary together"),
+    ('kind = "mesh"\ncase = "TOY"\nreference = "best"\n[vary]\ncells = [32, 48]', "line 3:", "'richardson', 'finest'"),
+    ('kind = "mesh"\ncase = "TOY"\nmeasure = ["time"]\n[vary]\ncells = [32, 48]', "line 3:", "'cost', 'control'"),
+    (
+        'kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\n[reference]\nfile = "no.json"',
+        'line 6: file = "no.json"',
+        "a JSON file",
+    ),
+    ('kind = "samples"\ncase = "TOY"\nrepeats = 0\n[vary]\nsamples = [1]', "line 3: repeats = 0", "an integer >= 1"),
+    ('kind = "samples"\ncase = "TOY"\n[vary]\nsamples = [1.5]', "line 4: samples = [1.5]", "integers >= 1"),
+    ('case = "TOY"\n[vary]\ncells = [32, 48]', "line 1:", "expected a line `kind = ...`"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message"), WRONG)
+def test_mistakes_are_shown_with_their_line(text, line, message, tmp_path):
+    path = write(tmp_path, text + "\n")
+    with pytest.raises(ArgumentError) as caught:
+        StudyFile.load(path)
+    assert f"{path}, {line.replace('TOY', TOY)}" in str(caught.value)
+    assert message in str(caught.value)
+    result = emfc_study(path, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_files_and_clusters_are_refused(tmp_path):
+    assert "ending in .toml" in emfc_study(tmp_path / "no.toml", "--out", tmp_path).output
+    path = write(tmp_path, MESH)
+    assert "none beside --scheduler" in emfc_study(path, "--out", tmp_path, "--workers", 2, "--scheduler", "x").output
+
+
+def test_failures_and_unconverged_runs_end_with_status_3(tmp_path):
+    """One mesh is too coarse for its splines; the others are done."""
+    path = write(tmp_path, MESH.replace("[32, 48, 64]", "[3, 48, 64]"))
+    result = emfc_study(path, "--out", tmp_path / "out")
+    assert result.exit_code == NOT_CONVERGED, result.output
+    assert "failed: 3 cells, 4 layers: ArgumentError: cells: got (3,)" in result.output
+    assert len(emfc.studies.Study.load(tmp_path / "out" / "study.json").records) == 2
+    assert len(list((tmp_path / "out" / "jobs").glob("*.failed.txt"))) == 1
+
+
+SLOW_CASE = """
+    import os
+    import time
+
+    import eulerian_mfc as emfc
+
+
+    class Slow(emfc.solvers.LBFGS):
+        def _run(self, recorder, system, initial):
+            with open(os.environ["RUNS"], "a") as file:
+                file.write(f"{system.mesh.shape[0]}\\n")
+            time.sleep(0.5)
+            return super()._run(recorder, system, initial)
+
+
+    def problem(penalty=1.0):
+        law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.2), [-2.0, 2.0])
+        return emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty, 1.0)
+
+
+    def numerics(cells=40, layers=4):
+        return {"mesh": emfc.CartesianMesh([(-4.0, 4.0)], cells), "layers": layers, "solver": Slow()}
+"""
+CELLS = [32, 36, 40, 44, 48, 52]
+
+
+@pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 1), (signal.SIGINT, 2)])
+def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, tmp_path):
+    """The command is killed after two results and started again: the files of an uninterrupted study, no run made twice."""
+    write(tmp_path, SLOW_CASE, "slow.py")
+    path = write(tmp_path, f'kind = "mesh"\ncase = "slow.py"\n[vary]\ncells = {CELLS}\n')
+    code = "from eulerian_mfc.cli import main; main()"
+    command = [sys.executable, "-c", code, "study", str(path), "--workers", str(workers), "--out"]
+    runs = {name: tmp_path / f"{name}.txt" for name in ("whole", "killed", "again")}
+    environments = {name: {**os.environ, "RUNS": str(file)} for name, file in runs.items()}
+    serial = [*command[:-3], "--out"]
+    whole = subprocess.Popen([*serial, str(tmp_path / "whole")], env=environments["whole"], stdout=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [*command, str(tmp_path / "half")],
+        env=environments["killed"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    jobs = tmp_path / "half" / "jobs"
+    deadline = time.monotonic() + 60
+    while len(list(jobs.glob("*.npz"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    killed.send_signal(how)
+    _, told = killed.communicate(timeout=60)
+    assert killed.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    if how == signal.SIGINT:
+        assert b"the same command goes on" in told
+    done = {p.name: p.stat().st_mtime_ns for p in jobs.glob("*.npz")}
+    assert 2 <= len(done) < len(CELLS)
+    subprocess.run([*serial, str(tmp_path / "half")], check=True, env=environments["again"], stdout=subprocess.DEVNULL)
+    assert whole.wait(timeout=60) == 0
+    assert len(runs["again"].read_text().split()) == len(CELLS) - len(done)
+    assert all((jobs / name).stat().st_mtime_ns == then for name, then in done.items())
+    for file in ("study.json", "table.txt", "table.csv", "table.tex", "table.md"):
+        assert (tmp_path / "half" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    for file in (tmp_path / "whole" / "jobs").iterdir():
+        assert (jobs / file.name).read_bytes() == file.read_bytes()
+
+
+def test_help_says_what_it_takes():
+    text = CliRunner().invoke(main, ["study", "--help"]).output
+    assert "--workers" in text
+    assert "--scheduler ADDRESS" in text
