@@ -26,6 +26,8 @@ MEANINGS = {
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
     "index": "number of its negative eigenvalues",
     "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
+    "shooting_largest": "largest real part of its eigenvalues",
+    "layers_convex": "the layers' Hamiltonians are convex there",
     "exact": "Hessian products are exact",
 }
 
@@ -72,44 +74,55 @@ class Certificate(Stability, Checks):
         """(name, value, meaning) for tables."""
         return [(k, _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
 
-    def sentences(self, converged: bool) -> list[str]:
-        """The verdict in words."""
+    def sentences(self, converged: bool, critical: bool = True) -> list[str]:
+        """The verdict in words, for a run that `converged`, to a critical point of the discrete system or of another one."""
+        return [self._kind(converged, critical), self._shooting(converged and critical), *balance(self)]
+
+    def _kind(self, converged: bool, critical: bool) -> str:
         reduced = f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, the penalty's own being 1"
         if not np.isfinite(self.hessian_smallest):
             reduced = "every entry of the control is held by a bound"
-        out = [
-            f"The control is a {self.kind} of the discrete cost ({reduced})."
-            if converged
-            else f"Not a critical point: the optimality residual is {self.residual:.2e}. The Hessian there has "
-            f"{self.index or 'no'} negative eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
-        ]
+        if converged and critical:
+            if self.adjoint:
+                return f"The control is a {self.kind} of the discrete cost ({reduced})."
+            return f"The control solves its control equation; by its linearisation a {self.kind} ({reduced})."
+        what = "Not a critical point" if critical else "No critical point of the discrete cost"
+        count = self.index_in_words if self.index else "no"
+        return (
+            f"{what}: the optimality residual is {self.residual:.2e}. The Hessian there has {count} negative "
+            f"eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
+        )
+
+    def _shooting(self, at_fixed_point: bool) -> str:
         g = self.shooting_eigenvalue
-        best = 2.0 / (2.0 - g) if g < 0 else 1.0
-        if not converged:
-            out.append(f"The linearised shooting map has the dominant eigenvalue {g:.3f} there.")
-        elif abs(g) < 1:
-            out.append(f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}.")
-        elif g < 0:
-            out.append(
-                f"Undamped shooting diverges nearby: its dominant eigenvalue is {g:.3f}; relaxation {best:.2g} converges."
+        if not at_fixed_point:
+            return f"The linearised shooting map has the dominant eigenvalue {g:.3f} there."
+        if not self.layers_convex or self.shooting_largest >= 1:
+            return (
+                "Shooting leaves this point, whatever the relaxation: it is no minimum of its layers, or of the cost."
             )
-        else:
-            out.append(f"Shooting diverges nearby for every relaxation: its dominant eigenvalue is {g:.3f}.")
-        pair = (
-            "The schemes are each other's transpose: mass and duality hold to "
-            f"{self.mass_drift:.0e} and {self.duality_drift:.0e}."
-            if self.adjoint
-            else "The schemes are not each other's transpose: the duality drift of "
-            f"{self.duality_drift:.1e} estimates their error."
+        if abs(g) < 1:
+            return f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}."
+        return (
+            f"Undamped shooting diverges nearby: its dominant eigenvalue is {g:.3f}; "
+            f"relaxation {2.0 / (2.0 - g):.2g} converges."
         )
-        out.append(pair)
-        if self.hamiltonian_drift is not None:
-            out.append(f"The Hamiltonian changes by {self.hamiltonian_drift:.1e} (relative) over time.")
-        touched = max(self.mass_crossed, self.mass_near_boundary)
-        out.append(
-            f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it."
-        )
-        return out
+
+
+def balance(checks: Checks) -> list[str]:
+    """The checks of both sweeps in words."""
+    out = [
+        "The schemes are each other's transpose: mass and duality hold to "
+        f"{checks.mass_drift:.0e} and {checks.duality_drift:.0e}."
+        if checks.adjoint
+        else "The schemes are not each other's transpose: the duality drift of "
+        f"{checks.duality_drift:.1e} estimates their error."
+    ]
+    if checks.hamiltonian_drift is not None:
+        out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
+    touched = max(checks.mass_crossed, checks.mass_near_boundary)
+    out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
+    return out
 
 
 def _shown(value: Any) -> str:

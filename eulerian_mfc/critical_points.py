@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._validate import array, fail, integer
+from .errors import NonFiniteError
 from .meshes import CartesianMesh
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import Solution
-from .solvers import LBFGS, Solver
-from .solving import describe, doubts, solve
+from .solvers import LBFGS, Outcome, Solver
+from .solving import describe, doubts, solve, starting_control
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,19 +100,23 @@ def continuation(
     ArgumentError
         If there are no penalties, or one is not positive.
     """
-    values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) else None
-    if not values:
+    values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) and np.ndim(penalties) else []
+    if not values or isinstance(penalties, str):
         raise fail("penalties", penalties, "a list of positive numbers")
     for value in values:
-        if not (array("penalties", value, ndim=(0, 1)) > 0).all():
-            raise fail("penalties", penalties, "positive numbers only")
-    points = []
+        row = array("penalties", value, ndim=(0, 1))
+        if not (row > 0).all() or row.size not in (1, problem.parameters):
+            raise fail("penalties", penalties, f"positive numbers, or rows of {problem.parameters}, one a parameter")
+    points, failed = [], []
     for value in values:
         solution = solve(replace(problem, penalty=value), mesh, layers, initial=initial, **options)
         label = f"lambda = {value:g}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
         points.append(CriticalPoint(solution, (label,), label))
-        initial = solution
-    return CriticalPoints(tuple(points))
+        if solution.converged:
+            initial = solution  # a control that solves nothing starts no other
+        else:
+            failed.append((label, solution.message))
+    return CriticalPoints(tuple(points), tuple(failed))
 
 
 def multistart(
@@ -141,17 +146,22 @@ def multistart(
     chosen = LBFGS() if solver is None else solver
     if not isinstance(chosen, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
+    if callback is not None and not callable(callback):
+        raise fail("callback", callback, "a function of (runs done, runs in all, cost)")
     system = OptimalitySystem(problem, mesh, layers, **schemes)
     if isinstance(starts, int | np.integer):
         named = [(f"random {k}", c) for k, c in enumerate(random_controls(system, integer("starts", starts), seed))]
-    elif isinstance(starts, Sequence | np.ndarray) and len(starts):
-        named = [(f"start {k}", system.control(c, "starts")) for k, c in enumerate(starts)]
+    elif (isinstance(starts, list | tuple) or (isinstance(starts, np.ndarray) and starts.ndim)) and len(starts):
+        named = [(f"start {k}", starting_control(system, c, "starts")) for k, c in enumerate(starts)]
     else:
         raise fail("starts", starts, "a number of random starts, or a non-empty list of controls")
     found: list[tuple[Any, list[str]]] = []
     failed = []
     for k, (name, control) in enumerate(named):
-        outcome = chosen.solve(system, control)
+        try:
+            outcome = chosen.solve(system, control)
+        except NonFiniteError as error:
+            outcome = Outcome(control, False, str(error))
         if outcome.converged:
             size = SAME * (1e-3 + np.abs(outcome.control).max())
             known = [names for o, names in found if np.abs(o.control - outcome.control).max() <= size]
@@ -162,7 +172,7 @@ def multistart(
         else:
             failed.append((name, outcome.message))
         if callback is not None:
-            callback(k + 1, len(named), outcome.history[-1].cost)
+            callback(k + 1, len(named), system.cost(outcome.control).total if outcome.history else np.nan)
     points = []
     for outcome, names in found:
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))

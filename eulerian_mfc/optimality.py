@@ -89,13 +89,9 @@ class ControlledSystem(ABC):
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`r = lambda theta + int D_theta F^T grad psi dmu` (layer means) from the gradient of the cost, both `(layers, m)`.
 
-        Under bounds `lambda (theta - P(theta - r / lambda))`, P the projection: zero exactly at critical points.
+        Zero on the entries that a bound holds, so that it vanishes exactly at critical points under bounds too.
         """
-        residual = gradient / self.dt
-        if not self.problem.bounded:
-            return residual
-        penalties = self.problem.penalties
-        return penalties * (control - self.problem.project(control - residual / penalties))
+        return np.where(self.free(control, gradient), gradient / self.dt, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
         """Largest modulus of an entry of `residual_vector`."""
@@ -105,6 +101,17 @@ class ControlledSystem(ABC):
         """`(layers, m)`: the entries that no bound holds: not at one, or pushed off it by `-gradient`."""
         lower, upper = self.problem.lower, self.problem.upper
         return ~(((control <= lower) & (gradient >= 0)) | ((control >= upper) & (gradient <= 0)))
+
+    def strictly_free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`free`, and the entries at a bound whose multiplier is zero: only strict multipliers decide by themselves."""
+        size = self.terms(control, gradient).max() + self.problem.penalties * (1.0 + np.abs(control).max())
+        weak = np.abs(gradient) <= 1e-8 * self.dt * size
+        return self.free(control, gradient) | weak
+
+    def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum."""
+        penalty = self.problem.penalties * control
+        return np.maximum(np.abs(penalty), np.abs(gradient / self.dt - penalty))
 
     def hessian(self, control: Any) -> Hessian:
         """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""

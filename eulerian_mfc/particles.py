@@ -24,7 +24,7 @@ class ParticleSystem(ControlledSystem):
         its samples), which gives the mean-field problem with no mesh at all.
     seed : seed of the samples.
 
-    Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting) need a mesh.
+    Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting, SuccessiveApproximations) need a mesh.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ._validate import array, integer, mismatch
-from .certificate import Certificate, Checks, check
+from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .losses import SquaredLoss
@@ -63,7 +63,8 @@ class Solution:
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
     converged : whether the residual is below the solver's tolerance.
     message : why the solver stopped.
-    history : one `Iteration(iteration, cost, residual, evaluations, seconds)` a row.
+    threshold : the largest residual that the solver counts as converged.
+    history : one `Iteration(iteration, cost, residual, evaluations, sweeps, seconds)` a row.
     checks : what both sweeps at the control show, see `certificate.Checks`.
     stability : Hessian index and shooting's eigenvalue, see `stability.Stability`; computed when first asked for.
     certificate : both together.
@@ -89,15 +90,18 @@ class Solution:
         potentials: np.ndarray | None = None,
         paths: Paths | None = None,
         stability: Stability | None = None,
+        bounds: np.ndarray | None = None,
     ) -> None:
         self.numerics, self.description, self.system = numerics, description, system
-        self.control, self.converged = outcome.control, outcome.converged
+        self.control, self.converged, self.threshold = outcome.control, outcome.converged, outcome.threshold
         self.message, self.history = outcome.message, [Iteration(*row) for row in outcome.history]
         self.cost, self.terminal_cost, self.penalty_cost = cost.total, cost.terminal, cost.penalty
         self.running_cost = cost.running
         self.checks, self.residual = checks, checks.residual
         self.names, self.labels, self.parameter_names = names, labels, parameter_names
         self.total = total
+        #: `(2, m)` lower and upper bounds of the control
+        self.bounds = np.array([[-np.inf], [np.inf]]) * np.ones(len(parameter_names)) if bounds is None else bounds
         if masses is not None:
             self.masses = masses
         if potentials is not None:
@@ -134,6 +138,7 @@ class Solution:
             description=description,
             system=system,
             masses=masses,
+            bounds=np.stack([problem.lower, problem.upper]),
         )
 
     def __repr__(self) -> str:
@@ -190,9 +195,13 @@ class Solution:
         return Certificate.of(self.checks, self.stability)
 
     def verdict(self) -> list[str]:
-        """The solver's message and the certificate, in sentences."""
+        """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it)."""
         message = self.message[:1].upper() + self.message[1:] + "."
-        return [message, *self.certificate.sentences(self.converged)]
+        if self.system is None and not self.analysed:
+            return [message, *balance(self.checks)]
+        # Shooting with the update of continuous time converges to points of another system.
+        critical = self.residual <= 10 * self.threshold or not self.converged
+        return [message, *self.certificate.sentences(self.converged, critical)]
 
     def maximum_principle(self, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
         """The Hamiltonian route: sigma, the maximised Hamiltonian and its excess, see `maximum_principle.check`."""

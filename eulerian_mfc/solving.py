@@ -99,13 +99,13 @@ def solve(
     return solution
 
 
-def starting_control(system: OptimalitySystem, initial: Any) -> np.ndarray:
+def starting_control(system: OptimalitySystem, initial: Any, name: str = "initial") -> np.ndarray:
     """`(layers, m)` from what `solve` takes as `initial`."""
     if not isinstance(initial, Solution):
-        return system.control(initial, "initial")
+        return system.control(initial, name)
     if initial.parameter_names != system.problem.field.parameter_names:
         names = ", ".join(system.problem.field.parameter_names)
-        raise mismatch("initial", f"a solution with the parameters {', '.join(initial.parameter_names)}", names)
+        raise mismatch(name, f"a solution with the parameters {', '.join(initial.parameter_names)}", names)
     return prolong(initial.control, system.layers)
 
 

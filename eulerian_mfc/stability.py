@@ -36,13 +36,17 @@ class Stability:
     ----------
     hessian_smallest : smallest eigenvalue of the reduced Hessian, in the penalty's metric; infinity where bounds hold all.
     index : number of eigenvalues below -1e-6 (-1e-3 where products are differenced); at least that many if it is 6.
-    shooting_eigenvalue : the eigenvalue of largest modulus, sign included, of undamped shooting's derivative.
+    shooting_eigenvalue : the eigenvalue of largest modulus of undamped shooting's derivative, with the sign of its real part.
+    shooting_largest : the largest real part: no relaxation converges where it is 1 or more.
+    layers_convex : whether every layer's Hamiltonian is strictly convex at the layer's control, as shooting's minima are.
     exact : whether Hessian products are those of the discrete cost to round-off.
     """
 
     hessian_smallest: float
     index: int
     shooting_eigenvalue: float
+    shooting_largest: float
+    layers_convex: bool
     exact: bool
 
     @property
@@ -51,16 +55,21 @@ class Stability:
         if self.hessian_smallest > DEGENERATE[self.exact]:
             return "strict local minimum"
         if self.index > 0:
-            return f"saddle point of index {self.index}" + (" or more" if self.index >= WANTED else "")
+            return f"saddle point of index {self.index_in_words}"
         return "degenerate critical point"
+
+    @property
+    def index_in_words(self) -> str:
+        """The index, "or more" where Lanczos stopped counting."""
+        return f"{self.index}{' or more' if self.index == WANTED else ''}"
 
 
 def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
     """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many."""
     _, gradient, hamiltonians = system.layer_updates(control)
-    free = system.free(control, gradient).ravel()
+    free = system.strictly_free(control, gradient).ravel()
     if not free.any():
-        return Stability(np.inf, 0, 0.0, True)
+        return Stability(np.inf, 0, 0.0, 0.0, True, True)
     hessian = system.hessian(control)
     size, count = control.size, int(free.sum())
 
@@ -79,8 +88,16 @@ def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
     else:
         smallest, iteration = _krylov(product, metric, blocks, system.adjoint)
     index = int((smallest < -DEGENERATE[hessian.exact]).sum())
-    shooting = 1.0 - np.real(iteration)
-    return Stability(float(smallest.min()), index, float(shooting[np.abs(shooting).argmax()]), hessian.exact)
+    shooting = 1.0 - iteration
+    dominant = shooting[np.abs(shooting).argmax()]
+    return Stability(
+        float(smallest.min()),
+        index,
+        float(np.copysign(np.abs(dominant), np.real(dominant))),
+        float(np.real(shooting).max()),
+        bool(np.linalg.eigvalsh(blocks).min() > 0),
+        hessian.exact,
+    )
 
 
 def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray) -> np.ndarray:
@@ -102,9 +119,11 @@ def _krylov(product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool)
     start = np.random.default_rng(0).normal(size=count)
     options = {"tol": _LANCZOS_TOLERANCE, "v0": start, "ncv": min(count, 12), "return_eigenvectors": False}
     reduced = LinearOperator((count, count), matvec=lambda v: product(v.ravel() / metric) / metric, dtype=np.float64)
-    smallest = eigsh(reduced, k=1, which="SA", **options)
+    # Without an adjoint pair the products are not those of a symmetric matrix.
+    find, end = (eigsh, "SA") if adjoint else (eigs, "SR")
+    smallest = np.real(find(reduced, k=1, which=end, **options))
     if smallest[0] < DEGENERATE[False]:
-        smallest = eigsh(reduced, k=WANTED, which="SA", **{**options, "tol": 1e-6, "ncv": min(count, 30)})
+        smallest = np.real(find(reduced, k=WANTED, which=end, **{**options, "tol": 1e-6, "ncv": min(count, 30)}))
     try:
         factor = cho_factor(blocks)
     except LinAlgError:
@@ -118,4 +137,5 @@ def _krylov(product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool)
         return smallest, eigsh(scaled, k=2, which="BE", **options)
     solve = (lambda b: cho_solve(factor, b)) if factor is not None else (lambda b: np.linalg.solve(blocks, b))
     shooting = LinearOperator((count, count), matvec=lambda v: v.ravel() - solve(product(v.ravel())), dtype=np.float64)
-    return smallest, 1.0 - eigs(shooting, k=1, which="LM", **options)
+    ends = [eigs(shooting, k=1, which=which, **options) for which in ("LM", "LR")]
+    return smallest, 1.0 - np.concatenate(ends)

@@ -82,6 +82,8 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "squared_loss": numerics.squared_loss,
         "converged": solution.converged,
         "message": solution.message,
+        "threshold": solution.threshold,
+        "bounds": solution.bounds.tolist(),
         "cost": {
             "terminal": solution.terminal_cost,
             "penalty": solution.penalty_cost,
@@ -193,7 +195,8 @@ def _assemble(
             layers=layers,
             squared_loss=meta["squared_loss"],
         ),
-        outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history),
+        outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
+        bounds=np.array(meta["bounds"]),
         cost=Cost(**meta["cost"]),
         checks=Checks(**meta["checks"]),
         stability=None if meta["stability"] is None else Stability(**meta["stability"]),
@@ -216,11 +219,13 @@ def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.n
         "horizon": meta["horizon"],
         "parameter_names": tuple(meta["parameter_names"]),
         "names": tuple(meta["names"]),
+        "bounds": meta["bounds"],
     }
     given = {
         "horizon": problem.horizon,
         "parameter_names": problem.field.parameter_names,
         "names": problem.separable.names,
+        "bounds": [problem.lower.tolist(), problem.upper.tolist()],
     }
     for key, value in told.items():
         if given[key] != value:

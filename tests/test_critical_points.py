@@ -99,15 +99,43 @@ def test_runs_that_fail_are_listed():
     assert "2 runs did not converge" in found.table()
 
 
-@pytest.mark.parametrize("penalties", [[], [1.0, 0.0], [-1.0], "1, 2", None, [1.0, np.nan]])
+@pytest.mark.parametrize(
+    "penalties", [[], [1.0, 0.0], [-1.0], "1, 2", None, [1.0, np.nan], np.array(1.0), [[1.0, 2.0]]]
+)
 def test_bad_penalties(penalties):
     with pytest.raises(ArgumentError, match="penalties: got"):
         emfc.continuation(toy_line(), toy_mesh(), 5, penalties=penalties)
 
 
-@pytest.mark.parametrize("starts", [0, -1, [], None, 1.5, True])
+@pytest.mark.parametrize("starts", [0, -1, [], None, 1.5, True, np.array(0.1), "0.1"])
 def test_bad_starts(starts):
     with pytest.raises(ArgumentError, match="starts: got"):
         emfc.multistart(toy_line(), toy_mesh(), 5, starts=starts)
     with pytest.raises(ArgumentError, match="starts: got an array of shape"):
         emfc.multistart(toy_line(), toy_mesh(), 5, starts=[np.zeros((4, 1))])
+
+
+def test_a_start_may_be_a_solution_and_one_that_cannot_be_evaluated_fails_alone():
+    coarse = emfc.solve(toy_line(), toy_mesh(60), 5)
+    found = emfc.multistart(toy_line(), toy_mesh(80), 10, starts=[coarse, 0.1])
+    assert len(found) == 1
+    field = emfc.fields.CustomField(_undefined_beyond_a_half, 1, 1, _slope, _value)
+    law = emfc.laws.Empirical(np.linspace(-0.5, 0.5, 20), np.linspace(-0.6, 0.6, 20))
+    problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    mixed = emfc.multistart(problem, emfc.CartesianMesh([(-3, 3)], 60), 4, starts=[5.0, 0.1])
+    assert len(mixed) == 1
+    assert "characteristics are not finite" in mixed.failed[0][1]
+    with pytest.raises(ArgumentError, match="callback: got 3"):
+        emfc.multistart(toy_line(), toy_mesh(80), 10, starts=2, callback=3)
+
+
+def _undefined_beyond_a_half(t, theta, x):
+    return (theta[0] if theta[0] <= 0.5 else np.nan) * x
+
+
+def _slope(t, theta, x):
+    return np.full((len(x), 1, 1), theta[0])
+
+
+def _value(t, theta, x):
+    return x[:, :, None]

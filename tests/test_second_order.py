@@ -274,3 +274,37 @@ def test_taylor_slope(toy_solution):
     broken = emfc.solve(toy_line(), toy_mesh(), 20, initial=toy_solution)
     broken.system.cost_and_gradient = wrong
     assert broken.taylor_slope() < 1.3
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_saddle_of_index_two(dense, monkeypatch):
+    """Two hills, one a coordinate: index 2, by both ways of counting; shooting leaves it."""
+    if not dense:
+        monkeypatch.setattr(stability, "DENSE", 0)
+    hills = lambda x, y: 0.1 * np.cos(2 * np.pi * x[:, 0]) + 0.2 * np.cos(2 * np.pi * x[:, 1])  # noqa: E731
+    problem = emfc.Problem(
+        emfc.fields.AffineField(2, matrix=False),
+        emfc.laws.Empirical([[0.0, 0.0]], [0.0]),
+        emfc.losses.LabelLoss(hills, [0.0]),
+        1.0,
+        1.0,
+    )
+    saddle = emfc.solve(
+        problem,
+        emfc.CartesianMesh([(-2, 2)] * 2, 80),
+        8,
+        initial=0.01,
+        solver=emfc.solvers.NewtonKrylov(tol=1e-8, first_step=np.inf),
+    )
+    assert saddle.certificate.index == 2
+    np.testing.assert_allclose(saddle.certificate.hessian_smallest, 1 - 0.8 * np.pi**2, rtol=1e-3)
+    # c = -4 pi^2 depth < 0: constants have the eigenvalue -c dt 7 / (1 + c dt) of G', larger than 1
+    assert saddle.certificate.shooting_largest > 1
+    assert any("Shooting leaves this point" in sentence for sentence in saddle.verdict())
+
+
+def test_almost_degenerate_is_not_degenerate():
+    """A smallest eigenvalue of 1e-3: a strict minimum where products are exact."""
+    depth = (1 - 1e-3) / (4 * np.pi**2)
+    system = emfc.OptimalitySystem(valley(depth), emfc.CartesianMesh([(-3, 3)], 600), 10)
+    assert stability.analyse(system, np.zeros((10, 1))).kind == "strict local minimum"

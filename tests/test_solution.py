@@ -10,7 +10,7 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, EulerianError, FileFormatError
 
-from .conftest import toy_line
+from .conftest import toy_line, toy_mesh
 
 
 def map_problem():
@@ -206,3 +206,28 @@ def test_same_bits_in_another_process(toy_solution):
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=".")
     assert out.stdout.strip() == toy_solution.control.tobytes().hex()
+
+
+def test_second_order_facts_are_kept_in_files(tmp_path, toy_solution):
+    """Once computed they are in the file; else a loaded solution says what it knows, and with its problem all."""
+    toy_solution.save(tmp_path / "a.h5")
+    fresh = emfc.solve(toy_line(), toy_mesh(), 20, initial=toy_solution)
+    fresh.save(tmp_path / "b.h5")
+    known = toy_solution.certificate
+    toy_solution.save(tmp_path / "a.h5")
+    assert emfc.Solution.load(tmp_path / "a.h5").certificate == known
+    assert emfc.Solution.load(tmp_path / "a.h5").verdict() == toy_solution.verdict()
+    bare = emfc.Solution.load(tmp_path / "b.h5")
+    assert not bare.analysed
+    assert bare.verdict()[0].startswith("Converged")
+    with pytest.raises(emfc.errors.EulerianError, match="second-order analysis"):
+        bare.certificate  # noqa: B018
+    assert emfc.Solution.load(tmp_path / "b.h5", toy_line()).certificate.index == 0
+
+
+def test_a_problem_with_other_bounds_is_another_problem(tmp_path):
+    bounded = emfc.solve(toy_line(bounds=(-0.05, 0.05)), toy_mesh(80), 4)
+    bounded.save(tmp_path / "a.h5")
+    assert emfc.Solution.load(tmp_path / "a.h5", toy_line(bounds=(-0.05, 0.05))).converged
+    with pytest.raises(ArgumentError, match="problem: got one whose bounds"):
+        emfc.Solution.load(tmp_path / "a.h5", toy_line())

@@ -10,6 +10,8 @@ import eulerian_mfc as emfc
 from eulerian_mfc import stability
 from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, NonFiniteError
 from eulerian_mfc.solvers.layer import minimise_layer
+from eulerian_mfc.solvers.mixing import Anderson
+from eulerian_mfc.solvers.newton_cg import steihaug
 
 from .conftest import REFERENCE, toy_line, toy_mesh
 
@@ -388,3 +390,84 @@ def test_sweeps_are_counted():
     outcome = emfc.solvers.GradientFlow(max_iterations=5).solve(system, 0.1)
     assert outcome.history[-1].sweeps == passes["forward"] / 5 + passes["backward"] / 5
     assert outcome.history[-1].sweeps == 2 * outcome.history[-1].evaluations
+
+
+def test_hessian_sweeps_are_counted():
+    """NewtonCG: passes of the tangents, and of the sweeps that a Hessian is made from, against the history."""
+    system = emfc.OptimalitySystem(toy_line(), toy_mesh(80), 5)
+    passes = {"forward": 0, "backward": 0, "tangent forward": 0, "tangent backward": 0}
+
+    def count(owner, name, key):
+        method = getattr(owner, name)
+
+        def counted(*arguments):
+            passes[key] += 1
+            return method(*arguments)
+
+        setattr(owner, name, counted)
+
+    count(system.continuity, "step", "forward")
+    count(system.transport, "step_with_slope", "backward")
+    count(system.transport, "step", "backward")
+    count(system.transport, "adjoint_step_tangent", "tangent forward")
+    count(system.transport, "step_with_slope_tangent", "tangent backward")
+    outcome = emfc.solvers.NewtonCG().solve(system, 0.1)
+    # the tangent of the masses is not needed beyond the last layer
+    made = (passes["forward"] + passes["backward"] + passes["tangent backward"]) / 5 + passes["tangent forward"] / 4
+    assert outcome.history[-1].sweeps == made
+
+
+@pytest.mark.parametrize("curvature", [-2.0, 3.0])
+def test_steihaug_follows_negative_curvature_to_the_edge(curvature):
+    """Diagonal Hessians: the exact minimiser inside, a point of the sphere with a lower value outside."""
+    diagonal, slope, radius = np.array([1.0, curvature, 4.0]), np.array([1.0, 1.0, -2.0]), 3.0
+    step = steihaug(lambda v: diagonal * v, slope, radius, 1e-12)
+    value = lambda s: slope @ s + 0.5 * s @ (diagonal * s)  # noqa: E731
+    if curvature > 0:
+        np.testing.assert_allclose(step, -slope / diagonal, atol=1e-10)
+    else:
+        np.testing.assert_allclose(np.linalg.norm(step), radius, rtol=1e-12)
+        cauchy = -slope * min(radius / np.linalg.norm(slope), 3.0)
+        assert value(step) <= value(cauchy) + 1e-12
+
+
+def test_anderson_goes_back_where_the_change_grows():
+    """A change three times the smallest: back to the best control, half the relaxation, no memory."""
+    mixing = Anderson(3, 1.0)
+    first, change = np.array([1.0, 2.0]), np.array([0.5, -0.5])
+    second = mixing.next(first, change)
+    np.testing.assert_array_equal(second, first + change)
+    np.testing.assert_array_equal(mixing.next(second, 3 * change), first + 0.5 * change)
+
+
+def test_anderson_solves_a_linear_map_in_as_many_steps_as_it_has_eigenvalues():
+    """`G = b + A theta` with the eigenvalues -2, 0.5: a window of 2 solves it once secants span the plane."""
+    matrix, right = np.diag([-2.0, 0.5]), np.array([1.0, 1.0])
+    theta, mixing = np.zeros(2), Anderson(2, 1.0)
+    mixing._first = 1e9  # near a fixed point from the start: no cap on the steps
+    for _ in range(3):
+        mixing._best = None  # and no safeguard
+        theta = mixing.next(theta, right + matrix @ theta - theta)
+        mixing._first = 1e9
+    np.testing.assert_allclose(theta, right / (1 - np.diag(matrix)), atol=1e-10)
+
+
+def test_unequal_penalties():
+    """Lambda = (0.1, 10): every method in the penalty's metric, the same optimum."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.5], 0.7), np.ones_like)
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), [0.1, 10.0], 1.0)
+    best = emfc.solve(problem, toy_mesh(80), 6)
+    assert np.abs(best.control).min() > 1e-3
+    for solver in (
+        emfc.solvers.Shooting(anderson=3),
+        emfc.solvers.Shooting(relaxation="auto"),
+        emfc.solvers.NewtonKrylov(),
+    ):
+        other = emfc.solve(problem, toy_mesh(80), 6, solver=solver)
+        np.testing.assert_allclose(other.control, best.control, rtol=0, atol=1e-7)
+
+
+def test_the_update_in_continuous_time_is_not_called_critical_for_the_discrete_cost():
+    solution = emfc.solve(toy_line(), toy_mesh(80), 6, solver=emfc.solvers.Shooting(anderson=3, update="continuous"))
+    assert solution.converged
+    assert "No critical point of the discrete cost" in solution.verdict()[1]

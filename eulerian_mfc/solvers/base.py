@@ -41,6 +41,8 @@ class Outcome:
     converged: bool
     message: str
     history: list[Iteration] = field(default_factory=list)
+    #: largest residual that counts as converged
+    threshold: float = 0.0
 
 
 class Point(NamedTuple):
@@ -134,11 +136,11 @@ class Recorder:
     def scale(self, point: Point) -> float:
         """The larger of the two terms that cancel at an optimum, and a thousandth of the first residual.
 
-        Neither changes with a constant added to the loss, and all go with the units of the problem.
+        Of the entries that no bound holds. None changes with a constant added to the loss, and all go with the units.
         """
-        penalty = self.system.problem.penalties * point.control
-        integral = point.gradient / self.system.dt - penalty
-        return max(float(np.abs(penalty).max()), float(np.abs(integral).max()), 1e-3 * self._first_residual)
+        free = self.system.free(point.control, point.gradient)
+        terms = self.system.terms(point.control, point.gradient)[free]
+        return max(float(terms.max(initial=0.0)), 1e-3 * self._first_residual)
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ class Solver(ABC):
     ----------
     tol : converged means: the optimality residual `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times
         the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the first residual,
-        where both vanish at the optimum).
+        where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
+        parameters whose terms are far smaller than those of others are found to that accuracy only.
     max_iterations : iterations after which the solver gives up.
     """
 
@@ -194,7 +197,7 @@ class Solver(ABC):
         relation = "<=" if converged else ">"
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"
         message = f"{verdict}; optimality residual {best.residual:.2e} {relation} {recorder.threshold(best):.1e}"
-        return Outcome(best.control, converged, message, recorder.history)
+        return Outcome(best.control, converged, message, recorder.history, recorder.threshold(best))
 
     @abstractmethod
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:

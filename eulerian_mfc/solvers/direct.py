@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .._validate import choice
-from .base import CONVERGED, Recorder, Solver, limit_reached, need_adjoint
+from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
 
+#: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it
+SNAP = 1e-3
 METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
 
 
@@ -49,6 +51,16 @@ class Direct(Solver):
         if recorder.converged(first):
             return CONVERGED
 
+        def settled(z: np.ndarray) -> Point:
+            """The point, with entries that an interior-point method left a hair inside a bound moved onto it."""
+            point = recorder.evaluate(control(z))
+            if not problem.bounded:
+                return point
+            width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, 1.0)
+            low = (point.control - problem.lower <= SNAP * width) & (point.gradient > 0)
+            high = (problem.upper - point.control <= SNAP * width) & (point.gradient < 0)
+            return recorder.evaluate(np.where(low, problem.lower, np.where(high, problem.upper, point.control)))
+
         def control(z: np.ndarray) -> np.ndarray:
             return problem.project(z.reshape(initial.shape) * scale)
 
@@ -61,7 +73,7 @@ class Direct(Solver):
             return (image(v.reshape(initial.shape) * scale) * scale).ravel()
 
         def after(intermediate_result: Any) -> None:
-            point = recorder.evaluate(control(np.asarray(intermediate_result.x)))
+            point = settled(np.asarray(intermediate_result.x))
             recorder.record(point)
             if recorder.converged(point):
                 raise StopIteration

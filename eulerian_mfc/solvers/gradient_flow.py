@@ -58,7 +58,7 @@ class GradientFlow(Solver):
             if recorder.converged(point):
                 return CONVERGED
             rule = (max(costs[-MEMORY:]), LAX) if spectral else (point.cost, SUFFICIENT)
-            new = self._descend(recorder, system, point, step, metric, *rule)
+            new, taken = self._descend(recorder, system, point, step, metric, *rule)
             if new is None:
                 return "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
             moved = new.control - point.control
@@ -67,9 +67,8 @@ class GradientFlow(Solver):
             if spectral:
                 step = float(np.clip(length / bend, 1e-6, 1e6)) if bend > 0 else 2 * step
             else:
-                taken = np.abs(moved).max() / max(np.abs(point.gradient / metric).max(), np.finfo(float).tiny)
                 settled = abs(float(np.vdot(point.gradient, moved))) <= SETTLED * (1 + abs(point.cost))
-                step = (1 if settled else 2) * max(float(taken), 1e-12)
+                step = (1 if settled else 2) * taken
             point = new
             costs.append(point.cost)
             recorder.record(point)
@@ -78,7 +77,7 @@ class GradientFlow(Solver):
     @staticmethod
     def _descend(
         recorder: Recorder, system: Any, point: Point, step: float, metric: np.ndarray, bound: float, sufficient: float
-    ) -> Point | None:
+    ) -> tuple[Point | None, float]:
         for _ in range(60):
             trial = system.problem.project(point.control - step * point.gradient / metric)
             new = recorder.evaluate(trial)
@@ -86,6 +85,6 @@ class GradientFlow(Solver):
             # Where cost differences are round-off, the residual is the witness.
             settled = abs(expected) <= SETTLED * (1 + abs(point.cost)) and new.residual < point.residual
             if new.cost <= bound + sufficient * expected or settled:
-                return new
+                return new, step
             step *= 0.5
-        return None
+        return None, step

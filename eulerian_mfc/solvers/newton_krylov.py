@@ -12,16 +12,18 @@ from .base import CONVERGED, Recorder, Solver, limit_reached
 
 #: iterations without a new smallest residual after which the method gives up
 PATIENCE = 15
+#: growth of the residual above which a step is done again with a shorter delta, and how often
+LARGEST_GROWTH, REJECTIONS = 2.0, 5
 
 
 @dataclass(frozen=True)
 class NewtonKrylov(Solver):
-    """Roots of `f(theta) = theta - P(theta - r(theta) / lambda)`, `r = lambda theta + int D_theta F^T grad psi dmu`.
+    """Roots of `f(theta) = r(theta) / lambda`, `r = lambda theta + int D_theta F^T grad psi dmu`, within the bounds.
 
     Steps `(1/delta + f') s = -f` by GMRES: implicit Euler steps of length delta of the gradient flow, which become
     Newton's as delta grows with the reciprocal of the residual (pseudo-transient continuation). f' is the identity plus a
-    compact map, seen through Hessian products (differenced gradients on a pair that is not adjoint: any pair will do). No
-    costs are compared, so the residual falls to round-off.
+    compact map on the entries that no bound holds, seen through Hessian products (differenced gradients on a pair that is
+    not adjoint: any pair will do). No costs are compared, so the residual falls to round-off.
 
     Parameters
     ----------
@@ -61,27 +63,30 @@ class NewtonKrylov(Solver):
                 return CONVERGED
             if since >= PATIENCE:
                 return f"the residual has not fallen for {PATIENCE} iterations"
-            value = system.residual_vector(point.control, point.gradient) / penalties
-            target = point.control - point.gradient / (system.dt * penalties)
-            held = (target < problem.lower) | (target > problem.upper)
+            free = system.free(point.control, point.gradient)
+            value = np.where(free, point.gradient / (system.dt * penalties), 0.0)
             product = recorder.hessian(point)
-
-            def image(
-                v: np.ndarray, product: Any = product, held: np.ndarray = held, inverse: float = 1 / delta
-            ) -> Any:
-                direction = v.reshape(initial.shape)
-                moved = np.where(held, direction, product(direction) / (system.dt * penalties))
-                return (moved + inverse * direction).ravel()
-
-            operator = LinearOperator((initial.size, initial.size), matvec=image, dtype=np.float64)
             # As exact as the step is long: loose far away, quadratic convergence at the end.
-            forcing = min(1e-2, max(0.1 * point.residual / recorder.scale(point), 1e-9))
-            steps = min(self.inner_iterations, initial.size)
-            step, _ = gmres(operator, -value.ravel(), rtol=forcing, restart=steps, maxiter=1)
-            new = recorder.evaluate(point.control + step.reshape(initial.shape))
+            forcing = min(1e-2, max(0.1 * point.residual / max(recorder.scale(point), 1e-300), 1e-9))
+            for _ in range(REJECTIONS):
+
+                def image(
+                    v: np.ndarray, product: Any = product, free: np.ndarray = free, inverse: float = 1 / delta
+                ) -> Any:
+                    direction = np.where(free, v.reshape(initial.shape), 0.0)
+                    moved = product(direction) / (system.dt * penalties) + inverse * direction
+                    return np.where(free, moved, v.reshape(initial.shape)).ravel()
+
+                operator = LinearOperator((initial.size, initial.size), matvec=image, dtype=np.float64)
+                steps = min(self.inner_iterations, initial.size)
+                step, _ = gmres(operator, -value.ravel(), rtol=forcing, restart=steps, maxiter=1)
+                new = recorder.evaluate(problem.project(point.control + step.reshape(initial.shape)))
+                if new.residual <= LARGEST_GROWTH * point.residual or self.first_step == np.inf:
+                    break
+                delta = min(0.1 * delta, 1.0)
             # Beside a root the residual falls quadratically: grow at once, shrink with the residual.
-            delta = delta * min(10.0, point.residual / max(new.residual, np.finfo(float).tiny))
-            delta = max(delta, 1e-3)
+            delta = delta * min(10.0, point.residual / max(new.residual, 1e-3 * point.residual))
+            delta = max(delta, 1e-4)
             point = new
             recorder.record(point)
             since = 0 if point.residual < smallest else since + 1

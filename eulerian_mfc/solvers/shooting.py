@@ -51,7 +51,7 @@ class Shooting(Solver):
             choice("relaxation", self.relaxation, ("auto",))
             if self.anderson is not None:
                 raise fail("relaxation", self.relaxation, "a number in (0, 1] beside Anderson acceleration")
-        elif not 0 < positive("relaxation", self.relaxation) <= 1:
+        elif isinstance(self.relaxation, bool) or not 0 < positive("relaxation", self.relaxation) <= 1:
             raise fail("relaxation", self.relaxation, 'a number in (0, 1], or "auto"')
         if self.anderson is not None:
             integer("anderson", self.anderson)

@@ -8,8 +8,14 @@ from typing import Any
 import numpy as np
 
 from .._validate import fail, positive
+from ..errors import NonFiniteError
 from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
 from .layer import Proximal, minimise_layer
+
+#: proximal weight, in units of the penalty, above which no smaller steps are tried
+HEAVIEST = 1e8
+#: sweeps in a row that neither lower the cost beyond round-off nor reach a new smallest residual, before giving up
+PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class SuccessiveApproximations(Solver):
         weight = self.weight
         point = recorder.evaluate(initial)
         recorder.record(point)
+        stuck, smallest = 0, point.residual
         for _ in range(self.max_iterations):
             if recorder.converged(point):
                 return CONVERGED
@@ -61,15 +68,22 @@ class SuccessiveApproximations(Solver):
                 def choose(n: int, h: Any, old: np.ndarray = old, w: float = w) -> np.ndarray:
                     return minimise_layer(Proximal(h, old[n], w), old[n], problem.lower, problem.upper)
 
-                theta, cost = system.sequential_update(potentials, choose)
+                try:
+                    theta, cost = system.sequential_update(potentials, choose)
+                except NonFiniteError:
+                    theta, cost = old, np.inf
+                    if weight > HEAVIEST:
+                        raise
                 recorder.sweeps += 1
                 moved = system.dt * float((problem.penalties * (theta - old) ** 2).sum())
                 slack = 1e-13 * (abs(cost) + abs(point.cost))
-                if cost <= point.cost - 1e-4 * moved + slack or weight > 1e8:
+                if cost <= point.cost - 1e-4 * moved + slack or weight > HEAVIEST:
                     break
                 weight = max(1e-2, self.growth * weight)
             new = recorder.evaluate(theta)
-            if new.cost >= point.cost - slack and new.residual >= point.residual:
+            stuck = stuck + 1 if new.cost >= point.cost - slack and new.residual >= smallest else 0
+            smallest = min(smallest, new.residual)
+            if stuck > PATIENCE:
                 return "no further decrease of the cost (round-off, or schemes that are not each other's transpose)"
             point = new
             recorder.record(point)

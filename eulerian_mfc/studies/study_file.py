@@ -53,17 +53,17 @@ def iterations(solution: Any) -> int:
 
 def duality_drift(solution: Any) -> float:
     """Largest relative change of `sum <psi, m>`."""
-    return float(solution.certificate.duality_drift)
+    return float(solution.checks.duality_drift)
 
 
 def most_negative(solution: Any) -> float:
     """Most negative cell of a density, relative to the largest."""
-    return float(solution.certificate.most_negative)
+    return float(solution.checks.most_negative)
 
 
 def mass_near_boundary(solution: Any) -> float:
     """Largest share of mass near the boundary."""
-    return float(solution.certificate.mass_near_boundary)
+    return float(solution.checks.mass_near_boundary)
 
 
 MEASURES: dict[str, Callable[[Any], Any]] = {
