@@ -14,9 +14,9 @@ from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .continuity import FiniteVolumeTranspose, PushForward
 from .errors import DomainError, NonFiniteError
-from .meshes import CartesianMesh
+from .meshes import Mesh, SimplexMesh
 from .problem import Problem
-from .transport import SemiLagrangian
+from .transport import Elements, SemiLagrangian
 
 #: share of the law's mass that may lie outside the mesh
 MASS_TOLERANCE = 1e-8
@@ -106,7 +106,7 @@ class OptimalitySystem(ControlledSystem):
     mesh : the mesh of the state space; it must hold the law up to `MASS_TOLERANCE`.
     layers : number M of layers, on each of which the control is constant.
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
-    transport : backward scheme; quintic splines by default.
+    transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
@@ -123,7 +123,7 @@ class OptimalitySystem(ControlledSystem):
     def __init__(
         self,
         problem: Problem,
-        mesh: CartesianMesh,
+        mesh: Mesh,
         layers: int,
         *,
         continuity: Any = None,
@@ -131,12 +131,13 @@ class OptimalitySystem(ControlledSystem):
         layer_map: Any = "rk4",
     ) -> None:
         super().__init__(problem, layers, layer_map)
-        if not isinstance(mesh, CartesianMesh):
-            raise fail("mesh", mesh, "a CartesianMesh")
+        if not isinstance(mesh, Mesh):
+            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh")
+        mesh = mesh.base
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        self.mesh = mesh
-        self.transport_scheme = SemiLagrangian() if transport is None else transport
+        default = Elements() if isinstance(mesh, SimplexMesh) else SemiLagrangian()
+        self.transport_scheme = default if transport is None else transport
         self.continuity_scheme = PushForward() if continuity is None else continuity
         for name, scheme, kinds, example in (
             ("transport", self.transport_scheme, TRANSPORT, "transport.SemiLagrangian()"),
@@ -144,6 +145,11 @@ class OptimalitySystem(ControlledSystem):
         ):
             if not isinstance(scheme, kinds):
                 raise fail(name, scheme, f"a scheme of the module {name}, such as {example}")
+            if getattr(scheme, "mesh_kind", "cartesian") not in ("any", mesh.kind):
+                suits = {"transport": "transport.Elements()", "continuity": "continuity.SimplexFiniteVolume()"}[name]
+                suits = suits if mesh.kind == "simplex" else example
+                raise mismatch(name, f"{scheme!r} on a {type(mesh).__name__}", f"a scheme for that mesh: {suits}")
+        self.mesh = mesh.unknowns(self.transport_scheme, self.continuity_scheme)
         self.transport = self.transport_scheme.on(mesh, self.flow)
         self.continuity = self.continuity_scheme.on(mesh, self.flow, self.transport, problem.separable.signed)
         self._bind_law()
@@ -158,7 +164,7 @@ class OptimalitySystem(ControlledSystem):
         if outside > MASS_TOLERANCE:
             needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in self.problem.law.box(MASS_TOLERANCE))
             raise DomainError(
-                f"mesh: {outside:.2e} of the law's mass lies outside the box {self.mesh.bounds}, expected at most "
+                f"mesh: {outside:.2e} of the law's mass lies outside the mesh ({self.mesh.title}), expected at most "
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
                 "see CartesianMesh.covering"
             )

@@ -13,7 +13,7 @@ from ._validate import array, mismatch
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .losses import SquaredLoss
-from .meshes import CartesianMesh
+from .meshes import Mesh
 from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
 
@@ -77,7 +77,7 @@ class Paths(NamedTuple):
 class Numerics(NamedTuple):
     """How the problem was discretised: what a file must hold to evaluate the solution again."""
 
-    mesh: CartesianMesh
+    mesh: Mesh
     transport: Any
     continuity: Any
     layer_map: LayerMap
@@ -147,7 +147,7 @@ class Solution:
         separable = problem.separable
         return cls(
             numerics=Numerics(
-                system.mesh,
+                system.mesh.base,
                 system.transport_scheme,
                 system.continuity_scheme,
                 system.flow.layer_map,
@@ -174,8 +174,13 @@ class Solution:
         )
 
     @property
-    def mesh(self) -> CartesianMesh:
+    def mesh(self) -> Mesh:
         return self.numerics.mesh
+
+    @cached_property
+    def unknowns(self) -> Mesh:
+        """The mesh as the schemes see it: its `centres` are the points of the potentials."""
+        return self.mesh.unknowns(self.numerics.transport, self.numerics.continuity)
 
     @property
     def layers(self) -> int:
@@ -198,13 +203,13 @@ class Solution:
 
     @property
     def densities(self) -> np.ndarray:
-        """`(layers + 1, R, *shape)`: masses over the cell volume."""
-        return self.masses / self.mesh.volume
+        """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
+        return self.unknowns.density(self.masses)
 
     @property
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
-        return np.einsum("r,nr...->n...", self.total, self.masses) / self.mesh.volume
+        return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
 
     @cached_property
     def paths(self) -> Paths:
@@ -312,7 +317,7 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
     gradient = np.empty_like(control)
     # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
     share = np.max if system.continuity_scheme.nodal else np.sum
-    densities = masses if system.problem.separable.labels is not None else total[:, None]
+    densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     for n in range(system.layers - 1, -1, -1):
         psi, slope = system.transport.step_with_slope(system.layer(n, control[n]), psi, system.continuity, masses[n])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ._validate import fail
 from .errors import BoundaryMassWarning
-from .meshes import CartesianMesh
+from .meshes import Mesh
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import BOUNDARY_CELLS, Solution
@@ -30,7 +30,7 @@ LOST_TOLERANCE = 1e-2
 
 def solve(
     problem: Problem,
-    mesh: CartesianMesh,
+    mesh: Mesh,
     layers: int,
     *,
     continuity: Any = None,
@@ -48,7 +48,7 @@ def solve(
     mesh : the mesh of the state space.
     layers : number of layers, on each of which the control is constant.
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
-    transport : backward scheme; quintic splines by default.
+    transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
     solver : by default LBFGS() on an adjoint pair, Shooting(relaxation=0.5, tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
@@ -152,7 +152,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "fields on the mesh": ", ".join(problem.separable.names),
         "penalty": ", ".join(f"{v:g}" for v in penalty),
         "horizon": f"{problem.horizon:g}",
-        "mesh": f"{' x '.join(map(str, system.mesh.shape))} cells on {system.mesh.bounds}",
+        "mesh": system.mesh.title,
         "layers": str(system.layers),
         "layer map": repr(system.flow.layer_map),
         "transport": repr(system.transport_scheme),
