@@ -16,6 +16,7 @@ from . import solvers as solvers
 from . import transport as transport
 from .characteristics import LayerMap as LayerMap
 from .meshes import CartesianMesh as CartesianMesh
+from .meshes import SimplexMesh as SimplexMesh
 from .optimality import OptimalitySystem as OptimalitySystem
 from .particles import ParticleSystem as ParticleSystem
 from .problem import Problem as Problem
@@ -31,6 +32,7 @@ __all__ = [
     "OptimalitySystem",
     "ParticleSystem",
     "Problem",
+    "SimplexMesh",
     "Solution",
     "__version__",
     "characteristics",

@@ -26,6 +26,8 @@ from .version import __version__
 BOUNDARY_TOLERANCE = 1e-4
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
+#: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
+ELEMENT_TOLERANCE = 1e-4
 
 
 def solve(
@@ -50,7 +52,7 @@ def solve(
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair, Shooting(relaxation=0.5, tol=1e-8) on another.
+    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks), Shooting(relaxation=0.5, tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
         0.1 everywhere by default.
     callback : called with an `Iteration` at the end of each.
@@ -78,7 +80,8 @@ def solve(
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
-    chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
+    smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
+    chosen = solver or (smooth if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))
     start = system.control(initial.control if isinstance(initial, Solution) else initial, "initial")
     outcome = chosen.solve(system, start, callback)
     with uninterrupted():

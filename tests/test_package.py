@@ -17,7 +17,7 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
+        "CartesianMesh", "SimplexMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "characteristics", "continuity", "errors", "fields", "laws", "losses", "meshes", "particles",
         "solve", "solvers", "transport",
     }  # fmt: skip
@@ -36,7 +36,7 @@ def test_import_is_lean():
     pairs = [(seconds("import eulerian_mfc"), seconds("import scipy.optimize, numba")) for _ in range(6)]
     ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= 1.5 * theirs
-    heavy = ("pyvista", "matplotlib", "skfem", "h5py", "click", "rich")
+    heavy = ("pyvista", "matplotlib", "skfem", "meshio", "h5py", "click", "rich")
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -56,7 +56,7 @@ def test_no_room_imports_from_its_right():
         {"optimality"},
         {"particles", "solvers"},
         {"solution"},
-        {"solving", "storage", "vtk", "plotting", "report"},
+        {"solving", "storage", "vtk", "vtk_simplex", "plotting", "raster", "report", "adaptivity"},
         {"case", "cli"},
     ]
     rank = {name: k for k, names in enumerate(order) for name in names}

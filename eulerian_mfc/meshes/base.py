@@ -28,6 +28,11 @@ class Mesh(ABC):
         """Shape of one field."""
 
     @property
+    def mass_shape(self) -> tuple[int, ...]:
+        """Shape of one field of masses."""
+        return self.shape
+
+    @property
     def size(self) -> int:
         """Entries of one field."""
         return int(np.prod(self.shape))

@@ -78,6 +78,10 @@ class ElementNodes(Mesh):
         return (len(self._centres),)
 
     @property
+    def mass_shape(self) -> tuple[int, ...]:
+        return self.mesh.shape if self.cell_masses else self.shape
+
+    @property
     def centres(self) -> np.ndarray:
         """`(nodes, d)`."""
         return self._centres
