@@ -99,10 +99,12 @@ def _open_to(star, count, x, w, frames, size):
         for i in range(d + 1):
             if b[i] <= ON_FACET:
                 slope = _slope(frame, i, w, d)
+                steepest = 0.0
                 length = 0.0
                 for k in range(d):
-                    length += abs(w[k]) * (abs(frame[i, k]) if i > 0 else np.abs(frame[1 : d + 1, k]).sum())
-                if slope < -1e-12 * length:
+                    length = max(length, abs(w[k]))
+                    steepest = max(steepest, np.abs(frame[1 : d + 1, k]).max())
+                if slope < -1e-12 * length * steepest:
                     free = False
                     break
         if free:

@@ -13,7 +13,7 @@ import numpy as np
 from .._validate import fail
 from ..errors import FileFormatError
 
-#: formats that keep the names of boundaries, of those that meshio reads
+#: some of the formats that meshio reads and writes; `.vtu` keeps the names of boundaries both ways
 FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".bdf")
 SIMPLICES = {"line": 1, "triangle": 2, "tetra": 3}
 
@@ -54,7 +54,7 @@ def read(path: str | os.PathLike[str]) -> Any:
 
 
 def write(mesh: Any, path: str | os.PathLike[str]) -> None:
-    """Write a scikit-fem mesh with its named boundaries; the ending of the path says the format."""
+    """Write a scikit-fem mesh; the ending of the path says the format. `.vtu` keeps the named boundaries."""
     import meshio
     from skfem.io.meshio import to_meshio
 
@@ -64,4 +64,5 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
     content = to_meshio(mesh)
     content.points = np.pad(content.points, ((0, 0), (0, 3 - content.points.shape[1])))  # as most formats want them
     file.parent.mkdir(parents=True, exist_ok=True)
-    content.write(file)
+    # Two formats share this ending; Gmsh's is the one that generators and ParaView read.
+    content.write(file, "gmsh" if file.suffix == ".msh" else None)

@@ -58,7 +58,7 @@ class SimplexMesh(Mesh):
         wanted = "a MeshLine, MeshTri or MeshTet of scikit-fem with straight cells"
         if not isinstance(self.skfem, MeshLine1 | MeshTri1 | MeshTet1):
             raise fail("skfem", self.skfem, wanted)
-        if self.skfem.p.shape[1] > self.skfem.nvertices:
+        if self.skfem.elem.maxdeg > 1:
             raise mismatch("skfem", f"a {type(self.skfem).__name__} of higher order", wanted)
         array("skfem.p", self.skfem.p, ndim=2)
         self.neighbours  # noqa: B018  checks the mesh
