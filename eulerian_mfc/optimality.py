@@ -193,6 +193,12 @@ class OptimalitySystem(ControlledSystem):
         values, _ = self.transport.interpolation.gather(points, self.transport.interpolation.coefficients(psi))
         return (values * weights).sum(axis=1)
 
+    def pairing_scale(self, final_masses: np.ndarray) -> float:
+        """The sum of the moduli of the terms of `pairings` at the final time."""
+        if self.adjoint:
+            return float(np.abs(self.final_potentials * final_masses).sum())
+        return float(np.abs(self._final_values * self.continuity.measure(final_masses)[1]).sum())
+
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
         theta = self.control(control)

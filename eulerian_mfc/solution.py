@@ -313,7 +313,7 @@ def certify(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, c
     psi = system.final_potentials
     pairings = np.empty(system.layers + 1)
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
-    scale = np.abs(psi * masses[-1]).sum()
+    scale = system.pairing_scale(masses[-1])
     gradient = np.empty_like(control)
     # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
     share = np.max if system.continuity_scheme.nodal else np.sum

@@ -9,7 +9,7 @@ is part of its type, so that the compiler unrolls the short loops.
 import numpy as np
 from numba import njit
 
-#: barycentric coordinates below this count as zero where a position on a facet is looked at
+#: barycentric coordinates below this, and ten times their round-off, count as zero where a position on a facet is looked at
 ON_FACET = 1e-9
 #: cells about one vertex that are looked at
 STAR = 512
@@ -71,10 +71,11 @@ def _star(c, x, frames, neighbours, star, size):
     while at < count:
         cell = star[at]
         at += 1
+        near = ON_FACET + 10.0 * frames[cell, d + 1, 0]
         _barycentric(frames[cell], x, b, size)
         for i in range(d + 1):
             other = neighbours[cell, i]
-            if other < 0 or b[i] > ON_FACET or count == len(star):
+            if other < 0 or b[i] > near or count == len(star):
                 continue
             known = False
             for j in range(count):
@@ -97,14 +98,9 @@ def _open_to(star, count, x, w, frames, size):
         _barycentric(frame, x, b, size)
         free = True
         for i in range(d + 1):
-            if b[i] <= ON_FACET:
+            if b[i] <= ON_FACET + 10.0 * frame[d + 1, 0]:
                 slope = _slope(frame, i, w, d)
-                steepest = 0.0
-                length = 0.0
-                for k in range(d):
-                    length = max(length, abs(w[k]))
-                    steepest = max(steepest, np.abs(frame[1 : d + 1, k]).max())
-                if slope < -1e-12 * length * steepest:
+                if slope < -4.0 * frame[d + 1, 0]:
                     free = False
                     break
         if free:
@@ -138,7 +134,7 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
     for j in range(count):
         _barycentric(frames[star[j]], x, b, size)
         for i in range(d + 1):
-            if neighbours[star[j], i] < 0 and b[i] <= ON_FACET and found < STAR:
+            if neighbours[star[j], i] < 0 and b[i] <= ON_FACET + 10.0 * frames[star[j], d + 1, 0] and found < STAR:
                 _normal(frames[star[j]], i, walls[found], d)
                 new = True
                 for k in range(found):
@@ -184,17 +180,78 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
 
 
 @njit(cache=True)
+def _direct(c, x, v, wall, frames, neighbours, star, u, project, size):
+    """The velocity `u` at a point x of the boundary that is to move by v: v, or its projection onto walls about x.
+
+    `wall` is the facet of c that x lies on, -1 if x may lie on several. Fills `project` `(d, d)`; returns the cell to go on
+    in, -1 where x is stuck, and whether v is free.
+    """
+    d = len(size)
+    for k in range(d):
+        u[k] = v[k]
+        for m in range(d):
+            project[k, m] = 1.0 if k == m else 0.0
+    if wall >= 0:
+        n = np.empty(d)
+        _normal(frames[c], wall, n, d)
+        _remove(v, n, u, d)
+        for k in range(d):
+            for m in range(d):
+                project[k, m] -= n[k] * n[m]
+        return c, False
+    count = _star(c, x, frames, neighbours, star, size)
+    there = _open_to(star, count, x, v, frames, size)
+    if there >= 0:
+        return there, True
+    there = _slide_at_corner(star, count, x, u, frames, neighbours, project, size)
+    if there < 0:
+        project[:] = 0.0
+        u[:] = 0.0
+    return there, False
+
+
+@njit(cache=True)
+def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
+    """Move x by `share` of the way to f, onto a facet, with its derivative `moved` `(d, d)` and that of the time, `late`.
+
+    `state[0]` is the time. The facet fixes when it is reached: `n . dx = 0` for the event's position.
+    """
+    n = np.empty(d)
+    _normal(frame, facet, n, d)
+    tau = share * (1.0 - state[0])
+    along = 0.0
+    for k in range(d):
+        along += n[k] * u[k]
+        x[k] += share * (f[k] - x[k])
+        for m in range(d):
+            moved[k, m] += tau * project[k, m] - u[k] * late[m]
+    state[0] += tau
+    for m in range(d):
+        late[m] = 0.0
+        for k in range(d):
+            late[m] -= n[k] * moved[k, m]
+        late[m] /= along
+    for k in range(d):
+        for m in range(d):
+            moved[k, m] += u[k] * late[m]
+
+
+@njit(cache=True)
 def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary, projected, jacobian):
     """Walk from origins `(d, n)` in the cells `starts` to targets `(d, n)`, sliding along the boundary where it is met.
+
+    Points move with the constant velocity v = target - origin for a unit of time; at the boundary with the projection of v
+    onto the directions that are open there (a projected dynamical system, continuous in v on convex domains).
 
     Fills, a point each: `cells`, the last cell; `feet` `(d, n)`, the place reached; `bary` `(n, d + 1)`, its barycentric
     coordinates there; `projected`, whether a wall was met, and where so `jacobian` `(n, d, d)`, the derivative of the foot
     in the target. Returns the number of targets that are not finite.
     """
     d = len(size)
-    x, f, w, n = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
+    x, f, v, u = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     bx, bf = np.empty(d + 1), np.empty(d + 1)
-    project, product = np.empty((d, d)), np.empty((d, d))
+    project, moved = np.empty((d, d)), np.empty((d, d))
+    late, state = np.empty(d), np.empty(1)
     star = np.empty(STAR, dtype=np.int64)
     limit = 1000 + 4 * len(frames)
     bad = 0
@@ -211,93 +268,75 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
             bad += 1
             cells[p] = -1
             continue
-        resting = 0  # walls met without moving
-        for step in range(limit):
+        sliding = False
+        events = 0
+        for _ in range(limit):
             frame = frames[c]
             slack = frame[d + 1, 0]
             _barycentric(frame, f, bf, size)
-            exit_facet = -1
-            first = 2.0
             outside = False
             for i in range(d + 1):
                 outside = outside or bf[i] < -slack
             if not outside:
                 break
             _barycentric(frame, x, bx, size)
+            facet = -1
+            first = 2.0
             for i in range(d + 1):
-                if bf[i] < -slack:
-                    s = max(bx[i], 0.0) / (max(bx[i], 0.0) - bf[i])
-                    if s < first - 1e-13:
-                        first, exit_facet = s, i
-                    elif s <= first + 1e-13:
+                # Facets that the segment runs along, to round-off, are no exits: what `_open_to` lets pass must get on.
+                if bf[i] < -slack and bx[i] - bf[i] > 5.0 * slack:
+                    share = max(bx[i], 0.0) / (max(bx[i], 0.0) - bf[i])
+                    if share < first - 1e-13:
+                        first, facet = share, i
+                    elif share <= first + 1e-13:
                         # Through an edge or a vertex: either will do; chance keeps the walk from going round in circles.
                         random ^= random << np.uint64(13)
                         random ^= random >> np.uint64(7)
                         random ^= random << np.uint64(17)
                         if random & np.uint64(1):
-                            first, exit_facet = min(s, first), i
-            other = neighbours[c, exit_facet]
-            if other >= 0:
+                            first, facet = min(share, first), i
+            if facet < 0:
+                break
+            other = neighbours[c, facet]
+            if other >= 0 and not sliding:
                 c = other
                 continue
-            # A wall. On to it, then along it.
-            if bx[exit_facet] > ON_FACET:
-                resting = 0
-            for k in range(d):
-                w[k] = f[k] - x[k]
-                if bx[exit_facet] > ON_FACET:
-                    x[k] += first * w[k]
-                    w[k] = f[k] - x[k]
-            if bx[exit_facet] <= ON_FACET:
-                # The segment may go on inside the domain through another cell about this point.
-                count = _star(c, x, frames, neighbours, star, size)
-                there = _open_to(star, count, x, w, frames, size)
-                if there >= 0 and there != c and resting < 64:
-                    c = there
-                    resting += 1
-                    continue
-            if not projected[p]:
-                projected[p] = True
+            # A wall is met, or x slides along one and comes to its end.
+            if events == 0:
+                state[0] = 0.0
+                late[:] = 0.0
+                moved[:] = 0.0
                 for k in range(d):
+                    v[k] = f[k] - x[k]
+                    u[k] = v[k]
                     for m in range(d):
-                        jacobian[p, k, m] = 1.0 if k == m else 0.0
-            resting += 1
-            if resting == 1:
-                _normal(frame, exit_facet, n, d)
-                _remove(w, n, w, d)
-                for k in range(d):
-                    for m in range(d):
-                        project[k, m] = (1.0 if k == m else 0.0) - n[k] * n[m]
-            else:
-                for k in range(d):
-                    w[k] = targets[k, p] - x[k]
-                    for m in range(d):
-                        jacobian[p, k, m] = 1.0 if k == m else 0.0
+                        project[k, m] = 1.0 if k == m else 0.0
+            events += 1
+            if first > 1e-15:
+                _advance(frame, facet, first, u, project, x, f, moved, late, state, d)
+            wall = facet if other < 0 and not sliding else -1
+            _barycentric(frame, x, bx, size)
+            for i in range(d + 1):
+                if i != facet and bx[i] <= ON_FACET + 10.0 * slack:
+                    wall = -1
+            there, free = c, False
+            if events > 1000:
+                u[:] = 0.0
+                project[:] = 0.0
                 there = -1
-                if resting < 64:
-                    count = _star(c, x, frames, neighbours, star, size)
-                    there = _slide_at_corner(star, count, x, w, frames, neighbours, project, size)
-                if there < 0:  # stuck in a corner
-                    for k in range(d):
-                        f[k] = x[k]
-                        for m in range(d):
-                            jacobian[p, k, m] = 0.0
-                    break
-                c = there
+            else:
+                there, free = _direct(c, x, v, wall, frames, neighbours, star, u, project, size)
+            projected[p] = projected[p] or not free
+            sliding = not free
             for k in range(d):
-                f[k] = x[k] + w[k]
+                f[k] = x[k] + (1.0 - state[0]) * u[k]
+            if there < 0:
+                break
+            c = there
+        if projected[p]:
+            for k in range(d):
                 for m in range(d):
-                    value = 0.0
-                    for j in range(d):
-                        value += project[k, j] * jacobian[p, j, m]
-                    product[k, m] = value
-            jacobian[p] = product
-        else:
-            for k in range(d):
-                f[k] = x[k]
-            if not projected[p]:
-                projected[p] = True
-            jacobian[p] = 0.0
+                    jacobian[p, k, m] = moved[k, m] + (1.0 - state[0]) * project[k, m] - u[k] * late[m]
         cells[p] = c
         _barycentric(frames[c], f, bf, size)
         total = 0.0

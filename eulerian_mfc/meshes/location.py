@@ -89,8 +89,9 @@ class Locator:
     def trace(self, starts: np.ndarray, origins: np.ndarray, targets: np.ndarray) -> Trace:
         """Follow the segments from `origins` `(n, d)`, which lie in the cells `starts`, to `targets` `(n, d)`.
 
-        Where a segment meets the boundary, the rest of it is projected onto the wall, and goes on along it: the foot is
-        a piecewise linear function of the target, and its derivative is exact.
+        A point that meets the boundary slides along it: it goes on with the projection of its velocity (the segment) onto
+        the directions that are open there. On convex domains the foot is a continuous function of the target, on a box it
+        is the target clamped; its derivative is exact.
 
         Raises
         ------
