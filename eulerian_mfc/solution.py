@@ -105,6 +105,7 @@ class Solution:
     names : R names of the moments or labels.
     labels : `(K, q)` the labels where the fields are densities of single labels, else None.
     parameter_names : m names.
+    rounds : of a solve with `adapt`, (cells, unknowns, cost, estimated error) a round; not kept in files.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Solution:
         self.certificate, self.residual = certificate, certificate.residual
         self.names, self.labels, self.parameter_names = names, labels, parameter_names
         self.total = total
+        self.rounds: list[Any] = []
         if masses is not None:
             self.masses = masses
         if potentials is not None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ._validate import fail
 from .errors import BoundaryMassWarning
-from .meshes import Mesh
+from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import BOUNDARY_CELLS, Solution
@@ -41,6 +41,7 @@ def solve(
     solver: Solver | None = None,
     initial: Any = 0.1,
     callback: Callback | None = None,
+    adapt: Refine | None = None,
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -56,6 +57,8 @@ def solve(
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
         0.1 everywhere by default.
     callback : called with an `Iteration` at the end of each.
+    adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
+        estimated error is at most the target; `solution.rounds` has a row a round.
 
     Returns
     -------
@@ -79,6 +82,12 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if adapt is not None:
+        from .adaptivity import solve_adaptively
+
+        options = {"continuity": continuity, "transport": transport, "layer_map": layer_map, "solver": solver}
+        options |= {"initial": initial, "callback": callback}
+        return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
     chosen = solver or (smooth if system.adjoint else Shooting(relaxation=0.5, tol=1e-8))

@@ -2,6 +2,7 @@
 
 from .base import Mesh as Mesh
 from .cartesian import CartesianMesh as CartesianMesh
+from .refine import Refine as Refine
 from .simplex import SimplexMesh as SimplexMesh
 
-__all__ = ["CartesianMesh", "Mesh", "SimplexMesh"]
+__all__ = ["CartesianMesh", "Mesh", "Refine", "SimplexMesh"]
