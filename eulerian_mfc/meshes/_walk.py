@@ -230,7 +230,7 @@ def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
         late[m] = 0.0
         for k in range(d):
             late[m] -= n[k] * moved[k, m]
-        late[m] /= along
+        late[m] = late[m] / along if along > 1e-300 else 0.0
     for k in range(d):
         for m in range(d):
             moved[k, m] += u[k] * late[m]

@@ -24,6 +24,8 @@ class SimplexMesh(Mesh):
     ----------
     skfem : `skfem.MeshLine`, `skfem.MeshTri` or `skfem.MeshTet`. Named boundaries may have conditions of their own in
         finite volumes.
+    walls : the boundary is a wall along which the field flows, not the end of a larger domain: mass near it is then no
+        concern. Mass that crosses it, and is made to slide along it, is counted in any case.
 
     Attributes
     ----------
@@ -49,6 +51,7 @@ class SimplexMesh(Mesh):
     """
 
     skfem: Any
+    walls: bool = False
 
     kind: ClassVar[str] = "simplex"
 
@@ -98,7 +101,7 @@ class SimplexMesh(Mesh):
                 raise mismatch("cells", f"a cell {int(chosen[(chosen < 0) | (chosen >= self.size)][0])}",
                                f"cells 0 .. {self.size - 1}")  # fmt: skip
             fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
-        return SimplexMesh(self._with_names(fine))
+        return SimplexMesh(self._with_names(fine), self.walls)
 
     def _with_names(self, fine: Any) -> Any:
         """The finer mesh with this one's named boundaries, found by where its boundary facets lie."""
@@ -170,7 +173,9 @@ class SimplexMesh(Mesh):
         return self.locator.find(points) >= 0
 
     def near_boundary(self, cells: int) -> np.ndarray:
-        """`(cells,)` booleans: the cells that a chain of `cells` touching cells joins to the boundary."""
+        """`(cells,)` booleans: the cells that a chain of `cells` touching cells joins to the boundary; none at walls."""
+        if self.walls:
+            return np.zeros(self.size, dtype=bool)
         return self._boundary_cells(integer("cells", cells))
 
     def _boundary_cells(self, count: int) -> np.ndarray:
@@ -198,7 +203,7 @@ class SimplexMesh(Mesh):
         return self.nodes(transport.degree) if continuity.nodal else self.nodes(transport.degree).beside_cells()
 
     def spec(self) -> dict[str, Any]:
-        return {"type": self.kind, "boundaries": sorted(self.skfem.boundaries or {})}
+        return {"type": self.kind, "walls": self.walls, "boundaries": sorted(self.skfem.boundaries or {})}
 
     def arrays(self) -> dict[str, np.ndarray]:
         names = self.skfem.boundaries or {}
@@ -214,7 +219,7 @@ class SimplexMesh(Mesh):
         kind = {1: skfem.MeshLine1, 2: skfem.MeshTri1, 3: skfem.MeshTet1}[len(points)]
         mesh = kind(np.ascontiguousarray(points), np.ascontiguousarray(cells))
         names = {name: arrays[f"boundary/{k}"] for k, name in enumerate(spec["boundaries"])}
-        return cls(mesh.with_boundaries(names, boundaries_only=False) if names else mesh)
+        return cls(mesh.with_boundaries(names, boundaries_only=False) if names else mesh, spec["walls"])
 
     def __repr__(self) -> str:
         return f"<SimplexMesh: {self.title}>"
