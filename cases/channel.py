@@ -48,12 +48,13 @@ def problem(penalty=0.02, std=0.08):
     )
 
 
-def numerics(width=0.06, layers=20, degree=2):
+def numerics(width=0.08, layers=20, degree=2):
     return {
         "mesh": emfc.meshes.domains.channel(width, RADIUS),
         "layers": layers,
         "transport": emfc.transport.Elements(degree),
-        "solver": emfc.solvers.LBFGS(tol=1e-3),
+        "solver": emfc.solvers.LBFGS(tol=2e-3),
+        "initial": np.array([2.0, 0.0, 0.0, 0.0]),
     }
 
 

@@ -37,12 +37,13 @@ def problem(penalty=0.05, std=0.08):
     )
 
 
-def numerics(cells=48, layers=20, degree=2):
+def numerics(cells=40, layers=20, degree=2):
     return {
         "mesh": emfc.meshes.domains.l_shape(cells),
         "layers": layers,
         "transport": emfc.transport.Elements(degree),
-        "solver": emfc.solvers.LBFGS(tol=1e-3),
+        "solver": emfc.solvers.LBFGS(tol=2e-3),
+        "initial": np.array([-1.0, 0.0, 0.0]),
     }
 
 

@@ -320,7 +320,7 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
                 if i != facet and bx[i] <= ON_FACET + 10.0 * slack:
                     wall = -1
             there, free = c, False
-            if events > 1000:
+            if events > 200:
                 u[:] = 0.0
                 project[:] = 0.0
                 there = -1
