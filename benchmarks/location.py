@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 
 import eulerian_mfc as emfc
 
-from .gradient import median_seconds
 
 #: intervals an axis: 32,768 triangles and 41,154 tetrahedra
 CELLS = {2: 128, 3: 19}
 
 
-def microseconds(dim: int, displacement: float, repeats: int = 7) -> float:
+def best(function: Callable[[], object], repeats: int) -> float:
+    """Least processor time of a call: what others do on the machine does not count."""
+    times = []
+    for _ in range(repeats):
+        start = time.process_time()
+        function()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def microseconds(dim: int, displacement: float, repeats: int = 15) -> float:
     """Best time a point of `Locator.trace` from the nodes of degree 2, by `displacement` widths in random directions."""
     import skfem
 
@@ -27,11 +39,10 @@ def microseconds(dim: int, displacement: float, repeats: int = 7) -> float:
     way *= displacement * (2 / CELLS[dim]) / np.linalg.norm(way, axis=1)[:, None]
     targets, cells = np.asfortranarray(x + way), nodes.cell_of_node[inner]
     mesh.locator.trace(cells, x, targets)
-    best = min(median_seconds(lambda: mesh.locator.trace(cells, x, targets), 1) for _ in range(repeats))
-    return 1e6 * best / len(x)
+    return 1e6 * best(lambda: mesh.locator.trace(cells, x, targets), repeats) / len(x)
 
 
-def find_microseconds(dim: int, repeats: int = 7) -> float:
+def find_microseconds(dim: int, repeats: int = 15) -> float:
     """Best time a point of `Locator.find`, random points without a hint."""
     import skfem
 
@@ -40,12 +51,12 @@ def find_microseconds(dim: int, repeats: int = 7) -> float:
     mesh = emfc.SimplexMesh(kind.init_tensor(*[line] * dim))
     x = np.asfortranarray(np.random.default_rng(0).uniform(-1, 1, (100_000, dim)))
     mesh.locator.find(x)
-    return 1e6 * min(median_seconds(lambda: mesh.locator.find(x), 1) for _ in range(repeats)) / len(x)
+    return 1e6 * best(lambda: mesh.locator.find(x), repeats) / len(x)
 
 
 def table() -> str:
     rows = [
-        "Microseconds a point, one thread, best of 7 (a shared machine); from the nodes of degree 2, random directions. "
+        "Microseconds of processor time a point, best of 15; from the nodes of degree 2, random directions. "
         "Made by `tox -e benchmarks`.",
         "",
         "| mesh | 1 width | 3 widths | 5 widths | any point, no hint |",

@@ -1,7 +1,7 @@
 """Channel with an obstacle: past a disc, from the inlet's side to the outlet's.
 
 Fields tangential to walls and obstacle: the flow through the channel, with stream function `y g / (g + 1 - y^2)`,
-`g = |x|^2 - 0.16`, and the curls of `(1 - y^2) g q` for q = 1, x1, x2, which only stir. Two Gaussians above and below the
+`g = |x|^2 - 0.16`, and the curls of `(1 - y^2) g q` for q = exp(-x^2) and y exp(-x^2), which only stir. Two Gaussians above and below the
 centre line are sent to the other end of the channel; they share the controls.
 """
 
@@ -35,8 +35,11 @@ def stirring(q):
     return field
 
 
-def problem(penalty=0.02, std=0.08):
-    modes = [lambda x, y: (1 + 0 * x, 0 * x, 0 * x), lambda x, y: (x, 1 + 0 * x, 0 * x), lambda x, y: (y, 0 * x, 1 + 0 * x)]
+def problem(penalty=0.05, std=0.1):
+    modes = [
+        lambda x, y: (np.exp(-(x**2)), -2 * x * np.exp(-(x**2)), 0 * x),
+        lambda x, y: (y * np.exp(-(x**2)), -2 * x * y * np.exp(-(x**2)), np.exp(-(x**2))),
+    ]
     return emfc.Problem(
         field=emfc.fields.LinearControlField([through, *(stirring(q) for q in modes)], dim=2),
         law=emfc.laws.Labelled(
@@ -48,13 +51,14 @@ def problem(penalty=0.02, std=0.08):
     )
 
 
-def numerics(width=0.08, layers=20, degree=2):
+def numerics(width=0.1, layers=20, degree=3):
     return {
         "mesh": emfc.meshes.domains.channel(width, RADIUS),
         "layers": layers,
         "transport": emfc.transport.Elements(degree),
+        "layer_map": emfc.LayerMap("rk4", substeps=2),
         "solver": emfc.solvers.LBFGS(tol=2e-3),
-        "initial": np.array([2.0, 0.0, 0.0, 0.0]),
+        "initial": np.array([2.0, 0.0, 0.0]),
     }
 
 

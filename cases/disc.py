@@ -21,7 +21,11 @@ def tangential(q):
 
 
 def problem(penalty=0.05, std=0.1):
-    modes = [lambda x, y: (1 + 0 * x, 0 * x, 0 * x), lambda x, y: (x, 1 + 0 * x, 0 * x), lambda x, y: (y, 0 * x, 1 + 0 * x)]
+    modes = [
+        lambda x, y: (1 + 0 * x, 0 * x, 0 * x),
+        lambda x, y: (x, 1 + 0 * x, 0 * x),
+        lambda x, y: (y, 0 * x, 1 + 0 * x),
+    ]
     return emfc.Problem(
         field=emfc.fields.LinearControlField([tangential(q) for q in modes], dim=2),
         law=emfc.laws.Labelled(

@@ -1,7 +1,8 @@
 """L-shape: round the corner, from one arm of the domain to the other.
 
-Fields tangential to the walls, the curls of `s q` for q = 1, x1, x2 with `s = (1 - x1^2) (1 - x2^2) (x1 + x2 - |x|)`, which
-vanishes on all of them. The first control does most of the work; the others let the tail of the law take the corner.
+Fields tangential to the walls, the curls of `s q` for q = 1 and x1 - x2 with
+`s = (1 - x1^2) (1 - x2^2) c^2 / (1 + c^2)`, `c = x1 + x2 - |x|`, which vanishes on all of them, at the corner with its
+gradient.
 """
 
 import numpy as np
@@ -17,16 +18,17 @@ def tangential(q):
         value, dx, dy = q(x, y)
         r = np.sqrt(x**2 + y**2) + 1e-30
         box, corner = (1 - x**2) * (1 - y**2), x + y - r
-        s = box * corner
-        sx = -2 * x * (1 - y**2) * corner + box * (1 - x / r)
-        sy = -2 * y * (1 - x**2) * corner + box * (1 - y / r)
+        away, slope = corner**2 / (1 + corner**2), 2 * corner / (1 + corner**2) ** 2
+        s = box * away
+        sx = -2 * x * (1 - y**2) * away + box * slope * (1 - x / r)
+        sy = -2 * y * (1 - x**2) * away + box * slope * (1 - y / r)
         return np.stack([sy * value + s * dy, -(sx * value + s * dx)], axis=1)
 
     return field
 
 
-def problem(penalty=0.05, std=0.08):
-    modes = [lambda x, y: (1 + 0 * x, 0 * x, 0 * x), lambda x, y: (x, 1 + 0 * x, 0 * x), lambda x, y: (y, 0 * x, 1 + 0 * x)]
+def problem(penalty=0.05, std=0.1):
+    modes = [lambda x, y: (1 + 0 * x, 0 * x, 0 * x), lambda x, y: (x - y, 1 + 0 * x, -1 + 0 * x)]
     return emfc.Problem(
         field=emfc.fields.LinearControlField([tangential(q) for q in modes], dim=2),
         law=emfc.laws.Labelled(emfc.laws.Gaussian([0.5, -0.5], std, truncation=3 * std), [[-0.5, 0.5]]),
@@ -37,13 +39,14 @@ def problem(penalty=0.05, std=0.08):
     )
 
 
-def numerics(cells=40, layers=20, degree=2):
+def numerics(cells=32, layers=20, degree=3):
     return {
         "mesh": emfc.meshes.domains.l_shape(cells),
         "layers": layers,
         "transport": emfc.transport.Elements(degree),
+        "layer_map": emfc.LayerMap("rk4", substeps=2),
         "solver": emfc.solvers.LBFGS(tol=2e-3),
-        "initial": np.array([-1.0, 0.0, 0.0]),
+        "initial": np.array([1.0, 0.0]),
     }
 
 

@@ -130,7 +130,11 @@ def solve_adaptively(
                 finer = mesh.refined(refine.marked(found.indicators))
                 if finer.size > refine.max_cells:
                     reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}"
-        if abs(found.error) <= refine.target or reason is not None or solution.message.startswith("not converged: interrupt"):
+        if (
+            abs(found.error) <= refine.target
+            or reason is not None
+            or solution.message.startswith("not converged: interrupt")
+        ):
             break
         mesh, options = finer, {**options, "initial": solution.control}
     for warning in caught:

@@ -162,9 +162,10 @@ class OptimalitySystem(ControlledSystem):
         )
         outside = float(rule.w[~self.mesh.contains(rule.x)].sum())
         if outside > MASS_TOLERANCE:
+            where = f"box {self.mesh.bounds}" if self.mesh.kind == "cartesian" else f"mesh ({self.mesh.title})"
             needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in self.problem.law.box(MASS_TOLERANCE))
             raise DomainError(
-                f"mesh: {outside:.2e} of the law's mass lies outside the mesh ({self.mesh.title}), expected at most "
+                f"mesh: {outside:.2e} of the law's mass lies outside the {where}, expected at most "
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
                 "see CartesianMesh.covering"
             )

@@ -217,7 +217,9 @@ def _mesh_arrays(file: Any) -> dict[str, np.ndarray]:
 def _mesh(spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Mesh:
     if spec.get("type", "cartesian") == "cartesian":
         return CartesianMesh(spec["bounds"], spec["cells"])
-    return SimplexMesh.from_arrays(spec, {k.removeprefix("mesh/"): v for k, v in arrays.items() if k.startswith("mesh/")})
+    return SimplexMesh.from_arrays(
+        spec, {k.removeprefix("mesh/"): v for k, v in arrays.items() if k.startswith("mesh/")}
+    )
 
 
 def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.ndarray) -> None:

@@ -208,7 +208,9 @@ def test_files_that_are_refused(tmp_path):
         SimplexMesh.read(tmp_path / "none.msh")
     for name, text in (("mesh.msh", "not a mesh"), ("mesh.odd", "x"), ("mesh.vtu", "<VTKFile>")):
         (tmp_path / name).write_text(text)
-        with pytest.raises(FileFormatError, match=rf"(?s){name}: meshio cannot read it \(.+\); formats that work: .vtu"):
+        with pytest.raises(
+            FileFormatError, match=rf"(?s){name}: meshio cannot read it \(.+\); formats that work: .vtu"
+        ):
             SimplexMesh.read(tmp_path / name)
     skfem.MeshQuad().save(tmp_path / "quad.xdmf")
     with pytest.raises(FileFormatError, match="got cells of type quad, expected line, triangle or tetra"):
@@ -225,7 +227,11 @@ def test_files_that_are_refused(tmp_path):
 
 SQUARE = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.5, 0.5], [2.0, 2.0], [0.2, 0.2]])
 BAD = {
-    "inverted": (SQUARE[[0, 1, 2, 6]], [[0, 1, 2], [1, 2, 3]], "cell 1, which lies on the same side of a facet as cell 0"),
+    "inverted": (
+        SQUARE[[0, 1, 2, 6]],
+        [[0, 1, 2], [1, 2, 3]],
+        "cell 1, which lies on the same side of a facet as cell 0",
+    ),
     "duplicate": (SQUARE[:4], [[0, 1, 2], [1, 2, 3], [2, 1, 0]], "cell 2, a duplicate of cell 0"),
     "unused": (SQUARE[[0, 1, 2, 5]], [[0, 1, 2]], r"vertex 3 at \[2.0, 2.0\], which no cell uses"),
     "hanging": (
@@ -235,7 +241,11 @@ BAD = {
     ),
     "doubled": (SQUARE[[0, 1, 2, 1, 2, 3]], [[0, 1, 2], [3, 4, 5]], "vertex 3 on a facet of cell 0"),
     "flat": (SQUARE[[0, 1, 2, 3, 4]], [[0, 1, 2], [0, 3, 4]], "cell 1, which has no volume"),
-    "three": (SQUARE[[0, 1, 2, 3, 6]], [[0, 1, 2], [1, 2, 3], [1, 2, 4]], r"the facet of cells \[0, 1, 2\], which all three share"),
+    "three": (
+        SQUARE[[0, 1, 2, 3, 6]],
+        [[0, 1, 2], [1, 2, 3], [1, 2, 4]],
+        r"the facet of cells \[0, 1, 2\], which all three share",
+    ),
 }
 
 
@@ -262,7 +272,9 @@ def test_systems_that_do_not_fit():
         emfc.OptimalitySystem(problem, box(3, 2), 2)
     with pytest.raises(DomainError, match="5.00e-01 of the law's mass lies outside the mesh"):
         emfc.OptimalitySystem(problem, lshape(), 2)
-    with pytest.raises(ArgumentError, match=r"on a SimplexMesh, expected a scheme for that mesh: transport.Elements\(\)"):
+    with pytest.raises(
+        ArgumentError, match=r"on a SimplexMesh, expected a scheme for that mesh: transport.Elements\(\)"
+    ):
         emfc.OptimalitySystem(problem, box(2, 4), 2, transport=emfc.transport.SemiLagrangian(3))
     with pytest.raises(ArgumentError, match="expected a scheme for that mesh: continuity.SimplexFiniteVolume"):
         emfc.OptimalitySystem(problem, box(2, 4), 2, continuity=emfc.continuity.FiniteVolume())

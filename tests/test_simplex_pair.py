@@ -95,6 +95,7 @@ def taylor_remainders(mesh, dim, degree, rng):
     control = rng.normal(scale=0.4, size=(2, problem.parameters))
     direction = rng.normal(size=control.shape)
     cost, gradient = system.cost_and_gradient(control)
+
     def cells(theta):
         feet = [system.flow(system.layer(n, theta[n]), system.mesh.centres) for n in range(2)]
         traces = [mesh.locator.trace(system.mesh.cell_of_node, system.mesh.centres, f) for f in feet]
@@ -118,7 +119,9 @@ def test_polynomials_of_the_degree_are_transported_exactly(dim, degree):
     expected = polynomial(operator.mesh.centres + shift)
     np.testing.assert_allclose(psi[0, inner], expected[inner], rtol=0, atol=1e-11)
     values, gradient = operator.interpolation.gather(
-        mesh.centres, operator.interpolation.coefficients(polynomial(operator.mesh.centres)[None]), np.ones((1, mesh.size))
+        mesh.centres,
+        operator.interpolation.coefficients(polynomial(operator.mesh.centres)[None]),
+        np.ones((1, mesh.size)),
     )
     np.testing.assert_allclose(values[0], polynomial(mesh.centres), atol=1e-12)
     slope = degree * (0.3 + mesh.centres @ np.arange(1.0, dim + 1)) ** (degree - 1)
@@ -183,9 +186,7 @@ def test_order_of_the_cost(degree, least, bound):
     reference = REFERENCE["bimodal_2d_0.2"]
     errors = []
     for n in cells:
-        system = emfc.OptimalitySystem(
-            bimodal(2), box(2, n, -4.0, 4.0), 20, transport=emfc.transport.Elements(degree)
-        )
+        system = emfc.OptimalitySystem(bimodal(2), box(2, n, -4.0, 4.0), 20, transport=emfc.transport.Elements(degree))
         errors.append(abs(system.cost(reference["control"]).total - reference["cost"]))
     order = -np.polyfit(np.log(cells), np.log(errors), 1)[0]
     assert order >= least, (order, errors)

@@ -68,7 +68,10 @@ def test_rotation(scheme):
             assert density.max() <= first.max() * (1 + 1e-14)
             assert density.min() >= min(first.min(), 0.0) - 1e-15
     order = np.log(errors[-2] / errors[-1]) / np.log(2)
-    assert order >= {1: 0.65, 2: 1.7}[scheme.order], (order, errors)  # upwind reaches 0.8 on finer meshes: docs/simplices
+    assert order >= {1: 0.65, 2: 1.7}[scheme.order], (
+        order,
+        errors,
+    )  # upwind reaches 0.8 on finer meshes: docs/simplices
 
 
 @pytest.mark.parametrize("scheme", [SimplexFiniteVolume("upwind"), SimplexFiniteVolume()], ids=repr)
@@ -200,7 +203,11 @@ def test_files_exports_and_figures(tmp_path):
         emfc.fields.AffineField(2, matrix=False), law, emfc.losses.SquaredLoss(), 0.5, 1.0, representation="moments"
     )
     solution = emfc.solve(
-        problem, lshape(12), 2, continuity=SimplexFiniteVolume(boundary="no_flux"), solver=emfc.solvers.Shooting(tol=1e-4)
+        problem,
+        lshape(12),
+        2,
+        continuity=SimplexFiniteVolume(boundary="no_flux"),
+        solver=emfc.solvers.Shooting(tol=1e-4),
     )
     assert solution.converged, solution.message
     solution.save(tmp_path / "s.h5")

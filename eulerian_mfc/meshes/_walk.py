@@ -172,9 +172,7 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
                     chosen[:] = second
                     for k in range(d):
                         for m in range(d):
-                            project[k, m] = (
-                                (1.0 if k == m else 0.0) - walls[a, k] * walls[a, m] - normal[k] * normal[m]
-                            )
+                            project[k, m] = (1.0 if k == m else 0.0) - walls[a, k] * walls[a, m] - normal[k] * normal[m]
     w[:] = chosen
     return cell
 

@@ -25,7 +25,9 @@ def neighbours_of(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     triple = np.flatnonzero(same[1:] & same[:-1])
     if len(triple):
         shared = np.sort(order[triple[0] : triple[0] + 3] // corners)
-        raise mismatch("mesh", f"the facet of cells {shared.tolist()}, which all three share", "at most two cells a facet")
+        raise mismatch(
+            "mesh", f"the facet of cells {shared.tolist()}, which all three share", "at most two cells a facet"
+        )
     a, b = order[:-1][same], order[1:][same]
     out[a // corners, a % corners] = b // corners
     out[b // corners, b % corners] = a // corners

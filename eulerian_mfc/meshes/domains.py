@@ -49,7 +49,9 @@ def channel(width: float = 0.1, radius: float = 0.4) -> SimplexMesh:
     columns, rows = int(np.ceil(4 / width)), int(np.ceil(2 / width))
     x, y = np.meshgrid(np.linspace(-2, 2, columns + 1), np.linspace(-1, 1, rows + 1), indexing="ij")
     shift = (np.arange(rows + 1) % 2) * 0.5 * 4 / columns  # rows of equilateral triangles
-    x = np.where(np.abs(x) < 2 - 1e-9, x + np.where((np.arange(rows + 1) > 0) & (np.arange(rows + 1) < rows), shift, 0), x)
+    x = np.where(
+        np.abs(x) < 2 - 1e-9, x + np.where((np.arange(rows + 1) > 0) & (np.arange(rows + 1) < rows), shift, 0), x
+    )
     grid = np.stack([np.minimum(x, 2.0).ravel(), y.ravel()], axis=1)
     grid = grid[~((grid[:, 0] > 2 - 0.3 * width) & (grid[:, 0] < 2 - 1e-9))]
     count = max(int(np.ceil(2 * np.pi * radius / (0.6 * width))), 12)

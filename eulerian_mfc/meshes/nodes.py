@@ -54,7 +54,8 @@ class ElementNodes(Mesh):
         places = self.exponents / degree
         monomials = np.prod(places[:, None, :] ** self.exponents[None], axis=2)
         basis = np.stack(
-            [self.element.lbasis(places[:, 1:].T, j)[0] * np.ones(len(places)) for j in range(self.dofs.shape[1])], axis=1
+            [self.element.lbasis(places[:, 1:].T, j)[0] * np.ones(len(places)) for j in range(self.dofs.shape[1])],
+            axis=1,
         )
         # Multiples of one half up to degree 3: free of round-off, so that constants are reproduced exactly.
         self.coefficients = np.round(2 * np.linalg.solve(monomials, basis)) / 2
