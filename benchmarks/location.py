@@ -9,7 +9,6 @@ import numpy as np
 
 import eulerian_mfc as emfc
 
-
 #: intervals an axis: 32,768 triangles and 41,154 tetrahedra
 CELLS = {2: 128, 3: 19}
 

@@ -1,8 +1,8 @@
 """Channel with an obstacle: past a disc, from the inlet's side to the outlet's.
 
 Fields tangential to walls and obstacle: the flow through the channel, with stream function `y g / (g + 1 - y^2)`,
-`g = |x|^2 - 0.16`, and the curls of `(1 - y^2) g q` for q = exp(-x^2) and y exp(-x^2), which only stir. Two Gaussians above and below the
-centre line are sent to the other end of the channel; they share the controls.
+`g = |x|^2 - 0.16`, and the curls of `(1 - y^2) g q` for q = exp(-x^2) and y exp(-x^2), which only stir. Two Gaussians
+above and below the centre line are sent to the other end of the channel; they share the controls.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .laws import LabelledRule
 from .meshes import Refine, SimplexMesh
 from .optimality import OptimalitySystem
 from .transport import Elements
+from .transport.elements import ElementsOperator
 
 if TYPE_CHECKING:
     from .problem import Problem
@@ -54,7 +55,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
     """
     base = system.mesh.base
     assert isinstance(base, SimplexMesh)
-    problem, operator = system.problem, system.transport
+    problem, operator = system.problem, cast(ElementsOperator, system.transport)
     rule = carried(problem.law.quadrature())
     locator, interpolation = base.locator, operator.interpolation
     moments = problem.separable.moments(rule.y) * rule.w

@@ -136,9 +136,9 @@ class OptimalitySystem(ControlledSystem):
         mesh = mesh.base
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        default = Elements() if isinstance(mesh, SimplexMesh) else SemiLagrangian()
+        default: Any = Elements() if isinstance(mesh, SimplexMesh) else SemiLagrangian()
         self.transport_scheme = default if transport is None else transport
-        self.continuity_scheme = PushForward() if continuity is None else continuity
+        self.continuity_scheme: Any = PushForward() if continuity is None else continuity
         for name, scheme, kinds, example in (
             ("transport", self.transport_scheme, TRANSPORT, "transport.SemiLagrangian()"),
             ("continuity", self.continuity_scheme, CONTINUITY, "continuity.FiniteVolume()"),

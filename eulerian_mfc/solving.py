@@ -53,7 +53,8 @@ def solve(
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks), Shooting(relaxation=0.5, tol=1e-8) on another.
+    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks),
+        Shooting(relaxation=0.5, tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution with as many layers.
         0.1 everywhere by default.
     callback : called with an `Iteration` at the end of each.

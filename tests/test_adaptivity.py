@@ -32,7 +32,8 @@ def test_the_estimate_is_the_error_at_the_control(dim, degree):
 
 def test_refinement_reaches_its_target_with_fewer_unknowns():
     """`bimodal_2d_0.2`, 20 layers, to 1e-3: the true error is below 1.1 times the target; a uniform mesh of four times the
-    nodes is worse. (To 1e-4: docs/simplices.)"""
+    nodes is worse. (To 1e-4: docs/simplices.)
+    """
     lines = []
     reference = REFERENCE["bimodal_2d_0.2"]["cost"]
     goal = Refine(target=1e-3, report=lines.append)
@@ -84,7 +85,7 @@ def test_arguments():
         Refine(target=0)
     with pytest.raises(ArgumentError, match="share: got 2"):
         Refine(share=2)
-    with pytest.raises(ArgumentError, match="adapt: got 0.1, expected meshes.Refine"):
+    with pytest.raises(ArgumentError, match=r"adapt: got 0\.1, expected meshes\.Refine"):
         emfc.solve(bimodal(1), box(1, 10, -4.0, 4.0), 2, adapt=0.1)
     with pytest.raises(ArgumentError, match="a SimplexMesh where `adapt` is given"):
         emfc.solve(bimodal(1), emfc.CartesianMesh([(-4, 4)], 20), 2, adapt=Refine())

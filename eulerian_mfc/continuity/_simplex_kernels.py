@@ -4,7 +4,6 @@ Facets: `left` and `right` cell of each (right -1 at the boundary), `flux` the v
 area included. Cells about a cell in rows: `about[first[c]:first[c + 1]]`.
 """
 
-import numpy as np
 from numba import njit
 
 

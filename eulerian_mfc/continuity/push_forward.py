@@ -11,7 +11,7 @@ import numpy as np
 from .._validate import mismatch
 from ..characteristics import Flow, Layer
 from ..laws import LabelledRule
-from ..meshes import CartesianMesh
+from ..meshes import Mesh
 from ..transport.elements import ElementsOperator
 from ..transport.semi_lagrangian import SemiLagrangianOperator
 
@@ -29,7 +29,7 @@ class PushForward:
     nodal: ClassVar[bool] = True
     mesh_kind: ClassVar[str] = "any"
 
-    def on(self, mesh: CartesianMesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
+    def on(self, mesh: Mesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
         """The scheme beside a bound transport scheme, which must be a linear semi-Lagrangian one."""
         if not isinstance(transport, SemiLagrangianOperator | ElementsOperator) or not transport.scheme.linear:
             raise mismatch(

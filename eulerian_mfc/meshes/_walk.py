@@ -1,9 +1,9 @@
 """Compiled kernels that walk through simplices along segments: they see arrays, never a mesh or a field.
 
 A cell's frame `(d + 2, d)` holds its first vertex, the gradients of the barycentric coordinates 1 .. d, so that
-`b_i(x) = g_i . (x - v)` and `b_0 = 1 - sum b_i`, and first in its last row the round-off of these. Facet i lies opposite to vertex i; `neighbours[c, i]` is the cell beyond
-it, -1 at the boundary. Positions arrive as `(d, n)` contiguous rows. The dimension arrives as the length of a tuple, which
-is part of its type, so that the compiler unrolls the short loops.
+`b_i(x) = g_i . (x - v)` and `b_0 = 1 - sum b_i`, and first in its last row the round-off of these. Facet i lies opposite
+to vertex i; `neighbours[c, i]` is the cell beyond it, -1 at the boundary. Positions arrive as `(d, n)` contiguous rows.
+The dimension arrives as the length of a tuple, which is part of its type: the compiler then unrolls the short loops.
 """
 
 import numpy as np

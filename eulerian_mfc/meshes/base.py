@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +16,16 @@ class Mesh(ABC):
 
     #: which schemes live on it: "cartesian" or "simplex"
     kind: ClassVar[str]
+
+    if TYPE_CHECKING:  # not at run time: a dataclass would take an inherited property for a field's default
+
+        @property
+        def bounds(self) -> Any:
+            """(low, high) of every axis."""
+
+        @property
+        def centres(self) -> Any:
+            """`(n, d)`: the points of one field's entries."""
 
     @property
     @abstractmethod

@@ -160,7 +160,7 @@ class ElementsOperator:
             yield block, np.asfortranarray(self.mesh.centres[block]), self.mesh.cell_of_node[block]
 
 
-class ElementPairing(Pairing):  # type: ignore[misc, valid-type]
+class ElementPairing(Pairing):  # type: ignore[misc]
     """`sum_rj w_rj (I psi_r)(Phi_theta(x_j))` and its derivative; points `(n, d)` in `cells`, weights `(R, n)`."""
 
     def __init__(
