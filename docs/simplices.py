@@ -90,7 +90,7 @@ def three_table():
                 )
                 boxes = solution
             elif "uniform" in name:
-                solution = emfc.solve(problem, box(3, 16, 3.2), layers, solver=coarse)
+                solution = emfc.solve(problem, box(3, 20, 3.2), layers, solver=coarse)
             else:
                 solution = emfc.solve(
                     problem, box(3, 6, 3.2), layers, solver=coarse,

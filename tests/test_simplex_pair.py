@@ -263,7 +263,7 @@ def test_three_dimensions_agree_with_boxes():
     problem = emfc.Problem(emfc.fields.NeuralField(3), law, emfc.losses.SquaredLoss(), 0.2, 1.0)
     control = np.tile(np.concatenate([np.full(9, 0.35), np.zeros(3)]), (4, 1))
     boxes = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4, 4)] * 3, 24), 4).cost(control).total
-    tetrahedra = emfc.OptimalitySystem(problem, box(3, 10, -4.0, 4.0), 4).cost(control).total
+    tetrahedra = emfc.OptimalitySystem(problem, box(3, 14, -4.0, 4.0), 4).cost(control).total
     particles = emfc.ParticleSystem(problem, 4).cost(control).total
-    assert abs(boxes - particles) <= 1e-3
-    assert abs(tetrahedra - particles) <= 2e-2
+    assert abs(boxes - particles) <= 5e-3
+    assert abs(tetrahedra - particles) <= 3e-2
