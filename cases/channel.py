@@ -51,13 +51,13 @@ def problem(penalty=0.05, std=0.1):
     )
 
 
-def numerics(width=0.1, layers=20, degree=3):
+def numerics(width=0.12, layers=10, degree=3):
     return {
         "mesh": emfc.meshes.domains.channel(width, RADIUS),
         "layers": layers,
         "transport": emfc.transport.Elements(degree),
         "layer_map": emfc.LayerMap("rk4", substeps=2),
-        "solver": emfc.solvers.LBFGS(tol=2e-3),
+        "solver": emfc.solvers.LBFGS(tol=5e-3, max_iterations=60),
         "initial": np.array([2.0, 0.0, 0.0]),
     }
 
