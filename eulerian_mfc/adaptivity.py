@@ -124,23 +124,22 @@ def solve_adaptively(
                 f"cost {solution.cost:.8f}, estimated error {found.error:+.2e}"
             )
         reason = None
-        if abs(found.error) > refine.target:
+        # An estimate that has just changed its sign may be small by accident: one more round.
+        flipped = len(rounds) > 1 and found.error * rounds[-2].error < 0
+        met = abs(found.error) <= refine.target and not flipped
+        if not met:
             if len(rounds) == refine.max_rounds:
                 reason = f"{refine.max_rounds} rounds are made"
             else:
                 finer = mesh.refined(refine.marked(found.indicators))
                 if finer.size > refine.max_cells:
                     reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}"
-        if (
-            abs(found.error) <= refine.target
-            or reason is not None
-            or solution.message.startswith("not converged: interrupt")
-        ):
+        if met or reason is not None or solution.message.startswith("not converged: interrupt"):
             break
         mesh, options = finer, {**options, "initial": solution.control}
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if reason is not None:
+    if reason is not None and abs(found.error) > refine.target:
         solution.converged = False
         solution.message = (
             f"not converged: the cost's estimated error {abs(found.error):.1e} exceeds the target {refine.target:g} and "

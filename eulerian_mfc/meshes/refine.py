@@ -16,7 +16,7 @@ class Refine:
 
     Parameters
     ----------
-    target : estimated error of the cost at which to stop.
+    target : estimated error of the cost at which to stop, unless its sign has just changed: it may be small by accident.
     max_cells : cells after which to stop in any case.
     share : share of the sum of the cells' indicators that the refined cells carry, in (0, 1].
     max_rounds : solves at most.
