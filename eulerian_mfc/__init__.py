@@ -21,6 +21,7 @@ from .characteristics import LayerMap as LayerMap
 from .critical_points import continuation as continuation
 from .critical_points import multistart as multistart
 from .meshes import CartesianMesh as CartesianMesh
+from .meshes import SimplexMesh as SimplexMesh
 from .optimality import OptimalitySystem as OptimalitySystem
 from .particles import ParticleSystem as ParticleSystem
 from .problem import Problem as Problem
@@ -35,6 +36,7 @@ __all__ = [
     "OptimalitySystem",
     "ParticleSystem",
     "Problem",
+    "SimplexMesh",
     "Solution",
     "__version__",
     "characteristics",

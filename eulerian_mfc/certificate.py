@@ -139,11 +139,11 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     psi = system.final_potentials
     pairings = np.empty(system.layers + 1)
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
-    scale = np.abs(psi * masses[-1]).sum()
+    scale = system.pairing_scale(masses[-1])
     gradient = np.empty_like(control)
     # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
     share = np.max if system.continuity_scheme.nodal else np.sum
-    densities = masses if system.problem.separable.labels is not None else total[:, None]
+    densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     halves = np.array([system.running_half(m) for m in masses])
     hamiltonians = Energies(system)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._validate import array, fail, integer
 from .errors import NonFiniteError
-from .meshes import CartesianMesh
+from .meshes import Mesh
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import Solution
@@ -83,7 +83,7 @@ class CriticalPoints:
 
 
 def continuation(
-    problem: Problem, mesh: CartesianMesh, layers: int, *, penalties: Sequence[Any], initial: Any = 0.1, **options: Any
+    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], initial: Any = 0.1, **options: Any
 ) -> CriticalPoints:
     """Solve for every penalty in turn, each from the control of the one before.
 
@@ -121,7 +121,7 @@ def continuation(
 
 def multistart(
     problem: Problem,
-    mesh: CartesianMesh,
+    mesh: Mesh,
     layers: int,
     *,
     starts: Any = 30,

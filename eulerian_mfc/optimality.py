@@ -17,9 +17,9 @@ from .continuity import FiniteVolumeTranspose, PushForward
 from .errors import DomainError, NonFiniteError
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import DifferencedHessian, ExactHessian, Hessian
-from .meshes import CartesianMesh
+from .meshes import Mesh, SimplexMesh
 from .problem import Problem
-from .transport import SemiLagrangian
+from .transport import Elements, SemiLagrangian
 
 #: share of the law's mass that may lie outside the mesh
 MASS_TOLERANCE = 1e-8
@@ -138,7 +138,7 @@ class OptimalitySystem(ControlledSystem):
     mesh : the mesh of the state space; it must hold the law up to `MASS_TOLERANCE`.
     layers : number M of layers, on each of which the control is constant.
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
-    transport : backward scheme; quintic splines by default.
+    transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
@@ -155,7 +155,7 @@ class OptimalitySystem(ControlledSystem):
     def __init__(
         self,
         problem: Problem,
-        mesh: CartesianMesh,
+        mesh: Mesh,
         layers: int,
         *,
         continuity: Any = None,
@@ -163,19 +163,25 @@ class OptimalitySystem(ControlledSystem):
         layer_map: Any = "rk4",
     ) -> None:
         super().__init__(problem, layers, layer_map)
-        if not isinstance(mesh, CartesianMesh):
-            raise fail("mesh", mesh, "a CartesianMesh")
+        if not isinstance(mesh, Mesh):
+            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh")
+        mesh = mesh.base
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        self.mesh = mesh
-        self.transport_scheme = SemiLagrangian() if transport is None else transport
-        self.continuity_scheme = PushForward() if continuity is None else continuity
+        default: Any = Elements() if isinstance(mesh, SimplexMesh) else SemiLagrangian()
+        self.transport_scheme = default if transport is None else transport
+        self.continuity_scheme: Any = PushForward() if continuity is None else continuity
         for name, scheme, kinds, example in (
             ("transport", self.transport_scheme, TRANSPORT, "transport.SemiLagrangian()"),
             ("continuity", self.continuity_scheme, CONTINUITY, "continuity.FiniteVolume()"),
         ):
             if not isinstance(scheme, kinds):
                 raise fail(name, scheme, f"a scheme of the module {name}, such as {example}")
+            if getattr(scheme, "mesh_kind", "cartesian") not in ("any", mesh.kind):
+                suits = {"transport": "transport.Elements()", "continuity": "continuity.SimplexFiniteVolume()"}[name]
+                suits = suits if mesh.kind == "simplex" else example
+                raise mismatch(name, f"{scheme!r} on a {type(mesh).__name__}", f"a scheme for that mesh: {suits}")
+        self.mesh = mesh.unknowns(self.transport_scheme, self.continuity_scheme)
         self.transport = self.transport_scheme.on(mesh, self.flow)
         self.continuity = self.continuity_scheme.on(mesh, self.flow, self.transport, problem.separable.signed)
         self._bind_law()
@@ -188,9 +194,10 @@ class OptimalitySystem(ControlledSystem):
         )
         outside = float(rule.w[~self.mesh.contains(rule.x)].sum())
         if outside > MASS_TOLERANCE:
+            where = f"box {self.mesh.bounds}" if self.mesh.kind == "cartesian" else f"mesh ({self.mesh.title})"
             needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in self.problem.law.box(MASS_TOLERANCE))
             raise DomainError(
-                f"mesh: {outside:.2e} of the law's mass lies outside the box {self.mesh.bounds}, expected at most "
+                f"mesh: {outside:.2e} of the law's mass lies outside the {where}, expected at most "
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
                 "see CartesianMesh.covering"
             )
@@ -257,6 +264,12 @@ class OptimalitySystem(ControlledSystem):
         points, weights = self.continuity.measure(masses)
         values, _ = self.transport.interpolation.gather(points, self.transport.interpolation.coefficients(psi))
         return (values * weights).sum(axis=1)
+
+    def pairing_scale(self, final_masses: np.ndarray) -> float:
+        """The sum of the moduli of the terms of `pairings` at the final time."""
+        if self.adjoint:
+            return float(np.abs(self.final_potentials * final_masses).sum())
+        return float(np.abs(self._final_values * self.continuity.measure(final_masses)[1]).sum())
 
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+
+from .raster import rastered
 
 if TYPE_CHECKING:
     from .solution import Solution
@@ -32,6 +35,7 @@ DRAWN = {1: 24, 2: 60, 3: 60}
 
 def figures(solution: Solution) -> dict[str, Figure]:
     """Every figure of a solution by the name of its file."""
+    solution = rastered(solution)
     line = solution.mesh.dim == 1
     return {
         "density": _figure(density, solution, (7.0, 4.2) if line else (11.0, 3.8)),
@@ -51,6 +55,7 @@ def _figure(draw: Callable[[Figure, Solution], None], solution: Solution, size: 
 
 def overview(solution: Solution) -> Figure:
     """All figures on one page."""
+    solution = rastered(solution)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(13.0, 8.4))
         top, bottom = figure.subfigures(2, 1)
@@ -142,6 +147,7 @@ def density(figure: Figure, solution: Solution) -> None:
     top = max(_ceiling(s) for s in slices)
     for axes, n, values in zip(panels, levels, slices, strict=True):
         image = axes.pcolormesh(*_faces(solution), values.T, cmap=DENSITY_MAP, vmin=0.0, vmax=top, rasterized=True)
+        _outline(axes, solution)
         for k in range(len(names)):
             chosen = np.flatnonzero(index == k)[: DRAWN[2] // len(names)]
             axes.plot(paths[: n + 1, chosen, 0], paths[: n + 1, chosen, 1], color=PALETTE[k], lw=0.6, alpha=0.8)
@@ -202,6 +208,7 @@ def terminal(figure: Figure, solution: Solution) -> None:
         image = axes.pcolormesh(
             *_faces(solution), values.T, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True
         )
+        _outline(axes, solution)
         axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", title="Terminal density and labels")
         if len(labels) and labels.shape[1] == solution.mesh.dim:
             for k, label in enumerate(labels):
@@ -236,6 +243,13 @@ def _marginal(solution: Solution, n: int) -> np.ndarray:
     """Density over the first two axes at time level n, integrated over the third where there is one."""
     values = solution.total_density[n]
     return values if solution.mesh.dim == 2 else values.sum(axis=2) * solution.mesh.widths[2]
+
+
+def _outline(axes: Axes, solution: Solution) -> None:
+    """The boundary of a simplex mesh of the plane."""
+    segments = getattr(solution, "outline", None)
+    if segments is not None:
+        axes.add_collection(LineCollection(segments, colors="0.4", linewidths=0.8))
 
 
 def _faces(solution: Solution) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from .errors import EulerianError
 from .losses import SquaredLoss
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
-from .meshes import CartesianMesh
+from .meshes import Mesh
 from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
 from .stability import Stability, analyse
@@ -40,7 +40,7 @@ class Paths(NamedTuple):
 class Numerics(NamedTuple):
     """How the problem was discretised: what a file must hold to evaluate the solution again."""
 
-    mesh: CartesianMesh
+    mesh: Mesh
     transport: Any
     continuity: Any
     layer_map: LayerMap
@@ -71,6 +71,7 @@ class Solution:
     names : R names of the moments or labels.
     labels : `(K, q)` the labels where the fields are densities of single labels, else None.
     parameter_names : m names.
+    rounds : of a solve with `adapt`, (cells, unknowns, cost, estimated error) a round; not kept in files.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Solution:
         self.total = total
         #: `(2, m)` lower and upper bounds of the control
         self.bounds = np.array([[-np.inf], [np.inf]]) * np.ones(len(parameter_names)) if bounds is None else bounds
+        self.rounds: list[Any] = []
         if masses is not None:
             self.masses = masses
         if potentials is not None:
@@ -119,7 +121,7 @@ class Solution:
         separable = problem.separable
         return cls(
             numerics=Numerics(
-                system.mesh,
+                system.mesh.base,
                 system.transport_scheme,
                 system.continuity_scheme,
                 system.flow.layer_map,
@@ -147,8 +149,13 @@ class Solution:
         )
 
     @property
-    def mesh(self) -> CartesianMesh:
+    def mesh(self) -> Mesh:
         return self.numerics.mesh
+
+    @cached_property
+    def unknowns(self) -> Mesh:
+        """The mesh as the schemes see it: its `centres` are the points of the potentials."""
+        return self.mesh.unknowns(self.numerics.transport, self.numerics.continuity)
 
     @property
     def layers(self) -> int:
@@ -171,13 +178,13 @@ class Solution:
 
     @property
     def densities(self) -> np.ndarray:
-        """`(layers + 1, R, *shape)`: masses over the cell volume."""
-        return self.masses / self.mesh.volume
+        """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
+        return self.unknowns.density(self.masses)
 
     @property
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
-        return np.einsum("r,nr...->n...", self.total, self.masses) / self.mesh.volume
+        return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
 
     @cached_property
     def stability(self) -> Stability:

@@ -15,7 +15,7 @@ import numpy as np
 from ._validate import fail, mismatch
 from .certificate import BOUNDARY_CELLS
 from .errors import BoundaryMassWarning
-from .meshes import CartesianMesh
+from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .prolongation import prolong
@@ -28,11 +28,13 @@ from .version import __version__
 BOUNDARY_TOLERANCE = 1e-4
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
+#: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
+ELEMENT_TOLERANCE = 1e-4
 
 
 def solve(
     problem: Problem,
-    mesh: CartesianMesh,
+    mesh: Mesh,
     layers: int,
     *,
     continuity: Any = None,
@@ -41,6 +43,7 @@ def solve(
     solver: Solver | None = None,
     initial: Any = 0.1,
     callback: Callback | None = None,
+    adapt: Refine | None = None,
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -50,12 +53,15 @@ def solve(
     mesh : the mesh of the state space.
     layers : number of layers, on each of which the control is constant.
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
-    transport : backward scheme; quintic splines by default.
+    transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair, Shooting(relaxation="auto", tol=1e-8) on another.
+    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks),
+        Shooting(relaxation="auto", tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
         layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
     callback : called with an `Iteration` at the end of each.
+    adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
+        estimated error is at most the target; `solution.rounds` has a row a round.
 
     Returns
     -------
@@ -79,8 +85,15 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if adapt is not None:
+        from .adaptivity import solve_adaptively
+
+        options = {"continuity": continuity, "transport": transport, "layer_map": layer_map, "solver": solver}
+        options |= {"initial": initial, "callback": callback}
+        return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
-    chosen = solver or (LBFGS() if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
+    smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
+    chosen = solver or (smooth if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
     outcome = chosen.solve(system, start, callback)
     with uninterrupted():
@@ -168,7 +181,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "penalty": ", ".join(f"{v:g}" for v in penalty),
         **extra,
         "horizon": f"{problem.horizon:g}",
-        "mesh": f"{' x '.join(map(str, system.mesh.shape))} cells on {system.mesh.bounds}",
+        "mesh": system.mesh.title,
         "layers": str(system.layers),
         "layer map": repr(system.flow.layer_map),
         "transport": repr(system.transport_scheme),

@@ -18,7 +18,7 @@ from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
 from .errors import FileFormatError
-from .meshes import CartesianMesh
+from .meshes import CartesianMesh, Mesh, SimplexMesh
 from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
@@ -64,6 +64,7 @@ def _arrays(solution: Solution) -> dict[str, np.ndarray]:
         "paths/y": solution.paths.y,
         "total": solution.total,
     }
+    out |= {f"mesh/{key}": value for key, value in solution.mesh.arrays().items()}
     if solution.labels is not None:
         out["labels"] = solution.labels
     return out
@@ -72,7 +73,7 @@ def _arrays(solution: Solution) -> dict[str, np.ndarray]:
 def _metadata(solution: Solution) -> dict[str, Any]:
     numerics = solution.numerics
     return {
-        "mesh": {"bounds": numerics.mesh.bounds, "cells": numerics.mesh.shape},
+        "mesh": numerics.mesh.spec(),
         "transport": scheme_spec(numerics.transport),
         "continuity": scheme_spec(numerics.continuity),
         "layer_map": asdict(numerics.layer_map),
@@ -150,6 +151,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
                 key: file[key][()]
                 for key in ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y")
             }
+            arrays |= _mesh_arrays(file)
             labels = file["labels"][()] if "labels" in file else None
             return _assemble(meta, arrays, labels, problem)
     except (OSError, KeyError, json.JSONDecodeError, TypeError, AttributeError) as error:
@@ -159,16 +161,17 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
 def _assemble(
     meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None, problem: Problem | None
 ) -> Solution:
-    mesh = CartesianMesh(meta["mesh"]["bounds"], meta["mesh"]["cells"])
+    mesh = _mesh(meta["mesh"], arrays)
+    schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
+    unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
     for key, shape in {
         "control": (layers, parameters),
-        "masses": (layers + 1, fields_count, *mesh.shape),
-        "potentials": (layers + 1, fields_count, *mesh.shape),
+        "masses": (layers + 1, fields_count, *unknowns.mass_shape),
+        "potentials": (layers + 1, fields_count, *unknowns.shape),
     }.items():
         if arrays[key].shape != shape:
             raise FileFormatError(f"{key} has shape {arrays[key].shape}, the file says {shape}: it was altered")
-    schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     layer_map = LayerMap(**meta["layer_map"])
     flow, system = None, None
     if problem is not None:
@@ -209,6 +212,27 @@ def _assemble(
         masses=arrays["masses"],
         potentials=arrays["potentials"],
         paths=Paths(arrays["paths/x"], arrays["paths/y"]),
+    )
+
+
+def _mesh_arrays(file: Any) -> dict[str, np.ndarray]:
+    """Every array below "mesh" by its path."""
+    found: dict[str, np.ndarray] = {}
+
+    def take(key: str, item: Any) -> None:
+        if hasattr(item, "shape"):
+            found[f"mesh/{key}"] = item[()]
+
+    if "mesh" in file:
+        file["mesh"].visititems(take)
+    return found
+
+
+def _mesh(spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Mesh:
+    if spec.get("type", "cartesian") == "cartesian":
+        return CartesianMesh(spec["bounds"], spec["cells"])
+    return SimplexMesh.from_arrays(
+        spec, {k.removeprefix("mesh/"): v for k, v in arrays.items() if k.startswith("mesh/")}
     )
 
 

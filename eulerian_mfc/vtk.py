@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
 
@@ -27,16 +28,22 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time; `trajectories.vtp` whole.
       Point data `time`, cell data `label_1`, ...
     * `spacetime.vti` (one dimension only): densities and potentials over (x, t), point data.
+
+    On simplex meshes `.vtu` and `.vtr` instead of `.vti`; see `vtk_simplex.level`.
     """
+    from . import vtk_simplex
+
+    boxes = isinstance(solution.mesh, CartesianMesh)
+    make_level, ending = (level, "vti") if boxes else (vtk_simplex.level, "vtu")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
-    for pattern in ("solution_*.vti", "trajectories_*.vtp", "spacetime.vti"):
+    for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
         for stale in target.glob(pattern):  # of an earlier run with more layers
             stale.unlink()
     names = []
     for n in range(solution.layers + 1):
-        names.append(f"solution_{n:04d}.vti")
-        level(solution, n).save(target / names[-1])
+        names.append(f"solution_{n:04d}.{ending}")
+        make_level(solution, n).save(target / names[-1])
     write_collection(target / "solution.pvd", solution.times, names)
     names = []
     for n in range(solution.layers + 1):
@@ -45,7 +52,10 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     write_collection(target / "trajectories.pvd", solution.times, names)
     polylines(solution, solution.layers).save(target / "trajectories.vtp")
     if solution.mesh.dim == 1:
-        spacetime(solution).save(target / "spacetime.vti")
+        if boxes:
+            spacetime(solution).save(target / "spacetime.vti")
+        else:
+            vtk_simplex.spacetime(solution).save(target / "spacetime.vtr")
 
 
 def write_collection(path: Path, times: np.ndarray, names: list[str]) -> None:
@@ -63,6 +73,7 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
     import pyvista
 
     mesh = solution.mesh
+    assert isinstance(mesh, CartesianMesh)
     spare = 3 - mesh.dim
     grid = pyvista.ImageData(
         dimensions=[c + 1 for c in mesh.shape] + [1] * spare,
@@ -88,6 +99,7 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
 def interpolation_of(solution: Solution) -> Interpolation:
     """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
     scheme, mesh = solution.numerics.transport, solution.mesh
+    assert isinstance(mesh, CartesianMesh)
     if isinstance(scheme, SemiLagrangian) and scheme.linear:
         return Interpolation(mesh, scheme.degree, scheme.interpolation, scheme.outside)
     return Interpolation(mesh, 3, "spline")
@@ -128,6 +140,7 @@ def spacetime(solution: Solution) -> pyvista.ImageData:
     import pyvista
 
     mesh = solution.mesh
+    assert isinstance(mesh, CartesianMesh)
     grid = pyvista.ImageData(
         dimensions=[mesh.shape[0], solution.layers + 1, 1],
         spacing=[float(mesh.widths[0]), float(solution.times[1]), 1.0],

@@ -30,3 +30,9 @@ def test_finite_volumes_in_copies_of_a_number(reconstruction, bound):
 def test_gradient_costs_at_most_250_values_of_tanh_a_cell_a_layer():
     """`bimodal_2d`, 256^2 cells, three moments, degree 3, RK4, 20 layers. Best of three: the machine is noisy."""
     assert measured("from benchmarks.gradient import ratio; print(min(ratio(3) for _ in range(3)))") <= 250
+
+
+@pytest.mark.parametrize("dim", [2, 3])
+def test_location_takes_at_most_a_microsecond_a_point(dim):
+    """Walking three widths from the nodes of degree 2, 32,768 triangles or 41,154 tetrahedra."""
+    assert measured(f"from benchmarks.location import microseconds; print(microseconds({dim}, 3.0, 15))") <= 1.0

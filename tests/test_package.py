@@ -17,7 +17,7 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
+        "CartesianMesh", "SimplexMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
         "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
@@ -36,7 +36,7 @@ def test_import_is_lean():
     pairs = [(seconds("import eulerian_mfc"), seconds("import scipy.optimize, numba")) for _ in range(6)]
     ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= 1.5 * theirs
-    heavy = ("pyvista", "matplotlib", "skfem", "h5py", "click", "rich", "dask", "ot", "threadpoolctl")
+    heavy = ("pyvista", "matplotlib", "skfem", "meshio", "h5py", "click", "rich", "dask", "ot", "threadpoolctl")
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -59,7 +59,7 @@ def test_no_room_imports_from_its_right():
         {"certificate"},
         {"maximum_principle"},
         {"solution"},
-        {"solving", "storage", "vtk", "plotting", "report", "error_budget"},
+        {"solving", "storage", "vtk", "vtk_simplex", "plotting", "raster", "report", "error_budget", "adaptivity"},
         {"critical_points"},
         {"case"},
         {"studies"},

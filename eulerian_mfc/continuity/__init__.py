@@ -2,8 +2,13 @@
 
 from .finite_volume import FiniteVolume as FiniteVolume
 from .push_forward import PushForward as PushForward
+from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
 
-REGISTRY = {"push_forward": PushForward, "finite_volume": FiniteVolume}
+REGISTRY = {
+    "push_forward": PushForward,
+    "finite_volume": FiniteVolume,
+    "simplex_finite_volume": SimplexFiniteVolume,
+}
 
-__all__ = ["REGISTRY", "FiniteVolume", "FiniteVolumeTranspose", "PushForward"]
+__all__ = ["REGISTRY", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]

@@ -11,7 +11,8 @@ import numpy as np
 from .._validate import mismatch
 from ..characteristics import Flow, Layer
 from ..laws import LabelledRule
-from ..meshes import CartesianMesh
+from ..meshes import Mesh
+from ..transport.elements import ElementsOperator
 from ..transport.semi_lagrangian import SemiLagrangianOperator
 
 
@@ -26,10 +27,11 @@ class PushForward:
 
     linear: ClassVar[bool] = True
     nodal: ClassVar[bool] = True
+    mesh_kind: ClassVar[str] = "any"
 
-    def on(self, mesh: CartesianMesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
+    def on(self, mesh: Mesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
         """The scheme beside a bound transport scheme, which must be a linear semi-Lagrangian one."""
-        if not isinstance(transport, SemiLagrangianOperator) or not transport.scheme.linear:
+        if not isinstance(transport, SemiLagrangianOperator | ElementsOperator) or not transport.scheme.linear:
             raise mismatch(
                 "continuity",
                 f"PushForward beside {transport.scheme!r}",
@@ -41,14 +43,13 @@ class PushForward:
 class PushForwardOperator:
     """`PushForward` bound to a transport operator. Masses are `(R, *shape)`."""
 
-    def __init__(self, scheme: PushForward, transport: SemiLagrangianOperator) -> None:
+    def __init__(self, scheme: PushForward, transport: SemiLagrangianOperator | ElementsOperator) -> None:
         self.scheme, self.transport = scheme, transport
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array an axis, at which the basis functions are not smooth: the cell centres."""
-        mesh = self.transport.mesh
-        return [mesh.axis(k) for k in range(mesh.dim)]
+        """Coordinates, one array an axis, at which the basis functions are not smooth."""
+        return self.transport.lines
 
     def initial(self, rule: LabelledRule, moments: np.ndarray) -> np.ndarray:
         """Masses of the law, `m_rj = int c_r L_j dmu0`; `moments` `(R, N)` are the c_r at the rule's points."""
@@ -64,5 +65,5 @@ class PushForwardOperator:
 
     @property
     def points(self) -> np.ndarray:
-        """`(n, d)`: the cell centres."""
+        """`(n, d)`: the nodes."""
         return self.transport.mesh.centres

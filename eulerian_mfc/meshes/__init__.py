@@ -1,5 +1,9 @@
 """Meshes of the state space."""
 
+from . import domains as domains
+from .base import Mesh as Mesh
 from .cartesian import CartesianMesh as CartesianMesh
+from .refine import Refine as Refine
+from .simplex import SimplexMesh as SimplexMesh
 
-__all__ = ["CartesianMesh"]
+__all__ = ["CartesianMesh", "Mesh", "Refine", "SimplexMesh", "domains"]

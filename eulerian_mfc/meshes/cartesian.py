@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from .._validate import array, fail, integer, positive
+from .base import Mesh
 
 if TYPE_CHECKING:
     from ..problem import Problem
 
 
 @dataclass(frozen=True)
-class CartesianMesh:
+class CartesianMesh(Mesh):
     """A box cut into equal cells; unknowns live at the cell centres.
 
     Parameters
@@ -41,6 +42,8 @@ class CartesianMesh:
     bounds: Sequence[tuple[float, float]]
     cells: int | Sequence[int] = field(default=100)
 
+    kind: ClassVar[str] = "cartesian"
+
     def __post_init__(self) -> None:
         box = array("bounds", self.bounds, ndim=2)
         if box.shape[1] != 2 or not 1 <= len(box) <= 3:
@@ -63,8 +66,15 @@ class CartesianMesh:
         return self.cells  # type: ignore[return-value]
 
     @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
+    def title(self) -> str:
+        return f"{' x '.join(map(str, self.shape))} cells on {self.bounds}"
+
+    def density(self, masses: np.ndarray) -> np.ndarray:
+        """Masses of the cells -> densities."""
+        return masses / self.volume
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": self.kind, "bounds": self.bounds, "cells": self.shape}
 
     @cached_property
     def widths(self) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Backward schemes for the potentials: each maps potentials to potentials over a layer."""
 
+from .elements import Elements as Elements
 from .finite_volume import FiniteVolume as FiniteVolume
 from .semi_lagrangian import SemiLagrangian as SemiLagrangian
 
-REGISTRY = {"semi_lagrangian": SemiLagrangian, "finite_volume": FiniteVolume}
+REGISTRY = {"semi_lagrangian": SemiLagrangian, "finite_volume": FiniteVolume, "elements": Elements}
 
-__all__ = ["REGISTRY", "FiniteVolume", "SemiLagrangian"]
+__all__ = ["REGISTRY", "Elements", "FiniteVolume", "SemiLagrangian"]

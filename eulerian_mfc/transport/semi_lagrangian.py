@@ -189,6 +189,11 @@ class SemiLagrangianOperator:
         self.interpolation.scatter(points, np.ascontiguousarray(weights), deposits, np.zeros(len(weights)))
         return self.interpolation.nodal_masses(deposits)
 
+    @property
+    def lines(self) -> list[np.ndarray]:
+        """Coordinates, one array an axis, at which the basis functions are not smooth: the cell centres."""
+        return [self.mesh.axis(k) for k in range(self.mesh.dim)]
+
     @cached_property
     def blocks(self) -> list[tuple[slice, np.ndarray]]:
         """The cell centres in cache-sized blocks."""

@@ -1,0 +1,149 @@
+"""Goal-oriented mesh refinement: where the error of the cost comes from, and the loop that removes it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+
+from ._validate import fail, mismatch
+from .continuity import PushForward
+from .laws import LabelledRule
+from .meshes import Refine, SimplexMesh
+from .optimality import OptimalitySystem
+from .transport import Elements
+from .transport.elements import ElementsOperator
+
+if TYPE_CHECKING:
+    from .problem import Problem
+    from .solution import Solution
+
+#: points of the law's rule that carry the mass through the estimate
+POINTS = 200_000
+#: share of the mass whose points are left out of it, each too light to matter
+NEGLIGIBLE = 1e-9
+
+
+class Estimate(NamedTuple):
+    """The estimated error of the cost at a control, `J_h - J`, and every cell's part in it `(cells,)`, non-negative."""
+
+    error: float
+    indicators: np.ndarray
+
+
+class Round(NamedTuple):
+    """One round of refinement: cells, nodes, the cost, and its estimated error."""
+
+    cells: int
+    unknowns: int
+    cost: float
+    error: float
+
+
+def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
+    """The error of the discrete cost at a control, from the interpolation residuals of psi weighted by the mass.
+
+    With `mu^n` the law carried by the layer maps and `psi_h^n = I psi^n`, which is `I (psi_h^{n+1} o Phi_n)`,
+
+        J_h - J = int (psi_h^M - a) dmu^M + sum_n int (psi_h^n - psi_h^{n+1} o Phi_n) dmu^n,
+
+    exactly: the sum telescopes. Each integrand is an interpolation residual. `mu^n` are the points of the law's quadrature
+    rule, moved; a cell's indicator is the sum over layers of the moduli of its part of the integrals. The estimate is of
+    the error at this control; the optimal control's own error changes the cost to second order only.
+    """
+    base = system.mesh.base
+    assert isinstance(base, SimplexMesh)
+    problem, operator = system.problem, cast(ElementsOperator, system.transport)
+    rule = carried(problem.law.quadrature())
+    locator, interpolation = base.locator, operator.interpolation
+    moments = problem.separable.moments(rule.y) * rule.w
+    potentials = system.potentials(control)
+    place = locator.locate(np.asfortranarray(rule.x))
+    indicators, error = np.zeros(base.size), 0.0
+
+    def values(n: int) -> np.ndarray:
+        found, _ = interpolation.evaluate(place, interpolation.coefficients(potentials[n]))
+        return np.einsum("rq,rq->q", moments, found)
+
+    before = values(0)
+    for n in range(system.layers + 1):
+        cells = place.cells
+        if n < system.layers:
+            feet = np.asfortranarray(place.feet)
+            place = locator.trace(cells, feet, system.flow(system.layer(n, control[n]), feet))
+            after = values(n + 1)
+        else:
+            after = np.einsum("rq,rq->q", moments, problem.separable.terminal(place.feet))
+        parts = np.bincount(cells, weights=before - after, minlength=base.size)
+        indicators += np.abs(parts)
+        error += float(parts.sum())
+        before = after
+    return Estimate(error, indicators)
+
+
+def carried(rule: LabelledRule) -> LabelledRule:
+    """The rule without its lightest points; where many are left, a systematic sample of them."""
+    order = np.argsort(-rule.w)
+    total = np.cumsum(rule.w[order])
+    kept = order[: int(np.searchsorted(total, total[-1] * (1 - NEGLIGIBLE))) + 1]
+    if len(kept) <= POINTS:
+        return LabelledRule(rule.x[kept], rule.w[kept] / rule.w[kept].sum(), rule.y[kept])
+    kept = np.sort(kept)
+    total = np.cumsum(rule.w[kept])
+    chosen = kept[np.searchsorted(total, total[-1] * (np.arange(POINTS) + 0.5) / POINTS)]
+    return LabelledRule(rule.x[chosen], np.full(POINTS, 1.0 / POINTS), rule.y[chosen])
+
+
+def solve_adaptively(
+    solve: Callable[..., Solution], problem: Problem, mesh: Any, layers: int, refine: Any, options: dict[str, Any]
+) -> Solution:
+    """Solve, estimate, refine the cells that the cost's error comes from, and again from the control that was found.
+
+    The last round's solution, whose `rounds` tell of all of them. It is not called converged where the target was not met.
+    """
+    if not isinstance(refine, Refine):
+        raise fail("adapt", refine, "meshes.Refine(target=..., max_cells=...)")
+    if not isinstance(mesh, SimplexMesh):
+        raise fail("mesh", mesh, "a SimplexMesh where `adapt` is given: boxes are not refined locally")
+    for name, kind in (("transport", Elements), ("continuity", PushForward)):
+        if options[name] is not None and not isinstance(options[name], kind):
+            raise mismatch(name, f"{options[name]!r} with `adapt`", f"{name}.{kind.__name__}(): an adjoint pair")
+    rounds: list[Round] = []
+    while True:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            solution = solve(problem, mesh, layers, **options)
+        assert solution.system is not None
+        found = estimate(solution.system, solution.control)
+        rounds.append(Round(mesh.size, solution.unknowns.size, solution.cost, found.error))
+        if refine.report is not None:
+            refine.report(
+                f"round {len(rounds):2d}: {mesh.size:7d} cells, {solution.unknowns.size:7d} nodes, "
+                f"cost {solution.cost:.8f}, estimated error {found.error:+.2e}"
+            )
+        reason = None
+        # An estimate that has just changed its sign may be small by accident: one more round.
+        flipped = len(rounds) > 1 and found.error * rounds[-2].error < 0
+        met = abs(found.error) <= refine.target and not flipped
+        if not met:
+            if len(rounds) == refine.max_rounds:
+                reason = f"{refine.max_rounds} rounds are made"
+            else:
+                finer = mesh.refined(refine.marked(found.indicators))
+                if finer.size > refine.max_cells:
+                    reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}"
+        if met or reason is not None or solution.message.startswith("not converged: interrupt"):
+            break
+        mesh, options = finer, {**options, "initial": solution.control}
+    for warning in caught:
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if reason is not None and abs(found.error) > refine.target:
+        solution.converged = False
+        solution.message = (
+            f"not converged: the cost's estimated error {abs(found.error):.1e} exceeds the target {refine.target:g} and "
+            f"{reason}; the discrete system: {solution.message}"
+        )
+    solution.rounds = rounds
+    return solution

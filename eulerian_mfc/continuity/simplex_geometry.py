@@ -1,0 +1,99 @@
+"""Facets, neighbourhoods and quadrature points of a simplex mesh, as finite volumes use them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..meshes import SimplexMesh
+
+
+class Neighbourhood(NamedTuple):
+    """The cells about every cell, in rows, and the weights of the least-squares gradient."""
+
+    first: np.ndarray
+    cells: np.ndarray
+    weights: np.ndarray
+
+
+class SimplexGeometry:
+    """What does not change with fields and masses.
+
+    Attributes
+    ----------
+    left, right : `(facets,)`, the cells on both sides; right is -1 at the boundary.
+    outer : `(facets,)`, whether a facet is on the boundary.
+    areas : `(facets, d)`, normals from left to right times the facet's area.
+    facet_centres : `(facets, d)`.
+    to_left, to_right : `(facets, d)`, from the cells' centroids to the facet's centre.
+    facet_offsets : `(cells, d + 1, d)`, from each centroid to the centres of its facets.
+    sides : names of the boundaries, "unnamed" last; side : `(facets,)`, the entry of each boundary facet.
+    points : quadrature points of degree 2 in every cell, `(n, d)`; shares : their weights, summing to 1 in a cell;
+        point_offsets : `(cells, q, d)` from the centroid.
+    """
+
+    def __init__(self, mesh: SimplexMesh) -> None:
+        self.mesh = mesh
+        dim, cells, neighbours = mesh.dim, mesh.cells, mesh.neighbours
+        cell, local = np.nonzero((neighbours < 0) | (np.arange(mesh.size)[:, None] < neighbours))
+        self.left, self.right = cell, neighbours[cell, local]
+        self.outer = self.right < 0
+        frames = mesh.locator.frames[:, 1 : dim + 1]
+        gradients = np.concatenate([-frames.sum(axis=1, keepdims=True), frames], axis=1)
+        self.areas = -dim * mesh.volumes[cell, None] * gradients[cell, local]
+        corners = mesh.points[cells]
+        opposite = (corners.sum(axis=1, keepdims=True) - corners) / dim
+        self.facet_offsets = np.ascontiguousarray(opposite - mesh.centres[:, None])
+        self.facet_centres = opposite[cell, local]
+        self.to_left = self.facet_centres - mesh.centres[cell]
+        self.to_right = self.facet_centres - mesh.centres[self.right]
+        names = mesh.skfem.boundaries or {}
+        self.sides = [*sorted(names), "unnamed"]
+        self.side = np.full(len(cell), len(names), dtype=np.int64)
+        numbers = mesh.opposite_facets[cell, local]
+        for k, name in enumerate(sorted(names)):
+            self.side[np.isin(numbers, np.asarray(names[name])) & self.outer] = k
+
+    @cached_property
+    def about(self) -> Neighbourhood:
+        """The cells that share a vertex with each cell."""
+        from scipy.sparse import csr_matrix
+
+        mesh, dim = self.mesh, self.mesh.dim
+        rows = np.repeat(np.arange(mesh.size), dim + 1)
+        incidence = csr_matrix((np.ones(len(rows), dtype=np.int8), (rows, mesh.cells.ravel())))
+        touching = (incidence @ incidence.T).tocsr()
+        touching.setdiag(0)
+        touching.eliminate_zeros()
+        first, cells = touching.indptr.astype(np.int64), touching.indices.astype(np.int64)
+        owner = np.repeat(np.arange(mesh.size), np.diff(first))
+        offsets = mesh.centres[cells] - mesh.centres[owner]
+        normal = np.zeros((mesh.size, dim, dim))
+        closeness = 1.0 / (offsets**2).sum(axis=1)  # near cells count more
+        np.add.at(normal, owner, closeness[:, None, None] * offsets[:, :, None] * offsets[:, None, :])
+        # Too few neighbours to fit a gradient (a mesh of one or two cells): the least of those that fit.
+        inverse = np.linalg.pinv(normal, rcond=1e-10)
+        weights = np.einsum("nij,nj->ni", inverse[owner], closeness[:, None] * offsets)
+        return Neighbourhood(first, cells, np.ascontiguousarray(weights))
+
+    @cached_property
+    def _rule(self) -> tuple[np.ndarray, np.ndarray]:
+        from skfem.quadrature import get_quadrature
+
+        places, weights = get_quadrature(self.mesh.skfem.refdom, 2)
+        return np.concatenate([1 - places.sum(axis=0, keepdims=True), places]).T, weights / weights.sum()
+
+    @property
+    def shares(self) -> np.ndarray:
+        return self._rule[1]
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        corners = self.mesh.points[self.mesh.cells]
+        return np.asfortranarray(np.einsum("qi,cik->cqk", self._rule[0], corners).reshape(-1, self.mesh.dim))
+
+    @cached_property
+    def point_offsets(self) -> np.ndarray:
+        return self.points.reshape(self.mesh.size, -1, self.mesh.dim) - self.mesh.centres[:, None]

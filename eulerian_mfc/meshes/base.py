@@ -1,0 +1,82 @@
+"""What a system, a solution and a view need of a mesh."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+
+class Mesh(ABC):
+    """A mesh of the state space, or the places on it where the unknowns of a pair of schemes live.
+
+    Arrays on a mesh are `(R, *shape)`; `centres` are the points of one field's entries, as rows.
+    """
+
+    #: which schemes live on it: "cartesian" or "simplex"
+    kind: ClassVar[str]
+
+    if TYPE_CHECKING:  # not at run time: a dataclass would take an inherited property for a field's default
+
+        @property
+        def bounds(self) -> Any:
+            """(low, high) of every axis."""
+
+        @property
+        def centres(self) -> Any:
+            """`(n, d)`: the points of one field's entries."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """The dimension d."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one field."""
+
+    @property
+    def mass_shape(self) -> tuple[int, ...]:
+        """Shape of one field of masses."""
+        return self.shape
+
+    @property
+    def size(self) -> int:
+        """Entries of one field."""
+        return int(np.prod(self.shape))
+
+    @property
+    def base(self) -> Mesh:
+        """The mesh as the user gave it."""
+        return self
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """The mesh in words, for reports and messages."""
+
+    @abstractmethod
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """`(n,)` booleans: whether each of the `(n, d)` points lies in the closed domain."""
+
+    @abstractmethod
+    def near_boundary(self, cells: int) -> np.ndarray:
+        """Booleans of the masses' shape: whether an entry lies within `cells` cells of the boundary."""
+
+    @abstractmethod
+    def density(self, masses: np.ndarray) -> np.ndarray:
+        """Masses `(..., *shape)` -> densities."""
+
+    def unknowns(self, transport: Any, continuity: Any) -> Mesh:
+        """The mesh as a pair of schemes sees it: the points and shape of the potentials, the densities of the masses."""
+        return self
+
+    @abstractmethod
+    def spec(self) -> dict[str, Any]:
+        """JSON-ready part of what rebuilds the mesh, its "type" among it."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that rebuild the mesh, beside `spec`."""
+        return {}

@@ -1,0 +1,151 @@
+"""The nodes of continuous Lagrange elements on a simplex mesh, and their polynomials."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .._validate import choice
+from .base import Mesh
+
+if TYPE_CHECKING:
+    from .simplex import SimplexMesh
+
+#: scikit-fem's Lagrange elements by dimension and degree
+ELEMENTS = {
+    1: {1: "ElementLineP1", 2: "ElementLineP2"},
+    2: {1: "ElementTriP1", 2: "ElementTriP2", 3: "ElementTriP3"},
+    3: {1: "ElementTetP1", 2: "ElementTetP2"},
+}
+
+
+class ElementNodes(Mesh):
+    """A simplex mesh as elements of degree p see it: unknowns at their nodes, the vertices first.
+
+    Attributes
+    ----------
+    mesh : the SimplexMesh.
+    element : the scikit-fem element.
+    dofs : `(cells, n)`, the nodes of each cell.
+    exponents : `(K, d + 1)`, the monomials of degree p in the barycentric coordinates.
+    coefficients : `(K, n)`: column j holds the monomials' coefficients of the element's j-th basis function.
+    """
+
+    kind: ClassVar[str] = "simplex"
+
+    def __init__(self, mesh: SimplexMesh, degree: int, cell_masses: bool = False) -> None:
+        import skfem
+        from skfem.assembly.dofs import Dofs
+
+        names = ELEMENTS[mesh.dim]
+        self.mesh, self.degree, self.cell_masses = mesh, choice("degree", degree, names), cell_masses
+        self.element = getattr(skfem, names[degree])()
+        dofs = Dofs(mesh.skfem, self.element)
+        self.dofs = np.ascontiguousarray(dofs.element_dofs.T, dtype=np.int64)
+        self._vertices = dofs.nodal_dofs[0]
+        images = mesh.skfem.mapping().F(self.element.doflocs.T)
+        self._centres = np.empty((dofs.N, mesh.dim), order="F")
+        self._centres[self.dofs] = images.transpose(1, 2, 0)
+        lattice = [a for a in product(range(degree + 1), repeat=mesh.dim + 1) if sum(a) == degree]
+        self.exponents = np.array(lattice, dtype=np.int64)
+        places = self.exponents / degree
+        monomials = np.prod(places[:, None, :] ** self.exponents[None], axis=2)
+        basis = np.stack(
+            [self.element.lbasis(places[:, 1:].T, j)[0] * np.ones(len(places)) for j in range(self.dofs.shape[1])],
+            axis=1,
+        )
+        # Multiples of one half up to degree 3: free of round-off, so that constants are reproduced exactly.
+        self.coefficients = np.round(2 * np.linalg.solve(monomials, basis)) / 2
+
+    def beside_cells(self) -> ElementNodes:
+        """The same nodes for the potentials, beside masses that live in the cells."""
+        out = object.__new__(ElementNodes)
+        out.__dict__.update(self.__dict__, cell_masses=True)
+        return out
+
+    @property
+    def base(self) -> SimplexMesh:
+        return self.mesh
+
+    @property
+    def dim(self) -> int:
+        return self.mesh.dim
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self._centres),)
+
+    @property
+    def mass_shape(self) -> tuple[int, ...]:
+        return self.mesh.shape if self.cell_masses else self.shape
+
+    @property
+    def centres(self) -> np.ndarray:
+        """`(nodes, d)`."""
+        return self._centres
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return self.mesh.bounds
+
+    @property
+    def title(self) -> str:
+        return self.mesh.title
+
+    @cached_property
+    def cell_of_node(self) -> np.ndarray:
+        """`(nodes,)`: a cell that holds each node."""
+        out = np.empty(self.size, dtype=np.int64)
+        out[self.dofs] = np.arange(len(self.dofs))[:, None]
+        return out
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        return self.mesh.contains(points)
+
+    def near_boundary(self, cells: int) -> np.ndarray:
+        mask = self.mesh.near_boundary(cells)
+        if self.cell_masses:
+            return mask
+        out = np.zeros(self.size, dtype=bool)
+        out[self.dofs[mask]] = True
+        return out
+
+    @cached_property
+    def _hats(self) -> Any:
+        """Sparse `(vertices, nodes)`: values of the vertices' hat functions at the nodes."""
+        from scipy.sparse import coo_matrix
+
+        cell = self.cell_of_node
+        b = self.mesh.locator.trace(cell, self.centres, self.centres).barycentric
+        rows = self.mesh.cells[cell].ravel()
+        columns = np.repeat(np.arange(self.size), self.dim + 1)
+        return coo_matrix((b.ravel(), (rows, columns)), (len(self.mesh.points), self.size)).tocsr()
+
+    @cached_property
+    def _hat_volumes(self) -> np.ndarray:
+        """`(vertices,)`: the integrals of the hat functions."""
+        share = np.repeat(self.mesh.volumes / (self.dim + 1), self.dim + 1)
+        return np.bincount(self.mesh.cells.ravel(), weights=share, minlength=len(self.mesh.points))
+
+    def density(self, masses: np.ndarray) -> np.ndarray:
+        """Masses `(..., nodes)` -> densities at the vertices `(..., vertices)`, or of the cells beside cell masses.
+
+        `int phi_i dm / int phi_i dx` with the hat function phi_i of vertex i: the mean of the density against the hat, and
+        exact for the masses, since elements of every degree hold the hats. (A basis function of degree 2 may have
+        integral zero: its mass alone says nothing about a density.)
+        """
+        if self.cell_masses:
+            return self.mesh.density(masses)
+        rows = masses.reshape(-1, self.size)
+        out = (self._hats @ rows.T).T / self._hat_volumes
+        return np.ascontiguousarray(out).reshape(*masses.shape[:-1], -1)
+
+    def at_vertices(self, values: np.ndarray) -> np.ndarray:
+        """Nodal values `(..., nodes)` at the vertices `(..., vertices)`."""
+        return values[..., self._vertices]
+
+    def spec(self) -> dict[str, Any]:
+        return self.mesh.spec()

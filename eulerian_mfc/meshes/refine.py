@@ -1,0 +1,52 @@
+"""How a mesh is refined towards a target: which cells are chosen, and when to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._validate import fail, integer, positive
+
+
+@dataclass(frozen=True)
+class Refine:
+    """Goal-oriented refinement for `solve(..., adapt=Refine(...))`.
+
+    Parameters
+    ----------
+    target : estimated error of the cost at which to stop, unless its sign has just changed: it may be small by accident.
+    max_cells : cells after which to stop in any case.
+    share : share of the sum of the cells' indicators that the refined cells carry, in (0, 1].
+    max_rounds : solves at most.
+    report : called with one line of text a round; print by default, None for silence.
+
+    References
+    ----------
+    W. Doerfler, A convergent adaptive algorithm for Poisson's equation, SIAM J. Numer. Anal. 33 (1996), 1106-1124,
+    doi:10.1137/0733054 (the choice of cells); R. Becker, R. Rannacher, An optimal control approach to a posteriori error
+    estimation in finite element methods, Acta Numerica 10 (2001), 1-102, doi:10.1017/S0962492901000010 (the weights).
+    """
+
+    target: float = 1e-4
+    max_cells: int = 200_000
+    share: float = 0.6
+    max_rounds: int = 20
+    report: Callable[[str], object] | None = print
+
+    def __post_init__(self) -> None:
+        positive("target", self.target)
+        integer("max_cells", self.max_cells)
+        integer("max_rounds", self.max_rounds)
+        if not 0 < positive("share", self.share) <= 1:
+            raise fail("share", self.share, "a number in (0, 1]")
+        if self.report is not None and not callable(self.report):
+            raise fail("report", self.report, "a function of one text, or None")
+
+    def marked(self, indicators: np.ndarray) -> np.ndarray:
+        """The fewest cells that together carry `share` of the sum of the indicators `(cells,)`."""
+        order = np.argsort(-indicators, kind="stable")
+        total = np.cumsum(indicators[order])
+        count = int(np.searchsorted(total, self.share * total[-1])) + 1
+        return order[:count]

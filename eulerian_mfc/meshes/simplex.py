@@ -1,0 +1,225 @@
+"""Simplex meshes: intervals, triangles and tetrahedra of scikit-fem."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import array, fail, integer, mismatch
+from .base import Mesh
+from .checks import neighbours_of
+from .location import Locator
+from .nodes import ElementNodes
+
+
+@dataclass(frozen=True, eq=False)
+class SimplexMesh(Mesh):
+    """A scikit-fem mesh of straight simplices; potentials live at the nodes of an element, or masses in the cells.
+
+    Parameters
+    ----------
+    skfem : `skfem.MeshLine`, `skfem.MeshTri` or `skfem.MeshTet`. Named boundaries may have conditions of their own in
+        finite volumes.
+    walls : the boundary is a wall along which the field flows, not the end of a larger domain: mass near it is then no
+        concern. Mass that crosses it, and is made to slide along it, is counted in any case.
+
+    Attributes
+    ----------
+    dim : the dimension d.
+    shape : `(cells,)`.
+    points : `(vertices, d)`.
+    cells : `(cells, d + 1)`, the vertices of each cell.
+    neighbours : `(cells, d + 1)`, the cell beyond the facet opposite to each vertex, -1 at the boundary.
+    volumes : `(cells,)`.
+    centres : `(cells, d)`, the centroids.
+    bounds : (low, high) of every axis.
+
+    Raises
+    ------
+    ArgumentError
+        For other meshes; for cells without volume, duplicated, inverted or overlapping cells, unused vertices, hanging
+        nodes, each with the first cell where it is found.
+
+    References
+    ----------
+    T. Gustafsson, G. D. McBain, scikit-fem: A Python package for finite element assembly, J. Open Source Softw. 5
+    (2020), 2369, doi:10.21105/joss.02369.
+    """
+
+    skfem: Any
+    walls: bool = False
+
+    kind: ClassVar[str] = "simplex"
+
+    def __post_init__(self) -> None:
+        from skfem import MeshLine1, MeshTet1, MeshTri1
+
+        wanted = "a MeshLine, MeshTri or MeshTet of scikit-fem with straight cells"
+        if not isinstance(self.skfem, MeshLine1 | MeshTri1 | MeshTet1):
+            raise fail("skfem", self.skfem, wanted)
+        if self.skfem.elem.maxdeg > 1:
+            raise mismatch("skfem", f"a {type(self.skfem).__name__} of higher order", wanted)
+        array("skfem.p", self.skfem.p, ndim=2)
+        self.neighbours  # noqa: B018  checks the mesh
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> SimplexMesh:
+        """Read a mesh file of any format that meshio knows; named boundaries are kept.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no file.
+        FileFormatError
+            If meshio cannot read it, with its message.
+        """
+        from .files import read
+
+        return cls(read(path))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write a mesh file; the ending says the format, e.g. `.vtu`, `.msh`, `.xdmf`."""
+        from .files import write
+
+        write(self.skfem, path)
+
+    def refined(self, cells: Any = None) -> SimplexMesh:
+        """The mesh with the given cells (indices, or a boolean a cell) refined, and others so that no node hangs.
+
+        All cells without an argument. Boundaries keep their names.
+        """
+        if cells is None:
+            fine = self.skfem.refined()
+        else:
+            chosen = np.asarray(cells)
+            chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+            if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.size):
+                raise mismatch("cells", f"a cell {int(chosen[(chosen < 0) | (chosen >= self.size)][0])}",
+                               f"cells 0 .. {self.size - 1}")  # fmt: skip
+            fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
+        return SimplexMesh(self._with_names(fine), self.walls)
+
+    def _with_names(self, fine: Any) -> Any:
+        """The finer mesh with this one's named boundaries, found by where its boundary facets lie."""
+        if not self.skfem.boundaries or fine is self.skfem:
+            return fine
+        facets = fine.boundary_facets()
+        centres = fine.p[:, fine.facets[:, facets]].mean(axis=1).T
+        located = self.locator.locate(centres)
+        outer = np.where(self.neighbours[located.cells] < 0, np.abs(located.barycentric), np.inf)
+        parents = self.opposite_facets[located.cells, outer.argmin(axis=1)]
+        names = {name: facets[np.isin(parents, mine)] for name, mine in self.skfem.boundaries.items()}
+        return fine.with_boundaries(names, boundaries_only=False)
+
+    @property
+    def dim(self) -> int:
+        return int(self.skfem.p.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (int(self.skfem.t.shape[1]),)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        return np.ascontiguousarray(self.skfem.p.T, dtype=np.float64)
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        return np.ascontiguousarray(self.skfem.t.T, dtype=np.int64)
+
+    @cached_property
+    def neighbours(self) -> np.ndarray:
+        return neighbours_of(self.points, self.cells)
+
+    @cached_property
+    def opposite_facets(self) -> np.ndarray:
+        """`(cells, d + 1)`: scikit-fem's number of the facet opposite to each vertex."""
+        facets, around = self.skfem.facets.T, self.skfem.t2f.T
+        missing = (facets[around][:, :, None, :] != self.cells[:, None, :, None]).all(axis=3)
+        local = missing.argmax(axis=1)
+        return np.asarray(np.take_along_axis(around, local, axis=1), dtype=np.int64)
+
+    @cached_property
+    def volumes(self) -> np.ndarray:
+        corners = self.points[self.cells]
+        factor = float(np.prod(np.arange(1, self.dim + 1)))
+        return np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / factor
+
+    @property
+    def centres(self) -> np.ndarray:
+        return self.locator.centroids
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+
+    @property
+    def title(self) -> str:
+        plural = {1: "intervals", 2: "triangles", 3: "tetrahedra"}[self.dim]
+        return f"{self.size} {plural} with {len(self.points)} vertices in {self.bounds}"
+
+    @cached_property
+    def locator(self) -> Locator:
+        """Point location on the mesh."""
+        return Locator(self.points, self.cells, self.neighbours)
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        """`(n,)` booleans: whether each of the `(n, d)` points lies in a cell."""
+        return self.locator.find(points) >= 0
+
+    def near_boundary(self, cells: int) -> np.ndarray:
+        """`(cells,)` booleans: the cells that a chain of `cells` touching cells joins to the boundary; none at walls."""
+        if self.walls:
+            return np.zeros(self.size, dtype=bool)
+        return self._boundary_cells(integer("cells", cells))
+
+    def _boundary_cells(self, count: int) -> np.ndarray:
+        touched = np.zeros(len(self.points), dtype=bool)
+        cell, local = np.nonzero(self.neighbours < 0)
+        for k in range(self.dim + 1):
+            touched[self.cells[cell[local != k], k]] = True
+        for _ in range(count):
+            mask = touched[self.cells].any(axis=1)
+            touched[self.cells[mask]] = True
+        return mask
+
+    def density(self, masses: np.ndarray) -> np.ndarray:
+        """Masses of the cells -> densities."""
+        return masses / self.volumes
+
+    def nodes(self, degree: int) -> ElementNodes:
+        """The nodes of the continuous element of a degree on this mesh."""
+        kept = self.__dict__.setdefault("_nodes", {})
+        if degree not in kept:
+            kept[degree] = ElementNodes(self, degree)
+        return kept[degree]
+
+    def unknowns(self, transport: Any, continuity: Any) -> Mesh:
+        return self.nodes(transport.degree) if continuity.nodal else self.nodes(transport.degree).beside_cells()
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": self.kind, "walls": self.walls, "boundaries": sorted(self.skfem.boundaries or {})}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        names = self.skfem.boundaries or {}
+        facets = {f"boundary/{k}": np.asarray(names[name], dtype=np.int64) for k, name in enumerate(sorted(names))}
+        return {"points": self.points, "cells": self.cells, **facets}
+
+    @classmethod
+    def from_arrays(cls, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimplexMesh:
+        """The mesh that `spec` and `arrays` describe."""
+        import skfem
+
+        points, cells = arrays["points"].T, arrays["cells"].T
+        kind = {1: skfem.MeshLine1, 2: skfem.MeshTri1, 3: skfem.MeshTet1}[len(points)]
+        mesh = kind(np.ascontiguousarray(points), np.ascontiguousarray(cells))
+        names = {name: arrays[f"boundary/{k}"] for k, name in enumerate(spec["boundaries"])}
+        return cls(mesh.with_boundaries(names, boundaries_only=False) if names else mesh, spec["walls"])
+
+    def __repr__(self) -> str:
+        return f"<SimplexMesh: {self.title}>"
