@@ -24,6 +24,12 @@ def toy_mesh(cells=160):
     return emfc.CartesianMesh([(-8.0, 8.0)], cells)
 
 
+def pytest_sessionfinish(session, exitstatus):
+    """A selection of files may hold no test that must run alone, or only such: that is no failure."""
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.option.markexpr:
+        session.exitstatus = pytest.ExitCode.OK
+
+
 @pytest.fixture(scope="session")
 def toy_solution():
     """The toy line, solved once."""

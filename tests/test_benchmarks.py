@@ -8,6 +8,7 @@ import pytest
 
 from .conftest import ROOT
 
+pytestmark = pytest.mark.alone
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

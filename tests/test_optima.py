@@ -21,9 +21,11 @@ def test_every_registered_solver_is_tested():
     assert set(SOLVERS) == set(emfc.solvers.REGISTRY)
 
 
-@pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
-@pytest.mark.parametrize("dim", [1, 2, 3])
-def test_constant_field(solver, dim):
+@pytest.mark.parametrize(
+    ("dim", "name"),
+    [*((d, name) for d in (1, 2) for name in SOLVERS), *((3, n) for n in ("lbfgs", "shooting", "newton_cg"))],
+)
+def test_constant_field(dim, name):
     """`F = theta`: `theta* = 2 (E y - E x0) / (lambda + 2 T)`, in every dimension."""
     rng = np.random.default_rng(dim)
     x, y = rng.normal(scale=0.3, size=(20, dim)), rng.normal(size=(20, dim))
@@ -37,7 +39,7 @@ def test_constant_field(solver, dim):
     )
     mesh = emfc.CartesianMesh([(-4.0, 4.0)] * dim, {1: 60, 2: 60, 3: 44}[dim])
     transport = emfc.transport.SemiLagrangian(3)  # quadratic potentials are exact for every degree but 1
-    solution = emfc.solve(problem, mesh, layers=4, solver=solver, transport=transport)
+    solution = emfc.solve(problem, mesh, layers=4, solver=SOLVERS[name], transport=transport)
     exact = 2 * (y.mean(axis=0) - x.mean(axis=0)) / (penalty + 2 * horizon)
     assert solution.converged
     np.testing.assert_allclose(solution.control, np.broadcast_to(exact, (4, dim)), rtol=0, atol=1e-8)

@@ -24,6 +24,7 @@ def test_public_names_are_pinned():
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 
 
+@pytest.mark.alone
 def test_import_is_lean():
     """At most 1.5 x `import scipy.optimize, numba`: best of several, taken in turns; nothing heavy is loaded."""
 
@@ -90,6 +91,7 @@ print(json.dumps(out))
     assert not wrong
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("what", "small", "large"), [("cells", (64, 64, 8), (256, 64, 8)), ("layers", (96, 96, 8), (96, 96, 32))]
 )
@@ -146,6 +148,7 @@ def test_no_python_objects_per_cell():
     assert calls(8000) == calls(1000)
 
 
+@pytest.mark.alone
 def test_cold_start_takes_at_most_a_minute(tmp_path):
     """A fresh kernel cache: import, compile and solve the first script of the design."""
     code = (

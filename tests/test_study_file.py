@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -178,6 +179,39 @@ SLOW_CASE = """
         return {"mesh": emfc.CartesianMesh([(-4.0, 4.0)], cells), "layers": layers, "solver": Slow()}
 """
 CELLS = [32, 36, 40, 44, 48, 52]
+
+
+def processes_with(text):
+    """Numbers of the processes whose environment holds the text."""
+    out = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if text.encode() in (folder / "environ").read_bytes() and (folder / "cmdline").read_bytes():
+                out.append(int(folder.name))
+        except OSError:
+            continue  # it ended meanwhile, or is not ours
+    return out
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs a /proc file system")
+def test_a_killed_study_leaves_no_workers_behind(tmp_path):
+    write(tmp_path, SLOW_CASE, "slow.py")
+    path = write(tmp_path, f'kind = "mesh"\ncase = "slow.py"\n[vary]\ncells = {CELLS}\n')
+    code = "from eulerian_mfc.cli import main; main()"
+    command = [sys.executable, "-c", code, "study", str(path), "--workers", "2", "--out", str(tmp_path / "out")]
+    mark = f"STUDY_OF_THIS_TEST={tmp_path}"
+    environment = {**os.environ, "RUNS": str(tmp_path / "runs.txt"), "STUDY_OF_THIS_TEST": str(tmp_path)}
+    study = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(processes_with(mark)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(processes_with(mark)) >= 3
+    study.kill()
+    study.wait()
+    deadline = time.monotonic() + 20
+    while processes_with(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes_with(mark)
 
 
 @pytest.mark.parametrize(("how", "workers"), [(signal.SIGKILL, 1), (signal.SIGINT, 2)])

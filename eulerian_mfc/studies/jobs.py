@@ -143,7 +143,7 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
     from multiprocessing import get_context
 
     # Fresh processes: forks of one that has threads may hang, and inherit its state.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_the_parent)
     try:
         yield pool
     except BaseException:
@@ -154,10 +154,23 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _follow_the_parent() -> None:
+    """In a worker: interrupts are the parent's business, and a parent that was killed leaves no workers behind."""
+    import os
     import signal
+    import threading
+    from multiprocessing import parent_process
+    from multiprocessing.connection import wait
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            wait([parent.sentinel])
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _check_portable(job: Job) -> None:
