@@ -49,7 +49,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
 
         J_h - J = int (psi_h^M - a) dmu^M + sum_n int (psi_h^n - psi_h^{n+1} o Phi_n) dmu^n,
 
-    exactly: the sum telescopes. Each integrand is an interpolation residual. `mu^n` are the points of the law's quadrature
+    exactly: the sum telescopes. (A running loss L is taken off each layer, `dt/2 (L + L o Phi_n)`, as the sweep adds it.) Each integrand is an interpolation residual. `mu^n` are the points of the law's quadrature
     rule, moved; a cell's indicator is the sum over layers of the moduli of its part of the integrals. The estimate is of
     the error at this control; the optimal control's own error changes the cost to second order only.
     """
@@ -67,6 +67,14 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
         found, _ = interpolation.evaluate(place, interpolation.coefficients(potentials[n]))
         return np.einsum("rq,rq->q", moments, found)
 
+    running = problem.separable_running
+
+    def half(points: np.ndarray) -> np.ndarray:
+        """What one end of a layer adds to psi, at the points."""
+        if running is None:
+            return np.zeros(len(points))
+        return 0.5 * system.dt * np.einsum("rq,rq->q", moments, running.terminal(points))
+
     before = values(0)
     for n in range(system.layers + 1):
         cells = place.cells
@@ -74,9 +82,11 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
             feet = np.asfortranarray(place.feet)
             place = locator.trace(cells, feet, system.flow(system.layer(n, control[n]), feet))
             after = values(n + 1)
+            spent = half(feet) + half(place.feet)
         else:
             after = np.einsum("rq,rq->q", moments, problem.separable.terminal(place.feet))
-        parts = np.bincount(cells, weights=before - after, minlength=base.size)
+            spent = np.zeros(len(after))
+        parts = np.bincount(cells, weights=before - after - spent, minlength=base.size)
         indicators += np.abs(parts)
         error += float(parts.sum())
         before = after

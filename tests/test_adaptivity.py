@@ -93,3 +93,15 @@ def test_arguments():
         emfc.solve(
             bimodal(1), box(1, 10, -4.0, 4.0), 2, adapt=Refine(), continuity=emfc.continuity.SimplexFiniteVolume()
         )
+
+
+def test_the_estimate_knows_the_running_loss():
+    """The same with `int E |X - Y|^2 dt`, which the sweep adds layer by layer."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.4), np.sin)
+    loss = emfc.losses.SquaredLoss()
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, loss, 0.3, 1.0, running=loss)
+    system = emfc.OptimalitySystem(problem, box(1, 40, -4.0, 4.0), 5, transport=emfc.transport.Elements(1))
+    control = np.random.default_rng(0).normal(scale=0.5, size=(5, 2))
+    error = system.cost(control).total - emfc.ParticleSystem(problem, 5).cost(control).total
+    assert abs(error) > 1e-3
+    np.testing.assert_allclose(estimate(system, control).error, error, rtol=0.02)
