@@ -50,8 +50,9 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
         J_h - J = int (psi_h^M - a) dmu^M + sum_n int (psi_h^n - psi_h^{n+1} o Phi_n) dmu^n,
 
     exactly: the sum telescopes. (A running loss L is taken off each layer, `dt/2 (L + L o Phi_n)`, as the sweep adds it.)
-    Each integrand is an interpolation residual. `mu^n` are the points of the law's quadrature rule, moved; a cell's indicator is the sum over layers of the moduli of its part of the integrals. The estimate is of
-    the error at this control; the optimal control's own error changes the cost to second order only.
+    Each integrand is an interpolation residual. `mu^n` are the points of the law's quadrature rule, moved; a cell's
+    indicator is the sum over layers of the moduli of its part of the integrals. The estimate is of the error at this
+    control; the optimal control's own error changes the cost to second order only.
     """
     base = system.mesh.base
     assert isinstance(base, SimplexMesh)
