@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._validate import mismatch
 from .laws import Empirical
-from .meshes import CartesianMesh
+from .meshes import CartesianMesh, SimplexMesh
 from .optimality import OptimalitySystem
 from .particles import ParticleSystem
 from .solution import Solution
 from .solvers import LBFGS
-from .transport import SemiLagrangian
+from .transport import Elements, SemiLagrangian
 
 #: how much finer the mesh and the layers are that the solution is compared with
 FINER_MESH, FINER_LAYERS = 2, 4
@@ -107,8 +106,16 @@ def estimate(solution: Solution) -> ErrorBudget:
 
 
 def _mesh(system: OptimalitySystem, control: np.ndarray, cost: float) -> Contribution:
-    if not isinstance(system.mesh, CartesianMesh):
-        raise mismatch("solution", f"a mesh of kind {type(system.mesh).__name__}", "a CartesianMesh")
+    base = system.mesh.base
+    if isinstance(base, SimplexMesh):
+        degree = min(getattr(system.transport_scheme, "degree", 1) + 1, 3 if base.dim == 2 else 2)
+        finer = OptimalitySystem(
+            system.problem, base.refined(), system.layers, transport=Elements(degree), layer_map=system.flow.layer_map
+        )
+        how = (
+            f"against the refined mesh ({finer.mesh.base.size} cells) and elements of degree {degree}, at this control"
+        )
+        return Contribution("mesh", cost - finer.cost(control).total, how, "more cells, or a higher degree")
     coarse = getattr(system.transport_scheme, "degree", 3)
     scheme = SemiLagrangian(min(coarse + 2, 7))
     mesh = CartesianMesh(system.mesh.bounds, [FINER_MESH * n for n in system.mesh.shape])
@@ -144,10 +151,14 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
     if not isinstance(law, Empirical):
         return Contribution("samples", 0.0, "none: the law itself, by quadrature", "-")
     particles = ParticleSystem(system.problem, system.layers, layer_map=system.flow.layer_map)
-    x = particles.rule.x
-    for n in range(system.layers):
-        x = particles.flow(particles.layer(n, control[n]), x)
-    losses, weights = system.problem.loss.value(x, law.y), law.weights
+    x, running = particles.rule.x, system.problem.running
+    losses, weights = np.zeros(len(x)), law.weights
+    for n in range(system.layers + 1):
+        if running is not None:
+            losses += (1.0 if 0 < n < system.layers else 0.5) * system.dt * running.value(x, law.y)
+        if n < system.layers:
+            x = particles.flow(particles.layer(n, control[n]), x)
+    losses += system.problem.loss.value(x, law.y)
     mean = weights @ losses
     # Of weights w, 1 / sum w^2 samples' worth.
     share = float(weights @ weights)
@@ -160,7 +171,7 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
 def _optimisation(system: OptimalitySystem, control: np.ndarray) -> Contribution:
     adjoint = system
     if not system.adjoint:
-        adjoint = OptimalitySystem(system.problem, system.mesh, system.layers, layer_map=system.flow.layer_map)
+        adjoint = OptimalitySystem(system.problem, system.mesh.base, system.layers, layer_map=system.flow.layer_map)
     here = adjoint.cost(control).total
     outcome = LBFGS().solve(adjoint, control)
     there = adjoint.cost(outcome.control).total

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import skfem
 
 import eulerian_mfc as emfc
 from eulerian_mfc.case import Case
@@ -171,8 +172,97 @@ def test_runs_that_do_not_converge_are_marked_and_not_fitted():
         toy_line(), [40, 80, 160], 5, [(-8.0, 8.0)], solver=emfc.solvers.LBFGS(max_iterations=1)
     )
     assert not study.values("converged").any()
-    assert study.fitted_points("error J") == 0
+    assert study.errors == ()
     assert "3 run(s) did not converge" in study.table()
+
+
+@dataclasses.dataclass(frozen=True)
+class StopsEarly(emfc.solvers.LBFGS):
+    """Two iterations on the finest mesh, or for particles: what they leave is no limit."""
+
+    on: str = "mesh"
+
+    def solve(self, system, initial, callback=None):
+        particles = isinstance(system, emfc.ParticleSystem)
+        early = particles if self.on == "particles" else not particles and system.mesh.shape[0] >= 80
+        chosen = emfc.solvers.LBFGS(max_iterations=2) if early else emfc.solvers.LBFGS()
+        return chosen.solve(system, initial, callback)
+
+
+@pytest.mark.parametrize("against", ["richardson", "finest"])
+def test_a_run_that_did_not_converge_is_no_limit(against):
+    """The finest of four stops early: errors are against the other three, within a factor 2 of the true ones."""
+    options = {"solver": StopsEarly(), "transport": SL(3)}
+    study = studies.mesh_convergence(toy_line(), [10, 20, 40, 80], 5, [(-8.0, 8.0)], reference=against, **options)
+    true = studies.mesh_convergence(toy_line(), [10, 20, 40], 5, [(-8.0, 8.0)], reference="particles", transport=SL(3))
+    ratios = study.values("error J")[:2] / true.values("error J")[:2]
+    assert ((ratios > 0.5) & (ratios < 2)).all()
+    assert np.isnan(study.values("error J")[3])
+
+
+def test_a_twin_that_did_not_converge_gives_no_error():
+    study = studies.mesh_convergence(
+        toy_line(), [20, 40], 5, [(-8.0, 8.0)], reference="particles", solver=StopsEarly(on="particles")
+    )
+    assert study.errors == ()
+    assert "2 particle twin(s) did not converge" in study.table()
+
+
+def test_samples_against_a_law_that_did_not_converge_are_refused():
+    with pytest.raises(emfc.errors.EulerianError, match="did not converge, so that no error against it can be told"):
+        studies.sample_convergence(
+            toy_line(), emfc.CartesianMesh([(-8, 8)], 80), [10, 20], repeats=2, layers=4, solver=StopsEarly()
+        )
+
+
+def test_richardson_spends_degrees_of_freedom():
+    """Three runs give the limit, its order and nothing else: no interval; against particles the same runs have one."""
+    given = toy_line(), [16, 23, 32], 5, [(-8.0, 8.0)]
+    study = studies.mesh_convergence(*given, transport=SL(3))
+    assert study.errors[0].against.startswith("Richardson")
+    assert np.isnan(study.fit("error J").low)
+    assert np.isfinite(studies.mesh_convergence(*given, transport=SL(3), reference="particles").fit("error J").low)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ({"control": [[1.0, 2.0], [3.0, 4.0]]}, "2 parameters a layer, expected the problem's 1"),
+        ({"cost": np.nan}, "reference.cost: got nan"),
+        ({"cost": "abc"}, "reference.cost: got 'abc'"),
+        ({"cost": 1.0, "cost_floor": -1.0}, "reference.cost_floor: got -1.0"),
+    ],
+)
+def test_references_that_do_not_fit(reference, message):
+    with pytest.raises(emfc.errors.ArgumentError, match=message):
+        studies.mesh_convergence(toy_line(), [20, 40], 3, [(-8.0, 8.0)], reference=reference)
+
+
+def test_studies_on_simplices():
+    """Meshes in the place of cells: order 2 at least for quadratic elements; layers of order 2."""
+    problem = emfc.Problem(
+        emfc.fields.NeuralField(1),
+        emfc.laws.Labelled(emfc.laws.Gaussian([0.2], 0.4), np.sin),
+        emfc.losses.SquaredLoss(),
+        0.3,
+        1.0,
+    )
+    lines = [emfc.SimplexMesh(skfem.MeshLine(np.linspace(-3, 3, n + 1))) for n in (30, 60, 120)]
+    study = studies.mesh_convergence(problem, lines, 5, reference="particles")
+    np.testing.assert_allclose(study.values("h"), [0.2, 0.1, 0.05])
+    assert study.values("converged").all()
+    assert study.fit("error J").order >= 1.8
+    layers = studies.layer_convergence(problem, lines[2], [2, 4, 8], reference="finest")
+    assert np.isfinite(layers.values("error J")[:2]).all()
+    budget = emfc.solve(problem, lines[0], 5).error_budget()
+    assert "elements of degree 2" in str(budget)
+
+
+def test_a_sweep_runs_from_coarse_to_fine():
+    with pytest.raises(emfc.errors.ArgumentError, match="values from coarse to fine"):
+        studies.sweep(
+            toy_line(), emfc.CartesianMesh([(-8, 8)], 40), 3, {"cells": [40, 20]}, parameter="cells", reference="finest"
+        )
 
 
 def test_warnings_of_runs_are_told_in_the_study():

@@ -20,7 +20,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.case import Case
 from eulerian_mfc.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError
-from eulerian_mfc.studies.address import address
+from eulerian_mfc.studies.address import address, address_of_part
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.store import Result, Store
@@ -347,3 +347,24 @@ def test_killed_jobs_go_on_from_where_they_were(tmp_path, workers, how):
     assert listener.done == len(done)
     assert len(listener.labels) == 6 - len(done)
     assert all((folder / name).stat().st_mtime_ns == time_ for name, time_ in done.items())
+
+
+def test_addresses_see_the_text_of_helper_modules_and_attributes_of_classes(tmp_path, monkeypatch):
+    """A constant in a module that a function uses, or in the class of a user's field, is part of the address."""
+    import importlib
+    import sys
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = []
+    for value in (1.0, 2.0):
+        (tmp_path / "emfc_helpers_of_a_test.py").write_text(f"C = {value}\n\n\ndef f(x):\n    return x\n")
+        (tmp_path / "emfc_user_of_a_test.py").write_text(
+            "import emfc_helpers_of_a_test as h\n\n\ndef label(x):\n    return h.C * x\n\n\n"
+            "class Scaled:\n    scale = h.C\n"
+        )
+        for name in ("emfc_helpers_of_a_test", "emfc_user_of_a_test"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        module = importlib.import_module("emfc_user_of_a_test")
+        found.append(address_of_part(module.label))
+    assert found[0] != found[1]

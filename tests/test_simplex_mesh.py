@@ -297,3 +297,23 @@ def test_nothing_calls_scikit_fems_finder(monkeypatch, caplog):
     for dim in DIMS:
         system = emfc.OptimalitySystem(problem_in(dim), box(dim, 4), 2)
         system.cost_and_gradient(0.3)
+
+
+@pytest.mark.parametrize(
+    ("points", "cells"),
+    [
+        ([0.0, 1.0, 1.0, 2.0], [[0, 1], [2, 3]]),
+        ([0.0, 1.0, 0.5, 2.0], [[0, 1], [2, 3]]),
+        ([0.0, 2.0, 0.5, 1.0], [[0, 1], [2, 3]]),
+    ],
+    ids=["double vertex", "overlap", "inside"],
+)
+def test_intervals_that_do_not_fit(points, cells):
+    mesh = skfem.MeshLine1(np.array([points]), np.array(cells).T)
+    with pytest.raises(ArgumentError, match="cell 1, which overlaps cell 0 or touches it"):
+        SimplexMesh(mesh)
+
+
+def test_the_width_is_the_longest_edge():
+    mesh = SimplexMesh(skfem.MeshTri.init_tensor(np.linspace(0, 1, 3), np.linspace(0, 3, 4)))
+    np.testing.assert_allclose(mesh.width, np.hypot(0.5, 1.0))

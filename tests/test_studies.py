@@ -294,7 +294,7 @@ def test_a_failing_point_does_not_end_a_sweep():
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, depth=3), "the argument 'depth'"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, reference="exact"), "richardson, finest"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, reference={"price": 1}), "'price'"),
-        (lambda: emfc.studies.mesh_convergence(toy_line(), [80, 40], 4), "runs from coarse to fine"),
+        (lambda: emfc.studies.mesh_convergence(toy_line(), [80, 40], 4), "from coarse to fine"),
         (lambda: emfc.studies.layer_convergence(toy_line(), toy_mesh(40), [4, 8], reference="particles"), "twin=True"),
         (lambda: emfc.studies.Reference(), "neither cost nor control"),
     ],

@@ -62,7 +62,7 @@ def test_a_study_file_is_the_call_from_python(tmp_path):
         toy_line(), [32, 48, 64], 4, [(-8.0, 8.0)], transport=emfc.transport.SemiLagrangian(3)
     )
     assert study.values("cost").tolist() == direct.values("cost").tolist()
-    assert study.fit("error J") == direct.fit("error J")
+    assert str(study.fit("error J")) == str(direct.fit("error J"))
     assert study.table() in result.output.replace("\r", "")
     assert (tmp_path / "out" / "table.txt").read_text() == study.table() + "\n"
 

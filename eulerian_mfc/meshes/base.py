@@ -48,6 +48,11 @@ class Mesh(ABC):
         return int(np.prod(self.shape))
 
     @property
+    def width(self) -> float:
+        """The mesh width: the largest of the axes' on boxes, the longest edge on simplices."""
+        raise NotImplementedError
+
+    @property
     def base(self) -> Mesh:
         """The mesh as the user gave it."""
         return self

@@ -66,6 +66,10 @@ class CartesianMesh(Mesh):
         return self.cells  # type: ignore[return-value]
 
     @property
+    def width(self) -> float:
+        return float(self.widths.max())
+
+    @property
     def title(self) -> str:
         return f"{' x '.join(map(str, self.shape))} cells on {self.bounds}"
 

@@ -88,6 +88,7 @@ def check_hanging(points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray)
 
     dim = points.shape[1]
     if dim == 1:
+        check_intervals(points[:, 0], cells)
         return
     cell, local = np.nonzero(neighbours < 0)
     others = np.array([np.delete(np.arange(dim + 1), i) for i in range(dim + 1)])
@@ -116,4 +117,20 @@ def check_hanging(points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray)
             f"vertex {int(vertex[first])} on a facet of cell {int(cell[facet[first]])}, which does not have it as a corner "
             "(a hanging node, or vertices stored twice)",
             "cells that meet in whole facets: e.g. refine with SimplexMesh.refined, or merge double vertices",
+        )
+
+
+def check_intervals(points: np.ndarray, cells: np.ndarray) -> None:
+    """Intervals that do not overlap, and share the vertex where they touch."""
+    ends = points[cells]
+    order = np.argsort(ends.min(axis=1), kind="stable")
+    low, high = ends.min(axis=1)[order], ends.max(axis=1)[order]
+    shared = (cells[order][1:, :, None] == cells[order][:-1, None, :]).any(axis=(1, 2))
+    wrong = np.flatnonzero((low[1:] < high[:-1]) | ((low[1:] == high[:-1]) & ~shared))
+    if len(wrong):
+        first, second = int(order[wrong[0]]), int(order[wrong[0] + 1])
+        raise mismatch(
+            "mesh",
+            f"cell {second}, which overlaps cell {first} or touches it without sharing its vertex",
+            "intervals that share vertices and nothing else: merge double vertices",
         )

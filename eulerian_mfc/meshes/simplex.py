@@ -159,6 +159,12 @@ class SimplexMesh(Mesh):
         return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
 
     @property
+    def width(self) -> float:
+        corners = self.points[self.cells]
+        pairs = [(i, j) for i in range(self.dim + 1) for j in range(i)]
+        return float(max(np.linalg.norm(corners[:, i] - corners[:, j], axis=1).max() for i, j in pairs))
+
+    @property
     def title(self) -> str:
         plural = {1: "intervals", 2: "triangles", 3: "tetrahedra"}[self.dim]
         return f"{self.size} {plural} with {len(self.points)} vertices in {self.bounds}"

@@ -83,6 +83,10 @@ class _Writer:
                 self.write(value[key])
         elif isinstance(value, np.ufunc):
             self._put("ufunc", value.__name__.encode())
+        elif isinstance(value, types.ModuleType) and _own_module(value):
+            # A user's helper module: by its text.
+            self._put("module", value.__name__.encode())
+            self._put("text", Path(str(value.__file__)).read_bytes())
         elif isinstance(value, types.ModuleType | types.BuiltinFunctionType) or _installed(value):
             owner = getattr(value, "__module__", None)
             self._put("named", f"{owner}.{getattr(value, '__qualname__', value.__name__)}".encode())
@@ -131,7 +135,11 @@ class _Writer:
         for base in kind.__mro__:
             if _installed(base):
                 continue
-            for name, member in sorted(vars(base).items()):
+            for name, member in sorted(vars(base).items(), key=lambda item: item[0]):
+                if isinstance(member, bool | int | float | str | np.ndarray) and not name.startswith("__"):
+                    self._put("attribute", name.encode())
+                    self.write(member)
+                    continue
                 function = getattr(member, "fget", getattr(member, "__func__", getattr(member, "func", member)))
                 if isinstance(function, types.FunctionType):
                     self._put("member", name.encode())
@@ -181,6 +189,12 @@ def _installed_module(name: str) -> bool:
         return True
     file = getattr(sys.modules.get(name), "__file__", None)
     return file is not None and not {"site-packages", "dist-packages"}.isdisjoint(Path(file).parts)
+
+
+def _own_module(module: types.ModuleType) -> bool:
+    """Whether a module is the user's: its text may change while its name does not."""
+    file = getattr(module, "__file__", None)
+    return file is not None and str(file).endswith(".py") and not _installed_module(module.__name__)
 
 
 def _installed(value: Any) -> bool:

@@ -10,10 +10,11 @@ import numpy as np
 
 from .._validate import fail, integer, mismatch
 from ..continuity import PushForward
+from ..meshes import SimplexMesh
 from ..optimality import as_layer_map
-from ..transport import SemiLagrangian
+from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
-from .references import as_reference, control_errors, cost_errors
+from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread
 from .runs import solve_run
 from .sources import Source, given, meshes
 from .store import Result
@@ -47,7 +48,7 @@ def mesh_convergence(
     Parameters
     ----------
     problem : the control problem.
-    cells : cells of each mesh, from coarse to fine; each as for `CartesianMesh`.
+    cells : cells of each mesh, from coarse to fine, each as for `CartesianMesh`; or the meshes themselves.
     layers : one number for all, or one a mesh (in proportion to the cells: a fixed Courant number).
     bounds : the box; by default the one that covers the problem with the finest mesh.
     reference : what errors are against: "richardson" (the default), "finest", "particles" (the particle twin on the law's
@@ -68,6 +69,8 @@ def mesh_convergence(
         For arguments that do not fit together, or if no run succeeds.
     """
     boxes = meshes(problem, cells, bounds)
+    if any(fine.width >= coarse.width for coarse, fine in pairwise(boxes)):
+        raise mismatch("cells", f"widths {[float(m.width) for m in boxes]}", "meshes from coarse to fine")
     counts = [layers] * len(boxes) if np.ndim(layers) == 0 else list(layers)  # type: ignore[arg-type]
     if len(counts) != len(boxes):
         raise fail("layers", layers, f"one number, or {len(boxes)}, one a mesh")
@@ -106,7 +109,10 @@ def layer_convergence(
 
     Controls are compared by their means over each layer.
     """
-    sources = [given(problem, mesh, integer("layers", n), options) for n in _several("layers", layers)]
+    counts = [integer("layers", n) for n in _several("layers", layers)]
+    if any(fine <= coarse for coarse, fine in pairwise(counts)):
+        raise fail("layers", layers, "numbers that grow")
+    sources = [given(problem, mesh, n, options) for n in counts]
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     return layer_study(sources, reference, "Convergence in layers", run, twin)
 
@@ -137,6 +143,7 @@ def _convergence(
 ) -> Study:
     chosen = as_reference(reference)
     built = [source.build() for source in sources]
+    check_parameters(chosen, built[0][0].parameters)
     jobs = [_job(s, b, twin) for s, b in zip(sources, built, strict=True)]
     twins = [_job(s, b, True) for s, b in zip(sources, built, strict=True)] if chosen == "particles" else []
     results = run_jobs([*jobs, *twins], **run)
@@ -159,8 +166,17 @@ def _convergence(
     # How far a control with this residual may be from the optimum, by the penalty's curvature.
     solved = [(r["residual"], p) for r, ((p, _), _, _) in zip(records, kept, strict=True) if r["converged"]]
     left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
-    of_cost = cost_errors(h, costs, chosen, known, highest)  # type: ignore[arg-type]
-    of_control = control_errors(h, controls, chosen, known_controls, highest, left)
+    # A limit or a twin that did not converge would spoil the errors of all: rows without one have no error.
+    solved_too = [
+        bool(r["converged"]) and (e is None or bool(e.values["converged"]))
+        for r, (_, _, e) in zip(records, kept, strict=True)
+    ]
+    used = [k for k in range(len(records)) if solved_too[k] or isinstance(chosen, Reference)]
+    some = lambda values: None if values is None else [values[k] for k in used]  # noqa: E731
+    of_cost = spread(len(h), used, cost_errors, some(h), some(costs), chosen, some(known), highest)
+    of_control = spread(
+        len(h), used, control_errors, some(h), some(controls), chosen, some(known_controls), highest, left
+    )
     for k, record in enumerate(records):
         record |= {"error J": of_cost.values[k], "error theta": of_control.values[k]}
     return Study(
@@ -174,7 +190,7 @@ def _convergence(
             for name, e in (("error J", of_cost), ("error theta", of_control))
             if any(v is not None for v in e.values)
         ),
-        notes=_warned([r for _, r, _ in kept]),
+        notes=_warned([r for _, r, _ in kept], [e for _, _, e in kept if e is not None]),
         failures=tuple(failures),
         details={"controls": [c.tolist() for c in controls]},
     )
@@ -205,7 +221,7 @@ def _record(problem: Any, options: Any, result: Result) -> dict[str, Any]:
     mesh, layers = options["mesh"], options["layers"]
     return {
         "cells": "x".join(map(str, mesh.shape)) if len(set(mesh.shape)) > 1 else mesh.shape[0],
-        "h": float(mesh.widths.max()),
+        "h": float(mesh.width),
         "layers": layers,
         "dt": problem.horizon / layers,
         "courant": result.values.get("courant"),
@@ -213,11 +229,13 @@ def _record(problem: Any, options: Any, result: Result) -> dict[str, Any]:
     }
 
 
-def _warned(results: Sequence[Result]) -> tuple[str, ...]:
+def _warned(results: Sequence[Result], twins: Sequence[Result] = ()) -> tuple[str, ...]:
+    lost = sum(e.values["converged"] is False for e in twins)
     told = [str(r.values["warnings"]) for r in results if r.values.get("warnings")]
     stuck = sum(r.values["converged"] is False for r in results)
     return (
         *([f"{stuck} run(s) did not converge: no order is read from them"] if stuck else []),
+        *([f"{lost} particle twin(s) did not converge: the rows beside them have no errors"] if lost else []),
         *([f"{len(told)} run(s) warned, the first: {told[0]}"] if told else []),
     )
 
@@ -228,14 +246,19 @@ def expected_order(kind: str, built: Sequence[Any], courant: Sequence[Any], laye
     if kind == "layers":
         euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
         return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
-    continuity, transport = options.get("continuity"), options.get("transport") or SemiLagrangian()
+    continuity, transport = options.get("continuity"), options.get("transport")
+    if transport is None:
+        transport = Elements() if isinstance(options["mesh"], SimplexMesh) else SemiLagrangian()
     if continuity is not None and not isinstance(continuity, PushForward):
         lower = min(transport.order, continuity.order)
         return f"{lower}, the lower of both schemes', where the density is smooth", float(lower)
-    p, low, high = transport.order, min(courant), max(courant)
-    seen = f"Courant numbers {low:.2g} to {high:.2g}"
+    p = transport.order
+    if isinstance(transport, Elements):
+        return f"between {p} and {p + 1}, elements", p + 1.0
     if not isinstance(transport, SemiLagrangian):
         return f"{p}", float(p)
+    low, high = min(courant), max(courant)
+    seen = f"Courant numbers {low:.2g} to {high:.2g}"
     if len(set(layers)) > 1:
         return f"{p}, cells and layers refined together ({seen})", float(p)
     if low >= 1:

@@ -49,8 +49,10 @@ def pairwise(h: Sequence[float], errors: Sequence[float]) -> list[float | None]:
     return out
 
 
-def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95) -> Fit:
+def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95, spent: int = 0) -> Fit:
     """The order over all points, with its confidence interval.
+
+    `spent` degrees of freedom have gone into the limit that the errors are against: no interval where none is left.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95) -> Fit
     centred = x - x.mean()
     slope = float(centred @ y / (centred @ centred))
     intercept = float(y.mean() - slope * x.mean())
-    free = len(x) - 2
+    free = len(x) - 2 - spent
     half = np.nan
     if free > 0:
         rest = y - intercept - slope * x

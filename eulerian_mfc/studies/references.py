@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, mismatch
+from .._validate import array, fail, mismatch, positive
 from ..solution import Solution
 from .orders import extrapolate
 
@@ -41,6 +41,10 @@ class Reference:
     def __post_init__(self) -> None:
         if self.cost is None and self.control is None:
             raise mismatch("reference", "neither cost nor control", "at least one of them")
+        if self.cost is not None:
+            object.__setattr__(self, "cost", array("reference.cost", self.cost, ndim=0).item())
+        for name in ("cost_floor", "control_floor"):
+            positive(f"reference.{name}", getattr(self, name), allow_zero=True)
         if self.control is not None:
             object.__setattr__(self, "control", array("reference.control", self.control, ndim=2))
 
@@ -149,3 +153,22 @@ def control_errors(
     twin_means = None if twins is None else [averaged(t, layers) for t in twins]
     found = errors(h, means, reference, floor, known=known, twins=twin_means, expected=expected)
     return Errors(found.values, found.against + note, found.floor)
+
+
+def spread(rows: int, used: Sequence[int], measure: Any, *arguments: Any) -> Errors:
+    """The errors that `measure(*arguments)` gives for the rows in `used`, and None for the others."""
+    if not used:
+        return Errors([None] * rows, "nothing: no run converged", 0.0)
+    found = measure(*arguments)
+    values: list[float | None] = [None] * rows
+    for k, value in zip(used, found.values, strict=True):
+        values[k] = value
+    return Errors(values, found.against, found.floor)
+
+
+def check_parameters(reference: Any, parameters: int) -> None:
+    """ArgumentError where a known control has another number of parameters than the problem."""
+    if isinstance(reference, Reference) and reference.control is not None and reference.control.shape[1] != parameters:
+        raise mismatch(
+            "reference.control", f"{reference.control.shape[1]} parameters a layer", f"the problem's {parameters}"
+        )

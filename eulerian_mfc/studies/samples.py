@@ -97,6 +97,9 @@ def sample_study(
     truth = run_jobs([Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})], **run)[0]
     if truth.error is not None:
         checked("samples", [], [{"label": "the law itself", "error": truth.error}])
+    if reference is None and not truth.values["converged"]:
+        stuck = "it did not converge, so that no error against it can be told: more iterations, or another solver"
+        checked("samples", [], [{"label": "the law itself", "error": stuck}])
     control, cost = _true(truth, reference)
     jobs = []
     for n in sizes:

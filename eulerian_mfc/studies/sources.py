@@ -9,7 +9,7 @@ from typing import Any
 
 from .._validate import fail, mismatch
 from ..case import Case
-from ..meshes import CartesianMesh
+from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..solving import solve
 
@@ -71,14 +71,18 @@ def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> G
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
 
 
-def meshes(problem: Problem, cells: Any, bounds: Any) -> list[CartesianMesh]:
-    """One box cut into each of `cells`; without bounds, the box that covers the problem with the finest."""
+def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:
+    """One box cut into each of `cells`; without bounds, the box that covers the problem with the finest. Meshes as they are."""
     try:
         counts = list(cells)
     except TypeError:
         raise fail("cells", cells, "a list of numbers of cells") from None
     if len(counts) < 2:
         raise fail("cells", cells, "two or more numbers of cells")
+    if all(isinstance(c, Mesh) for c in counts):
+        if bounds is not None:
+            raise fail("bounds", bounds, "None beside meshes, which have their own")
+        return counts
     if bounds is None:
         finest = max(counts, key=lambda c: max(c) if isinstance(c, tuple | list) else c)
         bounds = CartesianMesh.covering(problem, finest).bounds

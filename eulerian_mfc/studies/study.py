@@ -126,7 +126,9 @@ class Study:
     def fit(self, name: str, level: float = 0.95) -> Fit:
         """The order over all rows above the floor, by least squares, with its confidence interval."""
         known = self.usable(name)
-        return orders.fit(self.widths()[known].tolist(), self.values(name)[known].tolist(), level)
+        # Richardson's limit and order come from the same runs.
+        spent = 2 if any(e.name == name and e.against.startswith("Richardson") for e in self.errors) else 0
+        return orders.fit(self.widths()[known].tolist(), self.values(name)[known].tolist(), level, spent)
 
     def table(self) -> str:
         """For the terminal."""

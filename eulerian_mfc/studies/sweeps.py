@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .._validate import choice, fail, integer
+from .._validate import choice, fail, integer, mismatch
 from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _several, _warned
 from .jobs import Job, run_jobs
-from .references import as_reference, control_errors, cost_errors
+from .references import as_reference, check_parameters, control_errors, cost_errors, spread
 from .runs import solve_run
 from .sources import Source, given
 from .study import GROWING, Column, ErrorColumn, Study, checked
@@ -108,10 +109,17 @@ def sweep_study(
         chosen = choice_of_reference(reference)
         x = [float(p[parameter]) for p, _, _ in kept]
         h = [1.0 / v for v in x] if parameter in GROWING else x
+        if any(fine >= coarse for coarse, fine in pairwise(h)) and isinstance(chosen, str):
+            raise mismatch(parameter, f"{x}", f"values from coarse to fine where errors are against {chosen!r}")
         solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
         left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
-        of_cost = cost_errors(h, [r.values["cost"] for _, r, _ in kept], chosen, None, None)  # type: ignore[misc]
-        of_control = control_errors(h, [r.arrays["control"] for _, r, _ in kept], chosen, None, None, left)
+        if not isinstance(chosen, str):
+            check_parameters(chosen, kept[0][2][0].parameters)
+        used = [k for k, (_, r, _) in enumerate(kept) if r.values["converged"] or not isinstance(chosen, str)]
+        costs, controls = ([get(kept[k][1]) for k in used] for get in (_cost_of, _control_of))
+        some = [h[k] for k in used]
+        of_cost = spread(len(h), used, cost_errors, some, costs, chosen, None, None)
+        of_control = spread(len(h), used, control_errors, some, controls, chosen, None, None, left)
         for k, record in enumerate(records):
             record |= {"error J": of_cost.values[k], "error theta": of_control.values[k]}
         columns = (*columns[:2], ERROR_J, ERROR_THETA, *columns[2:])
@@ -128,6 +136,14 @@ def sweep_study(
         failures=tuple(failures),
         details={"vary": list(vary)},
     )
+
+
+def _cost_of(result: Any) -> Any:
+    return result.values["cost"]
+
+
+def _control_of(result: Any) -> Any:
+    return result.arrays["control"]
 
 
 def choice_of_reference(reference: Any) -> Any:
