@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._validate import fail
+from .transport.pairing import carrying
 
 if TYPE_CHECKING:
     from .optimality import OptimalitySystem
@@ -82,9 +83,9 @@ class ContinuousHamiltonian(LayerHamiltonian):
                 "transport", system.transport_scheme, "a scheme whose potentials have gradients between the nodes"
             )
         points, weights = system.continuity.measure(masses)
-        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
-        self._points = np.asfortranarray(points[carries])
-        _, pull = interpolation.gather(self._points, interpolation.coefficients(psi), weights[:, carries])
+        kept = carrying(weights)
+        self._points = np.asfortranarray(points[kept])
+        _, pull = interpolation.gather(self._points, interpolation.coefficients(psi), weights[:, kept])
         self._pull = system.dt * pull
 
     def _value(self, theta: np.ndarray) -> np.ndarray:

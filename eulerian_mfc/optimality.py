@@ -278,10 +278,7 @@ class OptimalitySystem(ControlledSystem):
         crossed = np.empty((self.layers, len(self.initial_masses)))
         out[0] = self.initial_masses
         for n in range(self.layers):
-            try:
-                out[n + 1], crossed[n] = self.continuity.step(self.layer(n, theta[n]), out[n])
-            except NonFiniteError as error:
-                raise self._located(n, error) from None
+            out[n + 1], crossed[n] = self._step(n, theta[n], out[n])
         return out, crossed
 
     def potentials(self, control: Any) -> np.ndarray:
@@ -297,13 +294,14 @@ class OptimalitySystem(ControlledSystem):
         theta = self.control(control)
         masses, running = self.initial_masses, self.running_half(self.initial_masses)
         for n in range(self.layers):
-            masses = self._step(n, theta[n], masses)
+            masses, _ = self._step(n, theta[n], masses)
             running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
         return self._cost(theta, masses, running)
 
-    def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Masses at the start of layer n -> at its end, and the masses `(R,)` that met the boundary."""
         try:
-            return self.continuity.step(self.layer(n, theta), masses)[0]
+            return self.continuity.step(self.layer(n, theta), masses)
         except NonFiniteError as error:
             raise self._located(n, error) from None
 
@@ -365,6 +363,6 @@ class OptimalitySystem(ControlledSystem):
         theta = np.empty((self.layers, self.problem.parameters))
         for n in range(self.layers):
             theta[n] = choose(n, Hamiltonian(self, n, masses, potentials[n + 1]))
-            masses = self._step(n, theta[n], masses)
+            masses, _ = self._step(n, theta[n], masses)
             running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
         return theta, self._cost(theta, masses, running).total

@@ -80,13 +80,14 @@ def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
 
     metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), control.shape).ravel()[free]
     blocks = layer_blocks(hamiltonians, control, free)
+    convex = bool(np.linalg.eigvalsh(blocks).min() > 0)
     if count <= DENSE:
         matrix = np.stack([product(e) for e in np.eye(count)], axis=1)
         reduced = matrix / np.outer(metric, metric)
         smallest = np.linalg.eigvalsh((reduced + reduced.T) / 2)
         iteration = np.linalg.eigvals(np.linalg.solve(blocks, matrix))
     else:
-        smallest, iteration = _krylov(product, metric, blocks, system.adjoint)
+        smallest, iteration = _krylov(product, metric, blocks, system.adjoint, convex)
     index = int((smallest < -DEGENERATE[hessian.exact]).sum())
     shooting = 1.0 - iteration
     dominant = shooting[np.abs(shooting).argmax()]
@@ -95,7 +96,7 @@ def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
         index,
         float(np.copysign(np.abs(dominant), np.real(dominant))),
         float(np.real(shooting).max()),
-        bool(np.linalg.eigvalsh(blocks).min() > 0),
+        convex,
         hessian.exact,
     )
 
@@ -109,9 +110,11 @@ def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray)
     return out[np.ix_(free, free)]
 
 
-def _krylov(product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`."""
-    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+def _krylov(
+    product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool, convex: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`; D is positive where `convex`."""
+    from scipy.linalg import lu_factor, lu_solve
     from scipy.sparse.linalg import LinearOperator, eigs, eigsh
 
     count = len(metric)
@@ -124,18 +127,15 @@ def _krylov(product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool)
     smallest = np.real(find(reduced, k=1, which=end, **options))
     if smallest[0] < DEGENERATE[False]:
         smallest = np.real(find(reduced, k=WANTED, which=end, **{**options, "tol": 1e-6, "ncv": min(count, 30)}))
-    try:
-        factor = cho_factor(blocks)
-    except LinAlgError:
-        factor = None
-    if adjoint and factor is not None:
-        root = np.linalg.cholesky(blocks)
-        inverse = np.linalg.inv(root)
+    if adjoint and convex:
+        inverse = np.linalg.inv(np.linalg.cholesky(blocks))
         scaled = LinearOperator(
             (count, count), matvec=lambda v: inverse @ product(inverse.T @ v.ravel()), dtype=np.float64
         )
         return smallest, eigsh(scaled, k=2, which="BE", **options)
-    solve = (lambda b: cho_solve(factor, b)) if factor is not None else (lambda b: np.linalg.solve(blocks, b))
-    shooting = LinearOperator((count, count), matvec=lambda v: v.ravel() - solve(product(v.ravel())), dtype=np.float64)
+    factors = lu_factor(blocks)
+    shooting = LinearOperator(
+        (count, count), matvec=lambda v: v.ravel() - lu_solve(factors, product(v.ravel())), dtype=np.float64
+    )
     ends = [eigs(shooting, k=1, which=which, **options) for which in ("LM", "LR")]
     return smallest, 1.0 - np.concatenate(ends)

@@ -20,6 +20,12 @@ def toy_line(bias=False, **changes):
     )
 
 
+def truncated(penalty):
+    """The source's toy example on points near 0."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0, truncation=0.2), np.sign, breaks=[0.0])
+    return emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), penalty, 1.0)
+
+
 def toy_mesh(cells=160):
     return emfc.CartesianMesh([(-8.0, 8.0)], cells)
 

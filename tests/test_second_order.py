@@ -8,7 +8,7 @@ from eulerian_mfc import stability
 from eulerian_mfc.characteristics import Flow, Layer, LayerMap
 from eulerian_mfc.fields import ACTIVATIONS, NeuralField
 
-from .conftest import toy_line, toy_mesh
+from .conftest import toy_line, toy_mesh, truncated
 from .test_adjoint_pair import FIELDS, random_system
 
 
@@ -165,11 +165,6 @@ def test_differenced_products_approach_the_exact_ones():
     assert not particles.hessian(control).exact
     expected = grid.hessian(control).product(direction)
     np.testing.assert_allclose(particles.hessian(control).product(direction), expected, rtol=0, atol=1e-5)
-
-
-def truncated(penalty):
-    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0, truncation=0.2), np.sign, breaks=[0.0])
-    return emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), penalty, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from eulerian_mfc.solvers.layer import minimise_layer
 from eulerian_mfc.solvers.mixing import Anderson
 from eulerian_mfc.solvers.newton_cg import steihaug
 
-from .conftest import REFERENCE, toy_line, toy_mesh
+from .conftest import REFERENCE, toy_line, toy_mesh, truncated
 
 
 def undefined_beyond_a_half(t, theta, x):
@@ -211,11 +211,6 @@ def test_solvers_say_what_they_need():
     with pytest.raises(ArgumentError, match="system: got ParticleSystem, expected an OptimalitySystem"):
         emfc.solvers.Shooting().solve(particles, 0.1)
     assert emfc.solvers.LBFGS(tol=1e-6).solve(particles, 0.1).converged
-
-
-def truncated(penalty):
-    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0, truncation=0.2), np.sign, breaks=[0.0])
-    return emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), penalty, 1.0)
 
 
 FIVE = {

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import minimize
 
 from .._validate import choice
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .programme import Programme
 
 #: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it
 SNAP = 1e-3
@@ -41,11 +43,9 @@ class Direct(Solver):
         choice("method", self.method, METHODS)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
-        from scipy.optimize import Bounds, minimize
-
         need_adjoint(system, "Direct")
         problem = system.problem
-        scale = np.broadcast_to(1.0 / np.sqrt(system.dt * problem.penalties), initial.shape)
+        programme = Programme(recorder, system, initial)
         first = recorder.evaluate(initial)
         recorder.record(first)
         if recorder.converged(first):
@@ -53,7 +53,7 @@ class Direct(Solver):
 
         def settled(z: np.ndarray) -> Point:
             """The point, with entries that an interior-point method left a hair inside a bound moved onto it."""
-            point = recorder.evaluate(control(z))
+            point = recorder.evaluate(programme.control(z))
             if not problem.bounded:
                 return point
             width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, 1.0)
@@ -61,19 +61,8 @@ class Direct(Solver):
             high = (problem.upper - point.control <= SNAP * width) & (point.gradient < 0)
             return recorder.evaluate(np.where(low, problem.lower, np.where(high, problem.upper, point.control)))
 
-        def control(z: np.ndarray) -> np.ndarray:
-            return problem.project(z.reshape(initial.shape) * scale)
-
-        def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-            point = recorder.evaluate(control(z))
-            return point.cost, (point.gradient * scale).ravel()
-
-        def product(z: np.ndarray, v: np.ndarray) -> np.ndarray:
-            image = recorder.hessian(recorder.evaluate(control(z)))
-            return (image(v.reshape(initial.shape) * scale) * scale).ravel()
-
         def after(intermediate_result: Any) -> None:
-            point = settled(np.asarray(intermediate_result.x))
+            point = settled(intermediate_result.x)
             recorder.record(point)
             if recorder.converged(point):
                 raise StopIteration
@@ -83,16 +72,13 @@ class Direct(Solver):
             "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},
             "SLSQP": {"ftol": 1e-30, "maxiter": self.max_iterations},
         }
-        z = (initial / scale).ravel()
-        with np.errstate(invalid="ignore"):
-            low, high = ((side / scale).ravel() for side in (problem.lower, problem.upper))
         result = minimize(
-            objective,
-            z,
+            programme.objective,
+            programme.start,
             jac=True,
-            hessp=product if self.method == "trust-constr" else None,
+            hessp=programme.hessian_product if self.method == "trust-constr" else None,
             method=self.method,
-            bounds=Bounds(low, high) if problem.bounded else None,
+            bounds=programme.bounds,
             callback=after,
             options=options[self.method],
         )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
+from scipy.optimize import minimize
 
 from .._validate import integer
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
 from .newton_cg import newton_steps
+from .programme import Programme
 
 #: Newton steps at the end
 LAST_STEPS = 12
@@ -40,8 +41,7 @@ class LBFGS(Solver):
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
         need_adjoint(system, "LBFGS")
-        problem = system.problem
-        scale = np.broadcast_to(1.0 / np.sqrt(system.dt * system.problem.penalties), initial.shape)
+        programme = Programme(recorder, system, initial)
         best: list[Point] = [recorder.evaluate(initial)]
         recorder.record(best[0])
         handover = max(recorder.tol, HANDOVER)
@@ -49,12 +49,8 @@ class LBFGS(Solver):
         def close(point: Point) -> bool:
             return point.residual <= handover * recorder.scale(point)
 
-        def objective(z: np.ndarray) -> tuple[float, np.ndarray]:
-            point = recorder.evaluate(problem.project(z.reshape(initial.shape) * scale))
-            return point.cost, (point.gradient * scale).ravel()
-
         def after(intermediate_result: Any) -> None:
-            point = recorder.evaluate(problem.project(intermediate_result.x.reshape(initial.shape) * scale))
+            point = recorder.evaluate(programme.control(intermediate_result.x))
             best[0] = point
             recorder.record(point)
             if close(point):
@@ -68,13 +64,12 @@ class LBFGS(Solver):
                 "ftol": 0.0,
                 "gtol": 0.0,
             }
-            box = [(side / scale).ravel() for side in (problem.lower, problem.upper)]
             result = minimize(
-                objective,
-                (initial / scale).ravel(),
+                programme.objective,
+                programme.start,
                 jac=True,
                 method="L-BFGS-B",
-                bounds=Bounds(*box) if problem.bounded else None,
+                bounds=programme.bounds,
                 callback=after,
                 options=options,
             )

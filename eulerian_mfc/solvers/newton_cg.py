@@ -53,7 +53,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
             return np.where(free, product(z / metric) / metric, 0.0)
 
         forcing = max(min(0.1, 0.05 * recorder.threshold(point) / point.residual), 1e-8)
-        forcing = max(forcing, min(0.1, (point.residual / recorder.scale(point)) ** 1.0))
+        forcing = max(forcing, min(0.1, point.residual / recorder.scale(point)))
         new: Point | None = None
         for _ in range(40):
             step = steihaug(image, slope, radius, forcing)

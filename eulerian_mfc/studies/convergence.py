@@ -186,7 +186,7 @@ def _convergence(
         columns=_columns(kind, twin),
         records=tuple({c.name: record.get(c.name) for c in _columns(kind, twin)} for record in records),
         errors=tuple(
-            ErrorColumn(name, e.against, expected, e.floor)
+            ErrorColumn(name, e.against, expected, e.floor, e.spent)
             for name, e in (("error J", of_cost), ("error theta", of_control))
             if any(v is not None for v in e.values)
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,8 @@ class Errors:
     values: list[float | None]
     against: str
     floor: float
+    #: degrees of freedom that went into the other value: Richardson's limit and order come from the same runs
+    spent: int = 0
 
 
 def errors(
@@ -116,7 +118,7 @@ def errors(
     found: list[float | None] = [gap(v, limit.value) for v in values]
     if limit.order is None:
         found[-1] = None  # the limit itself
-    return Errors(found, limit.how, floor)
+    return Errors(found, limit.how, floor, 0 if limit.order is None else 2)
 
 
 def cost_errors(
@@ -152,7 +154,7 @@ def control_errors(
     means = [averaged(c, layers) for c in controls]
     twin_means = None if twins is None else [averaged(t, layers) for t in twins]
     found = errors(h, means, reference, floor, known=known, twins=twin_means, expected=expected)
-    return Errors(found.values, found.against + note, found.floor)
+    return replace(found, against=found.against + note)
 
 
 def spread(rows: int, used: Sequence[int], measure: Any, *arguments: Any) -> Errors:
@@ -163,7 +165,7 @@ def spread(rows: int, used: Sequence[int], measure: Any, *arguments: Any) -> Err
     values: list[float | None] = [None] * rows
     for k, value in zip(used, found.values, strict=True):
         values[k] = value
-    return Errors(values, found.against, found.floor)
+    return replace(found, values=values)
 
 
 def check_parameters(reference: Any, parameters: int) -> None:

@@ -52,12 +52,14 @@ class ErrorColumn:
     against : the value that the errors are differences to, in words.
     theory : the order that theory expects of these runs, in words.
     floor : errors up to here are round-off, or the other value's own error: no order is read from them.
+    spent : degrees of freedom of the errors that went into the value they are against.
     """
 
     name: str
     against: str
     theory: str = ""
     floor: float = 0.0
+    spent: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,7 @@ class Study:
     def fit(self, name: str, level: float = 0.95) -> Fit:
         """The order over all rows above the floor, by least squares, with its confidence interval."""
         known = self.usable(name)
-        # Richardson's limit and order come from the same runs.
-        spent = 2 if any(e.name == name and e.against.startswith("Richardson") for e in self.errors) else 0
+        spent = sum(e.spent for e in self.errors if e.name == name)
         return orders.fit(self.widths()[known].tolist(), self.values(name)[known].tolist(), level, spent)
 
     def table(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,22 +108,24 @@ def sweep_study(
         chosen = choice_of_reference(reference)
         x = [float(p[parameter]) for p, _, _ in kept]
         h = [1.0 / v for v in x] if parameter in GROWING else x
-        if any(fine >= coarse for coarse, fine in pairwise(h)) and isinstance(chosen, str):
+        if any(fine >= coarse for coarse, fine in itertools.pairwise(h)) and isinstance(chosen, str):
             raise mismatch(parameter, f"{x}", f"values from coarse to fine where errors are against {chosen!r}")
         solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
         left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
         if not isinstance(chosen, str):
             check_parameters(chosen, kept[0][2][0].parameters)
         used = [k for k, (_, r, _) in enumerate(kept) if r.values["converged"] or not isinstance(chosen, str)]
-        costs, controls = ([get(kept[k][1]) for k in used] for get in (_cost_of, _control_of))
-        some = [h[k] for k in used]
+        some, results = [h[k] for k in used], [kept[k][1] for k in used]
+        costs, controls = [r.values["cost"] for r in results], [r.arrays["control"] for r in results]
         of_cost = spread(len(h), used, cost_errors, some, costs, chosen, None, None)
         of_control = spread(len(h), used, control_errors, some, controls, chosen, None, None, left)
         for k, record in enumerate(records):
             record |= {"error J": of_cost.values[k], "error theta": of_control.values[k]}
         columns = (*columns[:2], ERROR_J, ERROR_THETA, *columns[2:])
         pairs = (("error J", of_cost), ("error theta", of_control))
-        errors = tuple(ErrorColumn(n, e.against, "", e.floor) for n, e in pairs if any(v is not None for v in e.values))
+        errors = tuple(
+            ErrorColumn(n, e.against, "", e.floor, e.spent) for n, e in pairs if any(v is not None for v in e.values)
+        )
     return Study(
         kind="sweep",
         title=title,
@@ -136,14 +137,6 @@ def sweep_study(
         failures=tuple(failures),
         details={"vary": list(vary)},
     )
-
-
-def _cost_of(result: Any) -> Any:
-    return result.values["cost"]
-
-
-def _control_of(result: Any) -> Any:
-    return result.arrays["control"]
 
 
 def choice_of_reference(reference: Any) -> Any:

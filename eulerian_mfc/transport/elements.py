@@ -14,7 +14,7 @@ from ..characteristics import Flow, Layer
 from ..meshes import Mesh, SimplexMesh
 from ..meshes.location import Trace
 from .element_interpolation import ElementInterpolation
-from .pairing import BLOCK, Pairing
+from .pairing import BLOCK, Pairing, carrying
 
 if TYPE_CHECKING:
     from ..continuity import PushForward
@@ -126,9 +126,9 @@ class ElementsOperator:
     def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> ElementPairing:
         """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`."""
         points, weights = continuity.measure(masses)
-        carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
+        kept = carrying(weights)
         cells = self.mesh.cell_of_node if continuity.scheme.nodal else continuity.cells_of_points
-        rows = np.asfortranarray(points[carries]), cells[carries], weights[:, carries]
+        rows = np.asfortranarray(points[kept]), cells[kept], weights[:, kept]
         return ElementPairing(self.flow, self.interpolation, psi, *rows)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -74,6 +74,10 @@ def measured_pairing(
 ) -> PointPairing:
     """`PointPairing` with the masses of a continuity operator, as points and weights."""
     points, weights = continuity.measure(masses)
-    # Points whose weights all lie below round-off cost as much as the others: leave them out.
-    carries = np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
-    return PointPairing(flow, interpolation, psi, np.asfortranarray(points[carries]), weights[:, carries])
+    kept = carrying(weights)
+    return PointPairing(flow, interpolation, psi, np.asfortranarray(points[kept]), weights[:, kept])
+
+
+def carrying(weights: np.ndarray) -> np.ndarray:
+    """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others cost as much and add nothing."""
+    return np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
