@@ -10,6 +10,7 @@ import numpy as np
 
 import eulerian_mfc as emfc
 from eulerian_mfc.characteristics import Layer
+from eulerian_mfc.parallel import ONE
 
 THETA = -0.8
 HALF_WIDTH = 8.0
@@ -19,6 +20,8 @@ FIXED_LAYERS = 4
 
 class ExactTanhFlow:
     """The flow of `F = tanh(theta x)`, in place of a layer map."""
+
+    workers = ONE
 
     def __call__(self, layer, x):
         theta = layer.theta[0]

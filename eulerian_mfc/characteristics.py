@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ._validate import choice, integer
+from .parallel import ONE, Workers
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -187,10 +188,11 @@ class LayerMap:
 
 
 class Flow(NamedTuple):
-    """A field with its layer map: all that a scheme needs to know of the dynamics."""
+    """A field with its layer map, all that a scheme needs to know of the dynamics, and the threads that trace it."""
 
     field: Field
     layer_map: LayerMap
+    workers: Workers = ONE
 
     def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
         return self.layer_map(self.field, layer, x)

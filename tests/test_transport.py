@@ -131,7 +131,7 @@ def test_scatter_is_the_transpose_of_gather(degree, kind):
     deposition = np.empty((mesh.size, len(x)))
     for j, row in enumerate(np.eye(len(x))):
         deposits = interpolation.deposits(1)
-        interpolation.scatter(x, row[None], deposits, np.zeros(1))
+        interpolation.scatter(x, row[None]).add_to(deposits)
         deposition[:, j] = interpolation.nodal_masses(deposits).ravel()
     np.testing.assert_allclose(deposition, evaluation.T, rtol=0, atol=1e-13 * np.abs(evaluation).max())
 
@@ -193,7 +193,7 @@ def test_feet_that_are_not_finite_are_refused():
     with pytest.raises(NonFiniteError, match="2 of 3 characteristics are not finite, the first at row 1"):
         interpolation.gather(x, interpolation.coefficients(np.zeros((1, 10))))
     with pytest.raises(NonFiniteError, match="2 of 3"):
-        interpolation.scatter(x, np.ones((1, 3)), interpolation.deposits(1), np.zeros(1))
+        interpolation.scatter(x, np.ones((1, 3)))
 
 
 def test_clamped_mass_is_counted():

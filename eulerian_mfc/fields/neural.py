@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import expit
 
 from .._validate import choice, integer
+from ._tanh import tanh
 from .base import Field
 
 
@@ -23,6 +24,12 @@ class Activation(NamedTuple):
     slope: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
     curvature: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
     bound: float | None
+
+
+def _tanh(z: np.ndarray) -> np.ndarray:
+    out = np.ascontiguousarray(z)
+    tanh(out.reshape(-1))
+    return out
 
 
 def _tanh_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
@@ -48,7 +55,7 @@ def _swish_curvature(argument: Callable[[], np.ndarray], value: np.ndarray) -> n
 
 
 ACTIVATIONS = {
-    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, _tanh_curvature, 1.0),
+    "tanh": Activation(_tanh, _tanh_slope, _tanh_curvature, 1.0),
     "sigmoid": Activation(
         expit,
         lambda argument, value: value * (1.0 - value),

@@ -2,7 +2,7 @@
 
 One set of loops serves one, two and three dimensions: a missing leading axis has one point and degree 0. The number
 of basis functions an axis arrives as the length of a tuple, which is part of its type: the compiler then knows every
-inner loop's length and unrolls it, which is four times faster than the same loops with lengths known at run time.
+stencil's extents (see `_vector`).
 
 Positions arrive as `(d, n)` contiguous rows. With `clamp`, feet outside the hull of the nodes are moved onto it, axis by
 axis, and the derivative across a clamped axis is zero, which is the exact derivative of the clamped map; without, the
@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from .._weno import weno5
+from ._vector import horner, stencil_add, stencil_sums
 
 # Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -29,8 +30,18 @@ def _clamp(s, count):
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def _weights(s, count, table, kind, weights, slopes, size, clamp, with_slopes):
-    """Fill the values (and slopes) of the basis functions at the coordinate `s`; return where they start."""
+def _index(feet, origin, inverse_widths, p):
+    """Index coordinates of point p on the three axes, 0 on those that are not there."""
+    dim = len(feet)
+    s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
+    s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
+    s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+    return s0, s1, s2
+
+
+@njit(cache=True, fastmath=FAST, inline="always")
+def _weights(s, count, table, kind, weights, slopes, size, clamp):
+    """Fill the values and slopes of the basis functions at the coordinate `s`; return where they start."""
     degree = len(size) - 1
     if degree == 0:
         weights[0] = 1.0
@@ -38,61 +49,41 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp, with_slopes):
     inside = _clamp(s, count)
     interval = min(int(inside), count - 2)
     start = max(0, min(interval - (degree - 1) // 2, count - degree - 1))
-    if not clamp:
-        inside = s
-    u = inside - start - 0.5 * degree
-    pieces = table[kind[interval]]
-    for j in range(len(size)):
-        value = pieces[degree, j]
-        slope = 0.0
-        for power in range(degree - 1, -1, -1):
-            slope = slope * u + value
-            value = value * u + pieces[power, j]
-        weights[j] = value
-        if with_slopes:
-            slopes[j] = slope if abs(inside - s) <= SLACK else 0.0
+    u = (inside if clamp else s) - start - 0.5 * degree
+    horner(table.reshape(-1), kind[interval] * len(size) * len(size), u, weights, slopes, size)
+    if clamp and abs(inside - s) > SLACK:
+        slopes[:] = 0.0
     return start
 
 
-@njit(cache=True, fastmath=FAST)
-def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, out, clamped):
-    """Add masses `(R, n)` at feet `(d, n)` to the coefficients `out` `(R, n0, n1, n2)`: the transpose of `gather`.
+@njit(cache=True, fastmath=FAST, nogil=True)
+def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, counts, first, out, clamped):
+    """Add masses `(R, n)` at feet `(d, n)` to coefficients: the transpose of `gather`.
 
+    `out` `(R, c0, c1, c2)` is the part of the `counts` coefficients an axis that begins at `first`; it holds all stencils.
     `clamped` `(R,)` grows by the masses whose feet lie outside the hull of the nodes.
-    Returns the number of feet that are not finite.
     """
-    dim, points = feet.shape
-    fields, n0, n1, n2 = out.shape
+    fields, c0, c1, c2 = out.shape
+    n0, n1, n2 = counts
     size0, size1, size2 = sizes
-    w0 = np.empty(len(size0))
-    w1 = np.empty(len(size1))
-    w2 = np.empty(len(size2))
-    bad = 0
-    for p in range(points):
-        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
-        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
-        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
-        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
-            bad += 1
-            continue
+    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    flat = out.reshape(-1)
+    for p in range(feet.shape[1]):
+        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
         if abs(_clamp(s0, n0) - s0) + abs(_clamp(s1, n1) - s1) + abs(_clamp(s2, n2) - s2) > SLACK:
             for r in range(fields):
                 clamped[r] += masses[r, p]
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, w0, size0, clamp, False)
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, w1, size1, clamp, False)
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, w2, size2, clamp, False)
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp) - first[0]
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp) - first[1]
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp) - first[2]
+        at = (i0 * c1 + i1) * c2 + i2
         for r in range(fields):
-            mass = masses[r, p]
-            for j0 in range(len(size0)):
-                for j1 in range(len(size1)):
-                    share = mass * w0[j0] * w1[j1]
-                    row = out[r, i0 + j0, i1 + j1, i2:]
-                    for j2 in range(len(size2)):
-                        row[j2] += share * w2[j2]
-    return bad
+            stencil_add(flat, at, c1 * c2, c2, masses[r, p], w0, w1, w2, size0, size1, size2)
+            at += c0 * c1 * c2
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, nogil=True)
 def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, sizes, clamp, values, pull):
     """Evaluate R fields at feet `(d, n)` into `values` `(R, n)`, and sum_r m_r grad into `pull` `(d, n)`.
 
@@ -101,58 +92,29 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
     dim, points = feet.shape
     fields, n0, n1, n2 = coefficients.shape
     size0, size1, size2 = sizes
-    w0 = np.empty(len(size0))
-    w1 = np.empty(len(size1))
-    w2 = np.empty(len(size2))
-    d0 = np.empty(len(size0))
-    d1 = np.empty(len(size1))
-    d2 = np.empty(len(size2))
+    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    flat = coefficients.reshape(-1)
     bad = 0
     for p in range(points):
-        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
-        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
-        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
         if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp, True)
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp, True)
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp, True)
+        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp)
+        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp)
+        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp)
         g0 = 0.0
         g1 = 0.0
         g2 = 0.0
+        at = (i0 * n1 + i1) * n2 + i2
         for r in range(fields):
-            value = 0.0
-            v0 = 0.0
-            v1 = 0.0
-            v2 = 0.0
-            for j0 in range(len(size0)):
-                a = 0.0
-                a1 = 0.0
-                a2 = 0.0
-                for j1 in range(len(size1)):
-                    b = 0.0
-                    b2 = 0.0
-                    row = coefficients[r, i0 + j0, i1 + j1, i2:]
-                    for j2 in range(len(size2)):
-                        c = row[j2]
-                        b += w2[j2] * c
-                        b2 += d2[j2] * c
-                    a += w1[j1] * b
-                    a2 += w1[j1] * b2
-                    if len(size1) > 1:
-                        a1 += d1[j1] * b
-                value += w0[j0] * a
-                v2 += w0[j0] * a2
-                if len(size1) > 1:
-                    v1 += w0[j0] * a1
-                if len(size0) > 1:
-                    v0 += d0[j0] * a
-            values[r, p] = value
-            mass = masses[r, p]
-            g0 += mass * v0
-            g1 += mass * v1
-            g2 += mass * v2
+            sums = stencil_sums(flat, at, n1 * n2, n2, w0, w1, w2, d0, d1, d2, size0, size1, size2)
+            at += n0 * n1 * n2
+            values[r, p] = sums[0]
+            g0 += masses[r, p] * sums[1]
+            g1 += masses[r, p] * sums[2]
+            g2 += masses[r, p] * sums[3]
         pull[dim - 1, p] = g2 * inverse_widths[dim - 1]
         if dim > 1:
             pull[dim - 2, p] = g1 * inverse_widths[dim - 2]
@@ -192,7 +154,7 @@ def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslope
     return start
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, nogil=True)
 def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables, kinds, sizes, clamp, out):
     """The derivative of `scatter` as feet `(d, n)` and masses `(R, n)` move by their tangents."""
     dim, points = feet.shape
@@ -202,9 +164,7 @@ def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables
     w1, d1, a1, b1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
     w2, d2, a2, b2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
     for p in range(points):
-        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
-        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
-        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
         e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
         e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
         e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
@@ -223,7 +183,7 @@ def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables
                         row[j2] += moved * w2[j2] + share * a2[j2]
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, fastmath=FAST, nogil=True)
 def gather_tangent(
     feet,
     dfeet,
@@ -249,9 +209,7 @@ def gather_tangent(
     w1, d1, tw1, td1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
     w2, d2, tw2, td2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
     for p in range(points):
-        s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
-        s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
-        s0 = (feet[dim - 3, p] - origin[dim - 3]) * inverse_widths[dim - 3] if dim > 2 else 0.0
+        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
         e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
         e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
         e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
@@ -338,7 +296,7 @@ def _bends_one_way(row, first, stride, count):
     return left * right > 0.0 and 0.5 * abs(left) <= abs(right) <= 2.0 * abs(left)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def bound_by_cell(feet, nodal, origin, inverse_widths, values):
     """Bound interpolated `values` `(R, n)` by the nodal values about each foot, or where psi bends one way by all of them.
 
@@ -405,59 +363,60 @@ def weno_difference(psi, s, v, factor, out):
 LINES = 16
 
 
-@njit(cache=True, fastmath=FAST)
-def _solve_panel(lower, upper, first, last, x, transposed):
-    """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`."""
-    n, inner = x.shape
+@njit(cache=True, fastmath=FAST, nogil=True)
+def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
+    """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`, for columns of a range."""
+    n = len(x)
     if transposed:
         for i in range(n):
             factor = upper[i, 0]
-            for q in range(inner):
+            for q in range(begin, end):
                 x[i, q] *= factor
             for j in range(i + 1, last[i] + 1):
                 factor = upper[i, j - i]
-                for q in range(inner):
+                for q in range(begin, end):
                     x[j, q] -= factor * x[i, q]
         for i in range(n - 1, -1, -1):
             for j in range(first[i], i):
                 factor = lower[i, j - first[i]]
-                for q in range(inner):
+                for q in range(begin, end):
                     x[j, q] -= factor * x[i, q]
     else:
         for i in range(n):
             for j in range(first[i], i):
                 factor = lower[i, j - first[i]]
-                for q in range(inner):
+                for q in range(begin, end):
                     x[i, q] -= factor * x[j, q]
         for i in range(n - 1, -1, -1):
             for j in range(i + 1, last[i] + 1):
                 factor = upper[i, j - i]
-                for q in range(inner):
+                for q in range(begin, end):
                     x[i, q] -= factor * x[j, q]
             factor = upper[i, 0]
-            for q in range(inner):
+            for q in range(begin, end):
                 x[i, q] *= factor
 
 
-@njit(cache=True, fastmath=FAST)
-def solve_banded(lower, upper, first, last, x, transposed):
+@njit(cache=True, fastmath=FAST, nogil=True)
+def solve_banded(lower, upper, first, last, x, transposed, lines):
     """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of `x` `(outer, n, inner)`.
 
-    `lower[i, :]` holds row i of L (unit diagonal) from column `first[i]`; `upper[i, :]` row i of U from the diagonal
-    to column `last[i]`, its first entry inverted.
+    Only the lines `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where there is one column, the
+    outer indices from `begin` to `end`. `lower[i, :]` holds row i of L (unit diagonal) from column `first[i]`; `upper[i, :]` row
+    i of U from the diagonal to column `last[i]`, its first entry inverted.
     """
-    outer, n, inner = x.shape
+    _, n, inner = x.shape
+    o, begin, end = lines
     if inner > 1:
-        for o in range(outer):
-            _solve_panel(lower, upper, first, last, x[o], transposed)
+        _solve_panel(lower, upper, first, last, x[o], begin, end, transposed)
         return
     panel = np.zeros((n, LINES))
-    for o in range(0, outer, LINES):
-        lines = min(LINES, outer - o)
-        for q in range(lines):
+    for o in range(begin, end, LINES):
+        count = min(LINES, end - o)
+        for q in range(count):
             for i in range(n):
                 panel[i, q] = x[o + q, i, 0]
-        _solve_panel(lower, upper, first, last, panel, transposed)
-        for q in range(lines):
+        _solve_panel(lower, upper, first, last, panel, 0, LINES, transposed)
+        for q in range(count):
             for i in range(n):
                 x[o + q, i, 0] = panel[i, q]

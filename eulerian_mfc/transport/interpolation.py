@@ -17,15 +17,16 @@ analysis for totally positive linear systems, Numer. Math. 27 (1977), 485-490, d
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import factorial
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from .._validate import choice, fail, integer
 from ..errors import NonFiniteError
 from ..meshes import CartesianMesh
+from ..parallel import ONE, Workers
 from . import _kernels
 
 DEGREES = (1, 3, 5, 7)
@@ -149,6 +150,22 @@ def axis_basis(count: int, degree: int, interpolation: str) -> Axis:
     return Axis(pieces, kind.astype(np.int64), *factors)
 
 
+class Deposit(NamedTuple):
+    """Sums of point masses against a part of the basis: `sums` `(R, c0, c1, c2)` from the functions `first` on.
+
+    `clamped` `(R,)` are the masses that lay outside the hull of the nodes.
+    """
+
+    first: np.ndarray
+    sums: np.ndarray
+    clamped: np.ndarray
+
+    def add_to(self, deposits: np.ndarray) -> None:
+        """Add the sums to those of the whole basis."""
+        part = tuple(slice(a, a + n) for a, n in zip(self.first, self.sums.shape[1:], strict=True))
+        deposits[:, *part] += self.sums
+
+
 #: cells by which a period is repeated on both sides, so that the splines' ends are felt below round-off
 _OVERLAP = {("spline", 3): 28, ("spline", 5): 44, ("spline", 7): 60}
 
@@ -163,6 +180,7 @@ class Interpolation:
     interpolation : "spline" (not-a-knot) or "lagrange" (local, p + 1 points an axis).
     outside : what happens to points outside the hull of the nodes: "clamp" moves them onto it, "extrapolate" continues
         the linear end pieces, "periodic" wraps them around (the period is the box).
+    workers : the threads that solve for coefficients.
 
     Raises
     ------
@@ -170,13 +188,20 @@ class Interpolation:
         For an unknown degree, kind or rule, or fewer than degree + 1 cells on an axis.
     """
 
-    def __init__(self, mesh: CartesianMesh, degree: int, interpolation: str, outside: str = "clamp") -> None:
+    def __init__(
+        self,
+        mesh: CartesianMesh,
+        degree: int,
+        interpolation: str,
+        outside: str = "clamp",
+        workers: Workers = ONE,
+    ) -> None:
         degree = choice("degree", integer("degree", degree), DEGREES)
         choice("interpolation", interpolation, INTERPOLATIONS)
         choice("outside", outside, OUTSIDE)
         if min(mesh.shape) < degree + 1:
             raise fail("cells", mesh.shape, f"at least {degree + 1} cells on every axis for degree {degree}")
-        self.mesh, self.degree, self.outside = mesh, degree, outside
+        self.mesh, self.degree, self.outside, self._workers = mesh, degree, outside, workers
         self._overlap = _OVERLAP.get((interpolation, degree), degree + 1) if outside == "periodic" else 0
         counts = [n + 2 * self._overlap for n in mesh.shape]
         missing = 3 - mesh.dim
@@ -195,7 +220,7 @@ class Interpolation:
         return self._solve(np.ascontiguousarray(work).reshape(-1, *self._shape3), False)
 
     def deposits(self, fields: int) -> np.ndarray:
-        """Zeros for `scatter` to add to: `(fields, n0, n1, n2)`."""
+        """Zeros `(fields, n0, n1, n2)` for what `scatter` makes to be added to."""
         return np.zeros((fields, *self._shape3))
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
@@ -215,7 +240,8 @@ class Interpolation:
         for k, axis in enumerate(self.axes):
             if not axis.cardinal:
                 view = work.reshape(int(np.prod(shape[: k + 1])), shape[k + 1], int(np.prod(shape[k + 2 :])))
-                _kernels.solve_banded(axis.lower, axis.upper, axis.first, axis.last, view, transposed)
+                solve = partial(_kernels.solve_banded, axis.lower, axis.upper, axis.first, axis.last, view, transposed)
+                self._workers.run(solve, _lines(*view.shape))
         return work
 
     def _rows(self, feet: np.ndarray) -> np.ndarray:
@@ -226,11 +252,21 @@ class Interpolation:
             rows = low + (rows - low) % (high - low)
         return rows
 
-    def scatter(self, feet: np.ndarray, masses: np.ndarray, deposits: np.ndarray, clamped: np.ndarray) -> None:
-        """Add point masses `(R, n)` at `(n, d)` feet to `deposits`; count those outside the nodes in `clamped` `(R,)`."""
+    def scatter(self, feet: np.ndarray, masses: np.ndarray) -> Deposit:
+        """Point masses `(R, n)` at `(n, d)` feet, added to zeros that just hold their stencils: see `Deposit`."""
         rows, weights = self._rows(feet), np.ascontiguousarray(masses)
-        bad = _kernels.scatter(rows, weights, self._origin, self._inverse_widths, *self._basis, deposits, clamped)
-        _check_finite(bad, feet)
+        counts = self._shape3
+        first, size = np.zeros(3, np.int64), np.ones(3, np.int64)
+        for k, row in enumerate(rows, start=3 - len(rows)):
+            ends = (np.array([row.min(), row.max()]) - self._origin[k - 3]) * self._inverse_widths[k - 3]
+            if not np.abs(ends).sum() < _kernels.HUGE:
+                _raise_not_finite(feet)
+            low, high = _first_function(np.clip(ends, 0, counts[k] - 1), counts[k], self.degree)
+            first[k], size[k] = low, high + self.degree + 1 - low
+        out, clamped = np.zeros((len(weights), *size)), np.zeros(len(weights))
+        arguments = rows, weights, self._origin, self._inverse_widths, *self._basis
+        _kernels.scatter(*arguments, self._shape3, tuple(first), out, clamped)
+        return Deposit(first, out, clamped)
 
     def gather(
         self, feet: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None
@@ -241,7 +277,8 @@ class Interpolation:
         pull = np.empty(rows.shape)
         weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses)
         arguments = rows, weights, coefficients, self._origin, self._inverse_widths
-        _check_finite(_kernels.gather(*arguments, *self._basis, values, pull), feet)
+        if _kernels.gather(*arguments, *self._basis, values, pull):
+            _raise_not_finite(feet)
         return values, pull.T
 
     def scatter_tangent(
@@ -281,9 +318,26 @@ class Interpolation:
         return values
 
 
-def _check_finite(bad: int, feet: np.ndarray) -> None:
-    if bad:
-        row = int(np.flatnonzero(~(np.abs(feet).max(axis=1) < 1e-3 * _kernels.HUGE))[0])
-        raise NonFiniteError(
-            f"{bad} of {len(feet)} characteristics are not finite, the first at row {row}: {feet[row]}"
-        )
+def _first_function(s: np.ndarray, count: int, degree: int) -> np.ndarray:
+    """The first basis function that is not zero at the index coordinates s."""
+    interval = np.minimum(s.astype(np.int64), count - 2)
+    return np.clip(interval - (degree - 1) // 2, 0, count - degree - 1)
+
+
+#: numbers a task of `solve_banded`
+_TASK = 2**15
+
+
+def _lines(outer: int, n: int, inner: int) -> list[tuple[int, int, int]]:
+    """The lines of an array `(outer, n, inner)` along its middle axis, as `solve_banded` takes them: tasks that fit the cache."""
+    step = max(_kernels.LINES, _TASK // n)
+    if inner == 1:
+        return [(0, begin, min(begin + step, outer)) for begin in range(0, outer, step)]
+    return [(o, begin, min(begin + step, inner)) for o in range(outer) for begin in range(0, inner, step)]
+
+
+def _raise_not_finite(feet: np.ndarray) -> NoReturn:
+    bad = np.flatnonzero(~(np.abs(feet).max(axis=1) < 1e-3 * _kernels.HUGE))
+    raise NonFiniteError(
+        f"{len(bad)} of {len(feet)} characteristics are not finite, the first at row {bad[0]}: {feet[bad[0]]}"
+    )

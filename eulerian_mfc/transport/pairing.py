@@ -46,26 +46,31 @@ class PointPairing(Pairing):
         return [slice(start, start + BLOCK) for start in range(0, len(self._points), BLOCK)]
 
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
-        value, slope = 0.0, np.zeros_like(layer.theta)
-        for block in self._blocks():
+        def part(block: slice) -> tuple[float, np.ndarray]:
             feet, stages = self._flow.with_stages(layer, self._points[block])
             values, pull = self._interpolation.gather(feet, self._coefficients, self._weights[:, block])
-            value += float(np.vdot(values, self._weights[:, block]))
-            slope += self._flow.pullback(layer, stages, pull)[1]
+            return float(np.vdot(values, self._weights[:, block])), self._flow.pullback(layer, stages, pull)[1]
+
+        value, slope = 0.0, np.zeros_like(layer.theta)
+        for v, s in self._flow.workers.map(part, self._blocks()):
+            value, slope = value + v, slope + s
         return value, slope
 
     def hessian(self, layer: Layer) -> np.ndarray:
-        matrix = np.zeros((len(layer.theta), len(layer.theta)))
         nothing = np.zeros_like(self._coefficients)
-        for block in self._blocks():
+
+        def part(block: slice) -> np.ndarray:
             feet, stages = self._flow.with_stages(layer, self._points[block])
-            weights = self._weights[:, block]
-            for i, e in enumerate(np.eye(len(layer.theta))):
+            weights, rows = self._weights[:, block], []
+            for e in np.eye(len(layer.theta)):
                 dfeet, dstages = self._flow.tangent(layer, stages, e)
                 pull, _, dpull = self._interpolation.gather_tangent(
                     feet, dfeet, weights, np.zeros_like(weights), self._coefficients, nothing
                 )
-                matrix[i] += self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull)
+                rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull))
+            return np.stack(rows)
+
+        matrix = sum(self._flow.workers.map(part, self._blocks()), np.zeros((len(layer.theta),) * 2))
         return (matrix + matrix.T) / 2
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,11 +12,15 @@ import numpy as np
 from .._validate import choice, fail, integer
 from ..characteristics import Flow, Layer
 from ..meshes import CartesianMesh
-from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Interpolation
-from .pairing import BLOCK, Pairing, measured_pairing
+from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation
+from .pairing import BLOCK, Pairing, carrying, measured_pairing
 
 if TYPE_CHECKING:
     from ..continuity import PushForward
+
+Nodes = slice | np.ndarray
+#: share of nodes with mass above which it is not worth to pick them out
+MOST = 0.8
 
 
 @dataclass(frozen=True)
@@ -91,23 +95,30 @@ class SemiLagrangian:
 
 
 class SemiLagrangianOperator:
-    """`SemiLagrangian` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`."""
+    """`SemiLagrangian` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`.
+
+    Blocks of nodes are traced by the flow's threads. Nodes without mass (see `pairing.carrying`) are not pushed forward, and
+    give nothing to a derivative.
+    """
 
     def __init__(self, scheme: SemiLagrangian, mesh: CartesianMesh, flow: Flow) -> None:
         self.scheme, self.mesh, self.flow = scheme, mesh, flow
         kind = scheme.interpolation if scheme.linear else "lagrange"
-        self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside)
+        self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """`S_theta psi`: potentials at the layer's end -> at its start."""
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
-        for block, x in self.blocks:
-            feet = self.flow(layer, x)
+
+        def trace(nodes: Nodes) -> None:
+            feet = self.flow(layer, self._points(nodes))
             if self.scheme.linear:
-                out[:, block], _ = self.interpolation.gather(feet, coefficients)
+                out[:, nodes], _ = self.interpolation.gather(feet, coefficients)
             else:
-                out[:, block] = self.interpolation.bounded(feet, coefficients)
+                out[:, nodes] = self.interpolation.bounded(feet, coefficients)
+
+        self.flow.workers.run(trace, self._blocks)
         return out.reshape(psi.shape)
 
     def step_with_slope(
@@ -123,11 +134,20 @@ class SemiLagrangianOperator:
         coefficients = self.interpolation.coefficients(psi)
         rows = masses.reshape(len(masses), -1)
         out = np.empty((len(psi), self.mesh.size))
-        slope = np.zeros_like(layer.theta)
-        for block, x in self.blocks:
+        heavy = carrying(rows)
+
+        def trace(nodes: Nodes) -> np.ndarray | float:
+            x = self._points(nodes)
+            if not heavy[nodes].any():
+                out[:, nodes], _ = self.interpolation.gather(self.flow(layer, x), coefficients)
+                return 0.0
             feet, stages = self.flow.with_stages(layer, x)
-            out[:, block], pull = self.interpolation.gather(feet, coefficients, rows[:, block])
-            slope += self.flow.pullback(layer, stages, pull)[1]
+            out[:, nodes], pull = self.interpolation.gather(feet, coefficients, rows[:, nodes])
+            return self.flow.pullback(layer, stages, pull)[1]
+
+        slope = np.zeros_like(layer.theta)
+        for part in self.flow.workers.map(trace, self._blocks):
+            slope += part
         return out.reshape(psi.shape), slope
 
     def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
@@ -140,9 +160,20 @@ class SemiLagrangianOperator:
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
         rows = masses.reshape(len(masses), -1)
-        deposits, clamped = self.interpolation.deposits(len(masses)), np.zeros(len(masses))
-        for block, x in self.blocks:
-            self.interpolation.scatter(self.flow(layer, x), rows[:, block], deposits, clamped)
+
+        def push(nodes: Nodes) -> Deposit:
+            return self.interpolation.scatter(self.flow(layer, self._points(nodes)), rows[:, nodes])
+
+        return self._collect(push, self._carrying_blocks(rows), len(masses))
+
+    def _collect(
+        self, push: Callable[[Nodes], Deposit], blocks: list[Nodes], fields: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Nodal masses of the deposits of all blocks, summed in the order of the blocks; and the masses clamped `(R,)`."""
+        deposits, clamped = self.interpolation.deposits(fields), np.zeros(fields)
+        for part in self.flow.workers.map(push, blocks):
+            part.add_to(deposits)
+            clamped += part.clamped
         return self.interpolation.nodal_masses(deposits), clamped
 
     def adjoint_step_tangent(
@@ -151,10 +182,10 @@ class SemiLagrangianOperator:
         """The derivative of `adjoint_step`'s masses as theta moves by `dtheta` `(m,)` and the masses by `dmasses`."""
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         deposits = self.interpolation.deposits(len(masses))
-        for block, x in self.blocks:
-            feet, stages = self.flow.with_stages(layer, x)
+        for nodes in self._blocks:
+            feet, stages = self.flow.with_stages(layer, self._points(nodes))
             dfeet, _ = self.flow.tangent(layer, stages, dtheta)
-            self.interpolation.scatter_tangent(feet, dfeet, rows[:, block], drows[:, block], deposits)
+            self.interpolation.scatter_tangent(feet, dfeet, rows[:, nodes], drows[:, nodes], deposits)
         return self.interpolation.nodal_masses(deposits)
 
     def step_with_slope_tangent(
@@ -173,33 +204,42 @@ class SemiLagrangianOperator:
         dcoefficients = self.interpolation.coefficients(dpsi)
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         out = np.empty((len(dpsi), self.mesh.size))
-        change = np.zeros_like(layer.theta)
-        for block, x in self.blocks:
-            feet, stages = self.flow.with_stages(layer, x)
+
+        def trace(nodes: Nodes) -> np.ndarray:
+            feet, stages = self.flow.with_stages(layer, self._points(nodes))
             dfeet, dstages = self.flow.tangent(layer, stages, dtheta)
-            pull, out[:, block], dpull = self.interpolation.gather_tangent(
-                feet, dfeet, rows[:, block], drows[:, block], coefficients, dcoefficients
+            pull, out[:, nodes], dpull = self.interpolation.gather_tangent(
+                feet, dfeet, rows[:, nodes], drows[:, nodes], coefficients, dcoefficients
             )
-            change += self.flow.pullback_tangent(layer, stages, pull, dtheta, dstages, dpull)
+            return self.flow.pullback_tangent(layer, stages, pull, dtheta, dstages, dpull)
+
+        change = np.zeros_like(layer.theta)
+        for part in self.flow.workers.map(trace, self._blocks):
+            change += part
         return out.reshape(dpsi.shape), change
 
     def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Nodal masses `m_j = sum_q w_q L_j(x_q)`, L_j the cardinal functions; points `(N, d)`, weights `(R, N)`."""
-        deposits = self.interpolation.deposits(len(weights))
-        self.interpolation.scatter(points, np.ascontiguousarray(weights), deposits, np.zeros(len(weights)))
-        return self.interpolation.nodal_masses(deposits)
+        blocks: list[Nodes] = [slice(start, start + BLOCK) for start in range(0, len(points), BLOCK)]
+        return self._collect(lambda q: self.interpolation.scatter(points[q], weights[:, q]), blocks, len(weights))[0]
 
     @property
     def lines(self) -> list[np.ndarray]:
         """Coordinates, one array an axis, at which the basis functions are not smooth: the cell centres."""
         return [self.mesh.axis(k) for k in range(self.mesh.dim)]
 
-    @cached_property
-    def blocks(self) -> list[tuple[slice, np.ndarray]]:
-        """The cell centres in cache-sized blocks."""
-        return list(self._blocks())
+    def _points(self, nodes: Nodes) -> np.ndarray:
+        """The nodes' positions `(n, d)`, columns contiguous in memory."""
+        return np.asfortranarray(self.mesh.centres[nodes])
 
-    def _blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
-        for start in range(0, self.mesh.size, BLOCK):
-            block = slice(start, min(start + BLOCK, self.mesh.size))
-            yield block, self.mesh.centres[block]
+    @cached_property
+    def _blocks(self) -> list[Nodes]:
+        """All nodes in cache-sized blocks."""
+        return [slice(start, min(start + BLOCK, self.mesh.size)) for start in range(0, self.mesh.size, BLOCK)]
+
+    def _carrying_blocks(self, rows: np.ndarray) -> list[Nodes]:
+        """The nodes whose masses `(R, n)` are not below round-off, in blocks."""
+        heavy = np.flatnonzero(carrying(rows))
+        if len(heavy) > MOST * self.mesh.size:
+            return self._blocks
+        return [heavy[start : start + BLOCK] for start in range(0, len(heavy), BLOCK)]

@@ -1,0 +1,179 @@
+"""Threads and memory: the same bits whatever their number and whatever is computed again."""
+
+from math import comb
+
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+from eulerian_mfc.checkpointing import backwards, split, states_within
+from eulerian_mfc.errors import ArgumentError, NonFiniteError
+from eulerian_mfc.fields._tanh import tanh
+from eulerian_mfc.parallel import VARIABLE, Workers, available_threads
+
+
+def system(cells=(150, 120), layers=3, std=0.3, **options):
+    """A plane with more nodes than a block."""
+    problem = emfc.Problem(
+        emfc.fields.NeuralField(2),
+        emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1, -1], [1, 1]], std), [[-2.0, -2.0], [2.0, 2.0]]),
+        emfc.losses.SquaredLoss(),
+        penalty=0.2,
+        horizon=1.0,
+        running=emfc.losses.SquaredLoss(),
+    )
+    return emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4.0, 4.0)] * 2, cells), layers, **options)
+
+
+def control(layers=3):
+    return np.random.default_rng(0).normal(size=(layers, 6))
+
+
+def everything(threads):
+    """A gradient, a Hessian product, densities, potentials and the Hamiltonian of a layer."""
+    given, theta = system(threads=threads), control()
+    cost, gradient = given.cost_and_gradient(theta)
+    product = given.hessian(theta).product(theta[::-1])
+    hamiltonian = given.layer_updates(theta)[2][1]
+    value, slope = hamiltonian(theta[0])
+    return np.concatenate(
+        [part.ravel() for part in (np.array([cost, value]), gradient, product, slope, hamiltonian.hessian(theta[0]))]
+        + [given.masses(theta)[0].ravel(), given.potentials(theta).ravel()]
+    )
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    one = everything(1)
+    assert np.isfinite(one).all()
+    for threads in (2, 3, 8):
+        np.testing.assert_array_equal(everything(threads), one)
+
+
+def test_nodes_without_mass_add_nothing_but_round_off(monkeypatch):
+    """The gradient with every node pushed forward and pulled back, against that without the massless ones."""
+    from eulerian_mfc.transport import semi_lagrangian
+
+    given, theta = system((200, 180), std=0.15), control()
+    assert semi_lagrangian.carrying(given.initial_masses.reshape(3, -1)).mean() < 0.7
+    cost, gradient = given.cost_and_gradient(theta)
+    monkeypatch.setattr(semi_lagrangian, "carrying", lambda rows: np.ones(rows.shape[1], dtype=bool))
+    full_cost, full_gradient = given.cost_and_gradient(theta)
+    np.testing.assert_allclose(cost, full_cost, rtol=1e-13)
+    np.testing.assert_allclose(gradient, full_gradient, rtol=0, atol=1e-13 * np.abs(full_gradient).max())
+
+
+def test_an_error_in_one_block_ends_the_others_and_is_raised():
+    done = []
+
+    def work(k):
+        if k == 3:
+            raise NonFiniteError("here")
+        done.append(k)
+        return k
+
+    with pytest.raises(NonFiniteError, match="here"):
+        list(Workers(2).map(work, range(100)))
+    assert len(done) < 20
+
+
+def test_the_environment_sets_the_number_of_threads(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "3")
+    assert available_threads() == Workers().threads == 3
+    for wrong in ("0", "many", "-1"):
+        monkeypatch.setenv(VARIABLE, wrong)
+        with pytest.raises(ArgumentError, match=VARIABLE):
+            available_threads()
+    monkeypatch.delenv(VARIABLE)
+    assert available_threads() >= 1
+
+
+@pytest.mark.parametrize("states", [1, 2, 3, 5, 7, 8, 30])
+def test_less_memory_gives_the_same_bits(states):
+    layers = 8
+    given, theta = system((24, 24), layers), control(layers)
+    assert given.kept_states > layers
+    cost, gradient = given.cost_and_gradient(theta)
+    given.kept_states = states
+    again = given.cost_and_gradient(theta)
+    assert again[0] == cost
+    np.testing.assert_array_equal(again[1], gradient)
+    assert cost == given.cost(theta).total
+
+
+def least_steps(layers, states):
+    """The fewest steps that reverse a sweep, by trying every place for the next state that is kept."""
+    table = {}
+
+    def steps(left, free):
+        if left == 1:
+            return 0
+        if not free:
+            return left * (left - 1) // 2
+        key = left, free
+        if key not in table:
+            table[key] = min(k + steps(left - k, free - 1) + steps(k, free) for k in range(1, left))
+        return table[key]
+
+    return steps(layers, states)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 5, 13, 40])
+@pytest.mark.parametrize("states", [0, 1, 2, 3, 6, 50])
+def test_backwards_takes_the_fewest_steps_and_keeps_no_more_states(layers, states):
+    """State n is n: every step must start from the right one; the number of states alive is counted."""
+    taken = []
+
+    def advance(n, state):
+        assert state[0] == n
+        taken.append(n)
+        return state + 1.0
+
+    seen = [(n, float(state[0])) for n, state in backwards(advance, np.zeros(1), layers, states, "double")]
+    assert seen == [(n, float(n)) for n in range(layers - 1, -1, -1)]
+    assert len(taken) == least_steps(layers, min(states, layers - 1))
+    if states:
+        repeats = next(r for r in range(100) if comb(states + 1 + r, r) >= layers)
+        assert max((taken.count(n) for n in set(taken)), default=0) <= max(repeats, 1)
+
+
+def test_split_is_within_the_layers():
+    for layers in range(2, 60):
+        for states in range(1, 12):
+            assert 1 <= split(layers, states) < layers
+
+
+def test_memory_in_bytes_and_shares():
+    assert states_within(1000, 100) == 10
+    assert states_within(1, 100) == 1
+    assert states_within(1.0, 2**20) > 100
+    for wrong in (0, -1, 0.0, 1.5, True, "1GB", None):
+        with pytest.raises(ArgumentError, match="memory"):
+            states_within(wrong, 1)
+    with pytest.raises(ArgumentError, match="storage"):
+        system((8, 8), storage="half")
+
+
+def test_single_precision_changes_the_gradient_by_its_round_off_and_the_cost_not_at_all():
+    theta = control()
+    cost, gradient = system((48, 48)).cost_and_gradient(theta)
+    rounded = system((48, 48), storage="single").cost_and_gradient(theta)
+    np.testing.assert_allclose(rounded[0], cost, rtol=1e-6)
+    gap = np.abs(rounded[1] - gradient).max()
+    assert 0.0 < gap <= 2.0**-23 * np.abs(gradient).max()
+
+
+def test_tanh_against_numpy():
+    """Two units in the last place, the sign of zero, subnormal numbers, infinities, NaN."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate(
+        [rng.normal(size=3000), rng.choice([-1, 1], 3000) * 10.0 ** rng.uniform(-320, 3, 3000), [0.0, -0.0, 20, -20]]
+    )
+    value = x.copy()
+    tanh(value)
+    exact = np.tanh(x)
+    assert np.abs(value - exact).max() <= 4 * np.finfo(float).eps
+    assert (np.abs(value - exact) <= 3 * np.spacing(np.abs(exact))).all()
+    assert (np.signbit(value) == np.signbit(x)).all()
+    special = np.array([np.inf, -np.inf, np.nan])
+    tanh(special)
+    np.testing.assert_array_equal(special, [1.0, -1.0, np.nan])
