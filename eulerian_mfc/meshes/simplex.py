@@ -14,6 +14,7 @@ from .base import Mesh
 from .checks import neighbours_of
 from .location import Locator
 from .nodes import ElementNodes
+from .overlaps import check_overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +65,9 @@ class SimplexMesh(Mesh):
         if self.skfem.elem.maxdeg > 1:
             raise mismatch("skfem", f"a {type(self.skfem).__name__} of higher order", wanted)
         array("skfem.p", self.skfem.p, ndim=2)
-        self.neighbours  # noqa: B018  checks the mesh
+        locator = self.locator  # with the neighbours, which checks facets and vertices
+        if self.dim > 1:
+            check_overlaps(self.points, self.cells, self.neighbours, locator.frames, locator.bins)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SimplexMesh:
