@@ -74,6 +74,12 @@ class Locator:
         last[:, 0, 0] = 1e-12 + 4e-16 * reach * np.abs(gradients).sum(axis=2).max(axis=1)
         return np.ascontiguousarray(np.concatenate([corners[:, :1], gradients, last], axis=1))
 
+    @property
+    def gradients(self) -> np.ndarray:
+        """`(cells, d + 1, d)`: the gradients of the barycentric coordinates."""
+        last = self.frames[:, 1:-1]
+        return np.concatenate([-last.sum(axis=1, keepdims=True), last], axis=1)
+
     @cached_property
     def centroids(self) -> np.ndarray:
         return self.points[self.cells].mean(axis=1)
