@@ -73,6 +73,11 @@ class ControlledSystem(ABC):
         """Whether the gradient is that of the cost, so that costs may be compared in a line search."""
         return True
 
+    @property
+    def kinks(self) -> bool:
+        """Whether the cost is smooth in pieces only, with kinks that solvers must expect at its minima."""
+        return False
+
     def control(self, value: Any, name: str = "control") -> np.ndarray:
         """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
         out = array(name, value, ndim=(0, 1, 2))
@@ -241,6 +246,10 @@ class OptimalitySystem(ControlledSystem):
         if isinstance(self.transport_scheme, FiniteVolumeTranspose):
             return self.transport_scheme.scheme == self.continuity_scheme
         return isinstance(self.continuity_scheme, PushForward)
+
+    @property
+    def kinks(self) -> bool:
+        return getattr(self.transport_scheme, "kinks", False)
 
     def hessian(self, control: Any) -> Hessian:
         theta = self.control(control)

@@ -103,12 +103,14 @@ def solve(
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
     touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
     if touched > BOUNDARY_TOLERANCE:
-        warnings.warn(
-            f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed "
-            f"it: use a larger box (the law alone needs {problem.law.box(BOUNDARY_TOLERANCE).round(3).tolist()}, and it moves)",
-            BoundaryMassWarning,
-            stacklevel=2,
-        )
+        needed = problem.law.box(BOUNDARY_TOLERANCE).round(3).tolist()
+        advice = f"use a larger box (the law alone needs {needed}, and it moves)"
+        if mesh.kind == "simplex":
+            advice = f"use a larger domain (the law alone needs {needed}, and it moves)"
+            if getattr(mesh, "walls", False):
+                advice = "refine the mesh there, or use a field that is tangential to the walls"
+        told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
+        warnings.warn(f"{told}: {advice}", BoundaryMassWarning, stacklevel=2)
     return solution
 
 
@@ -127,7 +129,9 @@ def doubts(solution: Solution) -> list[str]:
     out = []
     crossed = solution.checks.mass_crossed
     if crossed > LOST_TOLERANCE:
-        out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: use a larger one")
+        walls = getattr(solution.mesh, "walls", False)
+        advice = "refine the mesh at its walls, or use a field tangential to them" if walls else "use a larger one"
+        out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: {advice}")
     if solution.numerics.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
         out.append(
             f"the terminal cost {solution.terminal_cost:.3g} of a squared loss is negative: use more cells or a larger box"

@@ -1,6 +1,7 @@
 """Problems and helpers that several tests share."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,31 @@ def truncated(penalty):
 
 def toy_mesh(cells=160):
     return emfc.CartesianMesh([(-8.0, 8.0)], cells)
+
+
+PVPYTHON = """
+import json, sys
+from paraview.simple import OpenDataFile
+reader = OpenDataFile(sys.argv[1])
+reader.UpdatePipelineInformation()
+out = {"times": list(reader.TimestepValues)}
+reader.UpdatePipeline(out["times"][-1])
+info = reader.GetDataInformation()
+out |= {"bounds": list(info.GetBounds()), "cells": info.GetNumberOfCells(), "points": info.GetNumberOfPoints()}
+for name, data in (("ranges", info.GetCellDataInformation()), ("point_ranges", info.GetPointDataInformation())):
+    arrays = [data.GetArrayInformation(i) for i in range(data.GetNumberOfArrays())]
+    out[name] = {a.GetName(): [*a.GetComponentRange(0), a.GetNumberOfComponents()] for a in arrays}
+print("RESULT" + json.dumps(out))
+"""
+
+
+def paraview_sees(collection):
+    """What ParaView itself reports of a `.pvd` file at its last time, by its Python."""
+    script = collection.with_name("look.py")
+    script.write_text(PVPYTHON)
+    command = ["pvpython", str(script), str(collection)]
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    return json.loads(text.split("RESULT")[1])
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -314,6 +314,30 @@ def test_intervals_that_do_not_fit(points, cells):
         SimplexMesh(mesh)
 
 
+@pytest.mark.parametrize("dim", DIMS)
+def test_crossing_rates_are_cells_a_unit_of_time(dim):
+    """Squares cut into right-angled simplices of legs h: `v` along an axis changes a coordinate at the rate v / h."""
+    mesh = box(dim, 4, shake=0.0)
+    for k in range(dim):
+        rates = mesh.crossing_rates(np.tile(0.3 * np.eye(dim)[k], (mesh.size, 1)))
+        np.testing.assert_allclose(rates, 0.3 / 0.5, rtol=1e-12)
+    boxes = emfc.CartesianMesh([(-1.0, 1.0)] * dim, 4)
+    np.testing.assert_allclose(boxes.crossing_rates(0.3 * np.ones((boxes.size, dim))), 0.6, rtol=1e-14)
+    nodes = mesh.nodes(2)
+    held = np.arange(nodes.size) == nodes.dofs[3, -1]
+    assert (nodes.cells_of(held) == (nodes.dofs == nodes.dofs[3, -1]).any(axis=1)).all()
+    assert (nodes.beside_cells().cells_of(np.arange(mesh.size) == 2) == (np.arange(mesh.size) == 2)).all()
+
+
 def test_the_width_is_the_longest_edge():
     mesh = SimplexMesh(skfem.MeshTri.init_tensor(np.linspace(0, 1, 3), np.linspace(0, 3, 4)))
     np.testing.assert_allclose(mesh.width, np.hypot(0.5, 1.0))
+
+
+def test_refining_in_space_says_nothing(caplog):
+    """scikit-fem notes the memory order of its own arrays of more than 1000 entries: no news for a round of refinement."""
+    mesh = box(3, 7)
+    assert mesh.refined(np.arange(20)).size > mesh.size
+    assert not caplog.records
+    mesh.skfem.refined(np.arange(20))
+    assert any("C_CONTIGUOUS" in record.message for record in caplog.records)

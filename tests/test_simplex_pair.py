@@ -1,5 +1,7 @@
 """The adjoint pair on simplices: mass, duality and gradient on random meshes, orders, files, exports, figures."""
 
+import shutil
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 import eulerian_mfc as emfc
 from eulerian_mfc.characteristics import Flow, Layer
 
-from .conftest import REFERENCE
+from .conftest import REFERENCE, paraview_sees
 from .simplices import box, delaunay, swiss
 from .test_adjoint_pair import FIELDS, check_gradient, check_mass_and_duality
 
@@ -241,6 +243,23 @@ def test_solve_files_exports_and_figures(solved, tmp_path):
     np.testing.assert_allclose(grid.cell_data["velocity"][:, :dim], solution.velocity(5))
 
     solution.plot().savefig(tmp_path / "figure.png")
+
+
+@pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")
+def test_paraview_opens_simplices(solved, tmp_path):
+    """The collection of `.vtu` files as ParaView itself reports it: times, bounds, cells, ranges."""
+    solution, dim = solved
+    solution.to_vtk(tmp_path)
+    seen = paraview_sees(tmp_path / "solution.pvd")
+    np.testing.assert_allclose(seen["times"], solution.times, rtol=1e-12)
+    np.testing.assert_allclose(seen["bounds"], [*[-4, 4] * dim, *[0, 0] * (3 - dim)], atol=1e-12)
+    assert (seen["cells"], seen["points"]) == (solution.mesh.size, len(solution.mesh.points))
+    density = solution.total_density[-1]
+    np.testing.assert_allclose(
+        seen["point_ranges"]["density_total"], [density.min(), density.max(), 1], rtol=1e-12, atol=1e-15
+    )
+    speeds = solution.velocity(5)[:, 0]
+    np.testing.assert_allclose(seen["ranges"]["velocity"], [speeds.min(), speeds.max(), 3], rtol=1e-12)
 
 
 def test_rasters_hold_the_mass():

@@ -8,6 +8,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -83,6 +84,39 @@ def test_every_kind_runs(kind, tmp_path):
     study = emfc.studies.Study.load(tmp_path / "out" / "study.json")
     assert study.kind == kind
     assert len(study.records) == {"layers": 3, "samples": 2, "penalty": 2, "sweep": 4}[kind]
+
+
+SIMPLEX_KINDS = {
+    "mesh": "[settings]\nlayers = 2\n[vary]\nrefinements = [1, 2, 3]",
+    "layers": "[settings]\nrefinements = 2\n[vary]\nlayers = [1, 2]",
+    "samples": 'methods = ["mesh"]\nrepeats = 1\natoms = 200\n[settings]\nrefinements = 2\nlayers = 1\n[vary]\nsamples = [20]',
+    "sweep": "[settings]\nlayers = 1\nrefinements = 2\n[vary]\ndegree = [2, 3]",
+}
+
+
+@pytest.mark.parametrize("kind", SIMPLEX_KINDS)
+def test_studies_of_a_case_on_triangles(kind, tmp_path):
+    """The disc, whose mesh has no `cells` an axis: refined by its own setting, with Courant numbers and widths."""
+    path = write(tmp_path, f'kind = "{kind}"\ncase = "{ROOT / "cases" / "disc.py"}"\n{SIMPLEX_KINDS[kind]}\n')
+    result = emfc_study(path, "--out", tmp_path / "out")
+    assert result.exit_code in (0, NOT_CONVERGED), result.output
+    study = emfc.studies.Study.load(tmp_path / "out" / "study.json")
+    assert (study.kind, study.failures) == (kind, ())
+    assert len(study.records) == {"mesh": 3, "layers": 2, "samples": 1, "sweep": 2}[kind]
+    if kind == "mesh":
+        assert study.values("cells").tolist() == [16, 64, 256]
+        assert (np.diff(study.values("h")) < 0).all()
+        assert (np.diff(study.values("courant")) > 0).all()
+        assert study.values("error J")[1] <= 1e-3
+
+
+def test_a_mesh_study_needs_something_that_refines(tmp_path):
+    path = write(tmp_path, f'kind = "mesh"\ncase = "{ROOT / "cases" / "disc.py"}"\n[vary]\nlayers = [2, 3]\n')
+    with pytest.raises(ArgumentError, match="a setting that refines the mesh: penalty, std, refinements"):
+        StudyFile.load(path)
+    path = write(tmp_path, f'kind = "mesh"\ncase = "{ROOT / "cases" / "disc.py"}"\n[vary]\nrefinements = [3, 2]\n')
+    with pytest.raises(ArgumentError, match="expected runs from coarse to fine"):
+        StudyFile.load(path).run()
 
 
 def test_workers_give_the_same_files(tmp_path):

@@ -1,8 +1,6 @@
 """Figures, VTK files and reports: read back with VTK always, opened in ParaView where it is installed."""
 
-import json
 import shutil
-import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -12,6 +10,8 @@ import pyvista
 import eulerian_mfc as emfc
 from eulerian_mfc import report
 from eulerian_mfc.plotting import figures
+
+from .conftest import paraview_sees
 
 
 @pytest.fixture(scope="module")
@@ -109,30 +109,11 @@ def test_trajectories(tmp_path, plane_solution):
     assert early.read()[0].n_points == 300 * 2
 
 
-PVPYTHON = """
-import json, sys
-from paraview.simple import OpenDataFile
-reader = OpenDataFile(sys.argv[1])
-reader.UpdatePipelineInformation()
-out = {"times": list(reader.TimestepValues)}
-reader.UpdatePipeline(out["times"][-1])
-info = reader.GetDataInformation()
-cells = info.GetCellDataInformation()
-arrays = [cells.GetArrayInformation(i) for i in range(cells.GetNumberOfArrays())]
-out["bounds"] = list(info.GetBounds())
-out["ranges"] = {a.GetName(): [*a.GetComponentRange(0), a.GetNumberOfComponents()] for a in arrays}
-print("RESULT" + json.dumps(out))
-"""
-
-
 @pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")
 def test_paraview_opens_the_collection(tmp_path, plane_solution):
     """Times, arrays and ranges as ParaView itself reports them."""
     plane_solution.to_vtk(tmp_path)
-    (tmp_path / "look.py").write_text(PVPYTHON)
-    command = ["pvpython", str(tmp_path / "look.py"), str(tmp_path / "solution.pvd")]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
-    seen = json.loads(text.split("RESULT")[1])
+    seen = paraview_sees(tmp_path / "solution.pvd")
     np.testing.assert_allclose(seen["times"], plane_solution.times, rtol=1e-12)
     np.testing.assert_allclose(seen["bounds"], [-4.5, 4.5, -3.5, 3.0, 0, 0], atol=1e-12)
     density = plane_solution.total_density[-1]

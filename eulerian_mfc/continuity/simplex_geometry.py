@@ -40,9 +40,7 @@ class SimplexGeometry:
         cell, local = np.nonzero((neighbours < 0) | (np.arange(mesh.size)[:, None] < neighbours))
         self.left, self.right = cell, neighbours[cell, local]
         self.outer = self.right < 0
-        frames = mesh.locator.frames[:, 1 : dim + 1]
-        gradients = np.concatenate([-frames.sum(axis=1, keepdims=True), frames], axis=1)
-        self.areas = -dim * mesh.volumes[cell, None] * gradients[cell, local]
+        self.areas = -dim * mesh.volumes[cell, None] * mesh.locator.gradients[cell, local]
         corners = mesh.points[cells]
         opposite = (corners.sum(axis=1, keepdims=True) - corners) / dim
         self.facet_offsets = np.ascontiguousarray(opposite - mesh.centres[:, None])

@@ -9,6 +9,9 @@ from numba import njit
 
 from ._walk import _barycentric
 
+#: bins that a cell overlaps, in the mean, at most
+OVERLAPS = 64
+
 
 class Bins(NamedTuple):
     """Bins on a box: `cells[first[b]:first[b + 1]]` are the cells whose bounding boxes overlap bin b."""
@@ -21,16 +24,23 @@ class Bins(NamedTuple):
 
     @classmethod
     def of(cls, corners: np.ndarray) -> Bins:
-        """About one bin a cell; `corners` `(cells, d + 1, d)`."""
-        dim = corners.shape[2]
+        """About one bin a cell, of the mean cell's proportions; `corners` `(cells, d + 1, d)`.
+
+        Where cells of many sizes overlap too many of those, longer ones: memory stays linear in the cells.
+        """
         low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
-        side = (np.prod(high - low) / len(corners)) ** (1 / dim)
-        counts = np.maximum(np.ceil((high - low) / side - 1e-9).astype(np.int64), 1)
-        counts = np.minimum(counts, len(corners))
-        inverse = counts / (high - low)
+        least, most = corners.min(axis=1), corners.max(axis=1)
+        wanted = (high - low) / (most - least).mean(axis=0)
+        wanted *= (len(corners) / np.prod(wanted)) ** (1 / corners.shape[2])
         pad = 1e-9 * (high - low)
-        ranges = [((bound - low) * inverse).astype(np.int64) for bound in (corners.min(1) - pad, corners.max(1) + pad)]
-        first_bin, last_bin = (np.clip(r, 0, counts - 1) for r in ranges)
+        while True:
+            counts = np.maximum(np.round(wanted).astype(np.int64), 1)
+            inverse = counts / (high - low)
+            ranges = [((bound - low) * inverse).astype(np.int64) for bound in (least - pad, most + pad)]
+            first_bin, last_bin = (np.clip(r, 0, counts - 1) for r in ranges)
+            if np.prod(last_bin - first_bin + 1, axis=1).sum() <= OVERLAPS * len(corners):
+                break
+            wanted = wanted / 2
         first = np.zeros(int(np.prod(counts)) + 1, dtype=np.int64)
         fill(first_bin, last_bin, counts, first, np.empty(0, dtype=np.int64))
         first = np.cumsum(first)

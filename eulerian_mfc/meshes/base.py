@@ -52,6 +52,14 @@ class Mesh(ABC):
         """The mesh width: the largest of the axes' on boxes, the longest edge on simplices."""
         raise NotImplementedError
 
+    def crossing_rates(self, velocities: np.ndarray) -> np.ndarray:
+        """`(cells,)`: cells crossed in a unit of time at velocities `(cells, d)` at the cells' centres."""
+        raise NotImplementedError
+
+    def cells_of(self, held: np.ndarray) -> np.ndarray:
+        """Booleans an entry of the masses, flat -> `(cells,)`: the cells that they belong to."""
+        return held
+
     @property
     def base(self) -> Mesh:
         """The mesh as the user gave it."""

@@ -69,6 +69,10 @@ class CartesianMesh(Mesh):
     def width(self) -> float:
         return float(self.widths.max())
 
+    def crossing_rates(self, velocities: np.ndarray) -> np.ndarray:
+        """`(cells,)`: `max |F_i| / h_i`."""
+        return np.asarray((np.abs(velocities) / self.widths).max(axis=1))
+
     @property
     def title(self) -> str:
         return f"{' x '.join(map(str, self.shape))} cells on {self.bounds}"

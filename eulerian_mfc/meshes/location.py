@@ -74,17 +74,24 @@ class Locator:
         last[:, 0, 0] = 1e-12 + 4e-16 * reach * np.abs(gradients).sum(axis=2).max(axis=1)
         return np.ascontiguousarray(np.concatenate([corners[:, :1], gradients, last], axis=1))
 
+    @property
+    def gradients(self) -> np.ndarray:
+        """`(cells, d + 1, d)`: the gradients of the barycentric coordinates."""
+        last = self.frames[:, 1:-1]
+        return np.concatenate([-last.sum(axis=1, keepdims=True), last], axis=1)
+
     @cached_property
     def centroids(self) -> np.ndarray:
         return self.points[self.cells].mean(axis=1)
 
     @cached_property
-    def _bins(self) -> _bins.Bins:
+    def bins(self) -> _bins.Bins:
+        """A grid of bins that know the cells overlapping them."""
         return _bins.Bins.of(self.points[self.cells])
 
     def find(self, points: np.ndarray) -> np.ndarray:
         """`(n,)` a cell that holds each of the `(n, d)` points, -1 outside the mesh."""
-        return self._bins.find(points, self.frames, self._size)
+        return self.bins.find(points, self.frames, self._size)
 
     def trace(self, starts: np.ndarray, origins: np.ndarray, targets: np.ndarray) -> Trace:
         """Follow the segments from `origins` `(n, d)`, which lie in the cells `starts`, to `targets` `(n, d)`.

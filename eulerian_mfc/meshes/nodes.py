@@ -105,6 +105,9 @@ class ElementNodes(Mesh):
     def contains(self, points: np.ndarray) -> np.ndarray:
         return self.mesh.contains(points)
 
+    def cells_of(self, held: np.ndarray) -> np.ndarray:
+        return held if self.cell_masses else np.asarray(held[self.dofs].any(axis=1))
+
     def near_boundary(self, cells: int) -> np.ndarray:
         mask = self.mesh.near_boundary(cells)
         if self.cell_masses:

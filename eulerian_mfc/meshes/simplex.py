@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,6 +17,19 @@ from .base import Mesh
 from .checks import neighbours_of
 from .location import Locator
 from .nodes import ElementNodes
+from .overlaps import check_overlaps
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without scikit-fem's notes on the memory order of the arrays that its own refinement made."""
+    logger = logging.getLogger("skfem.mesh.mesh")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +80,9 @@ class SimplexMesh(Mesh):
         if self.skfem.elem.maxdeg > 1:
             raise mismatch("skfem", f"a {type(self.skfem).__name__} of higher order", wanted)
         array("skfem.p", self.skfem.p, ndim=2)
-        self.neighbours  # noqa: B018  checks the mesh
+        locator = self.locator  # with the neighbours, which checks facets and vertices
+        if self.dim > 1:
+            check_overlaps(self.points, self.cells, self.neighbours, locator.frames, locator.bins)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SimplexMesh:
@@ -100,7 +118,8 @@ class SimplexMesh(Mesh):
             if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.size):
                 raise mismatch("cells", f"a cell {int(chosen[(chosen < 0) | (chosen >= self.size)][0])}",
                                f"cells 0 .. {self.size - 1}")  # fmt: skip
-            fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
+            with _quiet():
+                fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
         return SimplexMesh(self._with_names(fine), self.walls)
 
     def _with_names(self, fine: Any) -> Any:
@@ -163,6 +182,11 @@ class SimplexMesh(Mesh):
         corners = self.points[self.cells]
         pairs = [(i, j) for i in range(self.dim + 1) for j in range(i)]
         return float(max(np.linalg.norm(corners[:, i] - corners[:, j], axis=1).max() for i, j in pairs))
+
+    def crossing_rates(self, velocities: np.ndarray) -> np.ndarray:
+        """`(cells,)`: the largest rate of change of a barycentric coordinate."""
+        rates = np.einsum("cik,ck->ci", self.locator.gradients, velocities)
+        return np.asarray(np.abs(rates).max(axis=1))
 
     @property
     def title(self) -> str:

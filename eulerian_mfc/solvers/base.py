@@ -13,6 +13,7 @@ import numpy as np
 from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
+from .kinks import Gradients
 
 
 class Iteration(NamedTuple):
@@ -68,6 +69,7 @@ class Recorder:
         self.accepted: Point | None = None
         self.history: list[Iteration] = []
         self._first_residual = 0.0
+        self._gradients = Gradients(np.sqrt(system.problem.penalties)) if system.kinks else None
         self.evaluations = self.sweeps = 0
         self._start = time.perf_counter()
 
@@ -88,6 +90,8 @@ class Recorder:
         if self.last is None:
             self._first_residual = point.residual
         self.last = point
+        if self._gradients is not None:
+            self._gradients.add(point)
         if self.best is None or self._better(point, self.best):
             self.best = point
         return point
@@ -127,8 +131,15 @@ class Recorder:
         return product
 
     def converged(self, point: Point) -> bool:
-        """Whether the optimality residual is at most `threshold`."""
-        return point.residual <= self.threshold(point)
+        """Whether the optimality residual is at most `threshold`, or that at a kink is."""
+        return point.residual <= self.threshold(point) or self.at_kink(point) <= self.threshold(point)
+
+    def at_kink(self, point: Point) -> float:
+        """The residual of the shortest combination of the gradients within `tol max |theta|`; infinite without kinks."""
+        if self._gradients is None:
+            return np.inf
+        shortest = self._gradients.shortest(point, self.tol * float(np.abs(point.control).max()))
+        return np.inf if shortest is None else self.system.residual(point.control, shortest)
 
     def threshold(self, point: Point) -> float:
         return self.tol * self.scale(point)
@@ -152,7 +163,9 @@ class Solver(ABC):
     tol : converged means: the optimality residual `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times
         the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the first residual,
         where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
-        parameters whose terms are far smaller than those of others are found to that accuracy only.
+        parameters whose terms are far smaller than those of others are found to that accuracy only. Where the cost has
+        kinks (elements on simplices), the residual of the shortest convex combination of the gradients within
+        `tol max |theta|` of the control may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
     """
 
@@ -193,11 +206,17 @@ class Solver(ABC):
         if best is None or not recorder.converged(best):
             best = recorder.best
         assert best is not None
-        converged = recorder.converged(best)
-        relation = "<=" if converged else ">"
+        converged, threshold = recorder.converged(best), recorder.threshold(best)
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"
-        message = f"{verdict}; optimality residual {best.residual:.2e} {relation} {recorder.threshold(best):.1e}"
-        return Outcome(best.control, converged, message, recorder.history, recorder.threshold(best))
+        told = f"optimality residual {best.residual:.2e} {'<=' if best.residual <= threshold else '>'} {threshold:.1e}"
+        if converged and best.residual > threshold:
+            verdict += " at a kink of the cost"
+            told += (
+                f", but {recorder.at_kink(best):.2e} for a combination of the gradients within "
+                f"{self.tol * np.abs(best.control).max():.0e} of the control"
+            )
+            threshold = best.residual
+        return Outcome(best.control, converged, f"{verdict}; {told}", recorder.history, threshold)
 
     @abstractmethod
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:

@@ -53,7 +53,7 @@ class LBFGS(Solver):
             point = recorder.evaluate(programme.control(intermediate_result.x))
             best[0] = point
             recorder.record(point)
-            if close(point):
+            if close(point) or recorder.converged(point):
                 raise StopIteration
 
         if not close(best[0]):
@@ -73,10 +73,10 @@ class LBFGS(Solver):
                 callback=after,
                 options=options,
             )
+            if recorder.converged(best[0]):
+                return CONVERGED
             if not close(best[0]) and len(recorder.history) > self.max_iterations:
                 return limit_reached(self.max_iterations)
             reason = f"L-BFGS-B stopped ({result.message})"
-        if recorder.converged(best[0]):
-            return CONVERGED
         point, ending = newton_steps(recorder, best[0], LAST_STEPS)
         return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"

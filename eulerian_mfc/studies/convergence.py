@@ -198,11 +198,13 @@ def _convergence(
 
 def _columns(kind: str, twin: bool) -> tuple[Column, ...]:
     mesh = (
-        Column("cells", "cells an axis"),
-        Column("h", "mesh width, the largest of the axes", STATE),
+        Column("cells", "cells an axis; of simplices, all"),
+        Column("h", "mesh width: the largest of the axes, of simplices the longest edge", STATE),
         LAYERS,
         DT,
-        Column("courant", "largest Courant number |F| dt / h where there is mass", digits=2),
+        Column(
+            "courant", "largest Courant number |F| dt / h where there is mass (h a cell's smallest height)", digits=2
+        ),
     )
     first = mesh if kind == "mesh" else (LAYERS, DT) if twin else (LAYERS, DT, mesh[0], mesh[4])
     return (*first, COST, ERROR_J, ERROR_THETA, RESIDUAL, CONVERGED)

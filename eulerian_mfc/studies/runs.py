@@ -82,16 +82,13 @@ def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outco
     return outcome
 
 
-def largest_courant_number(solution: Solution) -> float | None:
-    """`max |F_i| dt / h_i` over the layers and the cells that hold mass; None on meshes without widths an axis."""
-    if not hasattr(solution.mesh, "widths"):
-        return None
+def largest_courant_number(solution: Solution) -> float:
+    """Cells crossed in a layer, at most, over the layers and the cells that hold mass: `max |F_i| dt / h_i` on boxes."""
     masses = np.abs(solution.masses[:-1]).sum(axis=1).reshape(solution.layers, -1)
     largest = 0.0
     for n in range(solution.layers):
-        held = masses[n] > NEGLIGIBLE_MASS * masses[n].max()
-        speeds = np.abs(solution.velocity(n)[held]).max(axis=0)
-        largest = max(largest, float((speeds / solution.mesh.widths).max()))
+        held = solution.unknowns.cells_of(masses[n] > NEGLIGIBLE_MASS * masses[n].max())
+        largest = max(largest, float(solution.mesh.crossing_rates(solution.velocity(n))[held].max()))
     return largest * solution.numerics.horizon / solution.layers
 
 

@@ -7,7 +7,7 @@
     [settings]                          # of the case
     degree = 3
     [vary]
-    cells = [40, 80, 160, 320]          # settings of the case, too
+    cells = [40, 80, 160, 320]          # settings of the case, too; others where its mesh is refined by others
 
 The file is data; the case that it names is code.
 """
@@ -209,9 +209,13 @@ class _Checker:
     def _vary(self, case: Case) -> None:
         vary, kind = self.content["vary"], self.content["kind"]
         needed = {"mesh": "cells", "layers": "layers", "samples": "samples", "penalty": "penalty"}.get(kind)
-        if not isinstance(vary, Mapping) or not vary or (needed is not None and needed not in vary):
+        if kind == "mesh" and "cells" not in case.settings:
+            needed = None  # meshes that are refined by other settings, such as `refinements` or `width`
+        given = isinstance(vary, Mapping) and set(vary) - ({"layers"} if kind == "mesh" else set())
+        if not given or (needed is not None and needed not in vary):
+            others = f" of a setting that refines the mesh: {', '.join(case.settings)}" if kind == "mesh" else ""
             text = f"vary: got {vary!r}, expected a table with a list `{needed or 'SETTING'} = [...]`"
-            raise self.wrong("vary", None, text)
+            raise self.wrong("vary", None, text + ("" if needed else others))
         least = 1 if kind in ("samples", "sweep") else 2
         for name, values in vary.items():
             if not isinstance(values, list) or len(values) < least:

@@ -34,7 +34,7 @@ class Elements:
 
     The error is `O(h^{p+1})` a layer where feet travel farther than a cell, so order p at a fixed Courant number. For p > 1
     masses may be negative. Across facets the gradient of `I psi` jumps by `O(h^p)`, so that J has kinks of the size of one
-    node's mass times that: solvers reach residuals of that size and no smaller.
+    node's mass times that. Minima lie on kinks, where the residual stays of that size; solvers tell by the gradients about.
 
     References
     ----------
@@ -47,6 +47,7 @@ class Elements:
     mesh_kind: ClassVar[str] = "simplex"
     linear: ClassVar[bool] = True
     largest_courant_number: ClassVar[float] = np.inf
+    kinks: ClassVar[bool] = True
     reference: ClassVar[str] = "doi:10.1137/1.9781611973051"
 
     def __post_init__(self) -> None:

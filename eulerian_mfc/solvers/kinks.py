@@ -1,0 +1,47 @@
+"""Critical points at kinks: where a convex combination of gradients nearby vanishes, though none of them does."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+if TYPE_CHECKING:
+    from .base import Point
+
+#: points whose gradients are kept
+KEPT = 200
+
+
+class Gradients:
+    """The gradients evaluated last, for a cost that is smooth but for kinks.
+
+    At a local minimum on a kink the gradient jumps, and no point nearby has a small one. What is small there is the
+    shortest vector of the convex hull of the gradients within a distance delta: zero, if and only if (for delta to 0) the
+    point is critical. A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141
+    (2013), 135-163, doi:10.1007/s10107-012-0514-2, section 6.3 (their stopping test, after A. Goldstein).
+    """
+
+    def __init__(self, metric: np.ndarray) -> None:
+        self._metric, self._points = metric, deque[Any](maxlen=KEPT)
+
+    def add(self, point: Point) -> None:
+        self._points.append(point)
+
+    def shortest(self, point: Point, distance: float) -> np.ndarray | None:
+        """`(layers, m)`: the shortest convex combination of gradients within a `distance` of the point; None of one.
+
+        Lengths are those in the penalty's metric, `sum g^2 / lambda`.
+        """
+        near = [p.gradient for p in self._points if np.abs(p.control - point.control).max() <= distance]
+        if len(near) < 2:
+            return None
+        rows = np.array([(g / self._metric).ravel() for g in near])
+        rows /= np.abs(rows).max()
+        # Weights w >= 0 of sum 1 with |w rows| least: non-negative least squares with one heavy row for the sum.
+        heavy = 1e3
+        matrix = np.concatenate([rows.T, np.full((1, len(near)), heavy)])
+        weights, _ = nnls(matrix, np.append(np.zeros(rows.shape[1]), heavy), maxiter=100 * len(near))
+        return np.tensordot(weights / weights.sum(), np.array(near), axes=1)
