@@ -24,7 +24,7 @@ def median_seconds(function: Callable[[], object], repeats: int) -> float:
     return float(np.median(times))
 
 
-def system(degree: int, cells: int = CELLS, layers: int = LAYERS) -> emfc.OptimalitySystem:
+def system(degree: int, cells: int = CELLS, layers: int = LAYERS, threads: int = 1) -> emfc.OptimalitySystem:
     """`bimodal_2d` by its three moments, RK4."""
     problem = emfc.Problem(
         emfc.fields.NeuralField(2),
@@ -35,7 +35,7 @@ def system(degree: int, cells: int = CELLS, layers: int = LAYERS) -> emfc.Optima
         representation="moments",
     )
     mesh = emfc.CartesianMesh([(-4.0, 4.0)] * 2, cells)
-    return emfc.OptimalitySystem(problem, mesh, layers, transport=emfc.transport.SemiLagrangian(degree))
+    return emfc.OptimalitySystem(problem, mesh, layers, transport=emfc.transport.SemiLagrangian(degree), threads=threads)
 
 
 def ratio(degree: int, repeats: int = 5) -> float:

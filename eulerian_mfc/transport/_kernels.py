@@ -50,7 +50,7 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp):
     interval = min(int(inside), count - 2)
     start = max(0, min(interval - (degree - 1) // 2, count - degree - 1))
     u = (inside if clamp else s) - start - 0.5 * degree
-    horner(table.reshape(-1), kind[interval] * len(size) * len(size), u, weights, slopes, size)
+    horner(table, kind[interval] * len(size) * len(size), u, weights, slopes, size)
     if clamp and abs(inside - s) > SLACK:
         slopes[:] = 0.0
     return start
@@ -66,6 +66,8 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, c
     fields, c0, c1, c2 = out.shape
     n0, n1, n2 = counts
     size0, size1, size2 = sizes
+    table0, table1, table2 = tables
+    kind0, kind1, kind2 = kinds
     w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
     d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
     flat = out.reshape(-1)
@@ -74,9 +76,9 @@ def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, c
         if abs(_clamp(s0, n0) - s0) + abs(_clamp(s1, n1) - s1) + abs(_clamp(s2, n2) - s2) > SLACK:
             for r in range(fields):
                 clamped[r] += masses[r, p]
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp) - first[0]
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp) - first[1]
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp) - first[2]
+        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp) - first[0]
+        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp) - first[1]
+        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp) - first[2]
         at = (i0 * c1 + i1) * c2 + i2
         for r in range(fields):
             stencil_add(flat, at, c1 * c2, c2, masses[r, p], w0, w1, w2, size0, size1, size2)
@@ -92,6 +94,8 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
     dim, points = feet.shape
     fields, n0, n1, n2 = coefficients.shape
     size0, size1, size2 = sizes
+    table0, table1, table2 = tables
+    kind0, kind1, kind2 = kinds
     w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
     d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
     flat = coefficients.reshape(-1)
@@ -101,9 +105,9 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
         if not abs(s0) + abs(s1) + abs(s2) < HUGE:
             bad += 1
             continue
-        i0 = _weights(s0, n0, tables[0], kinds[0], w0, d0, size0, clamp)
-        i1 = _weights(s1, n1, tables[1], kinds[1], w1, d1, size1, clamp)
-        i2 = _weights(s2, n2, tables[2], kinds[2], w2, d2, size2, clamp)
+        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp)
+        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp)
+        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp)
         g0 = 0.0
         g1 = 0.0
         g2 = 0.0
@@ -160,6 +164,8 @@ def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables
     dim, points = feet.shape
     fields, n0, n1, n2 = out.shape
     size0, size1, size2 = sizes
+    table0, table1, table2 = tables
+    kind0, kind1, kind2 = kinds
     w0, d0, a0, b0 = np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0))
     w1, d1, a1, b1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
     w2, d2, a2, b2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
@@ -168,9 +174,9 @@ def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables
         e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
         e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
         e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
-        i0 = _moving_weights(s0, e0, n0, tables[0], kinds[0], w0, d0, a0, b0, size0, clamp)
-        i1 = _moving_weights(s1, e1, n1, tables[1], kinds[1], w1, d1, a1, b1, size1, clamp)
-        i2 = _moving_weights(s2, e2, n2, tables[2], kinds[2], w2, d2, a2, b2, size2, clamp)
+        i0 = _moving_weights(s0, e0, n0, table0, kind0, w0, d0, a0, b0, size0, clamp)
+        i1 = _moving_weights(s1, e1, n1, table1, kind1, w1, d1, a1, b1, size1, clamp)
+        i2 = _moving_weights(s2, e2, n2, table2, kind2, w2, d2, a2, b2, size2, clamp)
         for r in range(fields):
             mass = masses[r, p]
             dmass = dmasses[r, p]
@@ -205,6 +211,8 @@ def gather_tangent(
     dim, points = feet.shape
     fields, n0, n1, n2 = coefficients.shape
     size0, size1, size2 = sizes
+    table0, table1, table2 = tables
+    kind0, kind1, kind2 = kinds
     w0, d0, tw0, td0 = np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0)), np.empty(len(size0))
     w1, d1, tw1, td1 = np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1)), np.empty(len(size1))
     w2, d2, tw2, td2 = np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2)), np.empty(len(size2))
@@ -213,9 +221,9 @@ def gather_tangent(
         e2 = dfeet[dim - 1, p] * inverse_widths[dim - 1]
         e1 = dfeet[dim - 2, p] * inverse_widths[dim - 2] if dim > 1 else 0.0
         e0 = dfeet[dim - 3, p] * inverse_widths[dim - 3] if dim > 2 else 0.0
-        i0 = _moving_weights(s0, e0, n0, tables[0], kinds[0], w0, d0, tw0, td0, size0, clamp)
-        i1 = _moving_weights(s1, e1, n1, tables[1], kinds[1], w1, d1, tw1, td1, size1, clamp)
-        i2 = _moving_weights(s2, e2, n2, tables[2], kinds[2], w2, d2, tw2, td2, size2, clamp)
+        i0 = _moving_weights(s0, e0, n0, table0, kind0, w0, d0, tw0, td0, size0, clamp)
+        i1 = _moving_weights(s1, e1, n1, table1, kind1, w1, d1, tw1, td1, size1, clamp)
+        i2 = _moving_weights(s2, e2, n2, table2, kind2, w2, d2, tw2, td2, size2, clamp)
         g0 = 0.0
         g1 = 0.0
         g2 = 0.0
