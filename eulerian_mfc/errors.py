@@ -22,7 +22,11 @@ class NonFiniteError(EulerianError, FloatingPointError):
 
 
 class FileFormatError(EulerianError, ValueError):
-    """A file is not a solution of this package, is damaged, or belongs to another schema version."""
+    """A file is not one of this package's, is damaged, or belongs to another schema version or another run."""
+
+
+class StorageError(EulerianError, OSError):
+    """A file could not be written (full disk, missing rights); the file that was there before is intact."""
 
 
 class EulerianWarning(UserWarning):

@@ -8,12 +8,14 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ._validate import fail, mismatch
 from .certificate import BOUNDARY_CELLS
+from .checkpoint import Checkpoint, Journal
 from .errors import BoundaryMassWarning
 from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
@@ -44,6 +46,7 @@ def solve(
     initial: Any = 0.1,
     callback: Callback | None = None,
     adapt: Refine | None = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -62,6 +65,8 @@ def solve(
     callback : called with an `Iteration` at the end of each.
     adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
         estimated error is at most the target; `solution.rounds` has a row a round.
+    checkpoint : a path, or a Checkpoint: what is evaluated is kept in that file every ten seconds, and the same call goes on
+        from there after it was killed, and ends with the same bits (but for the history's seconds).
 
     Returns
     -------
@@ -75,6 +80,8 @@ def solve(
         Before any work, for arguments that are wrong or do not fit together.
     NonFiniteError
         If not even the initial control can be evaluated.
+    FileFormatError, StorageError
+        If the checkpoint is damaged or belongs to another run; if it cannot be written, the last good one is intact.
 
     Warns
     -----
@@ -85,17 +92,26 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if checkpoint is not None and not isinstance(checkpoint, Journal):
+        options = {"problem": problem, "mesh": mesh, "layers": layers, "continuity": continuity, "transport": transport}
+        options |= {"layer_map": layer_map, "solver": solver, "initial": getattr(initial, "control", initial)}
+        options |= {"adapt": replace(adapt, report=None) if isinstance(adapt, Refine) else adapt}
+        checkpoint = Checkpoint.of(checkpoint).journal(**options)
     if adapt is not None:
         from .adaptivity import solve_adaptively
 
         options = {"continuity": continuity, "transport": transport, "layer_map": layer_map, "solver": solver}
-        options |= {"initial": initial, "callback": callback}
+        options |= {"initial": initial, "callback": callback, "checkpoint": checkpoint}
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
     chosen = solver or (smooth if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
-    outcome = chosen.solve(system, start, callback)
+    if checkpoint is None:
+        outcome = chosen.solve(system, start, callback)
+    else:
+        with checkpoint as journal:
+            outcome = chosen.solve(journal.watching(system), start, callback)
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     for doubt in doubts(solution):

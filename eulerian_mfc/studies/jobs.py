@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .._validate import fail, integer
+from ..address import address
 from ..errors import ArgumentError
-from .address import address
 from .progress import Progress, Silent
 from .single_thread import one_thread
 from .store import Result, Store, as_result

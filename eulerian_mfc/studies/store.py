@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._files import write_whole
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -54,22 +55,15 @@ class Store:
     def put(self, address: str, result: Result) -> None:
         """Keep a result; its record of an earlier failure goes. The same result gives the same bytes."""
         values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
-                np.savez(file, values=values, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.path(address))
-        except BaseException:
-            os.unlink(name)
-            raise
+        arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
+        content = io.BytesIO()
+        np.savez(content, values=values, **arrays)
+        write_whole(self.path(address), content.getvalue())
         self._failure(address).unlink(missing_ok=True)
 
     def put_failure(self, address: str, label: str, error: str) -> None:
         """Record why a job failed, for people; it runs again with the study."""
-        self._failure(address).write_text(f"{label}\n\n{error}\n", encoding="utf-8")
+        write_whole(self._failure(address), f"{label}\n\n{error}\n".encode())
 
     def _failure(self, address: str) -> Path:
         return self.folder / f"{address}.failed.txt"
