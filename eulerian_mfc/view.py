@@ -75,7 +75,8 @@ def _line(plotter: Any, solution: Solution, n: int) -> None:
 
     x, density = solution.unknowns.centres[:, 0], solution.total_density[n]
     if len(density) != len(x):  # cell averages of finite volumes on intervals
-        x = np.linspace(*solution.mesh.bounds[0], len(density))
+        low, high = solution.mesh.bounds[0]
+        x = np.linspace(low, high, len(density))
     order = np.argsort(x)
     chart = pyvista.Chart2D()
     chart.line(x[order], density[order], color="tab:blue", width=3.0)

@@ -235,7 +235,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
     try:
         with pytest.raises(StorageError, match=r"cannot write .*File too large; the file of before is intact"):
             small(SOLVERS["shooting"], checkpoint=Checkpoint(path, every=0.0))
-        with pytest.raises(StorageError, match="cannot write .*there was none before"):
+        with pytest.raises(StorageError, match=r"cannot write .*there was none before"):
             small(emfc.solvers.LBFGS()).save(tmp_path / "solution.h5")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

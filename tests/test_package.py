@@ -17,7 +17,8 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
+        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
+        "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
         "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
