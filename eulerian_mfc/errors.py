@@ -35,3 +35,15 @@ class EulerianWarning(UserWarning):
 
 class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
+
+
+class SteepControlWarning(EulerianWarning):
+    """The field changes within a cell: `|W| h` is large. Use more cells, or a larger penalty."""
+
+
+class SeveralCriticalPointsWarning(EulerianWarning):
+    """There may be other critical points, of lower cost. Use `multistart`, or `continuation` from a larger penalty."""
+
+
+class ShootingThresholdWarning(EulerianWarning):
+    """The penalty is too small for undamped shooting to converge here. Use relaxation, or another solver."""

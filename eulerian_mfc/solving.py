@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import signal
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from . import cautions
 from ._validate import fail, mismatch
-from .certificate import BOUNDARY_CELLS
 from .checkpoint import Checkpoint, Journal
-from .errors import BoundaryMassWarning
+from .environment import versions
 from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
 from .problem import Problem
@@ -24,10 +23,7 @@ from .prolongation import prolong
 from .solution import Solution
 from .solvers import LBFGS, Shooting, Solver
 from .solvers.base import Callback
-from .version import __version__
 
-#: share of mass near the boundary, or across it, above which `solve` warns
-BOUNDARY_TOLERANCE = 1e-4
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
 #: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
@@ -87,6 +83,8 @@ def solve(
     -----
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
+    SteepControlWarning
+        If the control is too steep for the cells, `|W| h > 1`.
     """
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
@@ -117,14 +115,7 @@ def solve(
     for doubt in doubts(solution):
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
-    if touched > BOUNDARY_TOLERANCE:
-        warnings.warn(
-            f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed "
-            f"it: use a larger box (the law alone needs {problem.law.box(BOUNDARY_TOLERANCE).round(3).tolist()}, and it moves)",
-            BoundaryMassWarning,
-            stacklevel=2,
-        )
+    cautions.warn(cautions.of_the_mesh(system, solution), 2)
     return solution
 
 
@@ -203,5 +194,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "transport": repr(system.transport_scheme),
         "continuity": repr(system.continuity_scheme),
         "solver": repr(solver),
-        "versions": f"eulerian_mfc {__version__}, numpy {np.__version__}, Python {platform.python_version()}",
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "seeds": "none in the solution itself; 0 for the trajectories shown and for the second-order analysis",
     }

@@ -70,6 +70,7 @@ def test_no_room_imports_from_its_right():
         {"optimality"},
         {"particles", "solvers", "stability", "checkpoint"},
         {"certificate"},
+        {"cautions"},
         {"maximum_principle"},
         {"solution"},
         {"solving", "storage", "vtk", "vtk_simplex", "plotting", "raster", "report", "error_budget", "adaptivity"},
