@@ -194,7 +194,7 @@ class Solution:
         Warns with SeveralCriticalPointsWarning and ShootingThresholdWarning, see `cautions.of_second_order`.
         """
         found = analyse(self._need_system("the second-order analysis"), self.control)
-        cautions.warn(cautions.of_second_order(found), 4)
+        cautions.warn(cautions.of_second_order(found), 3)
         return found
 
     @property

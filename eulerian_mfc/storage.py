@@ -28,6 +28,7 @@ from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
 from .stability import Stability
+from .stored import check_arrays, check_metadata
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -209,19 +210,25 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
 
 
 def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
+    check_metadata(meta)
     mesh = _mesh(meta["mesh"], arrays)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
-    for key, shape in {
+    dim, labels_of = mesh.dim, arrays["paths/y"].shape[-1:]
+    shapes: dict[str, tuple[int | None, ...]] = {
         "control": (layers, parameters),
         "masses": (layers + 1, fields_count, *unknowns.mass_shape),
         "potentials": (layers + 1, fields_count, *unknowns.shape),
-    }.items():
-        if arrays[key].shape != shape:
-            raise FileFormatError(f"{key} has shape {arrays[key].shape}, the file says {shape}: it was altered")
-        if not np.isfinite(arrays[key]).all():
-            raise FileFormatError(f"{key} has entries that are not finite: the file was altered")
+        "history": (None, len(Iteration._fields)),
+        "total": (fields_count,),
+        "paths/x": (layers + 1, None, dim),
+        "paths/y": (arrays["paths/x"].shape[1], *labels_of),
+    }
+    if labels is not None:
+        arrays = {**arrays, "labels": labels}
+        shapes["labels"] = (fields_count, None)
+    check_arrays(arrays, shapes)
     layer_map = LayerMap(**meta["layer_map"])
     flow = None
     if meta["field"] is not None:

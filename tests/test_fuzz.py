@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
@@ -46,8 +46,8 @@ ODD = st.sampled_from([
 
 
 def mostly(good):
-    """A sensible value three times out of four, so that examples come past the first check."""
-    return st.one_of(good, good, good, ODD)
+    """A sensible value eleven times out of twelve, so that examples come past the first check."""
+    return st.one_of(*[good] * 11, ODD)
 
 
 @contextmanager
@@ -91,14 +91,22 @@ def valid(solution):
 FIELDS = st.one_of(
     st.builds(
         lambda **k: outcome(lambda: emfc.fields.NeuralField(**k)),
-        dim=mostly(st.integers(1, 2)),
+        dim=mostly(st.sampled_from([1, 1, 1, 1, 2])),
         activation=mostly(st.sampled_from(["tanh", "relu", "sigmoid", "swish", "softplus", "sin"])),
         bias=mostly(st.booleans()),
     ),
     st.builds(lambda dim: outcome(lambda: emfc.fields.AffineField(dim)), dim=mostly(st.just(1))),
 )
-MEANS = mostly(st.sampled_from([[[-1.0], [1.0]], [[0.0], [0.0]], [[-1, -1], [1, 1]], [[1e6], [0.0]]]))
-LABELS = mostly(st.sampled_from([[-2.0, 2.0], [0.0, 0.0], [[-1, -1], [1, 1]], [1e150, -1e150], [1e200, 0.0]]))
+MEANS = mostly(
+    st.sampled_from(
+        [[[-1.0], [1.0]], [[-0.5], [1.0]], [[0.5], [0.2]], [[0.0], [0.0]], [[-1, -1], [1, 1]], [[1e6], [0.0]]]
+    )
+)
+LABELS = mostly(
+    st.sampled_from(
+        [[-2.0, 2.0], [1.0, -1.0], [0.5, 2.0], [0.0, 0.0], [[-1, -1], [1, 1]], [1e150, -1e150], [1e200, 0.0]]
+    )
+)
 LAWS = st.one_of(
     st.builds(
         lambda means, std, label: outcome(lambda: emfc.laws.Labelled(emfc.laws.GaussianMixture(means, std), label)),
@@ -124,8 +132,12 @@ PROBLEMS = st.builds(
 )
 MESHES = st.builds(
     lambda bounds, cells: outcome(lambda: emfc.CartesianMesh(bounds, cells)),
-    bounds=mostly(st.sampled_from([[(-8.0, 8.0)], [(-5, 5), (-5, 6)], [(-1e-9, 1e-9)], [(0.0, 1e9)]])),
-    cells=mostly(st.sampled_from([6, 12, 24, (12, 14)])),
+    bounds=mostly(
+        st.sampled_from(
+            [[(-8.0, 8.0)], [(-9, 7)], [(-6.0, 6.0)], [(-12, 12)], [(-5, 5), (-5, 6)], [(-1e-9, 1e-9)], [(0.0, 1e9)]]
+        )
+    ),
+    cells=mostly(st.sampled_from([6, 12, 16, 24, 30, (12, 14)])),
 )
 SOLVER_OPTIONS = st.fixed_dictionaries(
     {}, optional={"tol": mostly(st.floats(1e-12, 0.5)), "max_iterations": mostly(st.integers(1, 6))}
@@ -143,6 +155,7 @@ def test_problems_meshes_and_solvers(problem, mesh, layers, solver, initial):
     if isinstance(layers, int) and layers > 1000:  # valid, and more memory than there is
         layers = 3
     solution = outcome(lambda: emfc.solve(problem, mesh, layers, solver=solver, initial=initial))
+    event("solved" if solution is not None else "refused")
     if solution is not None:
         valid(solution)
 
