@@ -57,7 +57,10 @@ def plain(app, what, name, obj, options, lines):
             bullet = "* " if line.startswith("* ") else ""
             pieces[0] = pieces[0].removeprefix(bullet)
             line = bullet + "".join(p if p.startswith("`") else re.sub(r"(?<!\\)([|*])", r"\\\1", p) for p in pieces)
-        out.append(line)
+        if listing and (entry := re.match(r"([\w, ]+) : (.*)", line)):
+            out += [entry[1], "    " + entry[2]]  # what follows the colon is what it means, not its type
+        else:
+            out.append(line)
         fresh = not line.strip()
     lines[:] = out
 

@@ -28,6 +28,9 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
     EulerianError
         For a film without `imageio` and `imageio-ffmpeg`.
     """
+    from vtkmodules.vtkCommonCore import vtkLogger
+
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
