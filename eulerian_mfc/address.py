@@ -51,7 +51,7 @@ def package_sources() -> str:
 
 _VIEWS = {
     "_files.py", "address.py", "checkpoint.py", "cli.py", "environment.py", "error_budget.py", "plotting.py", "report.py",
-    "rerun.py", "storage.py", "stored.py", "vtk.py",
+    "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
 }  # fmt: skip
 
 

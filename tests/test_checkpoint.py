@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from .simplices import box
 from .test_simplex_pair import bimodal
 
 #: runs that are killed: 30 in the nightly environment
-KILLS = int(os.environ.get("EMFC_KILLS", "2"))
+KILLS = int(os.environ.get("EMFC_KILLS", "4"))
 
 SOLVERS = {
     **{name: kind() for name, kind in emfc.solvers.REGISTRY.items()},
@@ -115,15 +116,27 @@ def test_refinement_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     assert resumed.rounds == expected.rounds
 
 
+#: A process that has imported and compiled everything, and makes a copy of itself for every run that it is told.
 RUN = """
-import sys
-from pathlib import Path
+import os, sys
 import eulerian_mfc as emfc
 from tests.test_checkpoint import bits, problem_of
-problem, mesh, layers, solver = problem_of(int(sys.argv[1]))
-path = Path(sys.argv[2])
-print("ready", flush=True)
-print(bits(emfc.solve(problem, mesh, layers, solver=solver, checkpoint=emfc.Checkpoint(path, every=0.0))), flush=True)
+
+def run(dim, path):
+    problem, mesh, layers, solver = problem_of(dim)
+    checkpoint = path and emfc.Checkpoint(path, every=0.0)
+    return bits(emfc.solve(problem, mesh, layers, solver=solver, checkpoint=checkpoint))
+
+print(run(1, None), run(2, None), flush=True)
+for line in sys.stdin:
+    dim, path = line.split()
+    child = os.fork()
+    if not child:
+        print(run(int(dim), path), flush=True)
+        os._exit(0)
+    print(child, flush=True)
+    status = os.waitpid(child, 0)[1]
+    print("ended", status, flush=True)
 """
 
 
@@ -135,39 +148,50 @@ def problem_of(dim):
     return problem, emfc.CartesianMesh([(-4, 4)] * 2, 24), 6, emfc.solvers.LBFGS(tol=1e-10)
 
 
-def started(dim, path):
-    command = [sys.executable, "-c", RUN, str(dim), str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    assert process.stdout.readline() == "ready\n"
-    return process
-
-
 def test_runs_killed_at_random_moments_resume_to_the_same_bits(tmp_path):
-    """SIGKILL; every third one while a checkpoint is being written (its temporary file is there)."""
+    """SIGKILL to a process that solves; every third one while a checkpoint is being written (its temporary file is there)."""
+    command = [sys.executable, "-c", RUN]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+
+    def start(dim, path):
+        server.stdin.write(f"{dim} {path}\n")
+        server.stdin.flush()
+        return int(server.stdout.readline())
+
+    def end():
+        """The bits that the run printed, if it came so far, and its status."""
+        lines = [server.stdout.readline()]
+        while not lines[-1].startswith("ended"):
+            lines.append(server.stdout.readline())
+            assert lines[-1], "the server died"
+        return "".join(lines[:-1]).strip(), int(lines[-1].split()[1])
+
     chance = random.Random(7)
-    expected, seconds = {}, {}
+    expected = dict(zip((1, 2), server.stdout.readline().split(), strict=True))
+    seconds = {}
     for dim in (1, 2):
-        start = time.monotonic()
-        expected[dim] = started(dim, tmp_path / f"whole{dim}").communicate(timeout=300)[0].strip()
-        seconds[dim] = time.monotonic() - start
-        assert len(expected[dim]) == 64
-    killed = 0
+        before = time.monotonic()
+        start(dim, tmp_path / f"whole{dim}")
+        assert end() == (expected[dim], 0)
+        seconds[dim] = time.monotonic() - before
+    killed = []
     for k in range(KILLS):
         dim, path = 1 + k % 2, tmp_path / f"run{k}" / "checkpoint"
-        process = started(dim, path)
+        pid = start(dim, path)
         if k % 3 == 0:
-            wanted = chance.randrange(1, 40)
-            while process.poll() is None and wanted:
+            wanted, late = chance.randrange(1, 20), time.monotonic() + 0.6 * seconds[dim]
+            while wanted and time.monotonic() < late:
                 wanted -= any(path.parent.glob("*.part")) if path.parent.exists() else 0
         else:
-            time.sleep(chance.uniform(0.0, 0.8 * seconds[dim]))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait(timeout=60) == -signal.SIGKILL
-        process.stdout.close()
-        output = started(dim, path).communicate(timeout=300)[0].strip()
-        assert output == expected[dim], (k, dim)
+            time.sleep(chance.uniform(0.0, 0.6 * seconds[dim]))
+        with suppress(ProcessLookupError):  # a run that was done before
+            os.kill(pid, signal.SIGKILL)
+        killed.append(end()[1] == signal.SIGKILL)
+        start(dim, path)
+        assert end() == (expected[dim], 0), (k, dim)
         assert [p.name for p in path.parent.iterdir()] == ["checkpoint"]
-    assert killed >= max(1, KILLS // 2)  # else the moments were too late to tell anything
+    server.communicate(timeout=60)
+    assert sum(killed) >= max(1, KILLS // 2)  # else the moments were too late to tell anything
 
 
 def test_damaged_checkpoints_are_refused(tmp_path):
