@@ -35,7 +35,9 @@ def system(degree: int, cells: int = CELLS, layers: int = LAYERS, threads: int =
         representation="moments",
     )
     mesh = emfc.CartesianMesh([(-4.0, 4.0)] * 2, cells)
-    return emfc.OptimalitySystem(problem, mesh, layers, transport=emfc.transport.SemiLagrangian(degree), threads=threads)
+    return emfc.OptimalitySystem(
+        problem, mesh, layers, transport=emfc.transport.SemiLagrangian(degree), threads=threads
+    )
 
 
 def ratio(degree: int, repeats: int = 5) -> float:

@@ -18,6 +18,7 @@ from . import studies as studies
 from . import transport as transport
 from .certificate import Certificate as Certificate
 from .characteristics import LayerMap as LayerMap
+from .checkpoint import Checkpoint as Checkpoint
 from .critical_points import continuation as continuation
 from .critical_points import multistart as multistart
 from .meshes import CartesianMesh as CartesianMesh
@@ -32,6 +33,7 @@ from .version import __version__ as __version__
 __all__ = [
     "CartesianMesh",
     "Certificate",
+    "Checkpoint",
     "LayerMap",
     "OptimalitySystem",
     "ParticleSystem",

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import sys
+import traceback
 import warnings
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import click
 
+from . import rerun
+from ._files import write_whole
+from ._validate import fail
 from .case import Case
-from .errors import EulerianError, EulerianWarning
+from .errors import EulerianError, EulerianWarning, StorageError
 from .solution import Solution
 from .solvers import Iteration
 from .solving import interrupted_once, solve
@@ -22,10 +28,51 @@ from .version import __version__
 NOT_CONVERGED = 3
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Told(click.Group):
+    """A group of commands whose errors are told in one block; with `--debug` the traceback is shown."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            raise click.ClickException(told(error)) from None
+
+
+def told(error: Exception) -> str:
+    """What went wrong in one block: the package's own messages as they are, others with the place."""
+    if isinstance(error, EulerianError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {error}\n"
+        f"  in {place.name}, line {place.lineno} of {place.filename}\n"
+        "This is not an error that the package expects: a mistake in the case, or in the package. "
+        "`emfc --debug ...` shows the traceback."
+    )
+
+
+@click.group(cls=Told, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="emfc")
-def main() -> None:
-    """Train residual networks as mean-field optimal control, on meshes."""
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Train residual networks as mean-field optimal control, on meshes.
+
+    \b
+    Examples:
+      emfc new my_case.py
+      emfc run my_case.py --set penalty=0.5 --out results/mine
+      emfc view results/mine
+      emfc study studies/toy_line_mesh.toml --out results/study --workers 2
+      emfc info
+
+    \b
+    Completion of commands and options, for bash (zsh and fish alike):
+      eval "$(_EMFC_COMPLETE=bash_source emfc)"
+    """
 
 
 @main.command()
@@ -34,20 +81,95 @@ def main() -> None:
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting of the case; repeatable."
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
-def run(file: Path, assignments: tuple[str, ...], out: Path) -> None:
+@click.option("--checkpoint", is_flag=True, help="Keep what is done every ten seconds, for `emfc resume`.")
+def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
 
     FILE is a Python file with a function problem(...); its keyword defaults, and those of its function numerics(...),
     are the settings. A case file is code: it is run. Exit status 0 if the run converged, 3 if its results are written
     but it did not converge, 1 for an error.
+
+    \b
+    Examples:
+      emfc run cases/toy_line.py --out results/toy_line
+      emfc run cases/bimodal_2d.py --set cells=64 --set penalty=0.1 --out results/small
+      emfc run cases/bimodal_2d.py --out results/long --checkpoint
     """
-    try:
-        case = Case.load(file).with_settings(dict(_assignment(a) for a in assignments))
-        solution = run_case(case, out)
-    except EulerianError as error:
-        raise click.ClickException(str(error)) from None
+    changed = dict(_assignment(a) for a in assignments)
+    case = Case.load(file).with_settings(changed)
+    if checkpoint:
+        case.build()  # mistakes are told before anything is written
+        rerun.note(out, file, changed, case.text)
+    _status(run_case(case, out, checkpoint))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def resume(folder: Path) -> None:
+    """Go on with the run that `emfc run --checkpoint --out FOLDER` began and that was killed.
+
+    It ends with the same bits as a run that nothing interrupted. The case is read, and run, from where it was.
+
+    \b
+    Example:
+      emfc resume results/long
+    """
+    case, _, _ = rerun.case_of(folder)
+    _status(run_case(case, folder, checkpoint=True))
+
+
+def _status(solution: Solution) -> None:
     if not solution.converged:
         sys.exit(NOT_CONVERGED)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def new(file: Path) -> None:
+    """Write a commented case to start from into FILE.
+
+    \b
+    Example:
+      emfc new my_case.py && emfc run my_case.py --out results/mine
+    """
+    if file.suffix != ".py":
+        raise fail("FILE", str(file), "a name that ends in .py")
+    if file.exists():
+        raise fail("FILE", str(file), "a file that does not exist yet")
+    write_whole(file, files("eulerian_mfc").joinpath("new_case.txt").read_bytes())
+    click.echo(f"written: {file}; run it with: emfc run {file} --out results/{file.stem}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs imageio and imageio-ffmpeg).")
+@click.option("--stills", type=click.IntRange(min=1), default=4, show_default=True, help="Number of still pictures.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default FOLDER/view.")
+def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:
+    """Draw the densities of the solution in FOLDER: an animated GIF and still PNGs, without a window.
+
+    \b
+    Example:
+      emfc view results/toy_line --stills 3
+    """
+    from .view import render
+
+    path = folder / "solution.h5" if folder.is_dir() else folder
+    if not path.is_file():
+        raise fail("FOLDER", str(folder), "a folder of `emfc run`, with a solution.h5 in it")
+    for written in render(Solution.load(path), out or path.parent / "view", stills, mp4):
+        click.echo(f"written: {written}")
+
+
+@main.command()
+def info() -> None:
+    """Print versions, threads, the cache of compiled kernels and the optional extras found."""
+    from .environment import information
+
+    rows = information()
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        click.echo(f"{name:<{width}}  {value}")
 
 
 @main.command()
@@ -61,13 +183,16 @@ def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> 
     FILE is a TOML file that names a case, what varies and what is measured. Every result is kept in the folder as it
     comes: after an interrupt the same command goes on. Exit status 0 if all runs converged, 3 if some failed or did not
     converge, 1 for an error, 130 if it was interrupted.
+
+    \b
+    Examples:
+      emfc study studies/toy_line_mesh.toml --out results/mesh
+      emfc study studies/toy_line_mesh.toml --out results/mesh --workers 2
     """
     from .studies.command import run_study
 
     try:
         complete = run_study(file, out, workers, scheduler)
-    except EulerianError as error:
-        raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:
         click.echo("interrupted: what was done is kept; the same command goes on from there", err=True)
         sys.exit(130)
@@ -82,7 +207,7 @@ def _assignment(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
+def run_case(case: Case, out: str | os.PathLike[str], checkpoint: bool = False) -> Solution:
     """Solve a case with a progress display, and write everything into the folder `out`."""
     from rich.console import Console
 
@@ -94,7 +219,9 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise EulerianError(f"--out: cannot make the folder {target}: {error}") from None
+        raise StorageError(f"--out: cannot make the folder {target}: {error}") from None
+    if checkpoint:
+        options["checkpoint"] = target / rerun.CHECKPOINT
     mesh = options["mesh"]
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
     console.print(f"[bold]{case.title}[/bold]", soft_wrap=True)
@@ -111,6 +238,9 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
         warnings.simplefilter("always", EulerianWarning)
         with console.status("solving"):
             solution = solve(problem, mesh, options.pop("layers"), **_without(options, "mesh"), callback=show)
+        solution.description |= {
+            "case": case.text, "settings": json.dumps(dict(case.settings), default=repr)
+        }  # fmt: skip
         # The solution first: whatever happens to the analysis and the pictures, the work is kept.
         solution.save(target / "solution.h5")
         with console.status("analysing second order"):
@@ -131,6 +261,8 @@ def run_case(case: Case, out: str | os.PathLike[str]) -> Solution:
         solution.to_vtk(target / "vtk")
         write_control(solution, target / "control.csv")
         report.write(solution, target, case.title, case.text)
+    if checkpoint and not solution.message.startswith("not converged: interrupt"):
+        rerun.finished(target)
     console.print(
         f"written: {target / 'report.html'}, {target / 'solution.h5'}, {target / 'vtk' / 'solution.pvd'}",
         soft_wrap=True,
@@ -156,4 +288,4 @@ def main_of_case(file: str) -> None:
     arguments = sys.argv[1:]
     if not any(a == "--out" or a.startswith("--out=") for a in arguments):
         arguments = [*arguments, "--out", f"results/{Path(file).stem}"]
-    run.main(args=[file, *arguments], prog_name=Path(file).name)
+    main.main(args=["run", file, *arguments], prog_name="emfc")

@@ -22,7 +22,11 @@ class NonFiniteError(EulerianError, FloatingPointError):
 
 
 class FileFormatError(EulerianError, ValueError):
-    """A file is not a solution of this package, is damaged, or belongs to another schema version."""
+    """A file is not one of this package's, is damaged, or belongs to another schema version or another run."""
+
+
+class StorageError(EulerianError, OSError):
+    """A file could not be written (full disk, missing rights); the file that was there before is intact."""
 
 
 class EulerianWarning(UserWarning):
@@ -31,3 +35,15 @@ class EulerianWarning(UserWarning):
 
 class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
+
+
+class SteepControlWarning(EulerianWarning):
+    """The field changes within a cell: `|W| h` is large. Use more cells, or a larger penalty."""
+
+
+class SeveralCriticalPointsWarning(EulerianWarning):
+    """There may be other critical points, of lower cost. Use `multistart`, or `continuation` from a larger penalty."""
+
+
+class ShootingThresholdWarning(EulerianWarning):
+    """The penalty is too small for undamped shooting to converge here. Use relaxation, or another solver."""

@@ -25,6 +25,8 @@ from .transport import Elements, SemiLagrangian
 
 #: share of the law's mass that may lie outside the mesh
 MASS_TOLERANCE = 1e-8
+#: largest value of a loss on the mesh
+LARGEST_VALUE = 1e100
 
 
 @dataclass(frozen=True)
@@ -221,14 +223,13 @@ class OptimalitySystem(ControlledSystem):
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
                 "see CartesianMesh.covering"
             )
+        self._check_sizes(rule.y)
         #: the constant part of the cost, E[c_0(Y)]
         self.offset = float(rule.w @ separable.offset(rule.y))
         #: `(R, *shape)`: masses at time 0
         self.initial_masses = self.continuity.initial(rule, separable.moments(rule.y))
         #: `(R, *shape)`: potentials at the final time
         self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
-        if not np.isfinite(self.final_potentials).all():
-            raise NonFiniteError("the loss is not finite on the mesh")
         running, shape = self.problem.separable_running, self.final_potentials.shape
         #: `(R, *shape)`: half a layer's length times the running loss, in `terminal`'s form; None where there is none
         self._running: np.ndarray | None = None
@@ -239,6 +240,21 @@ class OptimalitySystem(ControlledSystem):
             self._final_values = separable.terminal(self.continuity.points)
             if running is not None:
                 self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+
+    def _check_sizes(self, labels: np.ndarray) -> None:
+        """The losses' values on the mesh must be finite, and their squares too, which solvers take."""
+        for name, form in (("loss", self.problem.separable), ("running", self.problem.separable_running)):
+            if form is None:
+                continue
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                values = form.terminal(self.mesh.centres), form.offset(labels), form.moments(labels)
+            if not all(np.isfinite(v).all() for v in values):
+                raise NonFiniteError(f"the {name} is not finite on the mesh, or at the law's labels")
+            largest = max(float(np.abs(v).max(initial=0.0)) for v in values)
+            if largest > LARGEST_VALUE:
+                raise mismatch(
+                    name, f"values of size {largest:.1e} on the mesh", f"at most {LARGEST_VALUE:g}: change units"
+                )
 
     @property
     def adjoint(self) -> bool:

@@ -53,7 +53,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
             for name, value, meaning in solution.certificate.rows()
         ),
         description="".join(
-            f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items()
+            f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items() if k != "case"
         ),
         case=f"<h2>Case</h2><pre>{escape(case)}</pre>" if case else "",
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import cautions
 from ._validate import array, integer, mismatch
 from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
@@ -188,8 +189,13 @@ class Solution:
 
     @cached_property
     def stability(self) -> Stability:
-        """Hessian index and shooting's eigenvalue at the control, see `stability.analyse`: some dozens of gradients."""
-        return analyse(self._need_system("the second-order analysis"), self.control)
+        """Hessian index and shooting's eigenvalue at the control, see `stability.analyse`: some dozens of gradients.
+
+        Warns with SeveralCriticalPointsWarning and ShootingThresholdWarning, see `cautions.of_second_order`.
+        """
+        found = analyse(self._need_system("the second-order analysis"), self.control)
+        cautions.warn(cautions.of_second_order(found), 3)
+        return found
 
     @property
     def analysed(self) -> bool:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import platform
 import signal
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from . import cautions
 from ._validate import fail, mismatch
-from .certificate import BOUNDARY_CELLS
-from .errors import BoundaryMassWarning
+from .checkpoint import Checkpoint, Journal
+from .environment import versions
 from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
 from .problem import Problem
@@ -22,10 +23,7 @@ from .prolongation import prolong
 from .solution import Solution
 from .solvers import LBFGS, Shooting, Solver
 from .solvers.base import Callback
-from .version import __version__
 
-#: share of mass near the boundary, or across it, above which `solve` warns
-BOUNDARY_TOLERANCE = 1e-4
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
 #: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
@@ -44,6 +42,7 @@ def solve(
     initial: Any = 0.1,
     callback: Callback | None = None,
     adapt: Refine | None = None,
+    checkpoint: Any = None,
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -62,6 +61,8 @@ def solve(
     callback : called with an `Iteration` at the end of each.
     adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
         estimated error is at most the target; `solution.rounds` has a row a round.
+    checkpoint : a path, or a Checkpoint: what is evaluated is kept in that file every ten seconds, and the same call goes on
+        from there after it was killed, and ends with the same bits (but for the history's seconds).
 
     Returns
     -------
@@ -75,42 +76,46 @@ def solve(
         Before any work, for arguments that are wrong or do not fit together.
     NonFiniteError
         If not even the initial control can be evaluated.
+    FileFormatError, StorageError
+        If the checkpoint is damaged or belongs to another run; if it cannot be written, the last good one is intact.
 
     Warns
     -----
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
+    SteepControlWarning
+        If the control is too steep for the cells, `|W| h > 1`.
     """
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if checkpoint is not None and not isinstance(checkpoint, Journal):
+        options = {"problem": problem, "mesh": mesh, "layers": layers, "continuity": continuity, "transport": transport}
+        options |= {"layer_map": layer_map, "solver": solver, "initial": getattr(initial, "control", initial)}
+        options |= {"adapt": replace(adapt, report=None) if isinstance(adapt, Refine) else adapt}
+        checkpoint = Checkpoint.of(checkpoint).journal(**options)
     if adapt is not None:
         from .adaptivity import solve_adaptively
 
         options = {"continuity": continuity, "transport": transport, "layer_map": layer_map, "solver": solver}
-        options |= {"initial": initial, "callback": callback}
+        options |= {"initial": initial, "callback": callback, "checkpoint": checkpoint}
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
     smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
     chosen = solver or (smooth if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
-    outcome = chosen.solve(system, start, callback)
+    if checkpoint is None:
+        outcome = chosen.solve(system, start, callback)
+    else:
+        with checkpoint as journal:
+            outcome = chosen.solve(journal.watching(system), start, callback)
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     for doubt in doubts(solution):
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
-    if touched > BOUNDARY_TOLERANCE:
-        needed = problem.law.box(BOUNDARY_TOLERANCE).round(3).tolist()
-        advice = f"use a larger box (the law alone needs {needed}, and it moves)"
-        if mesh.kind == "simplex":
-            advice = f"use a larger domain (the law alone needs {needed}, and it moves)"
-            if getattr(mesh, "walls", False):
-                advice = "refine the mesh there, or use a field that is tangential to the walls"
-        told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
-        warnings.warn(f"{told}: {advice}", BoundaryMassWarning, stacklevel=2)
+    cautions.warn(cautions.of_the_mesh(system, solution), 2)
     return solution
 
 
@@ -191,5 +196,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "transport": repr(system.transport_scheme),
         "continuity": repr(system.continuity_scheme),
         "solver": repr(solver),
-        "versions": f"eulerian_mfc {__version__}, numpy {np.__version__}, Python {platform.python_version()}",
+        "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "seeds": "none in the solution itself; 0 for the trajectories shown and for the second-order analysis",
     }

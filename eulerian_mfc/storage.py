@@ -1,10 +1,14 @@
-"""Solutions in HDF5 files: arrays and JSON only, nothing that runs when read."""
+"""Solutions in HDF5 files: arrays and JSON only, nothing that runs when read.
+
+The first 512 bytes, which HDF5 leaves to users, say format, schema, length and checksum of the rest: a file that was cut off
+or altered anywhere is refused before HDF5 sees it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from dataclasses import fields as fields_of
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import continuity, fields, transport
+from ._files import write_whole
 from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
@@ -23,34 +28,71 @@ from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
 from .stability import Stability
+from .stored import check_arrays, check_metadata
 from .version import __version__
 
 if TYPE_CHECKING:
     from .problem import Problem
 
 FORMAT = "eulerian_mfc.solution"
-SCHEMA = 2
+SCHEMA = 3
+#: earlier schemas that are read too: 2 had no checksum
+READABLE = (2, SCHEMA)
+#: bytes before the HDF5 file proper
+HEAD = 512
 
 
 def save(solution: Solution, path: str | os.PathLike[str]) -> None:
-    """Write `solution` to `path`: a temporary file in the same folder, renamed once it is whole."""
+    """Write `solution` to `path`, whole or not at all.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written; the old one is intact.
+    """
     import h5py
 
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name, suffix=".part")
-    os.close(handle)
-    try:
-        with h5py.File(name, "w") as file:
-            file.attrs["format"], file.attrs["schema"], file.attrs["version"] = FORMAT, SCHEMA, __version__
-            file.attrs["metadata"] = json.dumps(_metadata(solution))
-            for key, value in _arrays(solution).items():
-                file.create_dataset(key, data=value, compression="gzip" if value.size > 4096 else None)
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    # In memory first: a disk that fills up then meets plain bytes, not HDF5 in the middle of its work.
+    with h5py.File("solution", "w", driver="core", backing_store=False, userblock_size=HEAD) as file:
+        file.attrs["format"], file.attrs["schema"], file.attrs["version"] = FORMAT, SCHEMA, __version__
+        # Longer texts than 64 kB are no attributes.
+        file["metadata"] = json.dumps(_metadata(solution))
+        for key, value in _arrays(solution).items():
+            file.create_dataset(key, data=value, compression="gzip" if value.size > 4096 else None)
+        file.flush()
+        content = file.id.get_file_image()  # without the first bytes
+    write_whole(path, head(content) + content)
+
+
+def head(content: bytes) -> bytes:
+    """The first `HEAD` bytes of the file whose rest is `content`."""
+    text = f"{FORMAT} schema {SCHEMA} bytes {len(content)} sha256 {hashlib.sha256(content).hexdigest()}\n"
+    return text.encode().ljust(HEAD, b"\0")
+
+
+def _verify(path: Path) -> None:
+    """FileFormatError if the file is not as `head` says; files of schema 2 have no head."""
+    data = path.read_bytes()
+    if data.startswith(b"\x89HDF\r\n\x1a\n"):
+        return
+    words = data[:HEAD].split(b"\n")[0].split()
+    if not words or words[0] != FORMAT.encode() or len(words) != 7:
+        raise FileFormatError(f"{path} is not a solution of eulerian_mfc, or its first line is damaged")
+    if words[2] != str(SCHEMA).encode():
+        raise _other_schema(path, words[2].decode(errors="replace"))
+    if words[4] != str(len(data) - HEAD).encode():
+        found = words[4].decode(errors="replace")
+        raise FileFormatError(f"{path} is damaged: cut off or too long, {len(data) - HEAD} bytes of {found}")
+    if data[:HEAD] != head(data[HEAD:]):
+        raise FileFormatError(f"{path} is damaged: it was altered, its checksum is wrong")
+
+
+def _other_schema(path: str | os.PathLike[str], found: Any) -> FileFormatError:
+    known = " and ".join(map(str, READABLE))
+    return FileFormatError(
+        f"{path} has schema {found}, this version reads {known}: load it with the version of the package that wrote it "
+        "(attribute `version` of the file), or solve again"
+    )
 
 
 def _arrays(solution: Solution) -> dict[str, np.ndarray]:
@@ -132,7 +174,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     Raises
     ------
     FileNotFoundError, FileFormatError
-        If there is no file, or it is not a solution of this schema.
+        If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
     ArgumentError
         If `problem` is not the one that was solved.
     """
@@ -141,44 +183,55 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     if not Path(path).is_file():
         raise FileNotFoundError(f"no solution file at {path}")
     try:
+        _verify(Path(path))
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT:
                 raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
-            if file.attrs.get("schema") != SCHEMA:
-                raise FileFormatError(f"{path} has schema {file.attrs.get('schema')}, this version reads {SCHEMA}")
-            meta = json.loads(file.attrs["metadata"])
+            if file.attrs.get("schema") not in READABLE:
+                raise _other_schema(path, file.attrs.get("schema"))
+            meta = json.loads(file.attrs["metadata"] if "metadata" in file.attrs else file["metadata"][()])
             arrays = {
                 key: file[key][()]
                 for key in ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y")
             }
             arrays |= _mesh_arrays(file)
             labels = file["labels"][()] if "labels" in file else None
-            return _assemble(meta, arrays, labels, problem)
-    except (OSError, KeyError, json.JSONDecodeError, TypeError, AttributeError) as error:
+        solution = _assemble(meta, arrays, labels)
+    except FileFormatError:
+        raise
+    except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
         raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
+    if problem is not None:
+        schemes = {name: getattr(solution.numerics, name) for name in ("transport", "continuity", "layer_map")}
+        system = OptimalitySystem(problem, solution.mesh, solution.layers, **schemes)
+        _check_problem(system, meta, solution.control)
+        solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow)
+    return solution
 
 
-def _assemble(
-    meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None, problem: Problem | None
-) -> Solution:
+def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
+    check_metadata(meta)
     mesh = _mesh(meta["mesh"], arrays)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
-    for key, shape in {
+    dim, labels_of = mesh.dim, arrays["paths/y"].shape[-1:]
+    shapes: dict[str, tuple[int | None, ...]] = {
         "control": (layers, parameters),
         "masses": (layers + 1, fields_count, *unknowns.mass_shape),
         "potentials": (layers + 1, fields_count, *unknowns.shape),
-    }.items():
-        if arrays[key].shape != shape:
-            raise FileFormatError(f"{key} has shape {arrays[key].shape}, the file says {shape}: it was altered")
+        "history": (None, len(Iteration._fields)),
+        "total": (fields_count,),
+        "paths/x": (layers + 1, None, dim),
+        "paths/y": (arrays["paths/x"].shape[1], *labels_of),
+    }
+    if labels is not None:
+        arrays = {**arrays, "labels": labels}
+        shapes["labels"] = (fields_count, None)
+    check_arrays(arrays, shapes)
     layer_map = LayerMap(**meta["layer_map"])
-    flow, system = None, None
-    if problem is not None:
-        system = OptimalitySystem(problem, mesh, layers, **schemes, layer_map=layer_map)
-        _check_problem(system, meta, arrays["control"])
-        flow = system.flow
-    elif meta["field"] is not None:
+    flow = None
+    if meta["field"] is not None:
         spec = dict(meta["field"])
         kind = spec.pop("type")
         if kind not in fields.REGISTRY:
@@ -208,7 +261,6 @@ def _assemble(
         labels=labels,
         parameter_names=tuple(meta["parameter_names"]),
         description=meta["description"],
-        system=system,
         masses=arrays["masses"],
         potentials=arrays["potentials"],
         paths=Paths(arrays["paths/x"], arrays["paths/y"]),

@@ -40,3 +40,11 @@ def steep(x):
 
 def pseudo_label(x):
     return np.sign(x[:, 0])
+
+
+def logged(x, log):
+    """Appends a line to `log`, which tells how often it was run."""
+    with open(log, "a") as file:
+        file.write(f"{x}\n")
+    time.sleep(0.02)
+    return {"value": float(x), "row": np.full(50, float(x))}

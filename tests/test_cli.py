@@ -282,3 +282,97 @@ def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
 def test_help_and_version():
     assert "--set NAME=VALUE" in CliRunner().invoke(main, ["run", "--help"]).output
     assert emfc.__version__ in CliRunner().invoke(main, ["--version"]).output
+
+
+def killed_run(tmp_path, *more):
+    """`emfc run --checkpoint`, killed after its second iteration."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    code = "from eulerian_mfc.cli import main; main()"
+    arguments = ["run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out"), "--checkpoint", *more]
+    process = subprocess.Popen([sys.executable, "-u", "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    seen = ""
+    while not re.search(r"^ +2 ", seen, flags=re.MULTILINE) and process.poll() is None:
+        seen += process.stdout.readline()
+    process.kill()
+    process.wait(timeout=60)
+    process.stdout.close()
+
+
+def test_a_killed_run_is_resumed(tmp_path):
+    """With its settings, to the bits of a run that nothing interrupted; then nothing is left to resume."""
+    killed_run(tmp_path, "--set", "penalty=0.7")
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"run.json", "checkpoint"}
+    (tmp_path / "slow.py").write_text(SLOW + "# changed\n")
+    changed = CliRunner().invoke(main, ["resume", str(tmp_path / "out")])
+    assert changed.exit_code == 1
+    assert "has changed since the run" in changed.output
+    (tmp_path / "slow.py").write_text(SLOW)
+    resumed = CliRunner().invoke(main, ["resume", str(tmp_path / "out")])
+    assert resumed.exit_code == 0, resumed.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    whole = run(tmp_path / "slow.py", "--out", tmp_path / "whole", "--set", "penalty=0.7")
+    assert whole.exit_code == 0
+    for folder in ("out", "whole"):
+        solution = emfc.Solution.load(tmp_path / folder / "solution.h5")
+        assert solution.description["case"] == SLOW
+        assert '"penalty": 0.7' in solution.description["settings"]
+    first, second = (emfc.Solution.load(tmp_path / f / "solution.h5") for f in ("out", "whole"))
+    assert np.array_equal(first.masses, second.masses)
+    assert np.array_equal(first.control, second.control)
+    again = CliRunner().invoke(main, ["resume", str(tmp_path / "out")])
+    assert again.exit_code == 1
+    assert "its run is finished" in again.output
+    nothing = CliRunner().invoke(main, ["resume", str(tmp_path)])
+    assert "no run was started there with --checkpoint" in nothing.output.replace("\n", " ")
+
+
+def test_errors_are_one_block_and_debug_shows_the_traceback(tmp_path):
+    (tmp_path / "case.py").write_text("def problem(penalty=1.0):\n    return 1 / 0\n")
+    result = run(tmp_path / "case.py", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ZeroDivisionError: division by zero\n  in problem, line 2 of ")
+    assert "Traceback" not in result.output
+    arguments = ["--debug", "run", str(tmp_path / "case.py"), "--out", str(tmp_path / "out")]
+    shown = CliRunner().invoke(main, arguments)
+    assert isinstance(shown.exception, ZeroDivisionError)
+
+
+def test_a_new_case_runs_and_is_viewed(tmp_path):
+    """The starting case converges; its densities are drawn without a window, in a GIF of all levels and in stills."""
+    from PIL import Image
+
+    path = tmp_path / "mine.py"
+    made = CliRunner().invoke(main, ["new", str(path)])
+    assert made.exit_code == 0, made.output
+    result = run(path, "--out", tmp_path / "out", "--set", "layers=3", "--set", "cells=60")
+    assert result.exit_code == 0, result.output
+    drawn = CliRunner().invoke(main, ["view", str(tmp_path / "out"), "--stills", "2"])
+    assert drawn.exit_code == 0, drawn.output
+    assert {p.name for p in (tmp_path / "out" / "view").iterdir()} == {
+        "density.gif",
+        "still_0000.png",
+        "still_0003.png",
+    }
+    with Image.open(tmp_path / "out" / "view" / "density.gif") as film:
+        assert film.n_frames == 4
+    first, last = (np.asarray(Image.open(tmp_path / "out" / "view" / f"still_{n:04d}.png")) for n in (0, 3))
+    assert first.std() > 5  # something is drawn
+    assert (first != last).any()
+    again = CliRunner().invoke(main, ["new", str(path)])
+    assert "expected a file that does not exist yet" in again.output
+    assert "ending in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output.replace(
+        "that ends in", "ending in"
+    )
+    assert "a folder of `emfc run`" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
+
+
+def test_info_tells_versions_and_extras():
+    output = CliRunner().invoke(main, ["info"]).output
+    for name in ("eulerian_mfc", "numpy", "numba", "threads", "kernel cache", "extra transport"):
+        assert re.search(rf"^{name} +\S", output, flags=re.MULTILINE), name
+    assert np.__version__ in output
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "study", "new", "view"])
+def test_help_has_examples(command):
+    assert f"emfc {command} " in CliRunner().invoke(main, [command, "--help"]).output.split("Example")[1]

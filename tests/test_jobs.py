@@ -2,6 +2,7 @@
 
 import functools
 import io
+import os
 import re
 import signal
 import subprocess
@@ -17,10 +18,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import eulerian_mfc as emfc
+from eulerian_mfc.address import address, address_of_part
 from eulerian_mfc.case import Case
 from eulerian_mfc.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError
-from eulerian_mfc.studies.address import address, address_of_part
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.store import Result, Store
@@ -107,7 +108,7 @@ def test_functions_are_told_by_what_they_use(monkeypatch):
 
 
 def test_addresses_do_not_depend_on_the_process():
-    code = "from eulerian_mfc.studies.address import address; from tests.conftest import toy_line; " + (
+    code = "from eulerian_mfc.address import address; from tests.conftest import toy_line; " + (
         "from tests import study_problems as sp; print(address(toy_line(), {'b', 'a', 'c'}, sp.square, {'x': 1, 'y': 2}))"
     )
     found = [
@@ -368,3 +369,64 @@ def test_addresses_see_the_text_of_helper_modules_and_attributes_of_classes(tmp_
         module = importlib.import_module("emfc_user_of_a_test")
         found.append(address_of_part(module.label))
     assert found[0] != found[1]
+
+
+SHARED = """
+import sys
+from tests import study_problems as sp
+from eulerian_mfc.studies.jobs import Job, run_jobs
+first, folder, log, workers = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+if __name__ == "__main__":
+    numbers = range(first, first + 20)
+    jobs = [Job(sp.logged, {"x": x, "log": log}, f"x = {x}") for x in numbers]
+    print("ready", flush=True)
+    input()
+    found = run_jobs(jobs, folder=folder, workers=workers)
+    assert [r.values["value"] for r in found] == list(numbers)
+"""
+
+
+def test_four_concurrent_studies_lose_nothing_and_duplicate_nothing(tmp_path):
+    """Four processes with overlapping jobs on one folder: each job is run once, and everybody has every result."""
+    log, folder = tmp_path / "log", tmp_path / "jobs"
+    script = tmp_path / "shared.py"
+    script.write_text(SHARED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(first), str(folder), str(log), "1"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+        )
+        for first in (0, 5, 10, 10)
+    ]  # fmt: skip
+    assert [p.stdout.readline() for p in processes] == ["ready\n"] * 4
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=120)
+        assert process.returncode == 0
+    assert sorted(map(int, log.read_text().split())) == list(range(30))
+    assert len(list(folder.iterdir())) == 30
+    assert {p.suffix for p in folder.iterdir()} == {".npz"}
+
+
+def test_a_claim_goes_with_its_holder(tmp_path):
+    """While one process has a job no other gets it; a killed one leaves it to the next."""
+    code = f"""
+from eulerian_mfc.studies.store import Store
+import time
+claim = Store({str(tmp_path)!r}).claim("a" * 64)
+print("held" if claim else "free", flush=True)
+time.sleep(60)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    store = Store(tmp_path)
+    assert store.claim("a" * 64) is None
+    process.kill()
+    process.communicate()
+    claim = store.claim("a" * 64)
+    assert claim is not None
+    claim.release()
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,8 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "SimplexMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
+        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
+        "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
         "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
@@ -47,7 +48,18 @@ def test_import_is_lean():
 def test_no_room_imports_from_its_right():
     """Data flows one way: problem, mesh, schemes -> system -> solvers -> solution -> views."""
     order = [
-        {"errors", "_validate", "_weno", "integrators", "version", "quadrature", "prolongation"},
+        {
+            "errors",
+            "_validate",
+            "_files",
+            "_weno",
+            "address",
+            "environment",
+            "integrators",
+            "version",
+            "quadrature",
+            "prolongation",
+        },
         {"fields", "laws"},
         {"losses", "metrics"},
         {"problem"},
@@ -56,13 +68,26 @@ def test_no_room_imports_from_its_right():
         {"continuity"},
         {"hamiltonian", "hessian"},
         {"optimality"},
-        {"particles", "solvers", "stability"},
+        {"particles", "solvers", "stability", "checkpoint"},
         {"certificate"},
+        {"cautions"},
         {"maximum_principle"},
         {"solution"},
-        {"solving", "storage", "vtk", "vtk_simplex", "plotting", "raster", "report", "error_budget", "adaptivity"},
+        {
+            "solving",
+            "storage",
+            "stored",
+            "vtk",
+            "vtk_simplex",
+            "plotting",
+            "raster",
+            "report",
+            "error_budget",
+            "adaptivity",
+        },
         {"critical_points"},
         {"case"},
+        {"rerun", "view"},
         {"studies"},
         {"cli"},
     ]

@@ -9,6 +9,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, EulerianError, FileFormatError
+from eulerian_mfc.storage import HEAD, head
 
 from .conftest import toy_line, toy_mesh
 
@@ -149,12 +150,38 @@ def test_saving_again_keeps_the_layer_map(tmp_path):
     assert np.array_equal(again.flow([[0.7, 0.1]]), solution.flow([[0.7, 0.1]]))
 
 
+def resealed(path):
+    """Write the head that belongs to an altered file, as somebody would who means to alter it."""
+    content = path.read_bytes()[HEAD:]
+    path.write_bytes(head(content) + content)
+
+
+def test_files_of_the_schema_before_are_read(tmp_path, toy_solution):
+    """Schema 2 had no head, and its metadata in an attribute; schema 1 is told what to do."""
+    path = tmp_path / "old.h5"
+    toy_solution.save(path)
+    with h5py.File(path, "r+") as file:
+        file.attrs["schema"], file.attrs["metadata"] = 2, file["metadata"][()]
+        del file["metadata"]
+    old = tmp_path / "schema_2.h5"
+    with h5py.File(path) as source, h5py.File(old, "w") as target:
+        for key in source:
+            source.copy(key, target)
+        for key, value in source.attrs.items():
+            target.attrs[key] = value
+    assert emfc.Solution.load(old).cost == toy_solution.cost
+    with h5py.File(old, "r+") as file:
+        file.attrs["schema"] = 1
+    with pytest.raises(FileFormatError, match=r"schema 1, this version reads 2 and 3: load it with .* or solve again"):
+        emfc.Solution.load(old)
+
+
 def test_files_that_are_not_solutions(tmp_path, toy_solution):
     with pytest.raises(FileNotFoundError, match="no solution file"):
         emfc.Solution.load(tmp_path / "none.h5")
     text = tmp_path / "text.h5"
     text.write_text("hello")
-    with pytest.raises(FileFormatError, match="damaged or not a solution"):
+    with pytest.raises(FileFormatError, match=r"not a solution of eulerian_mfc"):
         emfc.Solution.load(text)
     other = tmp_path / "other.h5"
     with h5py.File(other, "w") as file:
@@ -171,10 +198,14 @@ def test_files_that_are_not_solutions(tmp_path, toy_solution):
         control = file["control"][()]
         del file["control"]
         file["control"] = control[:3]
+    with pytest.raises(FileFormatError, match=r"altered, its checksum is wrong|cut off or too long"):
+        emfc.Solution.load(whole)
+    resealed(whole)
     with pytest.raises(FileFormatError, match=r"control has shape \(3, 1\), the file says \(20, 1\)"):
         emfc.Solution.load(whole)
     with h5py.File(whole, "a") as file:
         file.attrs["schema"] = 99
+    resealed(whole)
     with pytest.raises(FileFormatError, match="schema 99"):
         emfc.Solution.load(whole)
 

@@ -28,6 +28,20 @@ class Proximal:
         return None
 
 
+@dataclass(frozen=True)
+class ProximalUpdate:
+    """A layer's update towards the minimiser of its proximal Hamiltonian; called with the layer and its Hamiltonian."""
+
+    centre: np.ndarray
+    weight: float
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def __call__(self, n: int, hamiltonian: Any) -> np.ndarray:
+        centre = self.centre[n]
+        return minimise_layer(Proximal(hamiltonian, centre, self.weight), centre, self.lower, self.upper)
+
+
 def minimise_layer(
     hamiltonian: Any, theta: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf, reduction: float = 1e-4
 ) -> np.ndarray:

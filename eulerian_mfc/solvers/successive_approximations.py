@@ -10,7 +10,7 @@ import numpy as np
 from .._validate import fail, positive
 from ..errors import NonFiniteError
 from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
-from .layer import Proximal, minimise_layer
+from .layer import ProximalUpdate
 
 #: proximal weight, in units of the penalty, above which no smaller steps are tried
 HEAVIEST = 1e8
@@ -63,11 +63,8 @@ class SuccessiveApproximations(Solver):
             potentials = system.potentials(point.control)
             recorder.sweeps += 1
             while True:
-                old, w = point.control, weight
-
-                def choose(n: int, h: Any, old: np.ndarray = old, w: float = w) -> np.ndarray:
-                    return minimise_layer(Proximal(h, old[n], w), old[n], problem.lower, problem.upper)
-
+                old = point.control
+                choose = ProximalUpdate(old, weight, problem.lower, problem.upper)
                 try:
                     theta, cost = system.sequential_update(potentials, choose)
                 except NonFiniteError:

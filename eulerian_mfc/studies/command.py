@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._files import write_whole
 from .._validate import fail
 from ..errors import EulerianError
 from .progress import Bar
@@ -34,7 +35,7 @@ def run_study(
     console = Console(highlight=False)
     with _cluster(scheduler, workers) as executor:
         found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))
-    (target / "study.toml").write_text(loaded.text, encoding="utf-8")
+    write_whole(target / "study.toml", loaded.text.encode())
     write(found, target)
     console.print(found.table(), soft_wrap=True, markup=False)
     written = f"written: {target / 'study.json'}, {target / 'study.png'}, {target / 'table.md'} (.tex, .csv, .txt)"
@@ -45,7 +46,7 @@ def run_study(
 def write(study: Study, folder: Path) -> None:
     """Tables, figure and data of a study."""
     study.save(folder / "study.json")
-    (folder / "table.txt").write_text(study.table() + "\n", encoding="utf-8")
+    write_whole(folder / "table.txt", (study.table() + "\n").encode())
     study.to_markdown(folder / "table.md")
     study.to_latex(folder / "table.tex")
     study.to_csv(folder / "table.csv")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
@@ -10,13 +11,17 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from .._validate import fail, integer
+from ..address import address
 from ..errors import ArgumentError
-from .address import address
 from .progress import Progress, Silent
 from .single_thread import one_thread
-from .store import Result, Store, as_result
+from .store import Claim, Result, Store, as_result
 
 DIED = "a worker process died (out of memory, or a script without `if __name__ == '__main__':`)"
+#: seconds between two looks at jobs that another study is doing
+WAIT = 0.2
+#: jobs that are claimed at once: each holds a file open
+LARGEST_BATCH = 200
 
 
 class Job(NamedTuple):
@@ -69,7 +74,8 @@ def run_jobs(
     progress : told what is done, running and failed.
 
     A job that raises is recorded with its error, and does not end the others. An interrupt does, and loses only the jobs
-    that were running. A job's values do not depend on who ran it.
+    that were running. A job's values do not depend on who ran it. Studies that share a folder at the same time do each job
+    once (on systems with file locks): what another is doing is waited for, and taken over if it dies.
 
     Raises
     ------
@@ -87,30 +93,72 @@ def run_jobs(
     pending = {a: job for a, job in unique.items() if a not in done}
     progress = progress or Silent()
     progress.start(len(unique), len(done))
+    claims: dict[str, Claim] = {}
     try:
         with _executor(executor, workers, list(pending.values())) as chosen:
-            for found, result in _results(chosen, pending, progress):
-                done[found] = result
-                if store is not None and result.error is None:
-                    store.put(found, result)
-                elif store is not None:
-                    store.put_failure(found, pending[found].label, result.error or "")
-                progress.finished(pending[found].label, result.error)
+            while left := {a: job for a, job in pending.items() if a not in done}:
+                before = len(done)
+                for found, result in _results(chosen, left, progress, _Claimer(store, claims)):
+                    done[found] = result
+                    if store is not None and result.error is not None:
+                        store.put_failure(found, pending[found].label, result.error)
+                    elif store is not None and found in claims:
+                        store.put(found, result)
+                    if found in claims:
+                        claims.pop(found).release()
+                    progress.finished(pending[found].label, result.error)
+                if len(done) == before:
+                    time.sleep(WAIT)  # what is left is another study's work
     finally:
+        for claim in claims.values():
+            claim.release()
         progress.stop()
     return [done[a] for a in addresses]
 
 
-def _results(executor: Executor | None, jobs: dict[str, Job], progress: Progress) -> Iterator[tuple[str, Result]]:
-    """Addresses and results as they come."""
+class _Claimer:
+    """Claims jobs, so that studies that share a folder do each job once."""
+
+    def __init__(self, store: Store | None, claims: dict[str, Claim]) -> None:
+        self._store, self._claims = store, claims
+
+    def __call__(self, address: str) -> Result | bool:
+        """The result where another study has stored it by now, whether the job is ours to do where not."""
+        if self._store is None:
+            return True
+        claim = self._store.claim(address) if len(self._claims) < LARGEST_BATCH else None
+        if claim is None:
+            return False
+        known = self._store.get(address)
+        if known is not None:
+            claim.release()
+            return known
+        self._claims[address] = claim
+        return True
+
+
+def _results(
+    executor: Executor | None, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
+) -> Iterator[tuple[str, Result]]:
+    """Addresses and results as they come, of those jobs that nobody else is doing."""
     if executor is None:
         for found, job in jobs.items():
-            progress.running(1)
-            yield found, perform(job.function, job.arguments)
+            ours = claimed(found)
+            if isinstance(ours, Result):
+                yield found, ours
+            elif ours:
+                progress.running(1)
+                yield found, perform(job.function, job.arguments)
         return
     futures: dict[Future[Result], str] = {}
     try:
         for found, job in jobs.items():
+            ours = claimed(found)
+            if isinstance(ours, Result):
+                yield found, ours
+                continue
+            if not ours:
+                continue
             futures[executor.submit(perform, job.function, job.arguments)] = found
         width = getattr(executor, "_max_workers", None) or len(futures)
         progress.running(min(width, len(futures)))

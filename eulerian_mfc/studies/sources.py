@@ -14,7 +14,9 @@ from ..problem import Problem
 from ..solving import solve
 
 Built = tuple[Problem, dict[str, Any]]
-OPTIONS = tuple(n for n in inspect.signature(solve).parameters if n not in ("problem", "mesh", "layers", "callback"))
+OPTIONS = tuple(
+    n for n in inspect.signature(solve).parameters if n not in ("problem", "mesh", "layers", "callback", "checkpoint")
+)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._files import write_whole
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -54,25 +55,58 @@ class Store:
     def put(self, address: str, result: Result) -> None:
         """Keep a result; its record of an earlier failure goes. The same result gives the same bytes."""
         values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
-        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
-                np.savez(file, values=values, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.path(address))
-        except BaseException:
-            os.unlink(name)
-            raise
+        arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
+        content = io.BytesIO()
+        np.savez(content, values=values, **arrays)
+        write_whole(self.path(address), content.getvalue())
         self._failure(address).unlink(missing_ok=True)
+
+    def claim(self, address: str) -> Claim | None:
+        """The right to compute that result, until it is released or this process ends; None where another has it."""
+        return Claim.of(self.folder / f"{address}.claim")
 
     def put_failure(self, address: str, label: str, error: str) -> None:
         """Record why a job failed, for people; it runs again with the study."""
-        self._failure(address).write_text(f"{label}\n\n{error}\n", encoding="utf-8")
+        write_whole(self._failure(address), f"{label}\n\n{error}\n".encode())
 
     def _failure(self, address: str) -> Path:
         return self.folder / f"{address}.failed.txt"
+
+
+class Claim:
+    """A locked file: the lock goes with the process, however it ends; the file goes when the claim is released."""
+
+    def __init__(self, path: Path, handle: int | None) -> None:
+        self._path, self._handle = path, handle
+
+    @classmethod
+    def of(cls, path: Path) -> Claim | None:
+        """The claim, or None where somebody has it; on systems without such locks everybody does."""
+        try:
+            import fcntl
+        except ImportError:
+            return cls(path, None)
+        while True:
+            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                return None
+            except OSError:  # a file system without locks
+                return cls(path, handle)
+            # Its holder may have removed the file between our opening and locking it.
+            try:
+                if os.path.samestat(os.fstat(handle), path.stat()):
+                    return cls(path, handle)
+            except FileNotFoundError:
+                pass
+            os.close(handle)
+
+    def release(self) -> None:
+        if self._handle is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._handle)
 
 
 def as_result(returned: dict[str, Any]) -> Result:

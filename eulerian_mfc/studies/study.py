@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._files import write_whole
 from .._validate import choice, mismatch
 from ..errors import FileFormatError
 from . import orders
@@ -169,12 +170,8 @@ class Study:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a JSON file, whole or not at all; equal studies give equal bytes."""
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": FORMAT, "schema": SCHEMA, **asdict(self)}, indent=1, default=_plain)
-        part = target.with_name(target.name + ".part")
-        part.write_text(text + "\n", encoding="utf-8")
-        os.replace(part, target)
+        write_whole(path, (text + "\n").encode())
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Study:
@@ -220,7 +217,7 @@ def checked(kind: str, records: Sequence[Record], failures: Sequence[dict[str, s
 
 def _written(text: str, path: str | os.PathLike[str] | None) -> str:
     if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
+        write_whole(path, text.encode())
     return text
 
 

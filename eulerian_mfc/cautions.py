@@ -1,0 +1,84 @@
+"""What a user must know of a solution beside its numbers: warnings, one category each, with what to do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .certificate import BOUNDARY_CELLS
+from .errors import (
+    BoundaryMassWarning,
+    EulerianWarning,
+    SeveralCriticalPointsWarning,
+    ShootingThresholdWarning,
+    SteepControlWarning,
+)
+from .fields import NeuralField
+
+if TYPE_CHECKING:
+    from .optimality import OptimalitySystem
+    from .solution import Solution
+    from .stability import Stability
+
+#: share of mass near the boundary, or across it, above which there is a warning
+BOUNDARY_TOLERANCE = 1e-4
+#: `|W| h` above which there is a warning: tanh then takes half of its range within a cell
+STEEPNESS = 1.0
+#: activations that change on the scale `1 / |W|`
+CURVED = ("tanh", "sigmoid", "sin")
+
+
+def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
+    """Of a solution as `solve` has it: mass near the boundary, a control too steep for the cells."""
+    out: list[EulerianWarning] = []
+    mesh, law, field = solution.mesh, system.problem.law, system.problem.field
+    touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
+    if touched > BOUNDARY_TOLERANCE:
+        needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
+        advice = f"use a larger {'box' if mesh.kind == 'cartesian' else 'domain'} (the law alone needs {needed}, and it moves)"
+        if getattr(mesh, "walls", False):
+            advice = "refine the mesh there, or use a field that is tangential to the walls"
+        told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
+        out.append(BoundaryMassWarning(f"{told}: {advice}"))
+    if isinstance(field, NeuralField) and field.activation in CURVED:
+        rows = solution.control[:, : field.dim**2].reshape(-1, field.dim)
+        steepness = float(np.linalg.norm(rows, axis=1).max()) * mesh.width
+        if steepness > STEEPNESS:
+            out.append(
+                SteepControlWarning(
+                    f"|W| h = {steepness:.2g}: {field.activation}(W x + b) changes within a cell of width h = {mesh.width:.2g}, "
+                    f"and the mesh does not see how; use about {int(np.ceil(4 * steepness))} times as many cells an axis, or a "
+                    "larger penalty"
+                )
+            )
+    return out
+
+
+def of_second_order(stability: Stability) -> list[EulerianWarning]:
+    """Of the Hessian and of shooting's eigenvalue."""
+    out: list[EulerianWarning] = []
+    if stability.index or not stability.layers_convex or stability.kind.startswith("degenerate"):
+        out.append(
+            SeveralCriticalPointsWarning(
+                f"the control is not a strict local minimum in every layer (smallest eigenvalue of the reduced Hessian "
+                f"{stability.hessian_smallest:.3g}): there may be others of lower cost; use multistart(...), or "
+                "continuation(...) from a larger penalty"
+            )
+        )
+    if stability.shooting_eigenvalue <= -1:
+        g = stability.shooting_eigenvalue
+        out.append(
+            ShootingThresholdWarning(
+                f"the penalty is below the threshold of undamped shooting (dominant eigenvalue {g:.3g}), where several "
+                f'critical points may exist: use LBFGS, or Shooting(relaxation="auto"), and multistart(...) to look for others'
+            )
+        )
+    return out
+
+
+def warn(found: list[EulerianWarning], level: int) -> None:
+    """Give the warnings at the caller's caller's line."""
+    for warning in found:
+        warnings.warn(warning, stacklevel=level + 1)

@@ -1,0 +1,50 @@
+"""What a computation ran on: versions, threads, the kernels' cache, optional extras."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+from .version import __version__
+
+#: packages whose versions may change the last bits of a result
+NUMERICAL = ("numpy", "scipy", "numba", "scikit-fem")
+#: optional extras by the module that each needs
+EXTRAS = {"distributed": "distributed", "transport": "ot"}
+
+
+def versions() -> dict[str, str]:
+    """Of the package, of Python and of what computes."""
+    out = {"eulerian_mfc": __version__, "python": platform.python_version()}
+    for name in NUMERICAL:
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "unknown"
+    return out
+
+
+def extras() -> dict[str, bool]:
+    """Whether each optional extra is installed."""
+    return {name: importlib.util.find_spec(module) is not None for name, module in EXTRAS.items()}
+
+
+def kernel_cache() -> str:
+    """The folder in which Numba keeps the compiled kernels."""
+    return os.environ.get("NUMBA_CACHE_DIR") or os.path.join(os.path.dirname(__file__), "*", "__pycache__")
+
+
+def information() -> list[tuple[str, str]]:
+    """Rows (what, value) for `emfc info`."""
+    from threadpoolctl import threadpool_info
+
+    pools = ", ".join(f"{p['internal_api']} {p['num_threads']}" for p in threadpool_info()) or "none"
+    rows = [(name, number) for name, number in versions().items()]
+    rows.append(("platform", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"))
+    rows.append(("threads", pools))
+    rows.append(("kernel cache", kernel_cache()))
+    install = "not installed: pip install 'eulerian-mfc[{}]'"
+    rows += [(f"extra {k}", "installed" if found else install.format(k)) for k, found in extras().items()]
+    return rows

@@ -1,0 +1,124 @@
+"""Pictures of the densities over time, drawn by VTK without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import EulerianError
+from .meshes import CartesianMesh
+
+if TYPE_CHECKING:
+    from .solution import Solution
+
+#: pixels of a picture, and pictures a second
+SIZE, RATE = (960, 720), 8
+
+
+def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
+    """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, `NNNN` the time level; the paths written.
+
+    On a line the graph of the density; in the plane its colours; in space its isosurfaces. Colours and heights have one
+    scale for all times.
+
+    Raises
+    ------
+    EulerianError
+        For a film without `imageio` and `imageio-ffmpeg`.
+    """
+    from vtkmodules.vtkCommonCore import vtkLogger
+
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    frames = [_frame(solution, n) for n in range(solution.layers + 1)]
+    film = target / ("density.mp4" if mp4 else "density.gif")
+    if mp4:
+        try:
+            import imageio.v2
+            import imageio_ffmpeg  # noqa: F401
+        except ImportError:
+            raise EulerianError("--mp4 needs two packages: pip install imageio imageio-ffmpeg") from None
+        imageio.v2.mimwrite(film, frames, fps=RATE)
+    else:
+        from PIL import Image
+
+        pictures = [Image.fromarray(f).quantize(128) for f in frames]
+        pictures[0].save(film, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
+    from PIL import Image
+
+    levels = np.unique(np.linspace(0, solution.layers, stills).round().astype(int))
+    paths = [target / f"still_{n:04d}.png" for n in levels]
+    for n, path in zip(levels, paths, strict=True):
+        Image.fromarray(frames[n]).save(path)
+    return [film, *paths]
+
+
+def _frame(solution: Solution, n: int) -> np.ndarray:
+    """The picture `(height, width, 3)` of time level n."""
+    import pyvista
+
+    plotter = pyvista.Plotter(off_screen=True, window_size=list(SIZE))
+    plotter.set_background("white")
+    {1: _line, 2: _plane, 3: _space}[solution.mesh.dim](plotter, solution, n)
+    plotter.add_text(f"t = {solution.times[n]:.3g}", color="black", font_size=12)
+    picture = plotter.screenshot(return_img=True)
+    plotter.close()
+    return np.ascontiguousarray(picture[:, :, :3])
+
+
+def _largest(solution: Solution) -> float:
+    return float(solution.total_density.max())
+
+
+def _line(plotter: Any, solution: Solution, n: int) -> None:
+    import pyvista
+
+    x, density = solution.unknowns.centres[:, 0], solution.total_density[n]
+    if len(density) != len(x):  # cell averages of finite volumes on intervals
+        low, high = solution.mesh.bounds[0]
+        x = np.linspace(low, high, len(density))
+    order = np.argsort(x)
+    chart = pyvista.Chart2D()
+    chart.line(x[order], density[order], color="tab:blue", width=3.0)
+    chart.x_label, chart.y_label = "x", "density"
+    chart.x_range = list(solution.mesh.bounds[0])
+    chart.y_range = [min(0.0, float(density.min())), 1.05 * _largest(solution)]
+    plotter.add_chart(chart)
+
+
+def _grid(solution: Solution, n: int) -> Any:
+    from . import vtk, vtk_simplex
+
+    return (vtk.level if isinstance(solution.mesh, CartesianMesh) else vtk_simplex.level)(solution, n)
+
+
+def _bar() -> dict[str, Any]:
+    return {"title": "density", "color": "black", "vertical": True, "position_x": 0.85, "position_y": 0.2}
+
+
+def _plane(plotter: Any, solution: Solution, n: int) -> None:
+    plotter.add_mesh(
+        _grid(solution, n),
+        scalars="density_total",
+        clim=[0.0, _largest(solution)],
+        cmap="viridis",
+        scalar_bar_args=_bar(),
+    )
+    plotter.view_xy()
+    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", font_size=10)
+
+
+def _space(plotter: Any, solution: Solution, n: int) -> None:
+    grid, largest = _grid(solution, n), _largest(solution)
+    nodes = grid if "density_total" in grid.point_data else grid.cell_data_to_point_data()
+    levels = [s * largest for s in (0.05, 0.2, 0.5)]
+    surfaces = nodes.contour(levels, scalars="density_total")
+    plotter.add_mesh(grid.outline(), color="black")
+    if surfaces.n_points:
+        plotter.add_mesh(
+            surfaces, scalars="density_total", clim=[0.0, largest], cmap="viridis", opacity=0.5, scalar_bar_args=_bar()
+        )
+    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", ztitle="x3", font_size=10)

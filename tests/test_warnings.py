@@ -1,0 +1,49 @@
+"""Warnings: one category each, that users can filter, each with what to do."""
+
+import warnings
+
+import pytest
+
+import eulerian_mfc as emfc
+from eulerian_mfc import cautions, errors
+from eulerian_mfc.stability import Stability
+
+from .conftest import toy_line, toy_mesh
+
+
+def test_mass_near_the_boundary():
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5, truncation=1.0), [5.0])
+    problem = emfc.Problem(emfc.fields.AffineField(1), law, emfc.losses.SquaredLoss(), 0.1, 1.0)
+    with pytest.warns(errors.BoundaryMassWarning, match="use a larger box"):
+        emfc.solve(problem, emfc.CartesianMesh([(-2.0, 2.0)], 40), 4)
+
+
+def test_a_control_too_steep_for_the_cells():
+    """`theta h` of the control that is found, above 1 on the coarse mesh and below on the fine one."""
+    fixed = {"bounds": (3.0, 3.0)}
+    with pytest.warns(errors.SteepControlWarning, match=r"\|W\| h = 2: tanh.* use about 8 times as many cells"):
+        coarse = emfc.solve(toy_line(**fixed), emfc.CartesianMesh([(-10.0, 10.0)], 30), 2)
+    assert coarse.control.max() * 20 / 30 == pytest.approx(2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", errors.SteepControlWarning)
+        emfc.solve(toy_line(**fixed), emfc.CartesianMesh([(-10.0, 10.0)], 120), 2)
+
+
+def test_penalties_below_the_threshold_of_shooting():
+    """Undamped shooting converges for the penalty 5, and not for 0.2 (docs/tables/shooting_eigenvalues.md)."""
+    with pytest.warns(errors.ShootingThresholdWarning, match=r"Shooting\(relaxation=\"auto\"\)") as told:
+        small = emfc.solve(toy_line(penalty=0.2), toy_mesh(80), 10).stability
+    assert small.shooting_eigenvalue <= -1
+    assert all(w.filename == __file__ for w in told)  # the user's line, not the package's
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert emfc.solve(toy_line(penalty=5.0), toy_mesh(80), 10).stability.shooting_eigenvalue > -1
+
+
+def test_saddles_have_others_beside_them():
+    """A Hessian with a negative eigenvalue warns, a strict minimum does not."""
+    saddle = Stability(-0.5, 1, -0.3, 0.9, True, True)
+    (warning,) = cautions.of_second_order(saddle)
+    assert isinstance(warning, errors.SeveralCriticalPointsWarning)
+    assert "multistart" in str(warning)
+    assert not cautions.of_second_order(Stability(0.8, 0, -0.3, 0.2, True, True))
