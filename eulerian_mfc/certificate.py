@@ -136,7 +136,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     total = np.einsum("r,nr...->n...", system.problem.separable.total, masses)
     mass = total.reshape(len(total), -1).sum(axis=1)
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
-    psi = system.final_potentials
+    psi = system.terminal(masses[-1]).potentials
     pairings = np.empty(system.layers + 1)
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = system.pairing_scale(masses[-1])

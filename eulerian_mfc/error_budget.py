@@ -158,7 +158,7 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
             losses += (1.0 if 0 < n < system.layers else 0.5) * system.dt * running.value(x, law.y)
         if n < system.layers:
             x = particles.flow(particles.layer(n, control[n]), x)
-    losses += system.problem.loss.value(x, law.y)
+    losses += particles.terminal(x)[0].value(x, law.y)
     mean = weights @ losses
     # Of weights w, 1 / sum w^2 samples' worth.
     share = float(weights @ weights)

@@ -14,9 +14,11 @@ from . import transport as transport_schemes
 from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .continuity import FiniteVolumeTranspose, PushForward
-from .errors import DomainError, NonFiniteError
+from .errors import DomainError, EulerianError, NonFiniteError
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import DifferencedHessian, ExactHessian, Hessian
+from .losses import Readout, Separable
+from .losses.training import Fit
 from .meshes import Mesh, SimplexMesh
 from .problem import Problem
 from .transport import Elements, SemiLagrangian
@@ -36,6 +38,31 @@ class Cost:
     @property
     def total(self) -> float:
         return self.terminal + self.penalty + self.running
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The terminal cost at final masses: `G(m) = <potentials, m> + offset`, and what the backward sweep starts from.
+
+    Attributes
+    ----------
+    separable : the loss's separable form, its read-out (where one is trained) the best for these masses.
+    potentials : `(R, *shape)`.
+    values : `(R, N)`, a_r at the points of the continuity scheme's measure; None on an adjoint pair.
+    offset : the constant part: E[c_0(Y)], and the penalty of a trained read-out.
+    fit : a trained read-out, or None.
+    """
+
+    separable: Separable
+    potentials: np.ndarray
+    values: np.ndarray | None
+    offset: float
+    fit: Fit | None = None
+
+    @property
+    def readout(self) -> Readout | None:
+        """The trained read-out, where there is one."""
+        return None if self.fit is None else self.fit.readout
 
 
 TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
@@ -205,20 +232,56 @@ class OptimalitySystem(ControlledSystem):
         self.offset = float(rule.w @ separable.offset(rule.y))
         #: `(R, *shape)`: masses at time 0
         self.initial_masses = self.continuity.initial(rule, separable.moments(rule.y))
-        #: `(R, *shape)`: potentials at the final time
-        self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
-        if not np.isfinite(self.final_potentials).all():
-            raise NonFiniteError("the loss is not finite on the mesh")
-        running, shape = self.problem.separable_running, self.final_potentials.shape
+        self._known: tuple[np.ndarray, Terminal] | None = None
+        self._fixed = None if separable.training is not None else self._terminal(separable, self.offset)
+        running, shape = self.problem.separable_running, (len(separable.names), *self.mesh.shape)
         #: `(R, *shape)`: half a layer's length times the running loss, in `terminal`'s form; None where there is none
         self._running: np.ndarray | None = None
         if running is not None:
             self._running = 0.5 * self.dt * running.terminal(self.mesh.centres).reshape(shape)
             self._running_offset = self.problem.horizon * float(rule.w @ running.offset(rule.y))
-        if not self.adjoint:
-            self._final_values = separable.terminal(self.continuity.points)
-            if running is not None:
-                self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+        if not self.adjoint and running is not None:
+            self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+
+    def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
+        potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
+        if not np.isfinite(potentials).all():
+            raise NonFiniteError("the loss is not finite on the mesh")
+        values = None if self.adjoint else separable.terminal(self.continuity.points)
+        return Terminal(separable, potentials, values, offset, fit)
+
+    def terminal(self, masses: np.ndarray) -> Terminal:
+        """The terminal cost at final masses `(R, *shape)`; where the loss trains a read-out, with the best one for them."""
+        if self._fixed is not None:
+            return self._fixed
+        if self._known is None or not np.array_equal(self._known[0], masses):
+            training = self.problem.separable.training
+            assert training is not None
+            points, weights = (
+                (self.mesh.centres, masses.reshape(len(masses), -1))
+                if self.adjoint
+                else self.continuity.measure(masses)
+            )
+            fit = training.fit(points, weights)
+            law, loss = self.problem.law, self.problem.loss.with_readout(fit.readout)
+            form = loss.separate(law.dim, law.label_dim, law.labels, self.problem.representation)
+            self._known = masses.copy(), self._terminal(form, self.offset + fit.penalty_cost, fit)
+        return self._known[1]
+
+    def terminal_tangent(self, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:
+        """How the final potentials `(R, *shape)` move with the final masses: a trained read-out follows them."""
+        fit = self.terminal(masses).fit
+        if fit is None:
+            return np.zeros_like(dmasses)
+        change = fit.tangent(dmasses.reshape(len(dmasses), -1))
+        return fit.terminal_tangent(self.mesh.centres, change).reshape(-1, *self.mesh.shape)
+
+    @property
+    def final_potentials(self) -> np.ndarray:
+        """`(R, *shape)`: potentials at the final time of a loss without a trained read-out."""
+        if self._fixed is None:
+            raise EulerianError("final_potentials: the read-out is trained; ask terminal(final masses).potentials")
+        return self._fixed.potentials
 
     @property
     def adjoint(self) -> bool:
@@ -267,9 +330,10 @@ class OptimalitySystem(ControlledSystem):
 
     def pairing_scale(self, final_masses: np.ndarray) -> float:
         """The sum of the moduli of the terms of `pairings` at the final time."""
-        if self.adjoint:
-            return float(np.abs(self.final_potentials * final_masses).sum())
-        return float(np.abs(self._final_values * self.continuity.measure(final_masses)[1]).sum())
+        end = self.terminal(final_masses)
+        if end.values is None:
+            return float(np.abs(end.potentials * final_masses).sum())
+        return float(np.abs(end.values * self.continuity.measure(final_masses)[1]).sum())
 
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
@@ -281,11 +345,24 @@ class OptimalitySystem(ControlledSystem):
             out[n + 1], crossed[n] = self._step(n, theta[n], out[n])
         return out, crossed
 
-    def potentials(self, control: Any) -> np.ndarray:
-        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time."""
+    def final_masses(self, control: Any) -> np.ndarray:
+        """`(R, *shape)`: masses at the final time, by a forward sweep that keeps no others."""
+        theta, masses = self.control(control), self.initial_masses
+        for n in range(self.layers):
+            masses, _ = self._step(n, theta[n], masses)
+        return masses
+
+    def potentials(self, control: Any, final_masses: np.ndarray | None = None) -> np.ndarray:
+        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time.
+
+        Where a read-out is trained it starts from the `final_masses`, of a forward sweep that is made where not given.
+        """
         theta = self.control(control)
-        out = np.empty((self.layers + 1, *self.final_potentials.shape))
-        out[-1] = self.final_potentials
+        if self._fixed is None and final_masses is None:
+            final_masses = self.final_masses(theta)
+        end = self.terminal(final_masses) if self._fixed is None else self._fixed  # type: ignore[arg-type]
+        out = np.empty((self.layers + 1, *end.potentials.shape))
+        out[-1] = end.potentials
         for n in range(self.layers - 1, -1, -1):
             out[n] = self.step_back(n, theta[n], out[n + 1])
         return out
@@ -307,13 +384,14 @@ class OptimalitySystem(ControlledSystem):
 
     def _cost(self, theta: np.ndarray, final_masses: np.ndarray, running: float) -> Cost:
         # On an adjoint pair the nodes, so that duality is exact; else points at which the density is reconstructed.
+        end = self.terminal(final_masses)
         final = (
-            (self.final_potentials, final_masses)
-            if self.adjoint
-            else (self._final_values, self.continuity.measure(final_masses)[1])
+            (end.potentials, final_masses)
+            if end.values is None
+            else (end.values, self.continuity.measure(final_masses)[1])
         )
         constant = 0.0 if self._running is None else self._running_offset
-        return Cost(self.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
+        return Cost(end.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
 
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
@@ -325,7 +403,7 @@ class OptimalitySystem(ControlledSystem):
         theta = self.control(control)
         masses, _ = self.masses(theta)
         gradient = np.empty_like(theta)
-        psi = self.final_potentials
+        psi = self.terminal(masses[-1]).potentials
         for n in range(self.layers - 1, -1, -1):
             psi, gradient[n] = self.step_back_with_slope(n, theta[n], psi, masses[n])
         if not np.isfinite(gradient).all():
@@ -341,7 +419,7 @@ class OptimalitySystem(ControlledSystem):
         choice("form", form, ("discrete", "continuous"))
         theta = self.control(control)
         masses, _ = self.masses(theta)
-        potentials = self.potentials(theta)
+        potentials = self.potentials(theta, masses[-1])
         hamiltonians: list[LayerHamiltonian] = [
             Hamiltonian(self, n, masses[n], potentials[n + 1])
             if form == "discrete"

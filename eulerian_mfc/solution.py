@@ -12,7 +12,7 @@ from ._validate import array, integer, mismatch
 from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
-from .losses import SquaredLoss
+from .losses import Loss, Readout, SquaredLoss
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -47,7 +47,7 @@ class Numerics(NamedTuple):
     flow: Flow | None
     horizon: float
     layers: int
-    squared_loss: bool
+    loss: Loss | None
 
 
 class Solution:
@@ -118,7 +118,7 @@ class Solution:
         """The solution that a solver's outcome is, certified by both sweeps at its control."""
         problem = system.problem
         masses, crossed = system.masses(outcome.control)
-        separable = problem.separable
+        separable, readout = problem.separable, system.terminal(masses[-1]).readout
         return cls(
             numerics=Numerics(
                 system.mesh.base,
@@ -128,7 +128,7 @@ class Solution:
                 system.flow,
                 problem.horizon,
                 system.layers,
-                isinstance(problem.loss, SquaredLoss),
+                problem.loss if readout is None else problem.loss.with_readout(readout),
             ),
             outcome=outcome,
             cost=system.cost_of_sweep(outcome.control, masses),
@@ -152,6 +152,21 @@ class Solution:
     def mesh(self) -> Mesh:
         return self.numerics.mesh
 
+    @property
+    def loss(self) -> Loss | None:
+        """The loss, with its read-out as it was trained; None where a file could not hold it."""
+        return self.numerics.loss
+
+    @property
+    def readout(self) -> Readout | None:
+        """The affine read-out of the final states, trained or given; None where the loss has none."""
+        return getattr(self.loss, "readout", None)
+
+    @property
+    def squared_loss(self) -> bool:
+        """Whether the loss is a squared distance, which cannot be negative."""
+        return isinstance(self.loss, SquaredLoss)
+
     @cached_property
     def unknowns(self) -> Mesh:
         """The mesh as the schemes see it: its `centres` are the points of the potentials."""
@@ -174,7 +189,7 @@ class Solution:
     @cached_property
     def potentials(self) -> np.ndarray:
         """`(layers + 1, R, *shape)`: psi at the cell centres."""
-        return self._need_system("potentials").potentials(self.control)
+        return self._need_system("potentials").potentials(self.control, self.masses[-1])
 
     @property
     def densities(self) -> np.ndarray:
@@ -261,20 +276,16 @@ class Solution:
     def predict(self, x: Any, labels: Any = None) -> np.ndarray:
         """Labels `(n, q)` predicted for new points.
 
-        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T);
-        otherwise (regression) X(T) itself.
+        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T) (whatever
+        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself where there is none.
         """
         final = self.flow(x)
         if labels is None and self.labels is None:
-            return final
+            return final if self.loss is None else self.loss.output(final)
         known = self.labels if labels is None else array("labels", labels, ndim=(1, 2)).reshape(len(labels), -1)
         assert known is not None
-        if self.numerics.squared_loss:
-            losses = ((final[:, None, :] - known) ** 2).sum(axis=2)
-        else:
-            loss = self._need_system("predictions").problem.loss
-            losses = np.stack([loss.value(final, np.broadcast_to(y, (len(final), len(y)))) for y in known], axis=1)
-        return known[losses.argmin(axis=1)]
+        loss = self._need_system("predictions").problem.loss if self.loss is None else self.loss
+        return known[loss.misfit(final, known).argmin(axis=1)]
 
     def velocity(self, n: int) -> np.ndarray:
         """`(size, d)`: the field at the cell centres at time n (at the final time with the last layer's control)."""

@@ -128,7 +128,7 @@ def doubts(solution: Solution) -> list[str]:
     crossed = solution.checks.mass_crossed
     if crossed > LOST_TOLERANCE:
         out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: use a larger one")
-    if solution.numerics.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
+    if solution.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
         out.append(
             f"the terminal cost {solution.terminal_cost:.3g} of a squared loss is negative: use more cells or a larger box"
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import continuity, fields, transport
+from . import continuity, fields, losses, transport
 from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .problem import Problem
 
 FORMAT = "eulerian_mfc.solution"
-SCHEMA = 2
+SCHEMA = 3
 
 
 def save(solution: Solution, path: str | os.PathLike[str]) -> None:
@@ -80,7 +80,7 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "horizon": numerics.horizon,
         "layers": numerics.layers,
-        "squared_loss": numerics.squared_loss,
+        "loss": None if numerics.loss is None else numerics.loss.spec(),
         "converged": solution.converged,
         "message": solution.message,
         "threshold": solution.threshold,
@@ -184,6 +184,12 @@ def _assemble(
         if kind not in fields.REGISTRY:
             raise FileFormatError(f"unknown field {kind!r}")
         flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
+    if problem is not None:
+        loss: losses.Loss | None = problem.loss
+        if problem.loss.trained:
+            loss = losses.from_spec(meta["loss"])
+    else:
+        loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])
     history = [
         Iteration(int(i), cost, residual, int(n), int(k), s)
         for i, cost, residual, n, k, s in arrays["history"].tolist()
@@ -196,7 +202,7 @@ def _assemble(
             flow=flow,
             horizon=meta["horizon"],
             layers=layers,
-            squared_loss=meta["squared_loss"],
+            loss=loss,
         ),
         outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
         bounds=np.array(meta["bounds"]),
