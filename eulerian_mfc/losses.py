@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._validate import array, fail, mismatch
+from ._validate import array, fail, integer, mismatch
 from .fields.base import check_derivative, complex_step_jacobian
 
 
@@ -77,6 +77,13 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
         np.ones(len(labels)),
         labels,
     )
+
+
+def seen(loss: Loss, dim: int) -> tuple[Loss, int]:
+    """The loss itself and how many of `dim` coordinates it sees, without the wrappers of augmented problems."""
+    while isinstance(loss, FirstCoordinates):
+        dim, loss = loss.dim, loss.loss
+    return loss, dim
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -184,3 +191,44 @@ class LabelLoss(Loss):
             )
         self._one(np.zeros((2, dim)), self.labels[0])
         return by_labels(self, self.labels)
+
+
+@dataclass(frozen=True)
+class FirstCoordinates(Loss):
+    """`loss(x_1..x_dim, y)`: a loss of the first coordinates of the state, whatever the others are.
+
+    What an augmented problem is judged by (see `Problem.augmented`): its extra coordinates are free.
+
+    Parameters
+    ----------
+    loss : the loss of a state in dimension `dim`.
+    dim : how many coordinates it sees.
+    """
+
+    loss: Loss
+    dim: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.loss, Loss):
+            raise fail("loss", self.loss, "a Loss")
+        integer("dim", self.dim)
+
+    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self.loss.value(x[:, : self.dim], y)
+
+    def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self._padded(self.loss.gradient(x[:, : self.dim], y), x)
+
+    def _padded(self, gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Gradients `(..., n, dim)` -> `(..., n, d)`: none in the coordinates that are not seen."""
+        zeros = np.zeros((*gradient.shape[:-1], x.shape[1] - self.dim))
+        return np.concatenate([gradient, zeros], axis=-1)
+
+    def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
+        if self.dim > dim:
+            raise mismatch("loss", f"a loss of {self.dim} coordinates", f"at most the dimension {dim} of the state")
+        inner = self.loss.separate(self.dim, label_dim, labels, form)
+        return inner._replace(
+            terminal=lambda x: inner.terminal(x[:, : self.dim]),
+            terminal_gradient=lambda x: self._padded(inner.terminal_gradient(x[:, : self.dim]), x),
+        )

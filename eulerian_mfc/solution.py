@@ -12,7 +12,8 @@ from ._validate import array, integer, mismatch
 from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
-from .losses import SquaredLoss
+from .laws.augmented import with_zeros
+from .losses import SquaredLoss, seen
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -48,6 +49,9 @@ class Numerics(NamedTuple):
     horizon: float
     layers: int
     squared_loss: bool
+    #: how many coordinates inputs have (the others start at zero), and how many the loss sees
+    input_dim: int
+    seen_dim: int
 
 
 class Solution:
@@ -119,6 +123,7 @@ class Solution:
         problem = system.problem
         masses, crossed = system.masses(outcome.control)
         separable = problem.separable
+        loss, seen_dim = seen(problem.loss, problem.field.dim)
         return cls(
             numerics=Numerics(
                 system.mesh.base,
@@ -128,7 +133,9 @@ class Solution:
                 system.flow,
                 problem.horizon,
                 system.layers,
-                isinstance(problem.loss, SquaredLoss),
+                isinstance(loss, SquaredLoss),
+                problem.law.input_dim,
+                seen_dim,
             ),
             outcome=outcome,
             cost=system.cost_of_sweep(outcome.control, masses),
@@ -241,13 +248,20 @@ class Solution:
         return Layer(float(self.times[n]), self.numerics.horizon / self.layers, self.control[n])
 
     def trajectories(self, x: Any) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps."""
+        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
+
+        Of an augmented problem points may be given without the coordinates that start at zero.
+        """
         flow = self._need_flow()
         dim = flow.field.dim
         points = array("x", x, ndim=(1, 2))
-        points = points[:, None] if points.ndim == 1 and dim == 1 else points
-        if points.ndim != 2 or points.shape[1] != dim:
-            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape (n, {dim})")
+        points = points[:, None] if points.ndim == 1 and self.numerics.input_dim == 1 else points
+        allowed = sorted({self.numerics.input_dim, dim})
+        if points.ndim != 2 or points.shape[1] not in allowed:
+            shapes = " or ".join(f"(n, {k})" for k in allowed)
+            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape {shapes}")
+        if points.shape[1] < dim:
+            points = with_zeros(points, dim - points.shape[1])
         out = np.empty((self.layers + 1, *points.shape))
         out[0] = points
         for n in range(self.layers):
@@ -262,15 +276,15 @@ class Solution:
         """Labels `(n, q)` predicted for new points.
 
         With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T);
-        otherwise (regression) X(T) itself.
+        otherwise (regression) X(T) itself, or those of its coordinates that the loss sees.
         """
         final = self.flow(x)
         if labels is None and self.labels is None:
-            return final
+            return final[:, : self.numerics.seen_dim]
         known = self.labels if labels is None else array("labels", labels, ndim=(1, 2)).reshape(len(labels), -1)
         assert known is not None
         if self.numerics.squared_loss:
-            losses = ((final[:, None, :] - known) ** 2).sum(axis=2)
+            losses = ((final[:, None, : self.numerics.seen_dim] - known) ** 2).sum(axis=2)
         else:
             loss = self._need_system("predictions").problem.loss
             losses = np.stack([loss.value(final, np.broadcast_to(y, (len(final), len(y)))) for y in known], axis=1)

@@ -81,6 +81,8 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "horizon": numerics.horizon,
         "layers": numerics.layers,
         "squared_loss": numerics.squared_loss,
+        "input_dim": numerics.input_dim,
+        "seen_dim": numerics.seen_dim,
         "converged": solution.converged,
         "message": solution.message,
         "threshold": solution.threshold,
@@ -197,6 +199,8 @@ def _assemble(
             horizon=meta["horizon"],
             layers=layers,
             squared_loss=meta["squared_loss"],
+            input_dim=meta.get("input_dim", mesh.dim),  # files of before augmentation have none
+            seen_dim=meta.get("seen_dim", mesh.dim),
         ),
         outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
         bounds=np.array(meta["bounds"]),
