@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, mismatch, positive
+from ._validate import array, choice, fail, integer, mismatch, positive
 from .errors import ArgumentError
 from .fields import Field
-from .laws import LabelledLaw
-from .losses import Loss, Separable
+from .laws import Augmented, LabelledLaw
+from .losses import FirstCoordinates, Loss, Separable
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,29 @@ class Problem:
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: the arguments, without what is computed from them."""
         return {f.name: self.__dict__[f.name] for f in fields(self)}
+
+    def augmented(self, extra: int = 1, **changes: Any) -> Problem:
+        """The problem on `R^{d + extra}`: inputs get `extra` coordinates that start at zero, the losses do not see them.
+
+        Parameters
+        ----------
+        extra : number of coordinates.
+        changes : other arguments of Problem, such as `field=` (by default the one of the same kind in the larger space),
+            `loss=` (by default this one, of the first d coordinates; a loss given here sees them all) or `penalty=`.
+
+        Raises
+        ------
+        ArgumentError
+            If the field is made for its dimension only and no other is given, or what there is one of a parameter (penalty,
+            bounds) does not fit the larger field.
+        """
+        dim = self.field.dim
+        new = {"law": Augmented(self.law, integer("extra", extra)), "loss": FirstCoordinates(self.loss, dim), **changes}
+        if "field" not in new:
+            new["field"] = self.field.raised(extra)
+        if self.running is not None and "running" not in new:
+            new["running"] = FirstCoordinates(self.running, dim)
+        return replace(self, **new)
 
     @cached_property
     def penalties(self) -> np.ndarray:

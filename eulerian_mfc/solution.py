@@ -12,7 +12,8 @@ from ._validate import array, integer, mismatch
 from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
-from .losses import Loss, Readout, SquaredLoss
+from .laws.augmented import with_zeros
+from .losses import Loss, Readout, SquaredLoss, seen
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -47,6 +48,8 @@ class Numerics(NamedTuple):
     flow: Flow | None
     horizon: float
     layers: int
+    #: how many coordinates inputs have: the others start at zero
+    input_dim: int
     loss: Loss | None
 
 
@@ -128,6 +131,7 @@ class Solution:
                 system.flow,
                 problem.horizon,
                 system.layers,
+                problem.law.input_dim,
                 problem.loss if readout is None else problem.loss.with_readout(readout),
             ),
             outcome=outcome,
@@ -165,7 +169,7 @@ class Solution:
     @property
     def squared_loss(self) -> bool:
         """Whether the loss is a squared distance, which cannot be negative."""
-        return isinstance(self.loss, SquaredLoss)
+        return self.loss is not None and isinstance(seen(self.loss, 0)[0], SquaredLoss)
 
     @cached_property
     def unknowns(self) -> Mesh:
@@ -256,13 +260,20 @@ class Solution:
         return Layer(float(self.times[n]), self.numerics.horizon / self.layers, self.control[n])
 
     def trajectories(self, x: Any) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps."""
+        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
+
+        Of an augmented problem points may be given without the coordinates that start at zero.
+        """
         flow = self._need_flow()
         dim = flow.field.dim
         points = array("x", x, ndim=(1, 2))
-        points = points[:, None] if points.ndim == 1 and dim == 1 else points
-        if points.ndim != 2 or points.shape[1] != dim:
-            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape (n, {dim})")
+        points = points[:, None] if points.ndim == 1 and self.numerics.input_dim == 1 else points
+        allowed = sorted({self.numerics.input_dim, dim})
+        if points.ndim != 2 or points.shape[1] not in allowed:
+            shapes = " or ".join(f"(n, {k})" for k in allowed)
+            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape {shapes}")
+        if points.shape[1] < dim:
+            points = with_zeros(points, dim - points.shape[1])
         out = np.empty((self.layers + 1, *points.shape))
         out[0] = points
         for n in range(self.layers):
@@ -277,7 +288,7 @@ class Solution:
         """Labels `(n, q)` predicted for new points.
 
         With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T) (whatever
-        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself where there is none.
+        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself (those of its coordinates that the loss sees).
         """
         final = self.flow(x)
         if labels is None and self.labels is None:

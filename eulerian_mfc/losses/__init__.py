@@ -11,6 +11,8 @@ from typing import Any
 from .base import Loss as Loss
 from .base import Separable as Separable
 from .cross_entropy import CrossEntropy as CrossEntropy
+from .first_coordinates import FirstCoordinates as FirstCoordinates
+from .first_coordinates import seen as seen
 from .hinge import Hinge as Hinge
 from .huber import Huber as Huber
 from .label import LabelLoss as LabelLoss
@@ -24,11 +26,13 @@ REGISTRY: dict[str, type[Loss]] = {
     "hinge": Hinge,
     "huber": Huber,
     "label": LabelLoss,
+    "first_coordinates": FirstCoordinates,
 }
 
 __all__ = [
     "REGISTRY",
     "CrossEntropy",
+    "FirstCoordinates",
     "Hinge",
     "Huber",
     "LabelLoss",
@@ -46,4 +50,6 @@ def from_spec(spec: dict[str, Any]) -> Loss:
     if arguments.get("readout") is not None:
         kind = Readout if "matrix" in arguments["readout"] else TrainedReadout
         arguments["readout"] = kind(**arguments["readout"])
+    if isinstance(arguments.get("loss"), dict):
+        arguments["loss"] = from_spec(arguments["loss"])
     return REGISTRY[spec["type"]](**arguments)

@@ -68,10 +68,10 @@ class OutputLoss(Loss):
                 f"losses.Readout or losses.TrainedReadout: {type(self).__name__} needs {outputs} outputs here",
             )
 
-    def _of_states(self, form: Separable, heads: Heads, outputs: int) -> Separable:
+    def _of_states(self, form: Separable, heads: Heads, outputs: int, dim: int) -> Separable:
         """A separable form of the outputs, as one of the states."""
         if isinstance(self.readout, TrainedReadout):
-            training = Training(heads, outputs, self.readout.penalty)
+            training = Training(heads, outputs, dim, self.readout.penalty)
             return form._replace(terminal=self.output, terminal_gradient=self.output, training=training)  # both refuse
         if self.readout is None:
             return form._replace(terminal=heads.value, terminal_gradient=heads.slope)
@@ -80,7 +80,7 @@ class OutputLoss(Loss):
             terminal=lambda x: heads.value(out(x)), terminal_gradient=lambda x: heads.slope(out(x)) @ out.matrix
         )
 
-    def _of_labels(self, labels: np.ndarray, outputs: int) -> Separable:
+    def _of_labels(self, labels: np.ndarray, outputs: int, dim: int) -> Separable:
         """One field a label."""
 
         def each(function: Callable[[np.ndarray, np.ndarray], np.ndarray], z: np.ndarray) -> np.ndarray:
@@ -91,7 +91,7 @@ class OutputLoss(Loss):
             lambda z: each(self.slope, z),
             lambda z, masses: np.einsum("rn,rnpq->npq", masses, each(self.bend, z)),
         )
-        return self._of_states(by_labels(self, labels), heads, outputs)
+        return self._of_states(by_labels(self, labels), heads, outputs, dim)
 
     def spec(self) -> dict[str, Any]:
         return {"type": self.name, "readout": None if self.readout is None else self.readout.spec()}
@@ -170,7 +170,7 @@ class LabelledOutputLoss(OutputLoss):
                 "labels", f"labels of dimension {self.labels.shape[1]}", f"the dimension {label_dim} of the law's labels"
             )
         self._check_outputs(self.outputs, dim)
-        return self._of_labels(self.labels, self.outputs)
+        return self._of_labels(self.labels, self.outputs, dim)
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "labels": self.labels.tolist(), "weights": self.weights.tolist()}

@@ -47,7 +47,7 @@ class SquaredLoss(OutputLoss):
         if form == "labels" or (form == "auto" and labels is not None and len(labels) <= 1 + label_dim):
             if labels is None:
                 raise fail("representation", "labels", "'moments' or 'auto': the law has more than 64 distinct labels")
-            return self._of_labels(labels, label_dim)
+            return self._of_labels(labels, label_dim, dim)
         unit = np.eye(label_dim)
         heads = Heads(
             lambda z: np.concatenate([(z**2).sum(axis=1)[None], -2.0 * z.T]),
@@ -65,4 +65,4 @@ class SquaredLoss(OutputLoss):
             None,
             (False, *([True] * label_dim)),
         )
-        return self._of_states(plain, heads, label_dim)
+        return self._of_states(plain, heads, label_dim, dim)

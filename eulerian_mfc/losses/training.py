@@ -45,10 +45,11 @@ class Heads(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """The minimisation over read-outs of `sum_r int a_r(A x + b) dm_r + kappa/2 |(A, b)|^2`."""
+    """The minimisation over read-outs of `sum_r int a_r(A x + b) dm_r + kappa/2 |(A, b)|^2`, x the first `dim` coordinates."""
 
     heads: Heads
     outputs: int
+    dim: int
     penalty: float
 
     def fit(self, x: np.ndarray, masses: np.ndarray) -> Fit:
@@ -59,7 +60,7 @@ class Training:
         NonFiniteError
             If the residual `int d_B loss dmu + kappa B` does not vanish: masses too rough for the mesh, usually.
         """
-        points = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+        points = np.concatenate([x[:, : self.dim], np.ones((len(x), 1))], axis=1)
         fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
         for _ in range(STEPS):
             size = float(np.abs(fit.gradient).max())
@@ -128,5 +129,6 @@ class Fit:
 
     def terminal_tangent(self, x: np.ndarray, change: np.ndarray) -> np.ndarray:
         """The change `(R, n)` of the final potentials at points `(n, d)` as B moves by `change`."""
-        slope = self.training.heads.slope(self.readout(x))
-        return np.einsum("rnp,np->rn", slope, x @ change[:, :-1].T + change[:, -1])
+        seen = x[:, : self.training.dim]
+        slope = self.training.heads.slope(self.readout(seen))
+        return np.einsum("rnp,np->rn", slope, seen @ change[:, :-1].T + change[:, -1])
