@@ -4,6 +4,8 @@ Minimise `E[loss(X(T), Y)] + 1/2 int lambda |theta|^2 dt` over `dX/dt = F(t, the
 labels, by solving the continuity equation forwards, the transport equation backwards, and the control equation between.
 """
 
+from typing import Any
+
 from . import characteristics as characteristics
 from . import continuity as continuity
 from . import errors as errors
@@ -55,3 +57,12 @@ __all__ = [
     "studies",
     "transport",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`eulerian_mfc.learn` on first use: it loads scikit-learn."""
+    if name == "learn":
+        from importlib import import_module
+
+        return import_module(".learn", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

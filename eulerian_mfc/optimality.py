@@ -110,30 +110,51 @@ class ControlledSystem(ABC):
         return Layer(float(self.times[n]), self.dt, theta)
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt`."""
-        return 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
+        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        squares = 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
+        if not self.problem.sparse:
+            return squares
+        return squares + self.dt * float((self.problem.sparsities * np.abs(control)).sum())
 
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`r = lambda theta + int D_theta F^T grad psi dmu` (layer means) from the gradient of the cost, both `(layers, m)`.
 
-        Zero on the entries that a bound holds, so that it vanishes exactly at critical points under bounds too.
+        Zero on the entries that a bound holds, so that it vanishes exactly at critical points under bounds too. With an L1
+        norm in the cost, of which the gradient holds nothing, the proximal residual
+        `lambda (theta - prox(theta - gradient / (lambda dt)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
         """
+        if self.problem.sparse:
+            penalties = self.problem.penalties
+            target = self.problem.shrunk(control - gradient / (self.dt * penalties), 1.0 / penalties)
+            return penalties * (control - target)
         return np.where(self.free(control, gradient), gradient / self.dt, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
         """Largest modulus of an entry of `residual_vector`."""
         return float(np.abs(self.residual_vector(control, gradient)).max())
 
+    def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`(layers, m)`: the derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
+        if not self.problem.sparse:
+            return gradient
+        size = self.dt * self.problem.sparsities
+        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - size, 0.0)
+        return np.where(control == 0, at_zero, gradient + size * np.sign(control))
+
     def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`(layers, m)`: the entries that no bound holds: not at one, or pushed off it by `-gradient`."""
+        """`(layers, m)`: the entries that nothing holds: no bound (or pushed off it), and not the L1 norm at zero."""
         lower, upper = self.problem.lower, self.problem.upper
-        return ~(((control <= lower) & (gradient >= 0)) | ((control >= upper) & (gradient <= 0)))
+        slope = self.slope(control, gradient)
+        held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
+        return ~(held | ((self.problem.sparsities > 0) & (control == 0) & (slope == 0)))
 
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`free`, and the entries at a bound whose multiplier is zero: only strict multipliers decide by themselves."""
+        """`free`, and the entries held by a multiplier that is zero: only strict multipliers decide by themselves."""
         size = self.terms(control, gradient).max() + self.problem.penalties * (1.0 + np.abs(control).max())
-        weak = np.abs(gradient) <= 1e-8 * self.dt * size
-        return self.free(control, gradient) | weak
+        small = 1e-8 * self.dt * size
+        weak = np.abs(self.slope(control, gradient)) <= small
+        loose = np.abs(gradient) >= self.dt * self.problem.sparsities - small  # at zero: as good as pulled off
+        return self.free(control, gradient) | (weak & ((control != 0) | loose))
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum."""

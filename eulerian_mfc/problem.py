@@ -19,7 +19,8 @@ from .losses import FirstCoordinates, Loss, Separable
 class Problem:
     """Minimise `J(theta) = E[loss(X(T), Y)] + 1/2 int_0^T lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)`.
 
-    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with bounds, over `low <= theta(t) <= high`.
+    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with sparsity, plus `int_0^T sparsity |theta|_1 dt`; with
+    bounds, over `low <= theta(t) <= high`.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ class Problem:
     running : a loss that is integrated over time (turnpike problems), or None.
     bounds : of the control, at every time: None, one pair `(low, high)`, one pair a parameter (None for no bound), or a
         `scipy.optimize.Bounds`.
+    sparsity : >= 0, the weight of the control's L1 norm: one number, or one a parameter `(m,)`. Solved by ProximalGradient.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Problem:
     representation: str = "auto"
     running: Loss | None = None
     bounds: Any = None
+    sparsity: Any = 0.0
 
     def __post_init__(self) -> None:
         for name, kind in (("field", Field), ("law", LabelledLaw), ("loss", Loss)):
@@ -61,6 +64,9 @@ class Problem:
             raise fail("penalty", self.penalty, "positive numbers")
         if weights.ndim == 1 and len(weights) != self.field.parameters:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
+        thresholds = array("sparsity", self.sparsity, ndim=(0, 1))
+        if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != self.field.parameters):
+            raise fail("sparsity", self.sparsity, f"one number >= 0, or {self.field.parameters}, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
@@ -103,6 +109,16 @@ class Problem:
         """`(m,)`: lambda of every parameter."""
         return np.broadcast_to(np.asarray(self.penalty, dtype=np.float64), self.field.parameters)
 
+    @cached_property
+    def sparsities(self) -> np.ndarray:
+        """`(m,)`: the weight of the L1 norm of every parameter."""
+        return np.broadcast_to(np.asarray(self.sparsity, dtype=np.float64), self.field.parameters)
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether the L1 norm of the control is in the cost."""
+        return bool((self.sparsities > 0).any())
+
     @property
     def separable(self) -> Separable:
         """The loss as a finite sum of products of a function of the state and a function of the label."""
@@ -144,6 +160,10 @@ class Problem:
     def project(self, control: np.ndarray) -> np.ndarray:
         """The nearest control within the bounds; `(..., m)`."""
         return np.clip(control, *self._box)
+
+    def shrunk(self, control: np.ndarray, step: Any) -> np.ndarray:
+        """The proximal map `argmin |theta - control|^2 / 2 + step sparsity |theta|_1` within the bounds; `(..., m)`."""
+        return self.project(np.sign(control) * np.maximum(np.abs(control) - step * self.sparsities, 0.0))
 
     @property
     def lower(self) -> np.ndarray:

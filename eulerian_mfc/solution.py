@@ -13,7 +13,8 @@ from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .laws.augmented import with_zeros
-from .losses import Loss, Readout, SquaredLoss, seen
+from .losses import Loss, Readout, seen
+from .losses.outputs import OutputLoss
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -167,9 +168,9 @@ class Solution:
         return getattr(self.loss, "readout", None)
 
     @property
-    def squared_loss(self) -> bool:
-        """Whether the loss is a squared distance, which cannot be negative."""
-        return self.loss is not None and isinstance(seen(self.loss, 0)[0], SquaredLoss)
+    def positive_loss(self) -> bool:
+        """Whether the loss is one of the package's own, which are never negative."""
+        return self.loss is not None and isinstance(seen(self.loss, 0)[0], OutputLoss)
 
     @cached_property
     def unknowns(self) -> Mesh:
