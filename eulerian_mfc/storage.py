@@ -180,11 +180,7 @@ def _assemble(
         _check_problem(system, meta, arrays["control"])
         flow = system.flow
     elif meta["field"] is not None:
-        spec = dict(meta["field"])
-        kind = spec.pop("type")
-        if kind not in fields.REGISTRY:
-            raise FileFormatError(f"unknown field {kind!r}")
-        flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
+        flow = Flow(fields.from_spec(meta["field"]), layer_map)
     if problem is not None:
         loss: losses.Loss | None = problem.loss
         if problem.loss.trained:

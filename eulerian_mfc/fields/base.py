@@ -82,6 +82,18 @@ class Field(ABC):
         px, ptheta = self.pullback(t, theta, x, value, dp)  # linear in p
         return px + difference[: p.size].reshape(p.shape), ptheta + difference[p.size :]
 
+    def __add__(self, other: Any) -> Field:
+        """`a + b`, with parameters of their own; see `SumField`."""
+        from .combined import SumField
+
+        return SumField([self, other]) if isinstance(other, Field) else NotImplemented
+
+    def __rmul__(self, scale: Any) -> Field:
+        """`scale * field` for a number or a function of time; see `ScaledField`."""
+        from .combined import ScaledField
+
+        return ScaledField(self, scale)
+
     def raised(self, extra: int) -> Field:
         """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError where there is none."""
         if not self.any_dim:
