@@ -9,6 +9,7 @@ from typing import Any
 from . import characteristics as characteristics
 from . import continuity as continuity
 from . import errors as errors
+from . import export as export
 from . import fields as fields
 from . import laws as laws
 from . import losses as losses
@@ -45,6 +46,7 @@ __all__ = [
     "continuation",
     "continuity",
     "errors",
+    "export",
     "fields",
     "laws",
     "losses",

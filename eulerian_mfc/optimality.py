@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -263,6 +264,12 @@ class OptimalitySystem(ControlledSystem):
             self._running_offset = self.problem.horizon * float(rule.w @ running.offset(rule.y))
         if not self.adjoint and running is not None:
             self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+
+    def __reduce__(self) -> Any:
+        """Sent to other processes as its arguments."""
+        schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
+        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map}
+        return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
         potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)

@@ -326,6 +326,18 @@ class Solution:
 
         write(self, folder)
 
+    def to_torch(self, *, dtype: str = "float64", readout: bool = False) -> Any:
+        """The residual network as a `torch.nn.Module`; see `export.to_torch`."""
+        from .export import to_torch
+
+        return to_torch(self, dtype=dtype, readout=readout)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
+        """Write the residual network as an ONNX file; see `export.to_onnx`."""
+        from .export import to_onnx
+
+        to_onnx(self, path, dtype=dtype, readout=readout)
+
     def plot(self) -> Figure:
         """One matplotlib figure: density with trajectories, control, convergence, terminal density."""
         from .plotting import overview

@@ -83,6 +83,14 @@ class MeanFieldEstimator(BaseEstimator):
     def _samples(self, X: Any, y: Any, sample_weight: Any, **checks: Any) -> tuple[np.ndarray, Any, np.ndarray]:
         """Checked inputs, labels and weights that sum to 1, without samples of weight 0."""
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **checks)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        kept = weights > 0
+        if not kept.any():
+            raise fail("sample_weight", sample_weight, "a weight above zero")
+        return X[kept], y[kept], weights[kept] / weights[kept].sum()
+
+    def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
+        """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
         augment = integer("augment", self.augment, minimum=0)
         if X.shape[1] + augment > 3:
             raise mismatch(
@@ -91,14 +99,6 @@ class MeanFieldEstimator(BaseEstimator):
                 "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
                 "make_pipeline(PCA(2), ...)",
             )
-        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        kept = weights > 0
-        if not kept.any():
-            raise fail("sample_weight", sample_weight, "at least one weight > 0")
-        return X[kept], y[kept], weights[kept] / weights[kept].sum()
-
-    def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
-        """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
         self.mean_ = weights @ X
         deviation = np.sqrt(weights @ (X - self.mean_) ** 2)
         self.scale_ = np.where(deviation > 1e-12 * (np.abs(self.mean_) + 1e-300), deviation, 1.0)
