@@ -49,7 +49,7 @@ def splits():
         "two moons": (moons, [("mean field", {})], True),
         "rings": (rings, [("mean field, 2D", FLAT), ("mean field, augmented", AUGMENTED)], True),
         "iris, two petal features": (iris, [("mean field", {"penalty": 3e-2})], True),
-        "regression on a line": (regression(1, 200), [("mean field", {"penalty": 3e-3})], False),
+        "regression on a line": (regression(1, 200), [("mean field, augmented", {"augment": 1, "cells": 64, "penalty": 3e-3})], False),
         "regression in the plane": (regression(2, 300), [("mean field", {"penalty": 2e-3})], False),
     }
 
@@ -59,7 +59,7 @@ def main():
     for name, (data, ours, classes) in splits().items():
         estimator = MeanFieldClassifier if classes else MeanFieldRegressor
         others = [
-            ("logistic regression", lambda: LogisticRegression()) if classes else ("linear regression", LinearRegression),
+            ("logistic regression", LogisticRegression) if classes else ("linear regression", LinearRegression),
             ("MLP", lambda classes=classes: (MLPClassifier if classes else MLPRegressor)(max_iter=2000, random_state=0)),
         ]
         methods = [(m, lambda kw=kw, e=estimator: e(**kw)) for m, kw in ours] + others

@@ -10,7 +10,8 @@ except ImportError as error:
         "eulerian_mfc.learn needs scikit-learn, which is not installed: pip install 'eulerian-mfc[learn]'"
     ) from error
 
+from .base import EXCLUDED_CHECKS as EXCLUDED_CHECKS
 from .classifier import MeanFieldClassifier as MeanFieldClassifier
 from .regressor import MeanFieldRegressor as MeanFieldRegressor
 
-__all__ = ["MeanFieldClassifier", "MeanFieldRegressor"]
+__all__ = ["EXCLUDED_CHECKS", "MeanFieldClassifier", "MeanFieldRegressor"]
