@@ -19,7 +19,15 @@ from eulerian_mfc.learn import MeanFieldClassifier, MeanFieldRegressor
 from eulerian_mfc.plotting import _figure, flow
 
 DOCS = Path(__file__).parent
-AUGMENTED = {"augment": 1, "layers": 4, "cells": 20, "degree": 1, "penalty": 1e-3, "readout_penalty": 1e-2, "max_iter": 60}
+AUGMENTED = {
+    "augment": 1,
+    "layers": 4,
+    "cells": 20,
+    "degree": 1,
+    "penalty": 1e-3,
+    "readout_penalty": 1e-2,
+    "max_iter": 60,
+}
 FLAT = {"penalty": 3e-3, "readout_penalty": 1e-2, "max_iter": 100}
 
 
@@ -49,7 +57,11 @@ def splits():
         "two moons": (moons, [("mean field", {})], True),
         "rings": (rings, [("mean field, 2D", FLAT), ("mean field, augmented", AUGMENTED)], True),
         "iris, two petal features": (iris, [("mean field", {"penalty": 3e-2})], True),
-        "regression on a line": (regression(1, 200), [("mean field, augmented", {"augment": 1, "cells": 64, "penalty": 3e-3})], False),
+        "regression on a line": (
+            regression(1, 200),
+            [("mean field, augmented", {"augment": 1, "cells": 64, "penalty": 3e-3})],
+            False,
+        ),
         "regression in the plane": (regression(2, 300), [("mean field", {"penalty": 2e-3})], False),
     }
 
@@ -60,7 +72,10 @@ def main():
         estimator = MeanFieldClassifier if classes else MeanFieldRegressor
         others = [
             ("logistic regression", LogisticRegression) if classes else ("linear regression", LinearRegression),
-            ("MLP", lambda classes=classes: (MLPClassifier if classes else MLPRegressor)(max_iter=2000, random_state=0)),
+            (
+                "MLP",
+                lambda classes=classes: (MLPClassifier if classes else MLPRegressor)(max_iter=2000, random_state=0),
+            ),
         ]
         methods = [(m, lambda kw=kw, e=estimator: e(**kw)) for m, kw in ours] + others
         for method, make in methods:

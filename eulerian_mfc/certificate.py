@@ -180,7 +180,9 @@ class Energies:
         if self._parts is not None:
             system = self._system
             transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
-            penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(system.problem.sparsities @ np.abs(theta))
+            penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(
+                system.problem.sparsities @ np.abs(theta)
+            )
             self._parts.append((transported, penalty, 2 * running_half / system.dt))
 
     def values(self) -> np.ndarray | None:

@@ -93,7 +93,11 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`)."""
     integer("starts", starts, minimum=0)
     if system.problem.sparse:
-        raise fail("problem", "one with sparsity", "a cost that is smooth in the control: the maximum is sought by Newton steps")
+        raise fail(
+            "problem",
+            "one with sparsity",
+            "a cost that is smooth in the control: the maximum is sought by Newton steps",
+        )
     masses, _ = system.masses(control)
     potentials = system.potentials(control, masses[-1])
     sigma = covectors(system, control)

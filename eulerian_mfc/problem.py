@@ -72,7 +72,9 @@ class Problem:
         if self.running is not None and not isinstance(self.running, Loss):
             raise fail("running", self.running, "a Loss, or None")
         if self.running is not None and self.running.trained:
-            raise fail("running", self.running, "a loss whose read-out is fixed: only that of the final loss is trained")
+            raise fail(
+                "running", self.running, "a loss whose read-out is fixed: only that of the final loss is trained"
+            )
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds

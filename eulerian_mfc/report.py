@@ -62,7 +62,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
 
 
 def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "") -> None:
-    """Write the figures (`density.png`, `terminal.png`, `control.png`, `convergence.png`; in the plane `flow.png`) and `report.html` into `folder`."""
+    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`."""
     from .plotting import figures
 
     target = Path(folder)

@@ -289,7 +289,8 @@ class Solution:
         """Labels `(n, q)` predicted for new points.
 
         With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T) (whatever
-        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself (those of its coordinates that the loss sees).
+        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself, those of its coordinates that the
+        loss sees.
         """
         final = self.flow(x)
         if labels is None and self.labels is None:

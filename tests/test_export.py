@@ -134,7 +134,9 @@ def test_weights_trained_elsewhere_are_a_start():
 
 def test_what_is_refused(tmp_path):
     swirl = fields.LinearControlField([lambda x: x[:, ::-1] * np.array([-1.0, 1.0])], 2)
-    with pytest.raises(ArgumentError, match="field: got a LinearControlField, expected a field that can be exported: N"):
+    with pytest.raises(
+        ArgumentError, match="field: got a LinearControlField, expected a field that can be exported: N"
+    ):
         solution_at(swirl).to_torch()
     with pytest.raises(ArgumentError, match="field: got a LinearControlField"):
         solution_at(swirl).to_onnx(tmp_path / "a.onnx")
@@ -143,7 +145,7 @@ def test_what_is_refused(tmp_path):
         plain.to_torch(readout=True)
     with pytest.raises(ArgumentError, match="dtype: got 'float16'"):
         plain.to_torch(dtype="float16")
-    with pytest.raises(ArgumentError, match="module: got 'int', expected a module that export.to_torch made"):
+    with pytest.raises(ArgumentError, match=r"module: got 'int', expected a module that export.to_torch made"):
         control_from_torch(3)
     with pytest.raises(FileNotFoundError, match="no ONNX file at"):
         control_from_onnx(tmp_path / "none.onnx")

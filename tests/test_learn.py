@@ -72,7 +72,7 @@ def test_labels_and_weights():
 
 
 def test_a_linear_function_is_found():
-    """y = 3 - 2 x needs no flow: R^2 close to 1 in two outputs."""
+    """A line, y = 3 - 2 x needs no flow: R^2 close to 1 in two outputs."""
     x = np.linspace(-1.0, 1.0, 30)[:, None]
     y = np.column_stack([3.0 - 2.0 * x[:, 0], x[:, 0]])
     model = MeanFieldRegressor(layers=2, penalty=1.0).fit(x, y)

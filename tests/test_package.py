@@ -37,7 +37,21 @@ def test_import_is_lean():
     pairs = [(seconds("import eulerian_mfc"), seconds("import scipy.optimize, numba")) for _ in range(6)]
     ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= 1.5 * theirs
-    heavy = ("pyvista", "matplotlib", "skfem", "meshio", "h5py", "click", "rich", "dask", "ot", "threadpoolctl", "sklearn", "torch", "onnx")
+    heavy = (
+        "pyvista",
+        "matplotlib",
+        "skfem",
+        "meshio",
+        "h5py",
+        "click",
+        "rich",
+        "dask",
+        "ot",
+        "threadpoolctl",
+        "sklearn",
+        "torch",
+        "onnx",
+    )
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -60,7 +74,18 @@ def test_no_room_imports_from_its_right():
         {"certificate"},
         {"maximum_principle"},
         {"solution"},
-        {"solving", "storage", "vtk", "vtk_simplex", "plotting", "raster", "report", "error_budget", "adaptivity", "export"},
+        {
+            "solving",
+            "storage",
+            "vtk",
+            "vtk_simplex",
+            "plotting",
+            "raster",
+            "report",
+            "error_budget",
+            "adaptivity",
+            "export",
+        },
         {"learn"},
         {"critical_points"},
         {"case"},

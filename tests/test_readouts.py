@@ -147,7 +147,7 @@ def test_running_loss_of_a_read_out():
     exact, slope = emfc.ParticleSystem(problem, 3).cost_and_gradient(theta)
     assert cost == pytest.approx(exact, rel=1e-6)
     np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-5)
-    with pytest.raises(ArgumentError, match="(?s)running: got .*a loss whose read-out is fixed"):
+    with pytest.raises(ArgumentError, match=r"(?s)running: got .*a loss whose read-out is fixed"):
         problem_of(loss, running=TRAINED_LOSSES["cross-entropy"])
 
 

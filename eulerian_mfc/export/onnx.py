@@ -23,9 +23,7 @@ OPSET, IR_VERSION = 17, 8
 FORMAT = "eulerian_mfc.network"
 
 
-def to_onnx(
-    solution: Solution, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False
-) -> None:
+def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
     """Write the residual network that a solution is: input `x` `(n, features)`, output `(n, d)` (or of the read-out).
 
     Parameters
@@ -116,7 +114,9 @@ def _onnx() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError("export to ONNX needs it, and it is not installed: pip install 'eulerian-mfc[onnx]'") from error
+        raise ImportError(
+            "export to ONNX needs it, and it is not installed: pip install 'eulerian-mfc[onnx]'"
+        ) from error
     return onnx
 
 
@@ -176,7 +176,5 @@ class Graph(Operations):
         if name == "softplus":
             # max(a, 0) + log(1 + exp(-|a|)): ONNX Runtime has its Softplus in single precision only.
             tail = self.node("Neg", self.node("Abs", a))
-            return self.add(
-                self.node("Relu", a), self.node("Log", self.add(self.exp(tail), self.constant(np.ones(1))))
-            )
+            return self.add(self.node("Relu", a), self.node("Log", self.add(self.exp(tail), self.constant(np.ones(1)))))
         return self.node({"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "sin": "Sin"}[name], a)

@@ -90,9 +90,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         if len(self.classes_) < 2:
             raise mismatch("y", f"the class {self.classes_.tolist()} only", "labels of at least two classes")
         balance = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        loss: Loss = LOSSES[self.loss](
-            np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty), balance
-        )
+        loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty), balance)
         self._solve(X, index.astype(np.float64), weights, loss)
         return self
 

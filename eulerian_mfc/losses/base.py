@@ -14,7 +14,6 @@ import numpy as np
 
 from .._validate import fail
 
-
 if TYPE_CHECKING:
     from .readout import Readout
     from .training import Training

@@ -167,7 +167,9 @@ class LabelledOutputLoss(OutputLoss):
             raise fail("representation", form, f"'labels' or 'auto': {type(self).__name__} has one field a label")
         if self.labels.shape[1] != label_dim:
             raise mismatch(
-                "labels", f"labels of dimension {self.labels.shape[1]}", f"the dimension {label_dim} of the law's labels"
+                "labels",
+                f"labels of dimension {self.labels.shape[1]}",
+                f"the dimension {label_dim} of the law's labels",
             )
         self._check_outputs(self.outputs, dim)
         return self._of_labels(self.labels, self.outputs, dim)

@@ -16,7 +16,9 @@ from .training import Heads
 
 @dataclass(frozen=True)
 class SquaredLoss(OutputLoss):
-    """`loss(x, y) = |z - y|^2`, `z = A x + b` or x itself. By moments: R = 1 + q, `a = (|z|^2, -2 z)`, `c = (1, y)`, `c_0 = |y|^2`.
+    """`loss(x, y) = |z - y|^2`, `z = A x + b` or x itself.
+
+    By moments: R = 1 + q, `a = (|z|^2, -2 z)`, `c = (1, y)`, `c_0 = |y|^2`.
 
     Parameters
     ----------
