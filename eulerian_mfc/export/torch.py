@@ -37,7 +37,7 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
     kind = getattr(torch, dtype)
     ops = _operations(torch)
 
-    class Layer(torch.nn.Module):  # type: ignore[name-defined,misc]
+    class Layer(torch.nn.Module):  # type: ignore[name-defined]
         """`Phi(x)` of one layer."""
 
         def __init__(self, n: int) -> None:
@@ -48,7 +48,7 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
         def forward(self, x: Any) -> Any:
             return network.layer(ops, dict(self.named_parameters()), x)
 
-    class ResidualNetwork(torch.nn.Module):  # type: ignore[name-defined,misc]
+    class ResidualNetwork(torch.nn.Module):  # type: ignore[name-defined]
         """The layers one after the other, and the read-out."""
 
         def __init__(self) -> None:
