@@ -4,9 +4,12 @@ Minimise `E[loss(X(T), Y)] + 1/2 int lambda |theta|^2 dt` over `dX/dt = F(t, the
 labels, by solving the continuity equation forwards, the transport equation backwards, and the control equation between.
 """
 
+from typing import Any
+
 from . import characteristics as characteristics
 from . import continuity as continuity
 from . import errors as errors
+from . import export as export
 from . import fields as fields
 from . import laws as laws
 from . import losses as losses
@@ -45,6 +48,7 @@ __all__ = [
     "continuation",
     "continuity",
     "errors",
+    "export",
     "fields",
     "laws",
     "losses",
@@ -57,3 +61,12 @@ __all__ = [
     "studies",
     "transport",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`eulerian_mfc.learn` on first use: it loads scikit-learn."""
+    if name == "learn":
+        from importlib import import_module
+
+        return import_module(".learn", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

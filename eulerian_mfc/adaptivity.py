@@ -60,7 +60,9 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
     rule = carried(problem.law.quadrature())
     locator, interpolation = base.locator, operator.interpolation
     moments = problem.separable.moments(rule.y) * rule.w
-    potentials = system.potentials(control)
+    final_masses = system.final_masses(control)
+    potentials = system.potentials(control, final_masses)
+    separable = system.terminal(final_masses).separable
     place = locator.locate(np.asfortranarray(rule.x))
     indicators, error = np.zeros(base.size), 0.0
 
@@ -85,7 +87,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray) -> Estimate:
             after = values(n + 1)
             spent = half(feet) + half(place.feet)
         else:
-            after = np.einsum("rq,rq->q", moments, problem.separable.terminal(place.feet))
+            after = np.einsum("rq,rq->q", moments, separable.terminal(place.feet))
             spent = np.zeros(len(after))
         parts = np.bincount(cells, weights=before - after - spent, minlength=base.size)
         indicators += np.abs(parts)

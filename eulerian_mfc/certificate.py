@@ -136,7 +136,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     total = np.einsum("r,nr...->n...", system.problem.separable.total, masses)
     mass = total.reshape(len(total), -1).sum(axis=1)
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
-    psi = system.final_potentials
+    psi = system.terminal(masses[-1]).potentials
     pairings = np.empty(system.layers + 1)
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = system.pairing_scale(masses[-1])
@@ -180,7 +180,9 @@ class Energies:
         if self._parts is not None:
             system = self._system
             transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
-            penalty = 0.5 * float(system.problem.penalties @ theta**2)
+            penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(
+                system.problem.sparsities @ np.abs(theta)
+            )
             self._parts.append((transported, penalty, 2 * running_half / system.dt))
 
     def values(self) -> np.ndarray | None:

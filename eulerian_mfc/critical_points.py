@@ -14,7 +14,7 @@ from .meshes import Mesh
 from .optimality import OptimalitySystem
 from .problem import Problem
 from .solution import Solution
-from .solvers import LBFGS, Outcome, Solver
+from .solvers import Outcome, Solver, minimiser
 from .solving import describe, doubts, solve, starting_control
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def multistart(
 
     A critical point counts as found before if its control differs by less than 1e-4 of its size.
     """
-    chosen = LBFGS() if solver is None else solver
+    chosen = minimiser(problem) if solver is None else solver
     if not isinstance(chosen, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):

@@ -12,7 +12,7 @@ from .meshes import CartesianMesh, SimplexMesh
 from .optimality import OptimalitySystem
 from .particles import ParticleSystem
 from .solution import Solution
-from .solvers import LBFGS
+from .solvers import minimiser
 from .transport import Elements, SemiLagrangian
 
 #: how much finer the mesh and the layers are that the solution is compared with
@@ -158,7 +158,7 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
             losses += (1.0 if 0 < n < system.layers else 0.5) * system.dt * running.value(x, law.y)
         if n < system.layers:
             x = particles.flow(particles.layer(n, control[n]), x)
-    losses += system.problem.loss.value(x, law.y)
+    losses += particles.terminal(x)[0].value(x, law.y)
     mean = weights @ losses
     # Of weights w, 1 / sum w^2 samples' worth.
     share = float(weights @ weights)
@@ -173,7 +173,8 @@ def _optimisation(system: OptimalitySystem, control: np.ndarray) -> Contribution
     if not system.adjoint:
         adjoint = OptimalitySystem(system.problem, system.mesh.base, system.layers, layer_map=system.flow.layer_map)
     here = adjoint.cost(control).total
-    outcome = LBFGS().solve(adjoint, control)
+    solver = minimiser(system.problem)
+    outcome = solver.solve(adjoint, control)
     there = adjoint.cost(outcome.control).total
-    how = f"against LBFGS from this control ({'converged' if outcome.converged else 'which did not converge'})"
+    how = f"against {type(solver).__name__} from this control ({'converged' if outcome.converged else 'which did not converge'})"
     return Contribution("optimisation", max(here - there, 0.0), how, "more iterations, or a smaller tolerance")

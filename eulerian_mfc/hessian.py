@@ -47,7 +47,8 @@ class ExactHessian(Hessian):
     `g_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>`, the product with v is
 
         dm^{n+1} = S_n^T dm^n + (dS_n v_n)^T m^n,   dm^0 = 0        (forwards)
-        dpsi^n   = S_n dpsi^{n+1} + (dS_n v_n) psi^{n+1},   dpsi^M = 0        (backwards)
+        dpsi^n   = S_n dpsi^{n+1} + (dS_n v_n) psi^{n+1},   dpsi^M = 0        (backwards; where a read-out is trained,
+                                                                           what dm^M makes of it)
 
     and `dg_n`, the tangent of g_n as theta_n, psi and m move: exact, and symmetric to round-off since g is a gradient.
     Second derivatives jump where those of the interpolation do (degree 1, Lagrange). A product costs about three gradients.
@@ -58,7 +59,7 @@ class ExactHessian(Hessian):
     def __init__(self, system: OptimalitySystem, control: np.ndarray) -> None:
         self._system, self._control = system, control
         self._masses, _ = system.masses(control)
-        potentials = system.potentials(control)
+        potentials = system.potentials(control, self._masses[-1])
         interpolation = system.transport.interpolation
         self._coefficients = [interpolation.coefficients(system.with_running(psi)) for psi in potentials[1:]]
 
@@ -66,11 +67,11 @@ class ExactHessian(Hessian):
         system = self._system
         transport, weights = system.transport, system.dt * system.problem.penalties
         moved = [np.zeros_like(self._masses[0])]
-        for n in range(system.layers - 1):
+        for n in range(system.layers):
             layer = system.layer(n, self._control[n])
             moved.append(transport.adjoint_step_tangent(layer, direction[n], self._masses[n], moved[n]))
         out = np.empty_like(direction)
-        dpsi = np.zeros_like(self._masses[0])
+        dpsi = system.terminal_tangent(self._masses[-1], moved[-1])
         for n in range(system.layers - 1, -1, -1):
             layer = system.layer(n, self._control[n])
             dpsi, change = transport.step_with_slope_tangent(

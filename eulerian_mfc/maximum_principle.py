@@ -72,7 +72,7 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
         """`(R, d, size)` derivatives of the terminal functions at the nodes."""
         return np.moveaxis(np.asarray(separable.terminal_gradient(nodes)), 2, 1)  # type: ignore[attr-defined]
 
-    final = -gradients(problem.separable)
+    final = -gradients(system.terminal(system.final_masses(control)).separable)
     running = problem.separable_running
     half = 0.0 if running is None else -0.5 * system.dt * gradients(running)
     fields = len(final)
@@ -92,8 +92,14 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
     """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`)."""
     integer("starts", starts, minimum=0)
+    if system.problem.sparse:
+        raise fail(
+            "problem",
+            "one with sparsity",
+            "a cost that is smooth in the control: the maximum is sought by Newton steps",
+        )
     masses, _ = system.masses(control)
-    potentials = system.potentials(control)
+    potentials = system.potentials(control, masses[-1])
     sigma = covectors(system, control)
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .checkpointing import STORAGE, backwards, states_within
 from .continuity import FiniteVolumeTranspose, PushForward
-from .errors import DomainError, NonFiniteError
+from .errors import DomainError, EulerianError, NonFiniteError
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import DifferencedHessian, ExactHessian, Hessian
+from .losses import Readout, Separable
+from .losses.training import Fit
 from .meshes import Mesh, SimplexMesh
 from .parallel import Workers
 from .problem import Problem
@@ -40,6 +43,31 @@ class Cost:
     @property
     def total(self) -> float:
         return self.terminal + self.penalty + self.running
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """The terminal cost at final masses: `G(m) = <potentials, m> + offset`, and what the backward sweep starts from.
+
+    Attributes
+    ----------
+    separable : the loss's separable form, its read-out (where one is trained) the best for these masses.
+    potentials : `(R, *shape)`.
+    values : `(R, N)`, a_r at the points of the continuity scheme's measure; None on an adjoint pair.
+    offset : the constant part: E[c_0(Y)], and the penalty of a trained read-out.
+    fit : a trained read-out, or None.
+    """
+
+    separable: Separable
+    potentials: np.ndarray
+    values: np.ndarray | None
+    offset: float
+    fit: Fit | None = None
+
+    @property
+    def readout(self) -> Readout | None:
+        """The trained read-out, where there is one."""
+        return None if self.fit is None else self.fit.readout
 
 
 TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
@@ -93,30 +121,51 @@ class ControlledSystem(ABC):
         return Layer(float(self.times[n]), self.dt, theta)
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt`."""
-        return 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
+        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        squares = 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
+        if not self.problem.sparse:
+            return squares
+        return squares + self.dt * float((self.problem.sparsities * np.abs(control)).sum())
 
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`r = lambda theta + int D_theta F^T grad psi dmu` (layer means) from the gradient of the cost, both `(layers, m)`.
 
-        Zero on the entries that a bound holds, so that it vanishes exactly at critical points under bounds too.
+        Zero on the entries that a bound holds, so that it vanishes exactly at critical points under bounds too. With an L1
+        norm in the cost, of which the gradient holds nothing, the proximal residual
+        `lambda (theta - prox(theta - gradient / (lambda dt)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
         """
+        if self.problem.sparse:
+            penalties = self.problem.penalties
+            target = self.problem.shrunk(control - gradient / (self.dt * penalties), 1.0 / penalties)
+            return penalties * (control - target)
         return np.where(self.free(control, gradient), gradient / self.dt, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
         """Largest modulus of an entry of `residual_vector`."""
         return float(np.abs(self.residual_vector(control, gradient)).max())
 
+    def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`(layers, m)`: the derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
+        if not self.problem.sparse:
+            return gradient
+        size = self.dt * self.problem.sparsities
+        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - size, 0.0)
+        return np.where(control == 0, at_zero, gradient + size * np.sign(control))
+
     def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`(layers, m)`: the entries that no bound holds: not at one, or pushed off it by `-gradient`."""
+        """`(layers, m)`: the entries that nothing holds: no bound (or pushed off it), and not the L1 norm at zero."""
         lower, upper = self.problem.lower, self.problem.upper
-        return ~(((control <= lower) & (gradient >= 0)) | ((control >= upper) & (gradient <= 0)))
+        slope = self.slope(control, gradient)
+        held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
+        return ~(held | ((self.problem.sparsities > 0) & (control == 0) & (slope == 0)))
 
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`free`, and the entries at a bound whose multiplier is zero: only strict multipliers decide by themselves."""
+        """`free`, and the entries held by a multiplier that is zero: only strict multipliers decide by themselves."""
         size = self.terms(control, gradient).max() + self.problem.penalties * (1.0 + np.abs(control).max())
-        weak = np.abs(gradient) <= 1e-8 * self.dt * size
-        return self.free(control, gradient) | weak
+        small = 1e-8 * self.dt * size
+        weak = np.abs(self.slope(control, gradient)) <= small
+        loose = np.abs(gradient) >= self.dt * self.problem.sparsities - small  # at zero: as good as pulled off
+        return self.free(control, gradient) | (weak & ((control != 0) | loose))
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum."""
@@ -228,18 +277,62 @@ class OptimalitySystem(ControlledSystem):
         self.offset = float(rule.w @ separable.offset(rule.y))
         #: `(R, *shape)`: masses at time 0
         self.initial_masses = self.continuity.initial(rule, separable.moments(rule.y))
-        #: `(R, *shape)`: potentials at the final time
-        self.final_potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
-        running, shape = self.problem.separable_running, self.final_potentials.shape
+        self._known: tuple[np.ndarray, Terminal] | None = None
+        self._fixed = None if separable.training is not None else self._terminal(separable, self.offset)
+        running, shape = self.problem.separable_running, (len(separable.names), *self.mesh.shape)
         #: `(R, *shape)`: half a layer's length times the running loss, in `terminal`'s form; None where there is none
         self._running: np.ndarray | None = None
         if running is not None:
             self._running = 0.5 * self.dt * running.terminal(self.mesh.centres).reshape(shape)
             self._running_offset = self.problem.horizon * float(rule.w @ running.offset(rule.y))
-        if not self.adjoint:
-            self._final_values = separable.terminal(self.continuity.points)
-            if running is not None:
-                self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+        if not self.adjoint and running is not None:
+            self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
+
+    def __reduce__(self) -> Any:
+        """Sent to other processes as its arguments."""
+        schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
+        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map}
+        return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
+
+    def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
+        potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
+        if not np.isfinite(potentials).all():
+            raise NonFiniteError("the loss is not finite on the mesh")
+        values = None if self.adjoint else separable.terminal(self.continuity.points)
+        return Terminal(separable, potentials, values, offset, fit)
+
+    def terminal(self, masses: np.ndarray) -> Terminal:
+        """The terminal cost at final masses `(R, *shape)`; where the loss trains a read-out, with the best one for them."""
+        if self._fixed is not None:
+            return self._fixed
+        if self._known is None or not np.array_equal(self._known[0], masses):
+            training = self.problem.separable.training
+            assert training is not None
+            points, weights = (
+                (self.mesh.centres, masses.reshape(len(masses), -1))
+                if self.adjoint
+                else self.continuity.measure(masses)
+            )
+            fit = training.fit(points, weights)
+            law, loss = self.problem.law, self.problem.loss.with_readout(fit.readout)
+            form = loss.separate(law.dim, law.label_dim, law.labels, self.problem.representation)
+            self._known = masses.copy(), self._terminal(form, self.offset + fit.penalty_cost, fit)
+        return self._known[1]
+
+    def terminal_tangent(self, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:
+        """How the final potentials `(R, *shape)` move with the final masses: a trained read-out follows them."""
+        fit = self.terminal(masses).fit
+        if fit is None:
+            return np.zeros_like(dmasses)
+        change = fit.tangent(dmasses.reshape(len(dmasses), -1))
+        return fit.terminal_tangent(self.mesh.centres, change).reshape(-1, *self.mesh.shape)
+
+    @property
+    def final_potentials(self) -> np.ndarray:
+        """`(R, *shape)`: potentials at the final time of a loss without a trained read-out."""
+        if self._fixed is None:
+            raise EulerianError("final_potentials: the read-out is trained; ask terminal(final masses).potentials")
+        return self._fixed.potentials
 
     def _check_sizes(self, labels: np.ndarray) -> None:
         """The losses' values on the mesh must be finite, and their squares too, which solvers take."""
@@ -307,9 +400,10 @@ class OptimalitySystem(ControlledSystem):
 
     def pairing_scale(self, final_masses: np.ndarray) -> float:
         """The sum of the moduli of the terms of `pairings` at the final time."""
-        if self.adjoint:
-            return float(np.abs(self.final_potentials * final_masses).sum())
-        return float(np.abs(self._final_values * self.continuity.measure(final_masses)[1]).sum())
+        end = self.terminal(final_masses)
+        if end.values is None:
+            return float(np.abs(end.potentials * final_masses).sum())
+        return float(np.abs(end.values * self.continuity.measure(final_masses)[1]).sum())
 
     def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
@@ -321,11 +415,24 @@ class OptimalitySystem(ControlledSystem):
             out[n + 1], crossed[n] = self._step(n, theta[n], out[n])
         return out, crossed
 
-    def potentials(self, control: Any) -> np.ndarray:
-        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time."""
+    def final_masses(self, control: Any) -> np.ndarray:
+        """`(R, *shape)`: masses at the final time, by a forward sweep that keeps no others."""
+        theta, masses = self.control(control), self.initial_masses
+        for n in range(self.layers):
+            masses, _ = self._step(n, theta[n], masses)
+        return masses
+
+    def potentials(self, control: Any, final_masses: np.ndarray | None = None) -> np.ndarray:
+        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time.
+
+        Where a read-out is trained it starts from the `final_masses`, of a forward sweep that is made where not given.
+        """
         theta = self.control(control)
-        out = np.empty((self.layers + 1, *self.final_potentials.shape))
-        out[-1] = self.final_potentials
+        if self._fixed is None and final_masses is None:
+            final_masses = self.final_masses(theta)
+        end = self.terminal(final_masses) if self._fixed is None else self._fixed  # type: ignore[arg-type]
+        out = np.empty((self.layers + 1, *end.potentials.shape))
+        out[-1] = end.potentials
         for n in range(self.layers - 1, -1, -1):
             out[n] = self.step_back(n, theta[n], out[n + 1])
         return out
@@ -347,13 +454,14 @@ class OptimalitySystem(ControlledSystem):
 
     def _cost(self, theta: np.ndarray, final_masses: np.ndarray, running: float) -> Cost:
         # On an adjoint pair the nodes, so that duality is exact; else points at which the density is reconstructed.
+        end = self.terminal(final_masses)
         final = (
-            (self.final_potentials, final_masses)
-            if self.adjoint
-            else (self._final_values, self.continuity.measure(final_masses)[1])
+            (end.potentials, final_masses)
+            if end.values is None
+            else (end.values, self.continuity.measure(final_masses)[1])
         )
         constant = 0.0 if self._running is None else self._running_offset
-        return Cost(self.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
+        return Cost(end.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
 
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
@@ -364,7 +472,7 @@ class OptimalitySystem(ControlledSystem):
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
         theta = self.control(control)
         gradient, halves = np.empty_like(theta), np.zeros(self.layers + 1)
-        psi, final = self.final_potentials, self.initial_masses
+        psi = final = self.initial_masses
 
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
             return self._step(n, theta[n], masses)[0]
@@ -373,6 +481,7 @@ class OptimalitySystem(ControlledSystem):
             if n + 1 == self.layers:
                 final = advance(n, masses)
                 halves[-1] = self.running_half(final)
+                psi = self.terminal(final).potentials
             halves[n] = self.running_half(masses)
             psi, gradient[n] = self.step_back_with_slope(n, theta[n], psi, masses)
         if not np.isfinite(gradient).all():
@@ -388,7 +497,7 @@ class OptimalitySystem(ControlledSystem):
         choice("form", form, ("discrete", "continuous"))
         theta = self.control(control)
         masses, _ = self.masses(theta)
-        potentials = self.potentials(theta)
+        potentials = self.potentials(theta, masses[-1])
         hamiltonians: list[LayerHamiltonian] = [
             Hamiltonian(self, n, masses[n], potentials[n + 1])
             if form == "discrete"

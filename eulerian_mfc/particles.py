@@ -8,6 +8,7 @@ import numpy as np
 
 from ._validate import fail
 from .laws import LabelledRule
+from .losses import Loss
 from .optimality import ControlledSystem, Cost
 from .problem import Problem
 
@@ -54,7 +55,7 @@ class ParticleSystem(ControlledSystem):
         for n in range(self.layers):
             x = self.flow(self.layer(n, theta[n]), x)
             running += (1.0 if n + 1 < self.layers else 0.5) * self._running(x)
-        return self._cost(theta, x, running)
+        return self._cost(theta, x, running, self.terminal(x))
 
     def _running(self, x: np.ndarray) -> float:
         """`dt E[running(x, Y)]` at one time."""
@@ -66,8 +67,16 @@ class ParticleSystem(ControlledSystem):
         loss = self.problem.running
         return np.zeros(x.shape) if loss is None else self.dt * (self.rule.w * loss.gradient(x, self.rule.y).T).T
 
-    def _cost(self, theta: np.ndarray, x: np.ndarray, running: float) -> Cost:
-        terminal = float(self.rule.w @ self.problem.loss.value(x, self.rule.y))
+    def terminal(self, x: np.ndarray) -> tuple[Loss, float]:
+        """The loss, and its constant part, for final positions `(n, d)`: with the best read-out where one is trained."""
+        loss, training = self.problem.loss, self.problem.separable.training
+        if training is None:
+            return loss, 0.0
+        fit = training.fit(x, self.rule.w * self.problem.separable.moments(self.rule.y))
+        return loss.with_readout(fit.readout), fit.penalty_cost
+
+    def _cost(self, theta: np.ndarray, x: np.ndarray, running: float, end: tuple[Loss, float]) -> Cost:
+        terminal = end[1] + float(self.rule.w @ end[0].value(x, self.rule.y))
         return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
@@ -79,11 +88,12 @@ class ParticleSystem(ControlledSystem):
             starts.append(x)
             x = self.flow(self.layer(n, theta[n]), x)
         running = sum(map(self._running, starts)) + 0.5 * (self._running(x) - self._running(starts[0]))
-        p = (self.rule.w * self.problem.loss.gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
+        end = self.terminal(x)
+        p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
         for n in range(self.layers - 1, -1, -1):
             layer = self.layer(n, theta[n])
             _, stages = self.flow.with_stages(layer, starts[n])
             p, slope = self.flow.pullback(layer, stages, p)
             gradient[n] += slope
             p = p + self._running_slope(starts[n])
-        return self._cost(theta, x, running).total, gradient
+        return self._cost(theta, x, running, end).total, gradient

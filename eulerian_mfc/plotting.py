@@ -37,12 +37,19 @@ def figures(solution: Solution) -> dict[str, Figure]:
     """Every figure of a solution by the name of its file."""
     solution = rastered(solution)
     line = solution.mesh.dim == 1
+    plane = {"flow": _figure(flow, solution, (11.0, 4.6))} if planar(solution) else {}
     return {
         "density": _figure(density, solution, (7.0, 4.2) if line else (11.0, 3.8)),
         "control": _figure(control, solution, (7.0, 4.2)),
         "convergence": _figure(convergence, solution, (7.0, 4.2)),
         "terminal": _figure(terminal, solution, (7.0, 4.2) if line else (5.6, 4.6)),
+        **plane,
     }
+
+
+def planar(solution: Solution) -> bool:
+    """Whether inputs lie in the plane and can be moved: their flow and the regions of the labels can be drawn."""
+    return solution.numerics.input_dim == 2 and solution.numerics.flow is not None
 
 
 def _figure(draw: Callable[[Figure, Solution], None], solution: Solution, size: tuple[float, float]) -> Figure:
@@ -237,6 +244,34 @@ def terminal(figure: Figure, solution: Solution) -> None:
         xlabel="state $x$", ylabel="density", title="Terminal density and labels", xlim=_window(solution, 0, labels)
     )
     _legend(axes, None, outside=True)
+
+
+def flow(figure: Figure, solution: Solution) -> None:
+    """Inputs in the plane: the regions that are given each label, and what the flow makes of a grid (its first two axes)."""
+    index, names, _ = label_colours(solution)
+    start = solution.paths.x[0, :, :2]
+    low, high = start.min(axis=0), start.max(axis=0)
+    low, high = low - 0.15 * (high - low), high + 0.15 * (high - low)
+    left, right = figure.subplots(1, 2)
+    axes = [np.linspace(a, b, 161) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    labels = solution.labels
+    if labels is not None and 1 < len(labels) <= len(PALETTE) and (solution.loss or solution.system) is not None:
+        found = solution.predict(grid.reshape(-1, 2))
+        region = np.abs(found[:, None] - labels).max(axis=2).argmin(axis=1).reshape(grid.shape[:2])
+        colours = ListedColormap(list(PALETTE[: len(labels)]))
+        options = {"cmap": colours, "vmin": -0.5, "vmax": len(labels) - 0.5, "alpha": 0.25, "rasterized": True}
+        left.pcolormesh(*axes, region.T, shading="nearest", **options)
+    for family in (grid[::8, :], grid[:, ::8].swapaxes(0, 1)):
+        moved = solution.flow(family.reshape(-1, 2))[:, :2].reshape(family.shape)
+        right.add_collection(LineCollection(list(moved), colors="0.6", linewidths=0.6))
+    for k, name in enumerate(names):
+        chosen = index == k
+        left.plot(*start[chosen].T, ".", color=PALETTE[k], ms=4, label=name)
+        right.plot(*solution.paths.x[-1, chosen, :2].T, ".", color=PALETTE[k], ms=4, label=name)
+    left.set(xlabel="$x_1$", ylabel="$x_2$", title="Inputs, and the regions of the labels", aspect="equal")
+    right.set(xlabel="$x_1$", ylabel="$x_2$", title="The flow of a grid at the final time", aspect="equal")
+    _legend(left, None)
 
 
 def _marginal(solution: Solution, n: int) -> np.ndarray:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, mismatch, positive
+from ._validate import array, choice, fail, integer, mismatch, positive
 from .errors import ArgumentError
 from .fields import Field
-from .laws import LabelledLaw
-from .losses import Loss, Separable
+from .laws import Augmented, LabelledLaw
+from .losses import FirstCoordinates, Loss, Separable
 
 
 @dataclass(frozen=True)
 class Problem:
     """Minimise `J(theta) = E[loss(X(T), Y)] + 1/2 int_0^T lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)`.
 
-    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with bounds, over `low <= theta(t) <= high`.
+    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with sparsity, plus `int_0^T sparsity |theta|_1 dt`; with
+    bounds, over `low <= theta(t) <= high`.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ class Problem:
     running : a loss that is integrated over time (turnpike problems), or None.
     bounds : of the control, at every time: None, one pair `(low, high)`, one pair a parameter (None for no bound), or a
         `scipy.optimize.Bounds`.
+    sparsity : >= 0, the weight of the control's L1 norm: one number, or one a parameter `(m,)`. Solved by ProximalGradient.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Problem:
     representation: str = "auto"
     running: Loss | None = None
     bounds: Any = None
+    sparsity: Any = 0.0
 
     def __post_init__(self) -> None:
         for name, kind in (("field", Field), ("law", LabelledLaw), ("loss", Loss)):
@@ -61,10 +64,17 @@ class Problem:
             raise fail("penalty", self.penalty, "positive numbers")
         if weights.ndim == 1 and len(weights) != self.field.parameters:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
+        thresholds = array("sparsity", self.sparsity, ndim=(0, 1))
+        if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != self.field.parameters):
+            raise fail("sparsity", self.sparsity, f"one number >= 0, or {self.field.parameters}, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
             raise fail("running", self.running, "a Loss, or None")
+        if self.running is not None and self.running.trained:
+            raise fail(
+                "running", self.running, "a loss whose read-out is fixed: only that of the final loss is trained"
+            )
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds
@@ -73,10 +83,43 @@ class Problem:
         """What is sent to other processes: the arguments, without what is computed from them."""
         return {f.name: self.__dict__[f.name] for f in fields(self)}
 
+    def augmented(self, extra: int = 1, **changes: Any) -> Problem:
+        """The problem on `R^{d + extra}`: inputs get `extra` coordinates that start at zero, the losses do not see them.
+
+        Parameters
+        ----------
+        extra : number of coordinates.
+        changes : other arguments of Problem, such as `field=` (by default the one of the same kind in the larger space),
+            `loss=` (by default this one, of the first d coordinates; a loss given here sees them all) or `penalty=`.
+
+        Raises
+        ------
+        ArgumentError
+            If the field is made for its dimension only and no other is given, or what there is one of a parameter (penalty,
+            bounds) does not fit the larger field.
+        """
+        dim = self.field.dim
+        new = {"law": Augmented(self.law, integer("extra", extra)), "loss": FirstCoordinates(self.loss, dim), **changes}
+        if "field" not in new:
+            new["field"] = self.field.raised(extra)
+        if self.running is not None and "running" not in new:
+            new["running"] = FirstCoordinates(self.running, dim)
+        return replace(self, **new)
+
     @cached_property
     def penalties(self) -> np.ndarray:
         """`(m,)`: lambda of every parameter."""
         return np.broadcast_to(np.asarray(self.penalty, dtype=np.float64), self.field.parameters)
+
+    @cached_property
+    def sparsities(self) -> np.ndarray:
+        """`(m,)`: the weight of the L1 norm of every parameter."""
+        return np.broadcast_to(np.asarray(self.sparsity, dtype=np.float64), self.field.parameters)
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether the L1 norm of the control is in the cost."""
+        return bool((self.sparsities > 0).any())
 
     @property
     def separable(self) -> Separable:
@@ -119,6 +162,10 @@ class Problem:
     def project(self, control: np.ndarray) -> np.ndarray:
         """The nearest control within the bounds; `(..., m)`."""
         return np.clip(control, *self._box)
+
+    def shrunk(self, control: np.ndarray, step: Any) -> np.ndarray:
+        """The proximal map `argmin |theta - control|^2 / 2 + step sparsity |theta|_1` within the bounds; `(..., m)`."""
+        return self.project(np.sign(control) * np.maximum(np.abs(control) - step * self.sparsities, 0.0))
 
     @property
     def lower(self) -> np.ndarray:

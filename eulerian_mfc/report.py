@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 CAPTIONS = {
     "density": "Density of the states over time (grey), and characteristics (coloured by label where labels are few).",
     "terminal": "Density at the final time against the labels.",
+    "flow": "Inputs with the regions that are given each label, and what the flow makes of a grid (first two coordinates).",
     "control": "The control, constant on every layer.",
     "convergence": "Cost and optimality residual over the iterations.",
 }
@@ -40,6 +41,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
         f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{_png(figures[name])}">'
         f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
         for name in CAPTIONS
+        if name in figures
     ]
     return template.substitute(
         title=escape(title),
@@ -60,7 +62,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
 
 
 def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "") -> None:
-    """Write `density.png`, `terminal.png`, `control.png`, `convergence.png` and `report.html` into `folder`."""
+    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`."""
     from .plotting import figures
 
     target = Path(folder)

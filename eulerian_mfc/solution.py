@@ -13,7 +13,9 @@ from ._validate import array, integer, mismatch
 from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
-from .losses import SquaredLoss
+from .laws.augmented import with_zeros
+from .losses import Loss, Readout, seen
+from .losses.outputs import OutputLoss
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -48,7 +50,9 @@ class Numerics(NamedTuple):
     flow: Flow | None
     horizon: float
     layers: int
-    squared_loss: bool
+    #: how many coordinates inputs have: the others start at zero
+    input_dim: int
+    loss: Loss | None
 
 
 class Solution:
@@ -119,7 +123,7 @@ class Solution:
         """The solution that a solver's outcome is, certified by both sweeps at its control."""
         problem = system.problem
         masses, crossed = system.masses(outcome.control)
-        separable = problem.separable
+        separable, readout = problem.separable, system.terminal(masses[-1]).readout
         return cls(
             numerics=Numerics(
                 system.mesh.base,
@@ -129,7 +133,8 @@ class Solution:
                 system.flow,
                 problem.horizon,
                 system.layers,
-                isinstance(problem.loss, SquaredLoss),
+                problem.law.input_dim,
+                problem.loss if readout is None else problem.loss.with_readout(readout),
             ),
             outcome=outcome,
             cost=system.cost_of_sweep(outcome.control, masses),
@@ -153,6 +158,21 @@ class Solution:
     def mesh(self) -> Mesh:
         return self.numerics.mesh
 
+    @property
+    def loss(self) -> Loss | None:
+        """The loss, with its read-out as it was trained; None where a file could not hold it."""
+        return self.numerics.loss
+
+    @property
+    def readout(self) -> Readout | None:
+        """The affine read-out of the final states, trained or given; None where the loss has none."""
+        return getattr(self.loss, "readout", None)
+
+    @property
+    def positive_loss(self) -> bool:
+        """Whether the loss is one of the package's own, which are never negative."""
+        return self.loss is not None and isinstance(seen(self.loss, 0)[0], OutputLoss)
+
     @cached_property
     def unknowns(self) -> Mesh:
         """The mesh as the schemes see it: its `centres` are the points of the potentials."""
@@ -175,7 +195,7 @@ class Solution:
     @cached_property
     def potentials(self) -> np.ndarray:
         """`(layers + 1, R, *shape)`: psi at the cell centres."""
-        return self._need_system("potentials").potentials(self.control)
+        return self._need_system("potentials").potentials(self.control, self.masses[-1])
 
     @property
     def densities(self) -> np.ndarray:
@@ -247,13 +267,20 @@ class Solution:
         return Layer(float(self.times[n]), self.numerics.horizon / self.layers, self.control[n])
 
     def trajectories(self, x: Any) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps."""
+        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
+
+        Of an augmented problem points may be given without the coordinates that start at zero.
+        """
         flow = self._need_flow()
         dim = flow.field.dim
         points = array("x", x, ndim=(1, 2))
-        points = points[:, None] if points.ndim == 1 and dim == 1 else points
-        if points.ndim != 2 or points.shape[1] != dim:
-            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape (n, {dim})")
+        points = points[:, None] if points.ndim == 1 and self.numerics.input_dim == 1 else points
+        allowed = sorted({self.numerics.input_dim, dim})
+        if points.ndim != 2 or points.shape[1] not in allowed:
+            shapes = " or ".join(f"(n, {k})" for k in allowed)
+            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape {shapes}")
+        if points.shape[1] < dim:
+            points = with_zeros(points, dim - points.shape[1])
         out = np.empty((self.layers + 1, *points.shape))
         out[0] = points
         for n in range(self.layers):
@@ -267,20 +294,17 @@ class Solution:
     def predict(self, x: Any, labels: Any = None) -> np.ndarray:
         """Labels `(n, q)` predicted for new points.
 
-        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T);
-        otherwise (regression) X(T) itself.
+        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T) (whatever
+        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself, those of its coordinates that the
+        loss sees.
         """
         final = self.flow(x)
         if labels is None and self.labels is None:
-            return final
+            return final if self.loss is None else self.loss.output(final)
         known = self.labels if labels is None else array("labels", labels, ndim=(1, 2)).reshape(len(labels), -1)
         assert known is not None
-        if self.numerics.squared_loss:
-            losses = ((final[:, None, :] - known) ** 2).sum(axis=2)
-        else:
-            loss = self._need_system("predictions").problem.loss
-            losses = np.stack([loss.value(final, np.broadcast_to(y, (len(final), len(y)))) for y in known], axis=1)
-        return known[losses.argmin(axis=1)]
+        loss = self._need_system("predictions").problem.loss if self.loss is None else self.loss
+        return known[loss.misfit(final, known).argmin(axis=1)]
 
     def velocity(self, n: int) -> np.ndarray:
         """`(size, d)`: the field at the cell centres at time n (at the final time with the last layer's control)."""
@@ -308,6 +332,18 @@ class Solution:
         from .vtk import write
 
         write(self, folder)
+
+    def to_torch(self, *, dtype: str = "float64", readout: bool = False) -> Any:
+        """The residual network as a `torch.nn.Module`; see `export.to_torch`."""
+        from .export import to_torch
+
+        return to_torch(self, dtype=dtype, readout=readout)
+
+    def to_onnx(self, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
+        """Write the residual network as an ONNX file; see `export.to_onnx`."""
+        from .export import to_onnx
+
+        to_onnx(self, path, dtype=dtype, readout=readout)
 
     def plot(self) -> Figure:
         """One matplotlib figure: density with trajectories, control, convergence, terminal density."""

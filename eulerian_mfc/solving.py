@@ -21,7 +21,7 @@ from .optimality import OptimalitySystem
 from .problem import Problem
 from .prolongation import prolong
 from .solution import Solution
-from .solvers import LBFGS, Shooting, Solver
+from .solvers import Shooting, Solver, minimiser
 from .solvers.base import Callback
 
 #: share of mass that left the box above which the answer is not called converged
@@ -54,7 +54,7 @@ def solve(
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks),
+    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks; ProximalGradient() with sparsity),
         Shooting(relaxation="auto", tol=1e-8) on another.
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
         layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
@@ -102,8 +102,10 @@ def solve(
         options |= {"initial": initial, "callback": callback, "checkpoint": checkpoint}
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
-    smooth = LBFGS() if mesh.kind == "cartesian" else LBFGS(tol=ELEMENT_TOLERANCE)
-    chosen = solver or (smooth if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
+    direct = minimiser(problem)
+    if mesh.kind != "cartesian":
+        direct = replace(direct, tol=ELEMENT_TOLERANCE)
+    chosen = solver or (direct if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
     if checkpoint is None:
         outcome = chosen.solve(system, start, callback)
@@ -137,9 +139,10 @@ def doubts(solution: Solution) -> list[str]:
         walls = getattr(solution.mesh, "walls", False)
         advice = "refine the mesh at its walls, or use a field tangential to them" if walls else "use a larger one"
         out.append(f"{crossed:.1e} of the mass left the box {solution.mesh.bounds}: {advice}")
-    if solution.numerics.squared_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
+    if solution.positive_loss and solution.terminal_cost < -1e-9 * (1 + abs(solution.penalty_cost)):
         out.append(
-            f"the terminal cost {solution.terminal_cost:.3g} of a squared loss is negative: use more cells or a larger box"
+            f"the terminal cost {solution.terminal_cost:.3g} of a loss that is never negative is: use more cells, a larger "
+            "box or a larger penalty"
         )
     return out
 
@@ -181,6 +184,8 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     penalty = np.unique(problem.penalties)
     bounds = np.unique(np.stack([problem.lower, problem.upper], axis=1), axis=0).tolist()
     extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
+    if problem.sparse:
+        extra["sparsity"] = ", ".join(f"{v:g}" for v in np.unique(problem.sparsities))
     extra |= {"bounds": ", ".join(map(str, bounds))} if problem.bounded else {}
     return {
         "field": repr(problem.field),

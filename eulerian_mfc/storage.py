@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import continuity, fields, transport
+from . import continuity, fields, losses, transport
 from ._files import write_whole
 from ._validate import mismatch
 from .certificate import Checks
@@ -122,7 +122,8 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "horizon": numerics.horizon,
         "layers": numerics.layers,
-        "squared_loss": numerics.squared_loss,
+        "input_dim": numerics.input_dim,
+        "loss": None if numerics.loss is None else numerics.loss.spec(),
         "converged": solution.converged,
         "message": solution.message,
         "threshold": solution.threshold,
@@ -205,11 +206,15 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
         schemes = {name: getattr(solution.numerics, name) for name in ("transport", "continuity", "layer_map")}
         system = OptimalitySystem(problem, solution.mesh, solution.layers, **schemes)
         _check_problem(system, meta, solution.control)
-        solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow)
+        loss = solution.numerics.loss if problem.loss.trained else problem.loss
+        solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow, loss=loss)
     return solution
 
 
 def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
+    if "squared_loss" in meta:  # schema 2
+        squared = losses.SquaredLoss().spec() if meta.pop("squared_loss") is True else None
+        meta = {"loss": squared, "input_dim": len(arrays["paths/x"].T), **meta}
     check_metadata(meta)
     mesh = _mesh(meta["mesh"], arrays)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
@@ -230,13 +235,8 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
         shapes["labels"] = (fields_count, None)
     check_arrays(arrays, shapes)
     layer_map = LayerMap(**meta["layer_map"])
-    flow = None
-    if meta["field"] is not None:
-        spec = dict(meta["field"])
-        kind = spec.pop("type")
-        if kind not in fields.REGISTRY:
-            raise FileFormatError(f"unknown field {kind!r}")
-        flow = Flow(fields.REGISTRY[kind](**spec), layer_map)
+    flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
+    loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])
     history = [
         Iteration(int(i), cost, residual, int(n), int(k), s)
         for i, cost, residual, n, k, s in arrays["history"].tolist()
@@ -249,7 +249,8 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
             flow=flow,
             horizon=meta["horizon"],
             layers=layers,
-            squared_loss=meta["squared_loss"],
+            input_dim=meta["input_dim"],
+            loss=loss,
         ),
         outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
         bounds=np.array(meta["bounds"]),

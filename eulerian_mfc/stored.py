@@ -36,7 +36,8 @@ def _checks(value: Any) -> bool:
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "horizon": ("a number > 0", lambda v: _number(v) and 0 < v < np.inf),
     "layers": ("an integer > 0", lambda v: type(v) is int and v > 0),
-    "squared_loss": ("true or false", lambda v: isinstance(v, bool)),
+    "input_dim": ("an integer > 0", lambda v: type(v) is int and v > 0),
+    "loss": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
     "converged": ("true or false", lambda v: isinstance(v, bool)),
     "message": ("a text", lambda v: isinstance(v, str)),
     "threshold": ("a number >= 0", lambda v: _number(v) and 0 <= v < np.inf),

@@ -31,6 +31,11 @@ FIELDS = {
     "agrachev_sarychev": lambda dim: emfc.fields.AgrachevSarychevField(dim),
     "linear_control": lambda dim: emfc.fields.LinearControlField([np.sin, rotation, np.ones_like], dim),
     "custom": lambda dim: emfc.fields.CustomField(swirl, dim, 2),
+    "bottleneck": lambda dim: emfc.fields.BottleneckField(dim, 2),
+    "polynomial": lambda dim: emfc.fields.PolynomialField(dim, 1),
+    "radial_basis": lambda dim: emfc.fields.RadialBasisField([[-0.5] * dim, [0.8] * dim]),
+    "sum": lambda dim: emfc.fields.NeuralField(dim, bias=False) + emfc.fields.RadialBasisField([[0.3] * dim]),
+    "scaled": lambda dim: emfc.fields.ScaledField(emfc.fields.NeuralField(dim), np.cos),
 }
 
 

@@ -7,16 +7,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from eulerian_mfc.errors import ArgumentError, NotAnalyticError
+from eulerian_mfc.errors import ArgumentError, FileFormatError, NotAnalyticError
 from eulerian_mfc.fields import (
     ACTIVATIONS,
     REGISTRY,
     AffineField,
     AgrachevSarychevField,
+    BottleneckField,
     CustomField,
     Field,
     LinearControlField,
     NeuralField,
+    PolynomialField,
+    RadialBasisField,
+    ScaledField,
+    SumField,
+    from_spec,
 )
 
 #: the activations in scalar complex arithmetic
@@ -52,6 +58,59 @@ def agrachev_sarychev_rows(dim):
     return lambda t, theta, x: [
         theta[i] + theta[dim + i] * cmath.exp(-sum(x[k] ** 2 for k in range(dim))) for i in range(dim)
     ]
+
+
+def bottleneck_rows(activation, width, dim):
+    """Theta = (W1 row by row, b1, W2 row by row, b2), unit by unit."""
+
+    def row(t, theta, x):
+        inner, shift = theta[: width * dim], theta[width * dim : width * dim + width]
+        outer, last = theta[width * dim + width : 2 * width * dim + width], theta[2 * width * dim + width :]
+        units = [sum(inner[k * dim + j] * x[j] for j in range(dim)) + shift[k] for k in range(width)]
+        hidden = [SCALAR[activation](complex(z)) for z in units]
+        return [sum(outer[i * width + k] * hidden[k] for k in range(width)) + last[i] for i in range(dim)]
+
+    return row
+
+
+#: the monomials of `PolynomialField` in its order, as functions of a point
+MONOMIALS = {
+    (1, 3): [lambda x: 1, lambda x: x[0], lambda x: x[0] ** 2, lambda x: x[0] ** 3],
+    (2, 0): [lambda x: 1],
+    (2, 2): [
+        lambda x: 1, lambda x: x[0], lambda x: x[1], lambda x: x[0] ** 2, lambda x: x[0] * x[1], lambda x: x[1] ** 2,
+    ],
+    (3, 1): [lambda x: 1, lambda x: x[0], lambda x: x[1], lambda x: x[2]],
+}  # fmt: skip
+
+
+def spanned_rows(functions, dim):
+    """`sum_k b_k(x) u_k`, theta = (u_1, u_2, ..)."""
+    return lambda t, u, x: [sum(b(x) * u[k * dim + i] for k, b in enumerate(functions)) for i in range(dim)]
+
+
+CENTRES = [[0.3, -0.2], [-1.0, 0.5], [0.0, 1.1]]
+
+
+def bump(centre, width):
+    return lambda x: cmath.exp(-sum((x[i] - c) ** 2 for i, c in enumerate(centre)) / width**2)
+
+
+def sum_rows(*parts):
+    """Pairs (rows, size) added, each with its own parameters."""
+
+    def row(t, theta, x):
+        out, start = 0, 0
+        for rows, size in parts:
+            out = out + np.array(rows(t, theta[start : start + size], x), dtype=complex)
+            start += size
+        return list(out)
+
+    return row
+
+
+def scaled_rows(scale, rows):
+    return lambda t, theta, x: [scale(t) * v for v in rows(t, theta, x)]
 
 
 # A control-linear field in the plane: u1 (sin x2, x1 x2) + u2 (1, exp(-x1^2)) + u3 (x1, x2).
@@ -109,6 +168,32 @@ CASES = {
         for dim in (1, 2, 3) for matrix, bias in ((True, True), (True, False), (False, True))
     },
     **{f"as-{dim}d": (AgrachevSarychevField(dim), agrachev_sarychev_rows(dim), 2 * dim) for dim in (1, 2, 3)},
+    **{
+        f"bottleneck-{name}-{dim}d-{width}": (
+            BottleneckField(dim, width, name), bottleneck_rows(name, width, dim), 2 * width * dim + width + dim,
+        )
+        for name, dim, width in (("tanh", 2, 5), ("swish", 3, 2), ("sin", 1, 3), ("softplus", 2, 1))
+    },
+    **{
+        f"polynomial-{dim}d-{degree}": (
+            PolynomialField(dim, degree), spanned_rows(functions, dim), len(functions) * dim,
+        )
+        for (dim, degree), functions in MONOMIALS.items()
+    },
+    "radial-1d": (RadialBasisField([[0.4]], 0.7), spanned_rows([bump([0.4], 0.7)], 1), 1),
+    "radial-2d": (RadialBasisField(CENTRES, 1.3), spanned_rows([bump(c, 1.3) for c in CENTRES], 2), 6),
+    "sum": (
+        NeuralField(2) + PolynomialField(2, 2),
+        sum_rows((neural_rows("tanh", True, 2), 6), (spanned_rows(MONOMIALS[2, 2], 2), 12)), 18,
+    ),
+    "sum-bounded": (
+        SumField([NeuralField(1), 0.5 * NeuralField(1, "sin", bias=False)]),
+        sum_rows((neural_rows("tanh", True, 1), 2), (scaled_rows(lambda t: 0.5, neural_rows("sin", False, 1)), 1)), 3,
+    ),
+    "scaled": (-2.5 * NeuralField(3), scaled_rows(lambda t: -2.5, neural_rows("tanh", True, 3)), 12),
+    "scaled-in-time": (
+        ScaledField(CustomField(custom, 2, 3), np.cos), scaled_rows(cmath.cos, custom_rows), 3,
+    ),
     "linear-complex-step": (LinearControlField(LINEAR, 2), linear_rows, 3),
     "linear-jacobians": (LinearControlField(LINEAR, 2, LINEAR_JACOBIANS), linear_rows, 3),
     "custom-complex-step": (CustomField(custom, 2, 3), custom_rows, 3),
@@ -190,11 +275,10 @@ def test_counts_and_spec(name):
     field, _, size = CASES[name]
     assert field.parameters == size == len(field.parameter_names) == len(set(field.parameter_names))
     field.check()
-    if isinstance(field, CustomField | LinearControlField):
+    if isinstance(field, CustomField | LinearControlField) or name == "scaled-in-time":
         assert field.spec() is None
     else:
-        spec = json.loads(json.dumps(field.spec()))
-        assert REGISTRY[spec.pop("type")](**spec) == field
+        assert from_spec(json.loads(json.dumps(field.spec()))) == field
 
 
 def test_parameter_names():
@@ -204,6 +288,12 @@ def test_parameter_names():
     assert AffineField(2, matrix=False).parameter_names == ("b1", "b2")
     assert AffineField(1).parameter_names == ("W", "b")
     assert AgrachevSarychevField(1).parameter_names == ("u1", "u2")
+    hidden = ("W1_1,1", "W1_1,2", "b1_1", "W2_1,1", "W2_2,1", "b2_1", "b2_2")
+    assert BottleneckField(2, 1).parameter_names == hidden
+    assert PolynomialField(2, 1).parameter_names == ("d1", "d2", "x1 d1", "x1 d2", "x2 d1", "x2 d2")
+    assert PolynomialField(1, 2).parameter_names == ("d1", "x1 d1", "x1^2 d1")
+    assert RadialBasisField([[0.0], [1.0]]).parameter_names == ("bump1 d1", "bump2 d1")
+    assert (NeuralField(1, bias=False) + AffineField(1)).parameter_names == ("W (1)", "W (2)", "b (2)")
     assert CustomField(custom, 2, 3, names=["p", "q", "r"]).parameter_names == ("p", "q", "r")
     assert CustomField(custom, 2, 3).parameter_names == ("theta1", "theta2", "theta3")
 
@@ -214,6 +304,9 @@ def test_speed_bound(name):
     field, _, size = CASES[name]
     rng = np.random.default_rng(0)
     theta, x = 1e4 * rng.normal(size=(200, size)), rng.normal(size=(20, field.dim))
+    if name == "scaled-in-time":
+        assert field.speed_bound is None
+        return
     if isinstance(field, CustomField):
         assert field.speed_bound == (7.0 if name == "custom-jacobians" else None)  # the user's word
         return
@@ -267,6 +360,61 @@ def test_derivatives_rescue_functions_that_are_not_analytic():
     assert pu.tolist() == [2.0 * 5.0 + 3.0 * 7.0]
 
 
+@EACH
+def test_tangents(name):
+    """`tangent` and `pullback_tangent` equal central differences of value and pull-back (1e-6 relative: their error)."""
+    case = sample(name)
+    if "relu" in name:
+        return
+    rng = np.random.default_rng(1)
+    dtheta, dx, dp = rng.normal(size=case.theta.shape), *rng.normal(size=(2, *case.x.shape))
+    value = case.field(case.t, case.theta, case.x)
+
+    def difference(function):
+        ahead, behind = (function(s) for s in (1e-5, -1e-5))
+        return [(a - b) / 2e-5 for a, b in zip(ahead, behind, strict=True)]
+
+    def moved(s):
+        theta, x, p = case.theta + s * dtheta, case.x + s * dx, case.p + s * dp
+        velocity = case.field(case.t, theta, x)
+        return velocity, *case.field.pullback(case.t, theta, x, velocity, p)
+
+    found = (
+        case.field.tangent(case.t, case.theta, case.x, value, dtheta, dx),
+        *case.field.pullback_tangent(case.t, case.theta, case.x, value, case.p, dtheta, dx, dp),
+    )
+    for a, b in zip(found, difference(moved), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6 * (1 + np.abs(b).max()))
+
+
+def test_sums_and_scalings_say_what_their_parts_are():
+    """Control-linear and autonomous where all the parts are; a bump at the origin with constants is the source's family."""
+    constants, bumps = AffineField(2, matrix=False), RadialBasisField([[0.0, 0.0]])
+    both, rng = constants + bumps, np.random.default_rng(0)
+    x, u = rng.normal(size=(5, 2)), rng.normal(size=4)
+    np.testing.assert_allclose(both(0.0, u, x), AgrachevSarychevField(2)(0.0, u, x), rtol=1e-14)
+    assert both.control_linear
+    assert not (both + NeuralField(2)).control_linear
+    assert (2.0 * both).autonomous
+    assert not ScaledField(both, np.cos).autonomous
+    assert ScaledField(both, np.cos).control_linear
+
+
+def test_fields_in_larger_spaces():
+    """The same kind, all else equal; centres get zeros; parts of sums one by one; user functions refuse."""
+    assert BottleneckField(2, 5, "sin").raised(1) == BottleneckField(3, 5, "sin")
+    assert PolynomialField(1, 3).raised(2) == PolynomialField(3, 3)
+    assert RadialBasisField([[0.5, 1.0]], 0.3).raised(1) == RadialBasisField([[0.5, 1.0, 0.0]], 0.3)
+    assert (NeuralField(1) + 2 * AffineField(1)).raised(1) == NeuralField(2) + 2 * AffineField(2)
+    with pytest.raises(ArgumentError, match="field: got a CustomField, which is made for dimension 2, expected field="):
+        CustomField(custom, 2, 3).raised(1)
+
+
+def test_files_of_unknown_fields():
+    with pytest.raises(FileFormatError, match="unknown field 'magic'"):
+        from_spec({"type": "sum", "fields": [{"type": "magic"}]})
+
+
 class Broken(Field):
     """A user's own subclass whose value or pull-back has a wrong shape or value."""
 
@@ -291,6 +439,15 @@ class Broken(Field):
         (lambda: CustomField(3.0, 2, 3), r"function: got 3.0"),
         (lambda: CustomField(custom, 2, 0), r"size: got 0"),
         (lambda: LinearControlField([np.sin, lambda x: x[:, :1]], 2), r"fields\[1\]: got .*\(5, 1\)"),
+        (lambda: BottleneckField(2, 0), r"width: got 0"),
+        (lambda: PolynomialField(2, -1), r"degree: got -1"),
+        (lambda: RadialBasisField([0.0, 1.0]), r"centres: got an array of shape \(2,\)"),
+        (lambda: RadialBasisField([[0.0], [0.0]]), r"centres: got 2 rows, not all distinct"),
+        (lambda: RadialBasisField([[0.0]], width=0.0), r"width: got 0.0"),
+        (lambda: SumField([NeuralField(1), NeuralField(2)]), r"fields: got dimensions \[1, 2\]"),
+        (lambda: SumField([]), r"fields: got \[\]"),
+        (lambda: ScaledField(NeuralField(1), "twice"), r"scale: got 'twice'"),
+        (lambda: ScaledField(NeuralField(1), lambda t: np.nan), r"scale: got nan"),
         (lambda: LinearControlField([], 2), r"fields: got \[\]"),
         (lambda: LinearControlField([np.sin], 1, LINEAR_JACOBIANS), r"jacobians: got 3 functions, expected one for"),
         (lambda: Broken(lambda x: x[:, 0]).check(), r"field: got .*\(5,\) at points \(5, 2\)"),

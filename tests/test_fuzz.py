@@ -237,7 +237,7 @@ def solution_file(tmp_path_factory):
     return path
 
 
-META = ["mesh", "transport", "continuity", "layer_map", "field", "horizon", "layers", "squared_loss", "converged", "message",
+META = ["mesh", "transport", "continuity", "layer_map", "field", "horizon", "layers", "input_dim", "loss", "converged", "message",
         "threshold", "bounds", "cost", "checks", "stability", "names", "parameter_names", "description"]  # fmt: skip
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-3, 100), st.floats(), st.text(max_size=5)),

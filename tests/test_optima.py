@@ -14,6 +14,7 @@ SOLVERS = {
     "newton_cg": emfc.solvers.NewtonCG(),
     "newton_krylov": emfc.solvers.NewtonKrylov(),
     "direct": emfc.solvers.Direct(tol=1e-8),
+    "proximal_gradient": emfc.solvers.ProximalGradient(tol=1e-8),
 }
 
 

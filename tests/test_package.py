@@ -19,7 +19,7 @@ def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
         "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
+        "__version__", "characteristics", "continuation", "continuity", "errors", "export", "fields", "laws", "losses", "meshes",
         "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
@@ -38,7 +38,21 @@ def test_import_is_lean():
     pairs = [(seconds("import eulerian_mfc"), seconds("import scipy.optimize, numba")) for _ in range(6)]
     ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= 1.5 * theirs
-    heavy = ("pyvista", "matplotlib", "skfem", "meshio", "h5py", "click", "rich", "dask", "ot", "threadpoolctl")
+    heavy = (
+        "pyvista",
+        "matplotlib",
+        "skfem",
+        "meshio",
+        "h5py",
+        "click",
+        "rich",
+        "dask",
+        "ot",
+        "threadpoolctl",
+        "sklearn",
+        "torch",
+        "onnx",
+    )
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -84,7 +98,9 @@ def test_no_room_imports_from_its_right():
             "report",
             "error_budget",
             "adaptivity",
+            "export",
         },
+        {"learn"},
         {"critical_points"},
         {"case"},
         {"rerun", "view"},

@@ -79,6 +79,7 @@ SOLVERS = {
     "lbfgs": emfc.solvers.LBFGS(),
     "newton_krylov": emfc.solvers.NewtonKrylov(),
     "newton_cg": emfc.solvers.NewtonCG(),
+    "proximal gradient": emfc.solvers.ProximalGradient(),
     **{f"direct, {method}": emfc.solvers.Direct(method=method) for method in ("trust-constr", "L-BFGS-B", "SLSQP")},
 }  # fmt: skip
 

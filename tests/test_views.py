@@ -170,7 +170,8 @@ def test_unconverged_is_written_in_large_letters(tmp_path, toy_solution):
 def test_figures_have_labelled_axes_and_legends(toy_solution, plane_solution, space_solution):
     for solution in (toy_solution, plane_solution, space_solution):
         drawn = figures(solution)
-        assert set(drawn) == {"density", "terminal", "control", "convergence"}
+        plane = {"flow"} if solution is plane_solution else set()
+        assert set(drawn) == {"density", "terminal", "control", "convergence", *plane}
         for name, figure in drawn.items():
             axes = figure.axes[0]
             assert axes.get_xlabel(), name

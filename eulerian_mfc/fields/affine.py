@@ -21,6 +21,7 @@ class AffineField(Field):
     bias: bool = True
 
     control_linear: ClassVar[bool] = True
+    any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

@@ -24,6 +24,7 @@ class AgrachevSarychevField(Field):
     dim: int = 2
 
     control_linear: ClassVar[bool] = True
+    any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

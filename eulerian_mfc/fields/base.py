@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,8 @@ class Field(ABC):
     autonomous: ClassVar[bool] = True
     #: whether F is linear in theta, so that the control equation can be solved for theta explicitly
     control_linear: ClassVar[bool] = False
+    #: whether `dim` can be anything, all else the same
+    any_dim: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -78,6 +81,28 @@ class Field(ABC):
         difference = _four_point(moved, dtheta, dx)
         px, ptheta = self.pullback(t, theta, x, value, dp)  # linear in p
         return px + difference[: p.size].reshape(p.shape), ptheta + difference[p.size :]
+
+    def __add__(self, other: Any) -> Field:
+        """`a + b`, with parameters of their own; see `SumField`."""
+        from .combined import SumField
+
+        return SumField([self, other]) if isinstance(other, Field) else NotImplemented
+
+    def __rmul__(self, scale: Any) -> Field:
+        """`scale * field` for a number or a function of time; see `ScaledField`."""
+        from .combined import ScaledField
+
+        return ScaledField(self, scale)
+
+    def raised(self, extra: int) -> Field:
+        """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError where there is none."""
+        if not self.any_dim:
+            raise mismatch(
+                "field",
+                f"a {type(self).__name__}, which is made for dimension {self.dim}",
+                f"field=..., a field of dimension {self.dim + extra}",
+            )
+        return replace(self, dim=self.dim + extra)  # type: ignore[type-var]
 
     def spec(self) -> dict[str, Any] | None:
         """JSON-ready arguments that rebuild the field, or None where it holds user functions."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import expit
@@ -110,6 +110,8 @@ class NeuralField(Field):
     dim: int = 1
     activation: str = "tanh"
     bias: bool = True
+
+    any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)

@@ -4,6 +4,7 @@ Every law gives a quadrature rule for `int f dmu0`, which may be refined to have
 a mesh's basis functions are not smooth), draws samples, and says in which box its mass lies.
 """
 
+from .augmented import Augmented as Augmented
 from .base import LabelledLaw as LabelledLaw
 from .base import LabelledRule as LabelledRule
 from .base import Law as Law
@@ -15,6 +16,7 @@ from .labelled import Labelled as Labelled
 from .uniform import Uniform as Uniform
 
 __all__ = [
+    "Augmented",
     "Empirical",
     "Gaussian",
     "GaussianMixture",

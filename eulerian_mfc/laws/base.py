@@ -63,6 +63,11 @@ class LabelledLaw(ABC):
     dim: int
     label_dim: int
 
+    @property
+    def input_dim(self) -> int:
+        """How many of the coordinates are inputs: the others start at zero."""
+        return self.dim
+
     @abstractmethod
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         """A rule for the law of the pairs; `lines` as for `Law.quadrature`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ class Empirical(LabelledLaw):
     weights : `(N,)` non-negative, summing to 1; equal by default.
     """
 
-    def __init__(self, x: Any, y: Any, weights: Sequence[float] | None = None) -> None:
+    def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
         self.x, self.y = (
             a[:, None] if a.ndim == 1 else a for a in (array("x", x, ndim=(1, 2)), array("y", y, ndim=(1, 2)))
         )

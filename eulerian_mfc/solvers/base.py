@@ -174,6 +174,8 @@ class Solver(ABC):
 
     #: whether the best of several points is the one of least cost, or of least residual
     by_cost: ClassVar[bool] = True
+    #: whether the L1 norm of the control may be in the cost
+    takes_sparsity: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         positive("tol", self.tol)
@@ -189,6 +191,9 @@ class Solver(ABC):
         NonFiniteError
             If not even the initial control can be evaluated.
         """
+        if system.problem.sparse and not self.takes_sparsity:
+            name = type(self).__name__
+            raise mismatch("solver", f"{name}, for a cost that is not smooth (sparsity)", "solvers.ProximalGradient()")
         recorder = Recorder(system, self.tol, callback, self.by_cost)
         start = system.problem.project(system.control(initial, "initial"))
         try:

@@ -1,0 +1,139 @@
+"""Fields as formulas over a few operations, which PyTorch and ONNX each have. A field that is exported is one entry here.
+
+An entry names the blocks that theta consists of, in order, and gives the formula of the value, with points as rows.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._validate import mismatch
+from ..fields import (
+    AffineField,
+    AgrachevSarychevField,
+    BottleneckField,
+    Field,
+    NeuralField,
+    PolynomialField,
+    RadialBasisField,
+)
+
+
+class Operations(ABC):
+    """What formulas are made of; values are the library's own, `(n, k)`."""
+
+    @abstractmethod
+    def constant(self, value: np.ndarray) -> Any:
+        """An array that is no weight."""
+
+    @abstractmethod
+    def matmul(self, a: Any, b: Any) -> Any: ...
+
+    @abstractmethod
+    def transposed(self, a: Any) -> Any: ...
+
+    @abstractmethod
+    def add(self, a: Any, b: Any) -> Any: ...
+
+    @abstractmethod
+    def multiply(self, a: Any, b: Any) -> Any: ...
+
+    @abstractmethod
+    def columns(self, parts: list[Any]) -> Any:
+        """Columns `(n, 1)` side by side."""
+
+    @abstractmethod
+    def column(self, a: Any, k: int) -> Any:
+        """`(n, 1)`, column k."""
+
+    @abstractmethod
+    def exp(self, a: Any) -> Any: ...
+
+    @abstractmethod
+    def activation(self, name: str, a: Any) -> Any: ...
+
+    def linear(self, x: Any, matrix: Any, shift: Any = None) -> Any:
+        """`x W^T + b`."""
+        out = self.matmul(x, self.transposed(matrix))
+        return out if shift is None else self.add(out, shift)
+
+
+Blocks = dict[str, tuple[int, ...]]
+
+
+class Formula(NamedTuple):
+    """`blocks(field)`: names and shapes; `value(ops, field, weights, x)`."""
+
+    blocks: Callable[[Any], Blocks]
+    value: Callable[[Operations, Any, dict[str, Any], Any], Any]
+
+
+def _matrix_bias(field: Any) -> Blocks:
+    d = field.dim
+    matrix: Blocks = {"W": (d, d)} if getattr(field, "matrix", True) else {}
+    return matrix | ({"b": (d,)} if field.bias else {})
+
+
+def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any) -> Any:
+    return ops.activation(field.activation, ops.linear(x, w["W"], w.get("b")))
+
+
+def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any) -> Any:
+    if not field.matrix:
+        return ops.add(ops.multiply(x, ops.constant(np.zeros(1))), w["b"])
+    return ops.linear(x, w["W"], w.get("b"))
+
+
+def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any) -> Any:
+    return ops.linear(ops.activation(field.activation, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
+
+
+def _bump(ops: Operations, x: Any, centre: np.ndarray, width: float) -> Any:
+    """`(n, 1)`: `exp(-|x - centre|^2 / width^2)`."""
+    z = ops.multiply(ops.add(x, ops.constant(-centre)), ops.constant(np.array([1.0 / width])))
+    return ops.exp(ops.matmul(ops.multiply(z, z), ops.constant(-np.ones((len(centre), 1)))))
+
+
+def _agrachev_sarychev(ops: Operations, field: AgrachevSarychevField, w: dict[str, Any], x: Any) -> Any:
+    return ops.add(ops.multiply(_bump(ops, x, np.zeros(field.dim), 1.0), w["bump"]), w["shift"])
+
+
+def _radial_basis(ops: Operations, field: RadialBasisField, w: dict[str, Any], x: Any) -> Any:
+    bumps = ops.columns([_bump(ops, x, np.array(c), field.width) for c in field.centres])
+    return ops.matmul(bumps, w["u"])
+
+
+def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: Any) -> Any:
+    one = ops.exp(ops.multiply(ops.column(x, 0), ops.constant(np.zeros(1))))
+    monomials = []
+    for row in field.exponents:
+        factors = [ops.column(x, i) for i, power in enumerate(row) for _ in range(power)]
+        product = factors[0] if factors else one
+        for factor in factors[1:]:
+            product = ops.multiply(product, factor)
+        monomials.append(product)
+    return ops.matmul(ops.columns(monomials), w["u"])
+
+
+FORMULAS: dict[type[Field], Formula] = {
+    NeuralField: Formula(_matrix_bias, _neural),
+    AffineField: Formula(_matrix_bias, _affine),
+    BottleneckField: Formula(
+        lambda f: {"W1": (f.width, f.dim), "b1": (f.width,), "W2": (f.dim, f.width), "b2": (f.dim,)}, _bottleneck
+    ),
+    AgrachevSarychevField: Formula(lambda f: {"shift": (f.dim,), "bump": (f.dim,)}, _agrachev_sarychev),
+    RadialBasisField: Formula(lambda f: {"u": (len(f.centres), f.dim)}, _radial_basis),
+    PolynomialField: Formula(lambda f: {"u": (len(f.exponents), f.dim)}, _polynomial),
+}
+
+
+def formula(field: Field) -> Formula:
+    """The formula of a field; ArgumentError where it has none."""
+    if type(field) not in FORMULAS:
+        known = ", ".join(kind.__name__ for kind in FORMULAS)
+        raise mismatch("field", f"a {type(field).__name__}", f"a field that can be exported: {known}")
+    return FORMULAS[type(field)]

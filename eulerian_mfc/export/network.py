@@ -1,0 +1,85 @@
+"""A control as a residual network, before any library: weights by layer, Runge-Kutta steps, read-out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import choice, fail
+from ..characteristics import TABLEAUX, LayerMap
+from ..fields import Field
+from ..losses import Readout
+from ..solution import Solution
+from .fields import Operations, formula
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """`x <- Phi_n(x)` for every layer, Phi_n the layer map of `F(theta_n, x)`, then perhaps `A x + b`.
+
+    Attributes
+    ----------
+    field, layer_map : what a layer is made of.
+    control : `(layers, m)`.
+    dt : length of a layer.
+    input_dim : coordinates of the inputs; those of the states that follow start at zero.
+    readout : the affine last layer, or None for the final states.
+    """
+
+    field: Field
+    layer_map: LayerMap
+    control: np.ndarray
+    dt: float
+    input_dim: int
+    readout: Readout | None = None
+
+    @classmethod
+    def of(cls, solution: Solution, readout: bool = False) -> Network:
+        """The network that a solution is; ArgumentError for fields that are not exported."""
+        choice("readout", readout, (True, False))
+        flow = solution._need_flow()
+        formula(flow.field)
+        numerics = solution.numerics
+        if readout and not isinstance(solution.readout, Readout):
+            raise fail("readout", readout, "False: the loss of this solution has no read-out")
+        return cls(
+            flow.field,
+            flow.layer_map,
+            solution.control,
+            numerics.horizon / numerics.layers,
+            numerics.input_dim,
+            solution.readout if readout else None,
+        )
+
+    def blocks(self, n: int) -> dict[str, np.ndarray]:
+        """The weights of layer n by name."""
+        out, at = {}, 0
+        for name, shape in formula(self.field).blocks(self.field).items():
+            size = int(np.prod(shape))
+            out[name] = self.control[n, at : at + size].reshape(shape)
+            at += size
+        return out
+
+    def layer(self, ops: Operations, weights: dict[str, Any], x: Any) -> Any:
+        """One layer in a library's own operations: the steps of `LayerMap`, stage by stage."""
+        tableau = TABLEAUX[self.layer_map.method]
+        dt = self.dt / self.layer_map.substeps
+        value = formula(self.field).value
+        for _ in range(self.layer_map.substeps):
+            total, k = None, x
+            for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
+                point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
+                k = value(ops, self.field, weights, point)
+                if weight:
+                    part = ops.multiply(k, ops.constant(np.array([dt * weight])))
+                    total = part if total is None else ops.add(total, part)
+            x = ops.add(x, total)
+        return x
+
+
+def joined(field: Field, layers: list[dict[str, np.ndarray]]) -> np.ndarray:
+    """`(layers, m)`: the control whose layers have these blocks."""
+    names = list(formula(field).blocks(field))
+    return np.array([np.concatenate([np.ravel(layer[name]) for name in names]) for layer in layers], dtype=np.float64)

@@ -1,0 +1,180 @@
+"""Residual networks as ONNX files: the extra `onnx`. The graph is written node by node; PyTorch is not needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import fields
+from .._validate import choice
+from ..errors import FileFormatError
+from ..fields import ACTIVATIONS
+from ..solution import Solution
+from ..version import __version__
+from .fields import Operations
+from .network import Network, joined
+
+#: of the graph: old enough for every ONNX Runtime of the last years
+OPSET, IR_VERSION = 17, 8
+FORMAT = "eulerian_mfc.network"
+
+
+def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
+    """Write the residual network that a solution is: input `x` `(n, features)`, output `(n, d)` (or of the read-out).
+
+    Parameters
+    ----------
+    solution, readout : see `to_torch`.
+    path : the file, by custom `NAME.onnx`.
+    dtype : "float32" or "float64".
+
+    Initialisers are called `layers.N.W` and the like, so that `control_from_onnx` finds them.
+
+    Raises
+    ------
+    ImportError
+        If ONNX is not installed.
+    ArgumentError
+        If the field is not exported, or there is no read-out.
+    """
+    choice("dtype", dtype, ("float32", "float64"))
+    network = Network.of(solution, readout)
+    onnx = _onnx()
+    graph = Graph(onnx, dtype)
+    x: Any = "x"
+    extra = network.field.dim - network.input_dim
+    if extra:
+        x = graph.matmul(x, graph.constant(np.eye(network.input_dim, network.field.dim)))
+    for n in range(len(network.control)):
+        weights = {name: graph.weight(f"layers.{n}.{name}", value) for name, value in network.blocks(n).items()}
+        x = network.layer(graph, weights, x)
+    outputs = network.field.dim
+    if network.readout is not None:
+        matrix = network.readout.matrix
+        seen = graph.constant(np.eye(outputs, matrix.shape[1]))
+        x = graph.linear(
+            x if matrix.shape[1] == outputs else graph.matmul(x, seen),
+            graph.weight("readout.weight", matrix),
+            graph.weight("readout.bias", network.readout.bias),
+        )
+        outputs = len(matrix)
+    graph.node("Identity", x, output="y")
+    info = onnx.helper.make_tensor_value_info
+    kind = onnx.TensorProto.FLOAT if dtype == "float32" else onnx.TensorProto.DOUBLE
+    body = onnx.helper.make_graph(
+        graph.nodes,
+        "residual_network",
+        [info("x", kind, ["n", network.input_dim])],
+        [info("y", kind, ["n", outputs])],
+        graph.initializers,
+    )
+    model = onnx.helper.make_model(
+        body,
+        producer_name="eulerian_mfc",
+        producer_version=__version__,
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    onnx.helper.set_model_props(
+        model, {"format": FORMAT, "field": json.dumps(network.field.spec()), "layers": str(len(network.control))}
+    )
+    onnx.checker.check_model(model, full_check=True)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, os.fspath(path))
+
+
+def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
+    """The control `(layers, m)` in a file that `to_onnx` wrote, trained on or not: a start for `solve(initial=...)`."""
+    onnx = _onnx()
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no ONNX file at {path}")
+    try:
+        model = onnx.load(os.fspath(path))
+        told = {p.key: p.value for p in model.metadata_props}
+        weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
+        field = fields.from_spec(json.loads(told["field"]))
+        layers = []
+        for n in range(int(told["layers"])):
+            stem = f"layers.{n}."
+            layers.append({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
+        return joined(field, layers)
+    except (onnx.onnx_cpp2py_export.checker.ValidationError, ValueError, KeyError, TypeError) as error:
+        raise FileFormatError(f"{path} is no network that export.to_onnx wrote: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":  # protobuf's, whose module depends on its version
+            raise
+        raise FileFormatError(f"{path} is damaged or not an ONNX file: {error}") from error
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError(
+            "export to ONNX needs it, and it is not installed: pip install 'eulerian-mfc[onnx]'"
+        ) from error
+    return onnx
+
+
+class Graph(Operations):
+    """Collects the nodes and initialisers of a graph; values are names."""
+
+    def __init__(self, onnx: Any, dtype: str) -> None:
+        self._onnx, self._dtype = onnx, dtype
+        self.nodes: list[Any] = []
+        self.initializers: list[Any] = []
+
+    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+        """Add a node; its output's name."""
+        name = output or f"v{len(self.nodes)}"
+        self.nodes.append(self._onnx.helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def weight(self, name: str, value: np.ndarray) -> str:
+        """Add an initialiser."""
+        stored = np.ascontiguousarray(value, dtype=self._dtype)
+        self.initializers.append(self._onnx.numpy_helper.from_array(stored, name))
+        return name
+
+    def constant(self, value: np.ndarray) -> Any:
+        return self.weight(f"c{len(self.initializers)}", value)
+
+    def indices(self, *values: int) -> str:
+        name = f"c{len(self.initializers)}"
+        self.initializers.append(self._onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
+        return name
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        return self.node("MatMul", a, b)
+
+    def transposed(self, a: Any) -> Any:
+        return self.node("Transpose", a, perm=[1, 0])
+
+    def add(self, a: Any, b: Any) -> Any:
+        return self.node("Add", a, b)
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        return self.node("Mul", a, b)
+
+    def columns(self, parts: list[Any]) -> Any:
+        return self.node("Concat", *parts, axis=1)
+
+    def column(self, a: Any, k: int) -> Any:
+        return self.node("Slice", a, self.indices(k), self.indices(k + 1), self.indices(1))
+
+    def exp(self, a: Any) -> Any:
+        return self.node("Exp", a)
+
+    def activation(self, name: str, a: Any) -> Any:
+        choice("activation", name, ACTIVATIONS)
+        if name == "swish":
+            return self.multiply(a, self.node("Sigmoid", a))
+        if name == "softplus":
+            # max(a, 0) + log(1 + exp(-|a|)): ONNX Runtime has its Softplus in single precision only.
+            tail = self.node("Neg", self.node("Abs", a))
+            return self.add(self.node("Relu", a), self.node("Log", self.add(self.exp(tail), self.constant(np.ones(1)))))
+        return self.node({"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "sin": "Sin"}[name], a)

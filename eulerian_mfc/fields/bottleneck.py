@@ -1,0 +1,114 @@
+"""A layer with a hidden width of its own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from .._validate import choice, integer
+from .base import Field
+from .neural import ACTIVATIONS
+
+
+class Weights(NamedTuple):
+    """The parts of theta: `(w, d)`, `(w, 1)`, `(d, w)`, `(d, 1)`."""
+
+    inner: np.ndarray
+    inner_shift: np.ndarray
+    outer: np.ndarray
+    outer_shift: np.ndarray
+
+
+@dataclass(frozen=True)
+class BottleneckField(Field):
+    """`F(theta, x) = W2 sigma(W1 x + b1) + b2`; theta = (W1 row by row, b1, W2 row by row, b2).
+
+    Parameters
+    ----------
+    dim : the dimension d of the state.
+    width : the number w of hidden units, smaller or larger than d; m = 2 w d + w + d.
+    activation : as for NeuralField.
+
+    References
+    ----------
+    K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, doi:10.1109/CVPR.2016.90.
+    """
+
+    dim: int = 2
+    width: int = 4
+    activation: str = "tanh"
+
+    any_dim: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        integer("dim", self.dim)
+        integer("width", self.width)
+        choice("activation", self.activation, ACTIVATIONS)
+
+    @property
+    def parameters(self) -> int:
+        return 2 * self.width * self.dim + self.width + self.dim
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        hidden, state = range(1, self.width + 1), range(1, self.dim + 1)
+        inner = [f"W1_{k},{i}" for k in hidden for i in state] + [f"b1_{k}" for k in hidden]
+        return tuple(inner + [f"W2_{i},{k}" for i in state for k in hidden] + [f"b2_{i}" for i in state])
+
+    def _split(self, theta: np.ndarray) -> Weights:
+        w, d = self.width, self.dim
+        inner, inner_shift, outer, outer_shift = np.split(theta, [w * d, w * d + w, 2 * w * d + w])
+        return Weights(inner.reshape(w, d), inner_shift[:, None], outer.reshape(d, w), outer_shift[:, None])
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        at = self._split(theta)
+        hidden = ACTIVATIONS[self.activation].value(at.inner @ x.T + at.inner_shift)
+        return (at.outer @ hidden + at.outer_shift).T
+
+    def _hidden(self, at: Weights, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`sigma(z)` and `sigma'(z)`, `(w, n)`, at `z = W1 x + b1`."""
+        activation, argument = ACTIVATIONS[self.activation], lambda: at.inner @ x.T + at.inner_shift
+        hidden = activation.value(argument())
+        return hidden, activation.slope(argument, hidden)
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        at = self._split(theta)
+        hidden, slope = self._hidden(at, x)
+        q = slope * (at.outer.T @ p.T)
+        parts = (q @ x, q.sum(axis=1), p.T @ hidden.T, p.sum(axis=0))
+        return (at.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        at, by = self._split(theta), self._split(dtheta)
+        hidden, slope = self._hidden(at, x)
+        dhidden = slope * (by.inner @ x.T + by.inner_shift + at.inner @ dx.T)
+        return (by.outer @ hidden + at.outer @ dhidden + by.outer_shift).T
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        at, by = self._split(theta), self._split(dtheta)
+        hidden, slope = self._hidden(at, x)
+        curvature = ACTIVATIONS[self.activation].curvature(lambda: at.inner @ x.T + at.inner_shift, hidden)
+        dz = by.inner @ x.T + by.inner_shift + at.inner @ dx.T
+        back = at.outer.T @ p.T
+        q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + at.outer.T @ dp.T)
+        parts = (dq @ x + q @ dx, dq.sum(axis=1), dp.T @ hidden.T + p.T @ (slope * dz).T, dp.sum(axis=0))
+        return (at.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": "bottleneck", **asdict(self)}

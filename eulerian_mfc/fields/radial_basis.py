@@ -1,0 +1,71 @@
+"""Fields of Gaussian bumps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._validate import array, mismatch, positive
+from .scalar_basis import ScalarBasisField
+
+
+@dataclass(frozen=True)
+class RadialBasisField(ScalarBasisField):
+    """`F(u, x) = sum_k exp(-|x - c_k|^2 / width^2) u_k` with given centres `c_k`, `u_k` in R^d.
+
+    Parameters
+    ----------
+    centres : `(K, d)`, kept as tuples.
+    width : one number; a centre at the origin and width 1 are the bumps of AgrachevSarychevField.
+    """
+
+    centres: Any
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        centres = array("centres", self.centres, ndim=2)
+        if not centres.size or len(np.unique(centres, axis=0)) < len(centres):
+            raise mismatch(
+                "centres", f"{len(centres)} rows, not all distinct or none", "distinct centres as rows (K, d)"
+            )
+        object.__setattr__(self, "centres", tuple(map(tuple, centres.tolist())))
+        object.__setattr__(self, "width", positive("width", self.width))
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        return len(self.centres[0])
+
+    @property
+    def basis_names(self) -> tuple[str, ...]:
+        return tuple(f"bump{k + 1}" for k in range(len(self.centres)))
+
+    @cached_property
+    def _centres(self) -> np.ndarray:
+        """`(K, d, 1)`."""
+        return np.array(self.centres)[:, :, None]
+
+    def _offsets(self, x: np.ndarray) -> np.ndarray:
+        """`(K, d, n)`: `(x - c_k) / width`."""
+        return (x.T - self._centres) / self.width
+
+    def basis(self, x: np.ndarray) -> np.ndarray:
+        return np.exp(-(self._offsets(x) ** 2).sum(axis=1))
+
+    def basis_gradients(self, x: np.ndarray) -> np.ndarray:
+        z = self._offsets(x)
+        return (-2.0 / self.width) * np.exp(-(z**2).sum(axis=1))[:, None] * z
+
+    def basis_curvature(self, x: np.ndarray, weights: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        z, dz = self._offsets(x), dx.T / self.width
+        scaled = (2.0 / self.width) * weights * np.exp(-(z**2).sum(axis=1))
+        return np.einsum("kn,kdn->dn", 2.0 * scaled * np.einsum("kdn,dn->kn", z, dz), z) - scaled.sum(axis=0) * dz
+
+    def raised(self, extra: int) -> RadialBasisField:
+        """The bumps of the larger space around the same centres, with zeros for the new coordinates."""
+        return RadialBasisField([(*centre, *([0.0] * extra)) for centre in self.centres], self.width)
+
+    def spec(self) -> dict[str, Any]:
+        return {"type": "radial_basis", "centres": [list(c) for c in self.centres], "width": self.width}

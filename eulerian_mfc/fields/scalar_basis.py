@@ -1,0 +1,76 @@
+"""Control-linear fields that are spanned by scalar functions in every direction."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from .base import Field
+
+
+class ScalarBasisField(Field):
+    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k."""
+
+    control_linear: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def basis_names(self) -> tuple[str, ...]:
+        """One name a function, K."""
+
+    @abstractmethod
+    def basis(self, x: np.ndarray) -> np.ndarray:
+        """`(K, n)`: the b_k at points `(n, d)`, real or complex."""
+
+    @abstractmethod
+    def basis_gradients(self, x: np.ndarray) -> np.ndarray:
+        """`(K, d, n)`: their gradients."""
+
+    @abstractmethod
+    def basis_curvature(self, x: np.ndarray, weights: np.ndarray, dx: np.ndarray) -> np.ndarray:
+        """`(d, n)`: `sum_k weights_k D^2 b_k dx` for weights `(K, n)` and directions `(n, d)`."""
+
+    @property
+    def parameters(self) -> int:
+        return len(self.basis_names) * self.dim
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"{name} d{i + 1}".strip() for name in self.basis_names for i in range(self.dim))
+
+    def _coefficients(self, theta: np.ndarray) -> np.ndarray:
+        """`(K, d)`."""
+        return theta.reshape(-1, self.dim)
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return (self._coefficients(theta).T @ self.basis(x)).T
+
+    def pullback(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        weights = self._coefficients(theta) @ p.T
+        return np.einsum("kn,kdn->dn", weights, self.basis_gradients(x)).T, (self.basis(x) @ p).ravel()
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        change = np.einsum("kdn,nd->kn", self.basis_gradients(x), dx)
+        return self(t, dtheta, x) + (self._coefficients(theta).T @ change).T
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        u, du = self._coefficients(theta), self._coefficients(dtheta)
+        gradients = self.basis_gradients(x)
+        px = np.einsum("kn,kdn->dn", u @ dp.T + du @ p.T, gradients) + self.basis_curvature(x, u @ p.T, dx)
+        return px.T, (np.einsum("kdn,nd->kn", gradients, dx) @ p + self.basis(x) @ dp).ravel()

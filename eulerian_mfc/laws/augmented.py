@@ -1,0 +1,55 @@
+"""Laws with extra coordinates that start at zero."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._validate import fail, integer
+from .base import LabelledLaw, LabelledRule, Lines
+
+
+class Augmented(LabelledLaw):
+    """The law of `((X, 0), Y)`: inputs with `extra` more coordinates, all mass at zero in them.
+
+    The Dirac masses are exact: every rule's points lie on the plane, and no mesh has to resolve them. A flow of the larger
+    space can do what none of the smaller one can, such as taking a ring off the disc that it surrounds.
+
+    Parameters
+    ----------
+    base : the law of (X, Y).
+    extra : number of coordinates, which come after those of X.
+
+    References
+    ----------
+    E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32 (2019), arXiv:1904.01681.
+    """
+
+    def __init__(self, base: LabelledLaw, extra: int = 1) -> None:
+        if not isinstance(base, LabelledLaw):
+            raise fail("base", base, "a law of inputs and labels, such as laws.Labelled or laws.Empirical")
+        self.base, self.extra = base, integer("extra", extra)
+        self.dim, self.label_dim = base.dim + extra, base.label_dim
+
+    @property
+    def input_dim(self) -> int:
+        return self.base.input_dim
+
+    def quadrature(self, lines: Lines = None) -> LabelledRule:
+        rule = self.base.quadrature(None if lines is None else lines[: self.base.dim])
+        return rule._replace(x=self.raised(rule.x))
+
+    def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
+        x, y = self.base.sample(n, seed)
+        return self.raised(x), y
+
+    def box(self, tolerance: float) -> np.ndarray:
+        return np.concatenate([self.base.box(tolerance), np.zeros((self.extra, 2))])
+
+    def raised(self, x: np.ndarray) -> np.ndarray:
+        """Points `(n, d)` of the base law -> points `(n, d + extra)`."""
+        return with_zeros(x, self.extra)
+
+
+def with_zeros(x: np.ndarray, extra: int) -> np.ndarray:
+    """Points `(n, d)` -> `(n, d + extra)`, columns contiguous in memory."""
+    return np.concatenate([x.T, np.zeros((extra, len(x)))]).T

@@ -1,0 +1,170 @@
+"""What both estimators share: samples to a problem on a mesh, and its solution."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from .._validate import fail, integer, mismatch, positive
+from ..errors import BoundaryMassWarning
+from ..fields import NeuralField
+from ..laws import Augmented, Empirical
+from ..losses import Loss
+from ..meshes import CartesianMesh
+from ..particles import ParticleSystem
+from ..problem import Problem
+from ..solution import Solution
+from ..solvers import LBFGS
+from ..solving import solve
+from ..transport import SemiLagrangian
+
+#: cells an axis by the dimension of the states, where `cells` is not given
+CELLS = {1: 160, 2: 48, 3: 24}
+#: cells between the farthest that a sample can be moved and the boundary
+MARGIN = 3
+#: share of the cost on the samples that the mesh may add or take off without a warning
+MESH_ERROR = 0.2
+
+_WIDE = "its data have four or more features: states live on a mesh in at most three dimensions"
+#: checks of scikit-learn's `check_estimator` that are out, and why: what its `expected_failed_checks` takes
+EXCLUDED_CHECKS = dict.fromkeys(
+    (
+        "check_n_features_in_after_fitting",
+        "check_positive_only_tag_during_fit",
+        "check_estimators_dtypes",
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_dtype_object",
+        "check_non_transformer_estimators_n_iter",
+        "check_regressors_train",
+        "check_regressor_data_not_an_array",
+        "check_regressor_multioutput",
+        "check_regressors_no_decision_function",
+        "check_regressors_int",
+    ),
+    _WIDE,
+)
+
+
+class MeanFieldEstimator(BaseEstimator):
+    """A residual network of width d, trained as a mean-field control problem on a mesh.
+
+    Inputs are standardised, `augment` coordinates that start at zero are added, the flow of `sigma(W x + b)` moves their
+    empirical law, and an affine read-out, trained together with the control, makes the outputs.
+
+    Parameters
+    ----------
+    layers, horizon : number of layers and final time T of the flow; a state moves by at most T in every coordinate for tanh.
+    penalty : lambda of `1/2 int lambda |theta|^2 dt`: the larger, the smoother the flow, and the coarser a mesh resolves it.
+    readout_penalty : kappa of `kappa/2 |(A, b)|^2`.
+    augment : extra coordinates; inputs and these are at most three together.
+    activation, layer_map : of the network, see `fields.NeuralField` and `LayerMap`.
+    cells : cells an axis; by default 160, 48 or 24 in one, two or three dimensions.
+    degree : of the splines on the mesh.
+    tol, max_iter : of L-BFGS, see `solvers.Solver`.
+    random_state : seed of the first control, normal with deviation 0.5.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int = 8,
+        horizon: float = 2.0,
+        penalty: float = 1e-2,
+        readout_penalty: float = 1e-3,
+        augment: int = 0,
+        activation: str = "tanh",
+        layer_map: Any = "midpoint",
+        cells: Any = None,
+        degree: int = 3,
+        tol: float = 1e-3,
+        max_iter: int = 300,
+        random_state: Any = 0,
+    ) -> None:
+        self.layers = layers
+        self.horizon = horizon
+        self.penalty = penalty
+        self.readout_penalty = readout_penalty
+        self.augment = augment
+        self.activation = activation
+        self.layer_map = layer_map
+        self.cells = cells
+        self.degree = degree
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+
+    def _samples(self, X: Any, y: Any, sample_weight: Any, **checks: Any) -> tuple[np.ndarray, Any, np.ndarray]:
+        """Checked inputs, labels and weights that sum to 1, without samples of weight 0."""
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **checks)
+        weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        kept = weights > 0
+        if not kept.any():
+            raise fail("sample_weight", sample_weight, "a weight above zero")
+        return X[kept], y[kept], weights[kept] / weights[kept].sum()
+
+    def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
+        """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
+        augment = integer("augment", self.augment, minimum=0)
+        if X.shape[1] + augment > 3:
+            raise mismatch(
+                "X",
+                f"{X.shape[1]} features and {augment} extra coordinates",
+                "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
+                "make_pipeline(PCA(2), ...)",
+            )
+        self.mean_ = weights @ X
+        deviation = np.sqrt(weights @ (X - self.mean_) ** 2)
+        self.scale_ = np.where(deviation > 1e-12 * (np.abs(self.mean_) + 1e-300), deviation, 1.0)
+        base = Empirical(self._standardised(X), y, weights)
+        law = Augmented(base, self.augment) if self.augment else base
+        problem = Problem(NeuralField(law.dim, self.activation), law, loss, self.penalty, self.horizon)
+        layers = integer("layers", self.layers)
+        rng = check_random_state(self.random_state)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.solution_: Solution = solve(
+                problem,
+                self._mesh(problem),
+                layers,
+                transport=SemiLagrangian(self.degree),
+                layer_map=self.layer_map,
+                solver=LBFGS(tol=self.tol, max_iterations=self.max_iter),
+                initial=rng.normal(scale=0.5, size=(layers, problem.parameters)),
+            )
+        for warning in caught:
+            if not issubclass(warning.category, BoundaryMassWarning):
+                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        self.n_iter_ = len(self.solution_.history) - 1
+        exact = ParticleSystem(problem, layers, layer_map=self.layer_map).cost(self.solution_.control).total
+        #: the cost on the mesh minus that on the samples themselves, relative to the latter
+        self.mesh_error_ = (self.solution_.cost - exact) / exact
+        doubts = [] if self.solution_.converged else [self.solution_.message]
+        if abs(self.mesh_error_) > MESH_ERROR:
+            doubts.append(
+                f"the mesh changes the cost by {self.mesh_error_:+.0%}: raise `penalty`, which smooths the flow, or `cells`"
+            )
+        if doubts:
+            warnings.warn("; ".join(doubts), ConvergenceWarning, stacklevel=3)
+
+    def _mesh(self, problem: Problem) -> CartesianMesh:
+        """The box of the samples, moved by at most T, and a margin."""
+        counts = CartesianMesh([(0.0, 1.0)] * problem.field.dim, self.cells or CELLS[problem.field.dim]).shape
+        reach = positive("horizon", self.horizon) * (problem.field.speed_bound or 1.0)
+        box = problem.law.box(0.0) + reach * np.array([-1.0, 1.0])
+        spare = MARGIN * (box[:, 1] - box[:, 0]) / (np.array(counts) - 2 * MARGIN)
+        return CartesianMesh([(a - s, b + s) for (a, b), s in zip(box, spare, strict=True)], counts)
+
+    def _standardised(self, X: np.ndarray) -> np.ndarray:
+        return (X - self.mean_) / self.scale_
+
+    def _final(self, X: Any) -> np.ndarray:
+        """`(n, d)` final states of inputs `(n, features)`."""
+        check_is_fitted(self, "solution_")
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        return self.solution_.flow(self._standardised(X))

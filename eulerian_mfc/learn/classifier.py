@@ -1,0 +1,114 @@
+"""Classification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+
+from .._validate import choice, mismatch
+from ..losses import CrossEntropy, Hinge, Loss, TrainedReadout
+from .base import MeanFieldEstimator
+
+LOSSES = {"cross-entropy": CrossEntropy, "hinge": Hinge}
+
+
+class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
+    """Classes by a flow and a linear read-out of its final states.
+
+    Parameters
+    ----------
+    loss : "cross-entropy" (with `predict_proba`) or "hinge" (squared).
+    class_weight : None, "balanced", or a weight for every class, as everywhere in scikit-learn.
+    others : see MeanFieldEstimator.
+
+    Attributes
+    ----------
+    classes_ : `(K,)`.
+    solution_ : the Solution, with its certificate, figures and export; its states are standardised inputs.
+    mean_, scale_ : `(features,)`, what inputs are standardised by.
+    mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
+    n_iter_ : iterations.
+    """
+
+    def __init__(
+        self,
+        *,
+        loss: str = "cross-entropy",
+        class_weight: Any = None,
+        layers: int = 8,
+        horizon: float = 2.0,
+        penalty: float = 1e-2,
+        readout_penalty: float = 1e-3,
+        augment: int = 0,
+        activation: str = "tanh",
+        layer_map: Any = "midpoint",
+        cells: Any = None,
+        degree: int = 3,
+        tol: float = 1e-3,
+        max_iter: int = 300,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            layers=layers,
+            horizon=horizon,
+            penalty=penalty,
+            readout_penalty=readout_penalty,
+            augment=augment,
+            activation=activation,
+            layer_map=layer_map,
+            cells=cells,
+            degree=degree,
+            tol=tol,
+            max_iter=max_iter,
+            random_state=random_state,
+        )
+        self.loss = loss
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MeanFieldClassifier:
+        """Train on inputs `(n, features)` and classes `(n,)`.
+
+        Raises
+        ------
+        ValueError
+            For inputs that are not finite, one class only, or more than three features.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the optimality residual is above `tol`, or the mesh is too coarse for the flow.
+        """
+        choice("loss", self.loss, LOSSES)
+        X, y, weights = self._samples(X, y, sample_weight)
+        check_classification_targets(y)
+        self.classes_, index = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise mismatch("y", f"the class {self.classes_.tolist()} only", "labels of at least two classes")
+        balance = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty), balance)
+        self._solve(X, index.astype(np.float64), weights, loss)
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Outputs `(n, K)`, whose largest is the class; for two classes their difference `(n,)`."""
+        final = self._final(X)
+        assert self.solution_.loss is not None
+        z = self.solution_.loss.output(final)
+        return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Classes `(n,)`."""
+        scores = self.decision_function(X)
+        return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
+
+    @available_if(lambda self: self.loss == "cross-entropy")
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities `(n, K)` of the classes."""
+        final = self._final(X)
+        assert isinstance(self.solution_.loss, CrossEntropy)
+        return self.solution_.loss.probabilities(final)

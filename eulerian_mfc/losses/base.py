@@ -1,0 +1,118 @@
+"""Losses and their exact separable form.
+
+The labels never move, so a loss `c_0(y) + sum_r a_r(x) c_r(y)` needs R scalar fields on the mesh of the states, for
+any joint law of (X, Y): the moments `m_r = int c_r(y) mu(., dy)` and the potentials `psi_r(T) = a_r`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .._validate import fail
+
+if TYPE_CHECKING:
+    from .readout import Readout
+    from .training import Training
+
+
+class Separable(NamedTuple):
+    """`loss(x, y) = offset(y) + sum_r terminal(x)[r] moments(y)[r]`.
+
+    Attributes
+    ----------
+    names : R names of the moments.
+    terminal : points `(n, d)` -> `(R, n)`, the final potentials a_r.
+    moments : labels `(n, q)` -> `(R, n)`, the c_r.
+    offset : labels `(n, q)` -> `(n,)`, c_0.
+    terminal_gradient : points `(n, d)` -> `(R, n, d)`, the gradients of the a_r.
+    total : `(R,)` coefficients with `sum_r total_r m_r` = the density of X.
+    labels : `(K, q)` where the moments are densities of single labels, else None.
+    signed : R flags, whether a moment may be negative (none where left out).
+    training : how a read-out is trained together with the control, or None where the loss has none to train; `terminal`
+        then takes the trained one from `Training.fit`.
+    """
+
+    names: tuple[str, ...]
+    terminal: Callable[[np.ndarray], np.ndarray]
+    moments: Callable[[np.ndarray], np.ndarray]
+    offset: Callable[[np.ndarray], np.ndarray]
+    terminal_gradient: Callable[[np.ndarray], np.ndarray]
+    total: np.ndarray
+    labels: np.ndarray | None
+    signed: tuple[bool, ...] = ()
+    training: Training | None = None
+
+
+class Loss(ABC):
+    """A loss function of a state and a label."""
+
+    @abstractmethod
+    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """`(n,)` losses at states `(n, d)` and labels `(n, q)`."""
+
+    @abstractmethod
+    def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """`(n, d)` gradients in the state."""
+
+    @abstractmethod
+    def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
+        """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields."""
+
+    @property
+    def trained(self) -> bool:
+        """Whether it has a read-out that is trained together with the control."""
+        return False
+
+    def with_readout(self, readout: Readout) -> Loss:
+        """The loss with a read-out in place of one that is trained; only losses with a read-out have it."""
+        raise fail("loss", self, "a loss with a read-out")
+
+    def output(self, x: np.ndarray) -> np.ndarray:
+        """What the loss compares with the label, `(n, p)`: the states themselves, or their read-out."""
+        return x
+
+    def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """`(n, K)`: the loss of every state `(n, d)` for every label `(K, q)`, for predictions; without class weights."""
+        return np.stack([self.value(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels], axis=1)
+
+    def spec(self) -> dict[str, Any] | None:
+        """JSON-ready arguments that rebuild the loss (see `losses.from_spec`), or None where it holds user functions."""
+        return None
+
+
+def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
+    """One field a label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`."""
+
+    def each(function: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        return np.stack([function(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels])
+
+    def moments(y: np.ndarray) -> np.ndarray:
+        return np.equal(label_index(y, labels), np.arange(len(labels))[:, None]).astype(np.float64)
+
+    names = tuple("y=" + ",".join(f"{v:g}" for v in y) for y in labels)
+    return Separable(
+        names,
+        lambda x: each(loss.value, x),
+        moments,
+        lambda y: np.zeros(len(y)),
+        lambda x: each(loss.gradient, x),
+        np.ones(len(labels)),
+        labels,
+    )
+
+
+def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there."""
+    index = np.zeros(len(y), dtype=np.int64)
+    best = np.full(len(y), np.inf)
+    for k, label in enumerate(labels):
+        distance = np.abs(y - label).max(axis=1)
+        index[distance < best] = k
+        best = np.minimum(best, distance)
+    if not (best <= 1e-9 * (1 + np.abs(labels).max())).all():
+        raise fail("labels", labels.tolist(), f"a list that holds the law's label {y[best.argmax()].tolist()}")
+    return index

@@ -1,0 +1,82 @@
+"""Losses of some of the coordinates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, integer, mismatch
+from .base import Loss, Separable
+from .readout import Readout
+
+
+@dataclass(frozen=True)
+class FirstCoordinates(Loss):
+    """`loss(x_1..x_dim, y)`: a loss of the first coordinates of the state, whatever the others are.
+
+    What an augmented problem is judged by (see `Problem.augmented`): its extra coordinates are free.
+
+    Parameters
+    ----------
+    loss : the loss of a state in dimension `dim`.
+    dim : how many coordinates it sees.
+    """
+
+    loss: Loss
+    dim: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.loss, Loss):
+            raise fail("loss", self.loss, "a Loss")
+        integer("dim", self.dim)
+
+    @property
+    def trained(self) -> bool:
+        return self.loss.trained
+
+    @property
+    def readout(self) -> Any:
+        """The read-out of the loss within, which sees the first coordinates only."""
+        return getattr(self.loss, "readout", None)
+
+    def with_readout(self, readout: Readout) -> Loss:
+        return replace(self, loss=self.loss.with_readout(readout))
+
+    def output(self, x: np.ndarray) -> np.ndarray:
+        return self.loss.output(x[:, : self.dim])
+
+    def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return self.loss.misfit(x[:, : self.dim], labels)
+
+    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self.loss.value(x[:, : self.dim], y)
+
+    def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self._padded(self.loss.gradient(x[:, : self.dim], y), x)
+
+    def _padded(self, gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Gradients `(..., n, dim)` -> `(..., n, d)`: none in the coordinates that are not seen."""
+        zeros = np.zeros((*gradient.shape[:-1], x.shape[1] - self.dim))
+        return np.concatenate([gradient, zeros], axis=-1)
+
+    def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
+        if self.dim > dim:
+            raise mismatch("loss", f"a loss of {self.dim} coordinates", f"at most the dimension {dim} of the state")
+        inner = self.loss.separate(self.dim, label_dim, labels, form)
+        return inner._replace(
+            terminal=lambda x: inner.terminal(x[:, : self.dim]),
+            terminal_gradient=lambda x: self._padded(inner.terminal_gradient(x[:, : self.dim]), x),
+        )
+
+    def spec(self) -> dict[str, Any] | None:
+        inner = self.loss.spec()
+        return None if inner is None else {"type": "first_coordinates", "loss": inner, "dim": self.dim}
+
+
+def seen(loss: Loss, dim: int) -> tuple[Loss, int]:
+    """The loss itself and how many of `dim` coordinates it sees, without the wrappers of augmented problems."""
+    while isinstance(loss, FirstCoordinates):
+        dim, loss = loss.dim, loss.loss
+    return loss, dim

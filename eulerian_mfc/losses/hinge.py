@@ -1,0 +1,65 @@
+"""Hinge losses of classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import choice, fail
+from .outputs import LabelledOutputLoss
+
+
+@dataclass(frozen=True, eq=False)
+class Hinge(LabelledOutputLoss):
+    """`loss(x, y_k) = weights_k sum_{j != k} max(0, 1 - z_k + z_j)^power`, `z = A x + b`: one output a label.
+
+    Parameters
+    ----------
+    labels, readout, weights : see LabelledOutputLoss.
+    power : 1, or 2 for a loss with a continuous gradient; a read-out can be trained with 2 only.
+
+    References
+    ----------
+    J. Weston, C. Watkins, Support vector machines for multi-class pattern recognition, Proc. ESANN 1999, 219-224.
+    """
+
+    power: int = 2
+
+    name: ClassVar[str] = "hinge"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice("power", self.power, (1, 2))
+        if self.power == 1 and self.trained:
+            raise fail("power", self.power, "2 for a trained read-out: the loss needs a continuous gradient")
+
+    @property
+    def outputs(self) -> int:
+        return len(self.labels)
+
+    def _margins(self, z: np.ndarray, k: int) -> np.ndarray:
+        """`(n, p)`: `max(0, 1 - z_k + z_j)`, zero at j = k."""
+        out = np.maximum(1.0 + z - z[:, k : k + 1], 0.0)
+        out[:, k] = 0.0
+        return out
+
+    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+        return (self._margins(z, k) ** self.power).sum(axis=1)
+
+    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+        margins = self._margins(z, k)
+        out = 2.0 * margins if self.power == 2 else (margins > 0).astype(np.float64)
+        out[:, k] = -out.sum(axis=1)
+        return out
+
+    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+        p = z.shape[1]
+        if self.power == 1:
+            return np.zeros((len(z), p, p))
+        differences = np.eye(p) - np.eye(p)[k]  # rows: the gradients of z_j - z_k
+        return 2.0 * np.einsum("nj,jp,jq->npq", self._margins(z, k) > 0, differences, differences)
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "power": self.power}

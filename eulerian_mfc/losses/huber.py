@@ -1,0 +1,66 @@
+"""Huber's loss: squares near the label, growth of first order far from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .._validate import positive
+from .outputs import LabelledOutputLoss
+
+
+@dataclass(frozen=True, eq=False)
+class Huber(LabelledOutputLoss):
+    """`loss(x, y_k) = weights_k h(|z - y_k|)`, `z = A x + b`, `h(r) = r^2` up to the threshold s, `s (2 r - s)` beyond.
+
+    Inside the threshold it is the squared loss. Labels must be finitely many: it has no form by moments.
+
+    Parameters
+    ----------
+    labels, readout, weights : see LabelledOutputLoss.
+    threshold : s > 0.
+
+    References
+    ----------
+    P. J. Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964), 73-101,
+    doi:10.1214/aoms/1177703732.
+    """
+
+    threshold: float = 1.0
+
+    name: ClassVar[str] = "huber"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "threshold", positive("threshold", self.threshold))
+
+    @property
+    def outputs(self) -> int:
+        return self.labels.shape[1]
+
+    def _distance(self, z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """`z - y_k` `(n, p)` and its length `(n,)`."""
+        apart = z - self.labels[k]
+        return apart, np.sqrt((apart**2).sum(axis=1))
+
+    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+        _, r = self._distance(z, k)
+        near = np.minimum(r, self.threshold)
+        return near * (2.0 * r - near)
+
+    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+        apart, r = self._distance(z, k)
+        return 2.0 * apart * (self.threshold / np.maximum(r, self.threshold))[:, None]
+
+    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+        apart, r = self._distance(z, k)
+        far = r > self.threshold
+        share = self.threshold / np.maximum(r, self.threshold)
+        unit = apart / np.maximum(r, self.threshold)[:, None]
+        radial = np.einsum("np,nq->npq", unit, unit) * far[:, None, None]
+        return 2.0 * share[:, None, None] * (np.eye(z.shape[1]) - radial)
+
+    def spec(self) -> dict[str, Any]:
+        return {**super().spec(), "threshold": self.threshold}

@@ -1,0 +1,75 @@
+"""Any loss with finitely many labels, from a NumPy function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import array, fail, mismatch
+from ..fields.base import check_derivative, complex_step_jacobian
+from .base import Loss, Separable, by_labels, label_index
+
+
+@dataclass(frozen=True, eq=False)
+class LabelLoss(Loss):
+    """Any loss with finitely many labels.
+
+    Parameters
+    ----------
+    function : `(x (n, d), y (q,)) -> (n,)`, the loss at states x for one label y.
+    labels : `(K, q)` or `(K,)`, every label that the law has.
+    state_gradient : `(x, y) -> (n, d)`; only particles need it; by the complex step where not given.
+    """
+
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    labels: Any
+    state_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        labels = array("labels", self.labels, ndim=(1, 2))
+        object.__setattr__(self, "labels", labels.reshape(len(labels), -1))
+        if not callable(self.function):
+            raise fail("function", self.function, "a function (x (n, d), y (q,)) -> (n,)")
+
+    def _one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        value = np.asarray(self.function(x, y), dtype=np.float64)
+        if value.shape != (len(x),):
+            raise mismatch("function", f"a loss of shape {value.shape} at states {x.shape}", f"the shape ({len(x)},)")
+        return value
+
+    def _each(self, x: np.ndarray, y: np.ndarray, function: Any, out: np.ndarray) -> np.ndarray:
+        index = label_index(y, self.labels)
+        for k, label in enumerate(self.labels):
+            out[index == k] = function(x[index == k], label)
+        return out
+
+    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self._each(x, y, self._one, np.empty(len(x)))
+
+    def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return self._each(x, y, self._gradient_one, np.empty(x.shape))
+
+    def _gradient_one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        column = lambda z: np.asarray(self.function(z, y))[:, None]  # noqa: E731
+        given = self.state_gradient is not None
+        if self.state_gradient is not None:
+            full = np.asarray(self.state_gradient(x, y), dtype=np.float64)[:, None]
+        else:
+            full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
+        check_derivative("state_gradient" if given else "function", column, full[:5], x[:5], given)
+        return full[:, 0]
+
+    def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
+        if form == "moments":
+            raise fail("representation", form, "'labels' or 'auto': LabelLoss has one field a label")
+        if self.labels.shape[1] != label_dim:
+            raise mismatch(
+                "labels",
+                f"labels of dimension {self.labels.shape[1]}",
+                f"the dimension {label_dim} of the law's labels",
+            )
+        self._one(np.zeros((2, dim)), self.labels[0])
+        return by_labels(self, self.labels)

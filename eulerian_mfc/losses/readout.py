@@ -1,0 +1,68 @@
+"""Affine read-outs: what stands between the final state and the loss, fixed or trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._validate import array, mismatch, positive
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """`z = A x + b`, the last, linear layer of a network.
+
+    Parameters
+    ----------
+    matrix : `(p, d)`, one row an output (for classes one row a label), one column a coordinate of the state.
+    bias : `(p,)`; zero by default.
+    """
+
+    matrix: Any
+    bias: Any = None
+
+    def __post_init__(self) -> None:
+        matrix = array("matrix", self.matrix, ndim=2)
+        bias = np.zeros(len(matrix)) if self.bias is None else array("bias", self.bias, ndim=1)
+        if len(bias) != len(matrix):
+            raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)}, one for each row of the matrix")
+        object.__setattr__(self, "matrix", matrix)
+        object.__setattr__(self, "bias", bias)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """`(n, d)` states -> `(n, p)` outputs."""
+        return x @ self.matrix.T + self.bias
+
+    def check(self, outputs: int, dim: int) -> None:
+        """ArgumentError unless it takes states of dimension `dim` to so many outputs."""
+        if self.matrix.shape != (outputs, dim):
+            raise mismatch(
+                "readout",
+                f"a matrix of shape {self.matrix.shape}",
+                f"shape ({outputs}, {dim}): one row an output, one column a coordinate of the state",
+            )
+
+    def spec(self) -> dict[str, Any]:
+        """JSON-ready arguments."""
+        return {"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}
+
+
+@dataclass(frozen=True)
+class TrainedReadout:
+    """A read-out `(A, b)` trained together with the control: `G(mu) = min_{A, b} E[loss] + penalty / 2 |(A, b)|^2`.
+
+    Parameters
+    ----------
+    penalty : above zero, so that there is one minimiser for a convex loss.
+    """
+
+    penalty: float = 1e-3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "penalty", positive("penalty", self.penalty))
+
+    def spec(self) -> dict[str, Any]:
+        """JSON-ready arguments."""
+        return {"penalty": self.penalty}
