@@ -6,6 +6,7 @@ labels, by solving the continuity equation forwards, the transport equation back
 
 from . import characteristics as characteristics
 from . import continuity as continuity
+from . import controllability as controllability
 from . import errors as errors
 from . import fields as fields
 from . import laws as laws
@@ -42,6 +43,7 @@ __all__ = [
     "characteristics",
     "continuation",
     "continuity",
+    "controllability",
     "errors",
     "fields",
     "laws",

@@ -18,8 +18,8 @@ from .conftest import ROOT, toy_line
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
         "CartesianMesh", "SimplexMesh", "Certificate", "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "characteristics", "continuation", "continuity", "errors", "fields", "laws", "losses", "meshes",
-        "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
+        "__version__", "characteristics", "continuation", "continuity", "controllability", "errors", "fields", "laws",
+        "losses", "meshes", "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 
@@ -37,7 +37,19 @@ def test_import_is_lean():
     pairs = [(seconds("import eulerian_mfc"), seconds("import scipy.optimize, numba")) for _ in range(6)]
     ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     assert ours <= 1.5 * theirs
-    heavy = ("pyvista", "matplotlib", "skfem", "meshio", "h5py", "click", "rich", "dask", "ot", "threadpoolctl")
+    heavy = (
+        "pyvista",
+        "matplotlib",
+        "skfem",
+        "meshio",
+        "h5py",
+        "click",
+        "rich",
+        "dask",
+        "ot",
+        "threadpoolctl",
+        "sympy",
+    )
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
@@ -56,7 +68,7 @@ def test_no_room_imports_from_its_right():
         {"continuity"},
         {"hamiltonian", "hessian"},
         {"optimality"},
-        {"particles", "solvers", "stability"},
+        {"particles", "solvers", "stability", "controllability"},
         {"certificate"},
         {"maximum_principle"},
         {"solution"},
