@@ -12,6 +12,8 @@ from ..errors import NonFiniteError
 
 #: Gauss-Newton steps for one penalty
 STEPS = 60
+#: share of the cost that its differences do not resolve
+ROUND_OFF = 1e-11
 #: gradient, relative to its two terms, at which a penalised problem counts as solved
 SOLVED = 1e-8
 
@@ -106,13 +108,17 @@ def minimise(transfer: Transfer, theta: np.ndarray, penalty: float, steps: int =
             step = -cho_solve(factor, slope)
             predicted = -float(slope @ step + 0.5 * step @ (normal @ step) + 0.5 * ridge * step @ step)
             trial = theta + step.reshape(theta.shape)
-            ratio = (cost - transfer.cost(trial, penalty)) / predicted if predicted > 0 else -1.0
+            reached = transfer.cost(trial, penalty)
+            ratio = (cost - reached) / predicted if predicted > 0 else -1.0
             if ratio > 1e-3:
+                break
+            if 0 < predicted <= ROUND_OFF * cost and reached <= (1 + ROUND_OFF) * cost:
+                ratio = 1.0  # the predicted change is round-off of the cost: only the gradient can tell
                 break
             damping = max(4.0 * damping, 1e-6 * size)
         else:
             return theta, False
-        theta, cost = trial, transfer.cost(trial, penalty)
+        theta, cost = trial, reached
         damping = 0.25 * damping if ratio > 0.75 else damping if ratio > 0.25 else 2.0 * max(damping, 1e-6 * size)
         if damping < 1e-9 * size:
             damping = 0.0
