@@ -13,6 +13,9 @@ from .._validate import array, fail, integer, mismatch, positive
 from ..errors import EulerianError
 from .families import Family, family
 
+#: singular values, relative to the largest, below which brackets count as dependent
+DEPENDENT = 1e-9
+
 
 @dataclass(frozen=True)
 class StrongApproximation:
@@ -78,7 +81,7 @@ def strong_approximation_error(
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
-    J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2, definition 4.
+    J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
     """
     sides = array("box", box, ndim=2)
     if sides.shape[1] != 2 or not len(sides) or not (sides[:, 0] < sides[:, 1]).all():
@@ -93,9 +96,7 @@ def strong_approximation_error(
     assert found.derivatives is not None
     count = len(found.values)
     values, slopes = found.values.reshape(count, -1), found.derivatives.reshape(count, -1)
-    scale = np.abs(np.concatenate([values, slopes], axis=1)).max(axis=1)
-    scale[scale == 0.0] = 1.0
-    coefficients = _least_error(values / scale[:, None], slopes / scale[:, None], _field(target, x), bound) / scale
+    coefficients = _least_error(values, slopes, _field(target, x), bound)
     return StrongApproximation(
         depth,
         bound,
@@ -125,23 +126,35 @@ def _error(given: Family, target: Any, x: np.ndarray, depth: int, coefficients: 
 
 
 def _least_error(values: np.ndarray, slopes: np.ndarray, target: np.ndarray, bound: float | None) -> np.ndarray:
-    """`min e` over `(c, e)` with `|X - sum c_b B_b| <= e`, `|sum c_b (B_b, DB_b)| <= bound`."""
-    count, wanted = len(values), target.ravel()
-    one = np.ones((len(wanted), 1))
-    rows = [np.hstack([values.T, -one]), np.hstack([-values.T, -one])]
+    """`min e` over `(c, e)` with `|X - sum c_b B_b| <= e`, `|sum c_b (B_b, DB_b)| <= bound`; c is `(B,)`.
+
+    Brackets depend on each other, nearly or exactly: the program's unknowns are coefficients of an orthonormal basis of their
+    span, and c is the shortest that gives the same field.
+    """
+    wanted = target.ravel()
+    both = np.concatenate([values, slopes], axis=1)
+    scale = np.abs(both).max(axis=1)
+    scale[scale == 0.0] = 1.0
+    left, sizes, basis = np.linalg.svd(both / scale[:, None], full_matrices=False)
+    kept = sizes > DEPENDENT * sizes[0]
+    left, sizes, basis = left[:, kept], sizes[kept], basis[kept]
+    tallest = np.abs(basis).max(axis=1)
+    sized = (basis / tallest[:, None]).T
+    near = sized[: len(wanted)]
+    one, none = np.ones((len(wanted), 1)), np.zeros((len(sized), 1))
+    rows = [np.hstack([near, -one]), np.hstack([-near, -one])]
     limits = [wanted, -wanted]
     if bound is not None:
-        sized = np.concatenate([values, slopes], axis=1).T
-        none = np.zeros((len(sized), 1))
         rows += [np.hstack([sized, none]), np.hstack([-sized, none])]
         limits += [np.full(2 * len(sized), float(bound))]
+    unknowns = near.shape[1]
     result = linprog(
-        np.append(np.zeros(count), 1.0),
+        np.append(np.zeros(unknowns), 1.0),
         A_ub=np.concatenate(rows),
         b_ub=np.concatenate(limits),
-        bounds=[(None, None)] * count + [(0.0, None)],
+        bounds=[(None, None)] * unknowns + [(0.0, None)],
         method="highs",
     )
     if result.x is None:
         raise EulerianError(f"the linear program of the best approximation was not solved: {result.message}")
-    return result.x[:-1]
+    return left @ (result.x[:-1] / (tallest * sizes)) / scale
