@@ -107,7 +107,12 @@ def steering():
 
 def draw_steering(found, points, targets):
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2))
-    paths = found.trajectories(points)
+    paths, transfer = [points], found.transfer
+    for n in range(transfer.layers):  # within the layers too
+        for k in range(10):
+            part = Layer((n + k / 10) * transfer.dt, transfer.dt / 10, found.control[n])
+            paths.append(transfer.flow(part, paths[-1]))
+    paths = np.stack(paths)
     for k in range(len(points)):
         (line,) = axes[0].plot(*paths[:, k].T, lw=1.2)
         axes[0].plot(*points[k], "o", color=line.get_color(), ms=6)

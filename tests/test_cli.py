@@ -38,7 +38,7 @@ SMALL_DOMAINS = {
 }
 SMALL_MAPS = {
     "gamma_convergence": {"cells": "32", "layers": "4", "degree": "3", "penalty": "0.1"},
-    "not_a_flow": {"cells": "32", "layers": "4", "degree": "3", "penalty": "0.5"},
+    "not_a_flow": {"cells": "32", "layers": "4", "degree": "3", "penalty": "0.2"},
 }
 
 
