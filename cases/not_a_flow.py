@@ -1,9 +1,9 @@
 """A map that is no flow: the reflection of the disc, whose controls grow without bound as the penalty falls.
 
 Points of the unit disc, uniform; labels `Psi(x) = (x1, -x2)`, which reverses orientation (`emfc.controllability` warns); the
-Agrachev-Sarychev family; penalty alpha. `--set map=rotation` turns the disc by a radian instead, which is a flow. The errors
-of flows near the reflection fall slowly with alpha, in the mean only, while the norm of the control grows; near the rotation
-they fall in the maximum norm too, and the norm settles. docs/controllability.md has both sweeps.
+Agrachev-Sarychev family; penalty alpha. `--set map=rotation` turns the disc by a radian instead, which is diffeotopic to the
+identity. As alpha falls, the errors near the reflection fall in the mean only, and the norm of the control explodes; near the
+rotation they fall in the maximum norm too, and the norm grows slowly. docs/controllability.md has both sweeps.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def problem(penalty=0.05, map="reflection"):
 
 
 def numerics(cells=96, layers=10, degree=5, initial=0.5):
-    rows = initial * np.random.default_rng(0).normal(size=(layers, 4))  # at zero the control moves no odd moment
+    rows = initial * np.random.default_rng(0).normal(size=(layers, 4))  # zero is a critical point
     return {
         "mesh": emfc.CartesianMesh([(-4.0, 4.0), (-4.0, 4.0)], cells),
         "layers": layers,
