@@ -13,6 +13,7 @@ from eulerian_mfc.controllability import (
     bracket_rank,
     check_orientation,
     fold,
+    fold_expressions,
     learn_map,
     steer,
     strong_approximation_error,
@@ -56,12 +57,27 @@ def test_brackets_by_hand():
 
 def test_the_bracket_of_folds_is_the_fold_of_the_bracket():
     """Two points: brackets taken in R^4 with all eight derivatives equal the folded bracket of R^2."""
-    folded, names = fold(SYMBOLIC, X, 2)
+    folded, names = fold_expressions(SYMBOLIC, X, 2)
     assert len(names) == 4
     for i, j in ((0, 3), (2, 3), (1, 2)):
         there = bracket(folded[i], folded[j], names)
-        (expected,), _ = fold([bracket(SYMBOLIC[i], SYMBOLIC[j], X)], X, 2)
+        (expected,), _ = fold_expressions([bracket(SYMBOLIC[i], SYMBOLIC[j], X)], X, 2)
         assert sp.simplify(there - expected) == sp.zeros(4, 1)
+
+
+def test_folds_of_functions():
+    """Three points of the line: brackets of folds on R^3 at one point have the ranks of brackets on R at three points."""
+    fields = [np.ones_like, np.sin, lambda x: x**3]
+    (value,) = fold([np.sin], 1, 3)[0](np.array([[0.1, 0.2, 0.3]]))
+    assert value.tolist() == [math.sin(0.1), math.sin(0.2), math.sin(0.3)]
+    there = bracket_rank(fold(fields, 1, 3), [0.1, -0.4, 0.7], 3)
+    here = bracket_rank(fields, [[0.1], [-0.4], [0.7]], 3)
+    assert there.ranks == here.ranks
+    np.testing.assert_allclose(there.singular_values, here.singular_values, atol=1e-9 * here.singular_values[0])
+    pair = np.random.default_rng(0).normal(size=(4, 4))
+    np.testing.assert_allclose(fold(FAMILY, 2, 2)[2](pair)[:, 2:], FAMILY(0.0, np.eye(4)[2], pair[:, 2:]), rtol=1e-15)
+    with pytest.raises(ArgumentError, match=r"x: got an array of shape \(4, 4\), expected .* \(n, 6\)"):
+        fold(FAMILY, 2, 3)[0](pair)
 
 
 def test_the_basis_has_witts_dimensions():

@@ -2,6 +2,7 @@
 
 from .approximation import StrongApproximation as StrongApproximation
 from .approximation import strong_approximation_error as strong_approximation_error
+from .families import fold as fold
 from .lyndon import bracket_basis as bracket_basis
 from .maps import SupError as SupError
 from .maps import check_orientation as check_orientation
@@ -12,7 +13,7 @@ from .steering import Steering as Steering
 from .steering import learn_map as learn_map
 from .steering import steer as steer
 from .symbolic import bracket as bracket
-from .symbolic import fold as fold
+from .symbolic import fold_expressions as fold_expressions
 
 __all__ = [
     "BracketRank",
@@ -24,6 +25,7 @@ __all__ = [
     "bracket_rank",
     "check_orientation",
     "fold",
+    "fold_expressions",
     "learn_map",
     "steer",
     "strong_approximation_error",

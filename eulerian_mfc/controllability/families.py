@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,24 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
     if found.dim != dim:
         raise mismatch("variables", f"{found.dim} symbols", f"the dimension {dim} of the points")
     return found
+
+
+def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: functions `(n, N d) -> (n, N d)`.
+
+    Fields as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+    """
+    given = family(fields, integer("dim", dim))
+    if not isinstance(given, NumericFamily):
+        raise fail("fields", fields, "functions, or a field that is linear in its control")
+    integer("copies", copies)
+
+    def folded(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        if x.ndim != 2 or x.shape[1] != copies * dim:
+            raise mismatch("x", f"an array of shape {x.shape}", f"ensembles as rows, shape (n, {copies * dim})")
+        return np.asarray(f(x.reshape(-1, dim))).reshape(x.shape)
+
+    return [partial(folded, f) for f in given.functions]
 
 
 def _direction(field: Field, i: int) -> Callable[[np.ndarray], np.ndarray]:

@@ -69,7 +69,7 @@ def evaluated(matrix: Any, variables: Sequence[Any], x: np.ndarray) -> np.ndarra
     return np.array([np.array(function(point), dtype=np.float64) for point in x.tolist()])
 
 
-def fold(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
+def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
     """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: their columns, and their N d variables."""
     sympy = _sympy()
     names = [[sympy.Symbol(f"{v}_{j + 1}", real=v.is_real) for v in variables] for j in range(copies)]
