@@ -8,6 +8,7 @@ from typing import Any
 
 from . import characteristics as characteristics
 from . import continuity as continuity
+from . import controllability as controllability
 from . import errors as errors
 from . import export as export
 from . import fields as fields
@@ -47,6 +48,7 @@ __all__ = [
     "characteristics",
     "continuation",
     "continuity",
+    "controllability",
     "errors",
     "export",
     "fields",

@@ -33,6 +33,10 @@ class EulerianWarning(UserWarning):
     """Base class of the package's warnings."""
 
 
+class DiffeotopyWarning(EulerianWarning):
+    """A target is no flow: it reverses orientation or folds. Controls that come closer to it grow without bound."""
+
+
 class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
 

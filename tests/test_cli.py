@@ -36,6 +36,10 @@ SMALL_DOMAINS = {
     "l_shape": {"cells": "12", "layers": "4", "penalty": "1.0"},
     "channel": {"width": "0.2", "layers": "4", "penalty": "1.0"},
 }
+SMALL_MAPS = {
+    "gamma_convergence": {"cells": "32", "layers": "4", "degree": "3", "penalty": "0.1"},
+    "not_a_flow": {"cells": "32", "layers": "4", "degree": "3", "penalty": "0.2"},
+}
 
 
 def run(*arguments):
@@ -48,14 +52,14 @@ def settings(values):
 
 @pytest.mark.parametrize("path", CASES, ids=[p.stem for p in CASES])
 def test_every_case_runs_coarse(path, tmp_path):
-    result = run(path, "--out", tmp_path / "out", *settings(SMALL_DOMAINS.get(path.stem, SMALL)))
+    result = run(path, "--out", tmp_path / "out", *settings({**SMALL_DOMAINS, **SMALL_MAPS}.get(path.stem, SMALL)))
     assert result.exit_code == 0, result.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
     assert "Converged to a critical point" in result.output
     assert Case.load(path).title in result.output
 
 
-WITH_REFERENCE = [path for path in CASES if path.stem not in SMALL_DOMAINS]
+WITH_REFERENCE = [path for path in CASES if path.stem not in {**SMALL_DOMAINS, **SMALL_MAPS}]
 
 
 @pytest.mark.parametrize("path", WITH_REFERENCE, ids=[p.stem for p in WITH_REFERENCE])

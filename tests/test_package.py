@@ -19,8 +19,8 @@ def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
         "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "characteristics", "continuation", "continuity", "errors", "export", "fields", "laws", "losses", "meshes",
-        "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
+        "__version__", "characteristics", "continuation", "continuity", "controllability", "errors", "export", "fields", "laws",
+        "losses", "meshes", "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 
@@ -52,6 +52,7 @@ def test_import_is_lean():
         "sklearn",
         "torch",
         "onnx",
+        "sympy",
     )
     code = f"import sys, eulerian_mfc; print([m for m in {heavy} if m in sys.modules])"
     assert (
@@ -82,7 +83,7 @@ def test_no_room_imports_from_its_right():
         {"continuity"},
         {"hamiltonian", "hessian"},
         {"optimality"},
-        {"particles", "solvers", "stability", "checkpoint"},
+        {"particles", "solvers", "stability", "checkpoint", "controllability"},
         {"certificate"},
         {"cautions"},
         {"maximum_principle"},

@@ -14,6 +14,7 @@ from .gaussian import Gaussian as Gaussian
 from .gaussian import GaussianMixture as GaussianMixture
 from .labelled import Labelled as Labelled
 from .uniform import Uniform as Uniform
+from .uniform import UniformBall as UniformBall
 
 __all__ = [
     "Augmented",
@@ -26,4 +27,5 @@ __all__ = [
     "Law",
     "Rule",
     "Uniform",
+    "UniformBall",
 ]

@@ -16,6 +16,28 @@ from .base import Law, Lines, Rule, checked_weights, merged
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
 
 
+def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
+    """The polar rule has panel ends on the planes through the centre, and on no others."""
+    for axis, values in enumerate(breaks or []):
+        offset = np.abs(values - centre[axis])
+        off_centre = (offset < radius) & (offset > 1e-12 * radius)
+        if off_centre.any():
+            raise mismatch(
+                "breaks",
+                f"{values[off_centre][0]:g} on axis {axis}, which cuts a ball of radius {radius:g} "
+                f"off its centre {centre[axis]:g}",
+                "breaks through the centres of balls, or none (jumps are then integrated to low order)",
+            )
+
+
+def polar_panel(longest: float, radius: float, lines: Lines) -> float:
+    """The longest panel of a polar rule: no longer than the lines of a mesh are apart, within reason."""
+    if lines is None:
+        return longest
+    gaps = [float(np.median(np.diff(np.unique(line)))) for line in lines if len(line) > 1]
+    return max(min([longest, *gaps]), radius / 500)
+
+
 class GaussianMixture(Law):
     """Mixture of normal laws with independent coordinates, each cut off at a radius around its mean if asked.
 
@@ -62,11 +84,8 @@ class GaussianMixture(Law):
             reach = np.minimum(reach, self.truncation)
         if self.truncation is not None and self.dim > 1:
             radius = float(reach[0])
-            self._check_breaks(mean, radius, breaks)
-            longest = PANEL * min(std[0], radius)
-            if lines is not None:
-                gaps = [float(np.median(np.diff(np.unique(line)))) for line in lines if len(line) > 1]
-                longest = max(min([longest, *gaps]), radius / 500)
+            check_breaks(mean, radius, breaks)
+            longest = polar_panel(PANEL * min(std[0], radius), radius, lines)
             x, w = ball_rule(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std[0]) ** 2))
             x = mean + x
         else:
@@ -76,19 +95,6 @@ class GaussianMixture(Law):
                 bounds, longest, merged(lines, breaks), lambda k, z: np.exp(-0.5 * ((z - mean[k]) / std[k]) ** 2)
             )
         return x, w / w.sum()
-
-    def _check_breaks(self, mean: np.ndarray, radius: float, breaks: Lines) -> None:
-        """The polar rule has panel ends on the planes through the centre, and on no others."""
-        for axis, values in enumerate(breaks or []):
-            offset = np.abs(values - mean[axis])
-            off_centre = (offset < radius) & (offset > 1e-12 * radius)
-            if off_centre.any():
-                raise mismatch(
-                    "breaks",
-                    f"{values[off_centre][0]:g} on axis {axis}, which cuts a ball of radius {radius:g} "
-                    f"off its centre {mean[axis]:g}",
-                    "breaks through the centres of truncated components, or none (jumps are then integrated to low order)",
-                )
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         component = rng.choice(self.components, size=n, p=self.weights)

@@ -1,4 +1,4 @@
-"""Uniform laws."""
+"""Uniform laws on boxes and balls, the compact sets on which maps are learnt."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._validate import array, fail
-from ..quadrature import box_rule
+from .._validate import array, fail, integer, positive
+from ..quadrature import PANEL, ball_rule, box_rule
 from .base import Law, Lines, Rule, merged
+from .gaussian import check_breaks, polar_panel
 
 
 class Uniform(Law):
@@ -33,3 +34,47 @@ class Uniform(Law):
 
     def box(self, tolerance: float) -> np.ndarray:
         return self.bounds.copy()
+
+    def grid(self, count: int) -> np.ndarray:
+        """`(count^d, d)`: a grid of the box with its boundary."""
+        axes = [np.linspace(low, high, integer("count", count, minimum=2)) for low, high in self.bounds]
+        return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")]).T
+
+
+class UniformBall(Law):
+    """Uniform law on the disc or ball of a radius around a centre in two or three dimensions."""
+
+    def __init__(self, centre: Sequence[float], radius: float = 1.0) -> None:
+        self.centre, self.radius = array("centre", centre, ndim=1), positive("radius", radius)
+        self.dim = len(self.centre)
+        if self.dim not in (2, 3):
+            raise fail("centre", centre, "two or three coordinates (on the line: laws.Uniform)")
+
+    def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        check_breaks(self.centre, self.radius, breaks)
+        x, w = ball_rule(self.dim, self.radius, polar_panel(PANEL * self.radius, self.radius, lines), np.ones_like)
+        return Rule(self.centre + x, w / w.sum(), np.zeros(len(w), dtype=np.int64))
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        direction = rng.standard_normal((n, self.dim))
+        direction /= np.linalg.norm(direction, axis=1)[:, None]
+        reach = self.radius * rng.uniform(size=(n, 1)) ** (1 / self.dim)
+        return self.centre + reach * direction, np.zeros(n, dtype=np.int64)
+
+    def box(self, tolerance: float) -> np.ndarray:
+        return np.stack([self.centre - self.radius, self.centre + self.radius], axis=1)
+
+    def grid(self, count: int) -> np.ndarray:
+        """`(n, d)`: the points in the ball of a grid with `count` points an axis, and as many on every circle of its boundary."""
+        count = integer("count", count, minimum=2)
+        axis = np.linspace(-1.0, 1.0, count)
+        inside = np.stack([g.ravel() for g in np.meshgrid(*([axis] * self.dim), indexing="ij")]).T
+        inside = inside[(inside**2).sum(axis=1) < 1.0]
+        angle = np.linspace(0.0, 2 * np.pi, 4 * count, endpoint=False)
+        edge = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        if self.dim == 3:
+            height = np.linspace(-1.0, 1.0, count)
+            ring = np.sqrt(1.0 - height**2)[:, None, None] * edge
+            tall = np.broadcast_to(height[:, None, None], (*ring.shape[:2], 1))
+            edge = np.concatenate([ring, tall], axis=2).reshape(-1, 3)
+        return self.centre + self.radius * np.concatenate([inside, edge])

@@ -1,0 +1,33 @@
+"""What control-linear systems `x' = sum_i u_i F_i(x)` can do with points, with ensembles of points and with maps."""
+
+from .approximation import StrongApproximation as StrongApproximation
+from .approximation import strong_approximation_error as strong_approximation_error
+from .families import fold as fold
+from .lyndon import bracket_basis as bracket_basis
+from .maps import SupError as SupError
+from .maps import check_orientation as check_orientation
+from .maps import sup_error as sup_error
+from .rank import BracketRank as BracketRank
+from .rank import bracket_rank as bracket_rank
+from .steering import Steering as Steering
+from .steering import learn_map as learn_map
+from .steering import steer as steer
+from .symbolic import bracket as bracket
+from .symbolic import fold_expressions as fold_expressions
+
+__all__ = [
+    "BracketRank",
+    "Steering",
+    "StrongApproximation",
+    "SupError",
+    "bracket",
+    "bracket_basis",
+    "bracket_rank",
+    "check_orientation",
+    "fold",
+    "fold_expressions",
+    "learn_map",
+    "steer",
+    "strong_approximation_error",
+    "sup_error",
+]

@@ -1,0 +1,146 @@
+"""Lists of vector fields, as expressions, as functions, or as a field that is linear in its control; and their brackets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, integer, mismatch
+from ..fields import Field
+from .jets import bracket as jet_bracket
+from .jets import jets
+from .lyndon import Bracket, bracket_basis
+
+
+class Values:
+    """Brackets at points: values `(B, n, d)`, derivatives `(B, n, d, d)` with entries dF_a/dx_b, and their relative error."""
+
+    def __init__(self, values: np.ndarray, derivatives: np.ndarray | None, error: float) -> None:
+        self.values, self.derivatives, self.error = values, derivatives, error
+
+
+class Family(ABC):
+    """Vector fields `F_1, .., F_m` on R^d."""
+
+    dim: int
+    size: int
+
+    @abstractmethod
+    def brackets(self, x: np.ndarray, depth: int, derivatives: bool = False) -> Values:
+        """All brackets of `basis(depth)` at points `(n, d)`."""
+
+    def basis(self, depth: int) -> list[Bracket]:
+        """Which brackets there are, see `lyndon.bracket_basis`."""
+        return bracket_basis(self.size, integer("depth", depth))
+
+
+class NumericFamily(Family):
+    """NumPy functions `(n, d) -> (n, d)`; brackets by Taylor polynomials, see `jets.jets`."""
+
+    def __init__(self, functions: Sequence[Callable[[np.ndarray], np.ndarray]], dim: int) -> None:
+        self.functions, self.dim, self.size = tuple(functions), dim, len(functions)
+
+    def brackets(self, x: np.ndarray, depth: int, derivatives: bool = False) -> Values:
+        basis = self.basis(depth)
+        order = depth if derivatives else depth - 1
+        parts = [jets(f, x, order, f"fields[{i}]") for i, f in enumerate(self.functions)]
+        found: list[np.ndarray] = []
+        for b in basis:
+            if b.left is None or b.right is None:
+                found.append(parts[b.word[0]].coefficients)
+            else:
+                found.append(jet_bracket(found[b.left], found[b.right]))
+        origin: Any = (..., *([0] * self.dim))
+        units: list[Any] = [(..., *unit) for unit in np.eye(self.dim, dtype=int).tolist()]
+        values = np.stack([c[origin].T for c in found])
+        slopes = np.stack([np.stack([c[unit].T for unit in units], axis=-1) for c in found]) if derivatives else None
+        return Values(values, slopes, max(part.error for part in parts))
+
+
+class SymbolicFamily(Family):
+    """Columns of SymPy expressions in given variables; brackets exact."""
+
+    def __init__(self, columns: Sequence[Any], variables: Sequence[Any]) -> None:
+        self.columns, self.variables = list(columns), list(variables)
+        self.dim, self.size = len(self.variables), len(self.columns)
+
+    def exact(self, depth: int) -> list[Any]:
+        """All brackets of `basis(depth)` as columns of expressions."""
+        from .symbolic import bracket
+
+        found: list[Any] = []
+        for b in self.basis(depth):
+            inner = None if b.left is None or b.right is None else (found[b.left], found[b.right])
+            found.append(self.columns[b.word[0]] if inner is None else bracket(*inner, self.variables))
+        return found
+
+    def brackets(self, x: np.ndarray, depth: int, derivatives: bool = False) -> Values:
+        from .symbolic import evaluated
+
+        columns = self.exact(depth)
+        values = np.stack([evaluated(c, self.variables, x)[:, :, 0] for c in columns])
+        slopes = None
+        if derivatives:
+            slopes = np.stack([evaluated(c.jacobian(self.variables), self.variables, x) for c in columns])
+        return Values(values, slopes, float(np.finfo(float).eps))
+
+
+def family(fields: Any, dim: int, variables: Any = None) -> Family:
+    """Vector fields from what a user may give.
+
+    A `Field` that is linear in its control and does not depend on time stands for its `F_i = F(e_i, .)`; a list may hold
+    functions `(n, d) -> (n, d)`, or, with `variables`, columns of d SymPy expressions each.
+    """
+    if isinstance(fields, Field):
+        if not (fields.control_linear and fields.autonomous):
+            raise fail(
+                "fields",
+                fields,
+                "a field that is linear in its control and does not depend on time, or a list of functions such as "
+                "[lambda x: field(0.0, theta, x)] for chosen parameters theta",
+            )
+        if fields.dim != dim:
+            raise mismatch("fields", f"a field of dimension {fields.dim}", f"the dimension {dim} of the points")
+        return NumericFamily([_direction(fields, i) for i in range(fields.parameters)], dim)
+    items = list(fields) if isinstance(fields, Iterable) else []
+    if not items:
+        raise fail("fields", fields, "a field that is linear in its control, or a non-empty list of vector fields")
+    if all(callable(f) and not hasattr(f, "free_symbols") for f in items):
+        if variables is not None:
+            raise fail("variables", variables, "none: the fields are functions")
+        return NumericFamily(items, dim)
+    if variables is None:
+        raise mismatch("variables", "none", "the SymPy symbols x1, .., xd of the expressions (or pass functions)")
+    from .symbolic import columns
+
+    found = SymbolicFamily(columns(items, variables), variables)
+    if found.dim != dim:
+        raise mismatch("variables", f"{found.dim} symbols", f"the dimension {dim} of the points")
+    return found
+
+
+def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.ndarray]]:
+    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: functions `(n, N d) -> (n, N d)`.
+
+    Fields as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+    """
+    given = family(fields, integer("dim", dim))
+    if not isinstance(given, NumericFamily):
+        raise fail("fields", fields, "functions, or a field that is linear in its control")
+    integer("copies", copies)
+
+    def folded(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+        if x.ndim != 2 or x.shape[1] != copies * dim:
+            raise mismatch("x", f"an array of shape {x.shape}", f"ensembles as rows, shape (n, {copies * dim})")
+        return np.asarray(f(x.reshape(-1, dim))).reshape(x.shape)
+
+    return [partial(folded, f) for f in given.functions]
+
+
+def _direction(field: Field, i: int) -> Callable[[np.ndarray], np.ndarray]:
+    unit = np.eye(field.parameters)[i]
+    return lambda x: field(0.0, unit, x)

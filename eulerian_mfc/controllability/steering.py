@@ -1,0 +1,261 @@
+"""Moving points to points, and sets to their images under a map, with the penalty going to zero."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._validate import array, fail, integer, mismatch, positive
+from ..characteristics import Flow, LayerMap
+from ..errors import DiffeotopyWarning
+from ..fields import AgrachevSarychevField, Field
+from ..optimality import as_layer_map
+from .least_squares import Transfer, minimise, reach
+from .maps import as_region, check_orientation, image
+
+#: penalties of the continuation
+PENALTIES = tuple(10.0**-k for k in range(1, 7))
+#: Gauss-Newton steps a penalty
+STEPS = 15
+#: standard deviation of the random first control
+START = 0.5
+
+
+class Step(NamedTuple):
+    """One penalty of the continuation, with the largest distance of an end point to its target and `sqrt(int |u|^2 dt)`.
+
+    `solved` says whether the penalised problem was solved to its tolerance, which it need not be on the way.
+    """
+
+    penalty: float
+    error: float
+    norm: float
+    solved: bool
+
+
+@dataclass(frozen=True)
+class Steering:
+    """A control that moves points to targets, and how well.
+
+    Attributes
+    ----------
+    control : `(layers, m)`.
+    error : the largest distance of an end point to its target, with the layer map that was used.
+    tolerance : the error that counts as reached.
+    flow_error : how far the end points of more accurate layer maps (four times the substeps) are from these: the layers as
+        a residual network are exact, as a flow they have this error.
+    path : one `Step` a penalty.
+    transfer : the points, the targets, the field and the layers.
+    """
+
+    control: np.ndarray
+    error: float
+    tolerance: float
+    flow_error: float
+    path: tuple[Step, ...]
+    transfer: Transfer
+
+    @property
+    def reached(self) -> bool:
+        return self.error <= self.tolerance
+
+    @property
+    def norm(self) -> float:
+        """`sqrt(int |u|^2 dt)`."""
+        return self.transfer.norm(self.control)
+
+    def trajectories(self, x: Any) -> np.ndarray:
+        """Positions `(layers + 1, n, d)` of points `(n, d)`."""
+        points = array("x", x, ndim=2)
+        if points.shape[1] != self.transfer.x.shape[1]:
+            raise mismatch(
+                "x", f"an array of shape {points.shape}", f"points as rows, shape (n, {self.transfer.x.shape[1]})"
+            )
+        out = [points]
+        for n in range(self.transfer.layers):
+            out.append(self.transfer.flow(self.transfer.layer(n, self.control), out[-1]))
+        return np.stack(out)
+
+    def flow(self, x: Any) -> np.ndarray:
+        """The end points `(n, d)` of points `(n, d)`."""
+        return self.trajectories(x)[-1]
+
+    def __str__(self) -> str:
+        verdict = "reached" if self.reached else "not reached"
+        return (
+            f"{len(self.transfer.x)} targets {verdict}: largest error {self.error:.2e} (tolerance {self.tolerance:.0e}), "
+            f"norm of the control {self.norm:.3f}, error of the layers as a flow {self.flow_error:.1e}"
+        )
+
+
+def steer(
+    points: Any,
+    targets: Any,
+    field: Field | None = None,
+    *,
+    layers: int = 20,
+    horizon: float = 1.0,
+    layer_map: Any = LayerMap("rk4", 2),  # noqa: B008  frozen
+    tolerance: float = 1e-6,
+    penalties: Sequence[float] = PENALTIES,
+    starts: int = 4,
+    seed: int = 0,
+) -> Steering:
+    """A control that moves N points to N targets, of a norm as small as the continuation finds.
+
+    `1/N sum_i |X_i(T) - y_i|^2 + lambda/2 int |u|^2 dt` is minimised for falling lambda, each from the minimiser before;
+    Newton steps of least norm then solve `X_i(T) = y_i`. From another random start where that fails.
+
+    Parameters
+    ----------
+    points, targets : `(N, d)`, each pairwise distinct.
+    field : by default AgrachevSarychevField(d), which moves any N points to any others for d >= 2.
+    layers, horizon, layer_map : as for `solve`.
+    tolerance : the error, in the maximum norm over points and components, that counts as reached.
+    penalties : the values of lambda, falling.
+    starts : random first controls to try.
+    seed : of the first one.
+
+    Returns
+    -------
+    Steering
+        `reached` says whether the targets were met; the best control of all starts where none was.
+
+    Raises
+    ------
+    ArgumentError
+        For wrong shapes and points, or targets, that coincide.
+
+    Warns
+    -----
+    DiffeotopyWarning
+        On the line, if targets are in another order than their points: no flow changes it.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
+    1579-1596, doi:10.1137/19M1273049.
+    """
+    x, y = (np.asfortranarray(array(name, a, ndim=2)) for name, a in (("points", points), ("targets", targets)))
+    if x.shape != y.shape or not x.size:
+        raise mismatch("targets", f"an array of shape {y.shape}", f"one target for each point, shape {x.shape}")
+    for name, rows in (("points", x), ("targets", y)):
+        if len(np.unique(rows, axis=0)) < len(rows):
+            raise mismatch(name, "two equal rows", "pairwise distinct rows: flows keep distinct points distinct")
+    if x.shape[1] == 1 and (np.argsort(x[:, 0]) != np.argsort(y[:, 0])).any():
+        warnings.warn(
+            "the targets are in another order than the points: on the line no flow changes it; use one more coordinate, "
+            "Problem.augmented(1)",
+            DiffeotopyWarning,
+            stacklevel=2,
+        )
+    transfer = _transfer(x, y, np.full(len(x), 1.0 / len(x)), field, layers, horizon, layer_map)
+    values = _checked_penalties(penalties)
+    best: Steering | None = None
+    for k in range(integer("starts", starts)):
+        control, path = _continued(transfer, _start(transfer, seed + k), values)
+        control = reach(transfer, control, 1e-3 * positive("tolerance", tolerance))
+        found = _steering(transfer, control, tolerance, path)
+        if best is None or found.error < best.error:
+            best = found
+        if best.reached:
+            break
+    assert best is not None
+    return best
+
+
+def learn_map(
+    target: Callable[[np.ndarray], np.ndarray],
+    region: Any,
+    field: Field | None = None,
+    *,
+    samples: int | None = None,
+    layers: int = 20,
+    horizon: float = 1.0,
+    layer_map: Any = LayerMap("rk4", 2),  # noqa: B008  frozen
+    tolerance: float = 1e-3,
+    penalties: Sequence[float] = PENALTIES,
+    initial: Any = None,
+    seed: int = 0,
+) -> Steering:
+    """A control whose flow is close to a map on a compact set: `steer` for the continuum.
+
+    `int |Phi_u(x) - Psi(x)|^2 dmu + lambda/2 int |u|^2 dt`, mu uniform on the region, for falling lambda; the last control is
+    returned. See `sup_error` for its error in the maximum norm on a grid.
+
+    Parameters
+    ----------
+    target : the map Psi, a function `(n, d) -> (n, d)`.
+    region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
+    samples : number of random points of the region; without it the points of a quadrature rule.
+    initial : the first control `(layers, m)`; random where not given.
+    field, layers, horizon, layer_map, tolerance, penalties, seed : as for `steer`; `seed` is that of the samples too.
+
+    Warns
+    -----
+    DiffeotopyWarning
+        If the target is not diffeotopic to the identity, see `check_orientation`.
+    """
+    compact = as_region(region)
+    check_orientation(target, compact)
+    if samples is None:
+        rule = compact.quadrature()
+        x, w = rule.x, rule.w
+    else:
+        x = compact.sample(integer("samples", samples), seed)
+        w = np.full(samples, 1.0 / samples)
+    transfer = _transfer(np.asfortranarray(x), image(target, x), w, field, layers, horizon, layer_map)
+    first = _start(transfer, seed)
+    if initial is not None:
+        first = array("initial", initial, ndim=2)
+        if first.shape != (transfer.layers, transfer.flow.field.parameters):
+            shape = (transfer.layers, transfer.flow.field.parameters)
+            raise mismatch("initial", f"an array of shape {first.shape}", f"shape {shape}")
+    control, path = _continued(transfer, first, _checked_penalties(penalties), steps=4 * STEPS)
+    return _steering(transfer, control, positive("tolerance", tolerance), path)
+
+
+def _transfer(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, field: Field | None, layers: int, horizon: float, layer_map: Any
+) -> Transfer:
+    dim = x.shape[1]
+    chosen = AgrachevSarychevField(dim) if field is None else field
+    if not isinstance(chosen, Field):
+        raise fail("field", field, "a field, such as fields.AgrachevSarychevField(2)")
+    if chosen.dim != dim:
+        raise mismatch("field", f"a field of dimension {chosen.dim}", f"the dimension {dim} of the points")
+    flow = Flow(chosen, as_layer_map(layer_map))
+    return Transfer(flow, positive("horizon", horizon), integer("layers", layers), x, y, w)
+
+
+def _start(transfer: Transfer, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(integer("seed", seed, minimum=0))
+    return START * rng.normal(size=(transfer.layers, transfer.flow.field.parameters)) / transfer.horizon
+
+
+def _checked_penalties(penalties: Sequence[float]) -> list[float]:
+    values = array("penalties", penalties, ndim=1)
+    if not len(values) or not (values > 0).all() or (np.diff(values) >= 0).any():
+        raise fail("penalties", penalties, "positive numbers, each smaller than the one before")
+    return values.tolist()
+
+
+def _continued(
+    transfer: Transfer, control: np.ndarray, penalties: Sequence[float], steps: int = STEPS
+) -> tuple[np.ndarray, list[Step]]:
+    path = []
+    for penalty in penalties:
+        control, solved = minimise(transfer, control, penalty, steps)
+        path.append(Step(penalty, float(np.abs(transfer.gap(control)).max()), transfer.norm(control), solved))
+    return control, path
+
+
+def _steering(transfer: Transfer, control: np.ndarray, tolerance: float, path: list[Step]) -> Steering:
+    gap, used = transfer.gap(control), transfer.flow.layer_map
+    finer = transfer._replace(flow=transfer.flow._replace(layer_map=LayerMap(used.method, 4 * used.substeps)))
+    difference = float(np.abs(finer.gap(control) - gap).max())
+    return Steering(control, float(np.abs(gap).max()), tolerance, difference, tuple(path), transfer)

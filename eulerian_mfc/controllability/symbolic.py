@@ -1,0 +1,80 @@
+"""Exact Lie brackets of SymPy expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, mismatch
+from ..errors import EulerianError, NotAnalyticError
+
+
+def _sympy() -> Any:
+    """SymPy; EulerianError where it is not installed."""
+    try:
+        import sympy
+    except ImportError:
+        raise EulerianError("exact Lie brackets need SymPy: pip install 'eulerian-mfc[symbolic]'") from None
+    return sympy
+
+
+def columns(fields: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    """Every field as a column of d expressions in the d variables."""
+    sympy = _sympy()
+    out = []
+    for i, field in enumerate(fields):
+        try:
+            column = sympy.Matrix(field)
+        except (TypeError, ValueError):
+            raise fail(f"fields[{i}]", field, f"a list of {len(variables)} SymPy expressions") from None
+        if column.shape != (len(variables), 1):
+            raise mismatch(
+                f"fields[{i}]",
+                f"expressions of shape {column.shape}",
+                f"{len(variables)}, one for each of the variables",
+            )
+        foreign = column.free_symbols - set(variables)
+        if foreign:
+            raise mismatch(
+                f"fields[{i}]", f"the symbols {sorted(map(str, foreign))}", f"the variables {list(variables)} only"
+            )
+        out.append(column)
+    return out
+
+
+def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
+    """`[F, G] = DG F - DF G` of columns of d SymPy expressions in d variables, exactly.
+
+    Raises
+    ------
+    NotAnalyticError
+        If a derivative does not exist as a function (of sign, Heaviside and the like).
+    """
+    sympy = _sympy()
+    first, second = columns([f, g], variables)
+    out = second.jacobian(variables) * first - first.jacobian(variables) * second
+    rough = out.atoms(sympy.Derivative, sympy.Subs, sympy.DiracDelta)
+    if rough or first.has(sympy.Abs, sympy.sign, sympy.Heaviside) or second.has(sympy.Abs, sympy.sign, sympy.Heaviside):
+        raise NotAnalyticError(
+            "a Lie bracket of expressions that are not smooth (Abs, sign, Heaviside, Max): write smooth expressions"
+        )
+    return out.applyfunc(sympy.simplify)
+
+
+def evaluated(matrix: Any, variables: Sequence[Any], x: np.ndarray) -> np.ndarray:
+    """`(n, rows, columns)`: a matrix of expressions at points `(n, d)`."""
+    function = _sympy().lambdify([variables], matrix.tolist(), "numpy", cse=True)
+    return np.array([np.array(function(point), dtype=np.float64) for point in x.tolist()])
+
+
+def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
+    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: their columns, and their N d variables."""
+    sympy = _sympy()
+    names = [[sympy.Symbol(f"{v}_{j + 1}", real=v.is_real) for v in variables] for j in range(copies)]
+    folded = [
+        sympy.Matrix.vstack(*(column.subs(dict(zip(variables, row, strict=True)), simultaneous=True) for row in names))
+        for column in columns(fields, variables)
+    ]
+    return folded, [v for row in names for v in row]
