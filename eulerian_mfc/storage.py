@@ -22,6 +22,7 @@ from .meshes import CartesianMesh, Mesh, SimplexMesh
 from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
+from .solvers.kinks import Kink
 from .stability import Stability
 from .version import __version__
 
@@ -84,6 +85,7 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "converged": solution.converged,
         "message": solution.message,
         "threshold": solution.threshold,
+        "kink": solution.kink,
         "bounds": solution.bounds.tolist(),
         "cost": {
             "terminal": solution.terminal_cost,
@@ -198,7 +200,14 @@ def _assemble(
             layers=layers,
             squared_loss=meta["squared_loss"],
         ),
-        outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
+        outcome=Outcome(
+            arrays["control"],
+            meta["converged"],
+            meta["message"],
+            history,
+            meta["threshold"],
+            Kink(*meta["kink"]) if meta.get("kink") else None,  # none in older files
+        ),
         bounds=np.array(meta["bounds"]),
         cost=Cost(**meta["cost"]),
         checks=Checks(**meta["checks"]),
