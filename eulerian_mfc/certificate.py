@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -72,11 +72,22 @@ class Certificate(Stability, Checks):
 
     def rows(self) -> list[tuple[str, str, str]]:
         """(name, value, meaning) for tables."""
-        return [(k, _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
+        second = () if self.known else [f.name for f in fields(Stability)]
+        return [(k, "-" if k in second else _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
 
     def sentences(self, converged: bool, critical: bool = True) -> list[str]:
         """The verdict in words, for a run that `converged`, to a critical point of the discrete system or of another one."""
+        if not self.known:
+            return [*balance(self), self._without_second_order(converged)]
         return [self._kind(converged, critical), self._shooting(converged and critical), *balance(self)]
+
+    def _without_second_order(self, converged: bool) -> str:
+        if converged:
+            return "Second-order information does not exist at a kink of the cost: it may be a minimum or not."
+        return (
+            f"Not known to be a critical point: the optimality residual is {self.residual:.2e}, and on a cost with kinks "
+            "no second-order information is taken there."
+        )
 
     def _kind(self, converged: bool, critical: bool) -> str:
         reduced = f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, the penalty's own being 1"

@@ -21,7 +21,7 @@ from .maximum_principle import check as check_maximum
 from .meshes import Mesh
 from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
-from .stability import Stability, analyse
+from .stability import AT_KINK, Stability, analyse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,9 +69,12 @@ class Solution:
     converged : whether the residual is below the solver's tolerance.
     message : why the solver stopped.
     threshold : the largest residual that the solver counts as converged.
+    kink : where the cost has kinks and the residual is above the threshold: what the gradients nearby tell, the optimality
+        residual of their shortest combination and the distance within which they were taken. None elsewhere.
     history : one `Iteration(iteration, cost, residual, evaluations, sweeps, seconds)` a row.
     checks : what both sweeps at the control show, see `certificate.Checks`.
-    stability : Hessian index and shooting's eigenvalue, see `stability.Stability`; computed when first asked for.
+    stability : Hessian index and shooting's eigenvalue, see `stability.Stability`; computed when first asked for. NaN where
+        the control is at a kink of the cost.
     certificate : both together.
     names : R names of the moments or labels.
     labels : `(K, q)` the labels where the fields are densities of single labels, else None.
@@ -100,6 +103,7 @@ class Solution:
     ) -> None:
         self.numerics, self.description, self.system = numerics, description, system
         self.control, self.converged, self.threshold = outcome.control, outcome.converged, outcome.threshold
+        self.kink = outcome.kink
         self.message, self.history = outcome.message, [Iteration(*row) for row in outcome.history]
         self.cost, self.terminal_cost, self.penalty_cost = cost.total, cost.terminal, cost.penalty
         self.running_cost = cost.running
@@ -213,6 +217,8 @@ class Solution:
 
         Warns with SeveralCriticalPointsWarning and ShootingThresholdWarning, see `cautions.of_second_order`.
         """
+        if self.kink is not None:
+            return AT_KINK
         found = analyse(self._need_system("the second-order analysis"), self.control)
         cautions.warn(cautions.of_second_order(found), 3)
         return found
@@ -230,7 +236,7 @@ class Solution:
     def verdict(self) -> list[str]:
         """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it)."""
         message = self.message[:1].upper() + self.message[1:] + "."
-        if self.system is None and not self.analysed:
+        if self.system is None and not self.analysed and self.kink is None:
             return [message, *balance(self.checks)]
         # Shooting with the update of continuous time converges to points of another system.
         critical = self.residual <= 10 * self.threshold or not self.converged

@@ -40,6 +40,8 @@ class Stability:
     shooting_largest : the largest real part: no relaxation converges where it is 1 or more.
     layers_convex : whether every layer's Hamiltonian is strictly convex at the layer's control, as shooting's minima are.
     exact : whether Hessian products are those of the discrete cost to round-off.
+
+    At a kink of the cost there are no such facts, see `AT_KINK`.
     """
 
     hessian_smallest: float
@@ -50,8 +52,15 @@ class Stability:
     exact: bool
 
     @property
+    def known(self) -> bool:
+        """Whether the cost has second derivatives there."""
+        return not np.isnan(self.hessian_smallest)
+
+    @property
     def kind(self) -> str:
-        """What a critical point with this Hessian is: strict local minimum, saddle point, or degenerate."""
+        """What a critical point with this Hessian is: strict local minimum, saddle point, degenerate; or at a kink."""
+        if not self.known:
+            return "critical point at a kink"
         if self.hessian_smallest > DEGENERATE[self.exact]:
             return "strict local minimum"
         if self.index > 0:
@@ -62,6 +71,10 @@ class Stability:
     def index_in_words(self) -> str:
         """The index, "or more" where Lanczos stopped counting."""
         return f"{self.index}{' or more' if self.index == WANTED else ''}"
+
+
+#: of a control at a kink of the cost, or where only kinks explain its residual: second derivatives are of no use
+AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)
 
 
 def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:

@@ -27,6 +27,7 @@ from .meshes import CartesianMesh, Mesh, SimplexMesh
 from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
+from .solvers.kinks import Kink
 from .stability import Stability
 from .stored import check_arrays, check_metadata
 from .version import __version__
@@ -127,6 +128,7 @@ def _metadata(solution: Solution) -> dict[str, Any]:
         "converged": solution.converged,
         "message": solution.message,
         "threshold": solution.threshold,
+        "kink": solution.kink,
         "bounds": solution.bounds.tolist(),
         "cost": {
             "terminal": solution.terminal_cost,
@@ -252,7 +254,14 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
             input_dim=meta["input_dim"],
             loss=loss,
         ),
-        outcome=Outcome(arrays["control"], meta["converged"], meta["message"], history, meta["threshold"]),
+        outcome=Outcome(
+            arrays["control"],
+            meta["converged"],
+            meta["message"],
+            history,
+            meta["threshold"],
+            Kink(*meta["kink"]) if meta.get("kink") else None,  # none in older files
+        ),
         bounds=np.array(meta["bounds"]),
         cost=Cost(**meta["cost"]),
         checks=Checks(**meta["checks"]),

@@ -5,7 +5,7 @@ import pytest
 import skfem
 
 import eulerian_mfc as emfc
-from eulerian_mfc.solvers.base import Point
+from eulerian_mfc.solvers.base import Point, Recorder
 from eulerian_mfc.solvers.kinks import Gradients
 
 
@@ -29,7 +29,76 @@ def test_a_minimum_on_a_kink_is_known_for_one(penalty, solver):
     assert abs(solution.control[0, 0] - 0.5) <= 1e-4 * 0.5
     slopes = np.array([0.45 - 0.5 * penalty, 0.05 + 0.5 * penalty])  # moduli of the derivative, left and right
     assert np.abs(slopes - solution.residual).min() <= 1e-4
-    assert solution.threshold == solution.residual
+    assert solution.kink.residual <= solution.threshold < solution.residual
+    assert 0 < solution.kink.distance <= 1e-4 * 0.51
+
+
+def test_the_verdict_at_a_kink_reads_no_hessian(tmp_path, monkeypatch):
+    """Nor does a file's, with its problem or without; reports show no eigenvalues."""
+    mesh, problem = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17))), one_particle(0.3)
+    solution = emfc.solve(problem, mesh, 1, transport=emfc.transport.Elements(1))
+    monkeypatch.setattr("eulerian_mfc.solution.analyse", None)
+    sentences = solution.verdict()
+    assert sentences[0].startswith("Converged to a critical point at a kink of the cost; the shortest combination")
+    assert f"the control itself {solution.residual:.2e}" in sentences[0]
+    assert sentences[-1].startswith("Second-order information does not exist at a kink")
+    told = " ".join(sentences)
+    assert "igenvalue" not in told
+    assert "mass and duality hold" in told
+    assert solution.certificate.kind == "critical point at a kink"
+    shown = {name: value for name, value, _ in solution.certificate.rows()}
+    assert shown["hessian_smallest"] == shown["index"] == shown["layers_convex"] == "-"
+    assert shown["residual"] != "-"
+    for name, first in (
+        ("before.h5", emfc.solve(problem, mesh, 1, transport=emfc.transport.Elements(1))),
+        ("after.h5", solution),
+    ):
+        first.save(tmp_path / name)
+        for known in (None, problem):
+            loaded = emfc.Solution.load(tmp_path / name, known)
+            assert loaded.verdict() == sentences
+            assert loaded.kink == solution.kink
+
+
+def test_gradient_steps_that_end_on_a_kink_do_not_claim_more():
+    """From one side the gradients of the other side are too far away for the test: the run is not called converged."""
+    mesh = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17)))
+    solver = emfc.solvers.GradientFlow(tol=1e-4)
+    solution = emfc.solve(one_particle(0.4), mesh, 1, transport=emfc.transport.Elements(1), solver=solver)
+    assert solution.converged == (solution.kink.residual <= solution.threshold)
+    assert not solution.converged, solution.message
+    assert solution.message.startswith("not converged: ")
+    assert f"optimality residual {solution.residual:.2e} >" in solution.message
+    *_, last = solution.verdict()
+    assert last.startswith("Not known to be a critical point")
+
+
+def recorded(controls, gradients, tol):
+    """A recorder of a system with kinks that has seen these points."""
+    mesh = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17)))
+    system = emfc.OptimalitySystem(one_particle(0.3), mesh, 1, transport=emfc.transport.Elements(1))
+    recorder = Recorder(system, tol, None)
+    for control, gradient in zip(controls, gradients, strict=True):
+        recorder.note(np.array([[control]]), 0.0, np.array([[gradient]]))
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("controls", "gradients", "tol", "converged"),
+    [
+        ([1.0, 1.00005], [-1.0, 1.0], 1e-4, True),  # a valley's floor
+        ([1.0, 1.00005], [1.0, -1.0], 1e-4, False),  # a ridge
+        ([1.0, 1.0002], [-1.0, 1.0], 1e-4, False),  # too far away
+        ([1.0, 1.00005, 1.00006], [1.0, 1.0, 1.0], 1e-4, False),  # tiny steps
+        ([1.0, 1.4], [-1.0, 1.0], 0.5, False),  # a lax tolerance does not widen the distance
+        ([1e-9, 1e-4], [-1.0, 1.0], 1e-4, False),  # a control of nearly nothing
+    ],
+)
+def test_what_the_test_at_a_kink_takes_for_critical(controls, gradients, tol, converged):
+    recorder = recorded(controls, gradients, tol)
+    point = Point(np.array([controls[:1]]), 0.0, np.array([gradients[:1]]), abs(gradients[0]))
+    assert (recorder.at_kink(point).residual <= tol * abs(gradients[0])) == converged
+    assert recorder.at_kink(point).distance == pytest.approx(min(tol, 0.01) * controls[0])
 
 
 def test_no_kink_is_claimed_where_there_is_none():
@@ -59,7 +128,8 @@ def test_no_kink_is_claimed_where_there_is_none():
 def test_the_shortest_vector_of_the_hull(gradients, expected):
     """Known by hand; gradients of points too far away do not count."""
     kept = Gradients(np.ones(2))
-    points = [Point(np.array([[0.1 * k, 0.0]]), 0.0, np.array([g]), 1.0) for k, g in enumerate(gradients)]
+    away = np.array(gradients) - gradients[0]  # the cost bends upwards between the points
+    points = [Point(0.1 * a[None], 0.0, np.array([g]), 1.0) for a, g in zip(away, gradients, strict=True)]
     for point in points:
         kept.add(point)
     np.testing.assert_allclose(kept.shortest(points[0], 1.0), [expected], atol=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
-from .kinks import Gradients
+from .kinks import WIDEST, Gradients, Kink
 
 
 class Iteration(NamedTuple):
@@ -44,6 +44,8 @@ class Outcome:
     history: list[Iteration] = field(default_factory=list)
     #: largest residual that counts as converged
     threshold: float = 0.0
+    #: where the cost has kinks and the residual is above the threshold: what the gradients nearby tell
+    kink: Kink | None = None
 
 
 class Point(NamedTuple):
@@ -132,14 +134,14 @@ class Recorder:
 
     def converged(self, point: Point) -> bool:
         """Whether the optimality residual is at most `threshold`, or that at a kink is."""
-        return point.residual <= self.threshold(point) or self.at_kink(point) <= self.threshold(point)
+        threshold = self.threshold(point)
+        return point.residual <= threshold or self.at_kink(point).residual <= threshold
 
-    def at_kink(self, point: Point) -> float:
-        """The residual of the shortest combination of the gradients within `tol max |theta|`; infinite without kinks."""
-        if self._gradients is None:
-            return np.inf
-        shortest = self._gradients.shortest(point, self.tol * float(np.abs(point.control).max()))
-        return np.inf if shortest is None else self.system.residual(point.control, shortest)
+    def at_kink(self, point: Point) -> Kink:
+        """What the gradients within `tol max |theta|` of the point tell; nothing on a smooth cost."""
+        distance = min(self.tol, WIDEST) * float(np.abs(point.control).max())
+        shortest = None if self._gradients is None else self._gradients.shortest(point, distance)
+        return Kink(np.inf if shortest is None else self.system.residual(point.control, shortest), distance)
 
     def threshold(self, point: Point) -> float:
         return self.tol * self.scale(point)
@@ -165,7 +167,8 @@ class Solver(ABC):
         where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
         parameters whose terms are far smaller than those of others are found to that accuracy only. Where the cost has
         kinks (elements on simplices), the residual of the shortest convex combination of the gradients within
-        `tol max |theta|` of the control may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
+        `tol max |theta|` of the control (a hundredth at most) may take its place: at a kink no gradient vanishes, see
+        `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
     """
 
@@ -214,14 +217,14 @@ class Solver(ABC):
         converged, threshold = recorder.converged(best), recorder.threshold(best)
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"
         told = f"optimality residual {best.residual:.2e} {'<=' if best.residual <= threshold else '>'} {threshold:.1e}"
-        if converged and best.residual > threshold:
+        kink = recorder.at_kink(best) if system.kinks and best.residual > threshold else None
+        if converged and kink is not None:
             verdict += " at a kink of the cost"
-            told += (
-                f", but {recorder.at_kink(best):.2e} for a combination of the gradients within "
-                f"{self.tol * np.abs(best.control).max():.0e} of the control"
+            told = (
+                f"the shortest combination of the gradients within distance {kink.distance:.1e} has the optimality "
+                f"residual {kink.residual:.2e} <= {threshold:.1e}, the control itself {best.residual:.2e}"
             )
-            threshold = best.residual
-        return Outcome(best.control, converged, f"{verdict}; {told}", recorder.history, threshold)
+        return Outcome(best.control, converged, f"{verdict}; {told}", recorder.history, threshold, kink)
 
     @abstractmethod
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -13,6 +13,19 @@ if TYPE_CHECKING:
 
 #: points whose gradients are kept
 KEPT = 200
+#: largest distance, relative to the control, within which gradients are combined, whatever the tolerance
+WIDEST = 1e-2
+
+
+class Kink(NamedTuple):
+    """What is known of a control whose gradient is not small, on a cost with kinks.
+
+    The optimality `residual` of the shortest convex combination of the gradients within a `distance` (the largest change of
+    an entry) of the control; infinite where no other gradient is known there.
+    """
+
+    residual: float
+    distance: float
 
 
 class Gradients:
@@ -33,11 +46,18 @@ class Gradients:
     def shortest(self, point: Point, distance: float) -> np.ndarray | None:
         """`(layers, m)`: the shortest convex combination of gradients within a `distance` of the point; None of one.
 
-        Lengths are those in the penalty's metric, `sum g^2 / lambda`.
+        Lengths are those in the penalty's metric, `sum g^2 / lambda`. Gradients count where the cost bends upwards between
+        the points, `<g - g_i, theta - theta_i> >= 0`: on both sides of a ridge they cancel as well, but not at a minimum.
         """
-        near = [p.gradient for p in self._points if np.abs(p.control - point.control).max() <= distance]
-        if len(near) < 2:
+        near = [
+            p.gradient
+            for p in self._points
+            if 0 < np.abs(p.control - point.control).max() <= distance
+            and np.vdot(point.gradient - p.gradient, point.control - p.control) >= 0
+        ]
+        if not near:
             return None
+        near.append(point.gradient)
         rows = np.array([(g / self._metric).ravel() for g in near])
         rows /= np.abs(rows).max()
         # Weights w >= 0 of sum 1 with |w rows| least: non-negative least squares with one heavy row for the sum.

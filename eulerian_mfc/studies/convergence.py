@@ -163,9 +163,7 @@ def _convergence(
     known = None if not twins else [e.values["cost"] for _, _, e in kept if e is not None]
     known_controls = None if not twins else [e.arrays["control"] for _, _, e in kept if e is not None]
     expected, highest = expected_order(kind, built, [r["courant"] for r in records], [r["layers"] for r in records])
-    # How far a control with this residual may be from the optimum, by the penalty's curvature.
-    solved = [(r["residual"], p) for r, ((p, _), _, _) in zip(records, kept, strict=True) if r["converged"]]
-    left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
+    left = max((float(r.values["left"] or 0.0) for _, r, _ in kept if r.values["converged"]), default=0.0)
     # A limit or a twin that did not converge would spoil the errors of all: rows without one have no error.
     solved_too = [
         bool(r["converged"]) and (e is None or bool(e.values["converged"]))

@@ -34,6 +34,7 @@ def solve_run(source: Any, twin: bool = False, measures: Mapping[str, Callable[[
         "terminal_cost": solution.terminal_cost,
         "penalty_cost": solution.penalty_cost,
         "residual": solution.residual,
+        "left": left_over(solution, problem),
         "converged": bool(solution.converged),
         "message": solution.message,
         "warnings": "; ".join(told),
@@ -61,12 +62,13 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
     """The problem with no mesh, on the law's own quadrature points or samples."""
     system = ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
     outcome = _twin_outcome(system, options)
-    cost = system.cost(outcome.control)
+    cost, residual = system.cost(outcome.control), outcome.history[-1].residual
     return {
+        "left": 10 * residual / float(problem.penalties.min()),
         "cost": cost.total,
         "terminal_cost": cost.terminal,
         "penalty_cost": cost.penalty,
-        "residual": outcome.history[-1].residual,
+        "residual": residual,
         "converged": bool(outcome.converged),
         "message": outcome.message,
         "control": outcome.control,
@@ -80,6 +82,12 @@ def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outco
     outcome = chosen.solve(system, system.control(getattr(initial, "control", initial), "initial"))
     _not_interrupted(outcome.message)
     return outcome
+
+
+def left_over(solution: Solution, problem: Problem) -> float:
+    """How far a converged control may be from the optimum, by the penalty's curvature; at a kink by the gradients nearby."""
+    residual, distance = (solution.residual, 0.0) if solution.kink is None else solution.kink
+    return distance + 10 * residual / float(problem.penalties.min())
 
 
 def largest_courant_number(solution: Solution) -> float:
