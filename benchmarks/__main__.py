@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from . import finite_volumes, gradient, location
+from . import finite_volumes, gradient, location, particles
 
 if __name__ == "__main__":
     folder = Path(__file__).with_name("results")
     folder.mkdir(exist_ok=True)
-    for module in (gradient, finite_volumes, location):
+    for module in (gradient, finite_volumes, location, particles):
         text = module.table()
         (folder / f"{module.__name__.split('.')[-1]}.md").write_text(text)
         print(text)

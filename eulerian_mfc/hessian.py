@@ -67,11 +67,14 @@ class ExactHessian(Hessian):
         system = self._system
         transport, weights = system.transport, system.dt * system.problem.penalties
         moved = [np.zeros_like(self._masses[0])]
-        for n in range(system.layers):
+        trained = system.problem.loss.trained  # else nobody asks how the final masses move
+        for n in range(system.layers if trained else system.layers - 1):
             layer = system.layer(n, self._control[n])
             moved.append(transport.adjoint_step_tangent(layer, direction[n], self._masses[n], moved[n]))
         out = np.empty_like(direction)
-        dpsi = system.terminal_tangent(self._masses[-1], moved[-1])
+        dpsi = np.zeros_like(moved[0])
+        if trained:
+            dpsi = system.terminal_tangent(self._masses[-1], moved[-1])
         for n in range(system.layers - 1, -1, -1):
             layer = system.layer(n, self._control[n])
             dpsi, change = transport.step_with_slope_tangent(

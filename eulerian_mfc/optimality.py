@@ -337,7 +337,7 @@ class OptimalitySystem(ControlledSystem):
     def _check_sizes(self, labels: np.ndarray) -> None:
         """The losses' values on the mesh must be finite, and their squares too, which solvers take."""
         for name, form in (("loss", self.problem.separable), ("running", self.problem.separable_running)):
-            if form is None:
+            if form is None or form.training is not None:  # a read-out that is trained has no values yet
                 continue
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 values = form.terminal(self.mesh.centres), form.offset(labels), form.moments(labels)

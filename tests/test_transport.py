@@ -216,9 +216,7 @@ def test_the_outermost_centres_are_not_outside(half_width, cells):
     coefficients = interpolation.coefficients(mesh.centres.T.copy())
     _, pull = interpolation.gather(mesh.centres, coefficients, np.ones((1, cells)))
     np.testing.assert_allclose(pull, 1.0, rtol=1e-9)
-    outside = np.zeros(1)
-    interpolation.scatter(mesh.centres, np.ones((1, cells)), interpolation.deposits(1), outside)
-    assert outside[0] == 0.0
+    assert interpolation.scatter(mesh.centres, np.ones((1, cells))).clamped[0] == 0.0
 
 
 def test_finite_but_astronomic_feet_are_refused_too():
