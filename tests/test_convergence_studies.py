@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import warnings
+
 import numpy as np
 import pytest
 import skfem
@@ -256,6 +258,25 @@ def test_studies_on_simplices():
     assert np.isfinite(layers.values("error J")[:2]).all()
     budget = emfc.solve(problem, lines[0], 5).error_budget()
     assert "elements of degree 2" in str(budget)
+
+
+def test_orders_are_read_from_runs_that_end_at_kinks():
+    """Linear elements: the floor is how far the gradients nearby tell, not the residual at the kink over the penalty."""
+    law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.2), [[-2.0], [2.0]])
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 0.3, 1.0)
+    lines = []
+    for n in (40, 80, 160):
+        x = np.linspace(-5, 5, n + 1)
+        x[1:-1] += np.random.default_rng(0).uniform(-0.15, 0.15, n - 1) * 10 / n
+        lines.append(emfc.SimplexMesh(skfem.MeshLine(x)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = studies.mesh_convergence(problem, lines, 5, reference="particles", transport=emfc.transport.Elements(1))
+    assert study.values("converged").all()
+    assert study.values("residual").max() > 5e-4  # a kink
+    assert study.error_column("error theta").floor < 2e-3
+    assert study.fitted_points("error theta") == 3
+    assert study.fit("error theta").order > 0.9
 
 
 def test_a_sweep_runs_from_coarse_to_fine():

@@ -187,6 +187,9 @@ def test_refinement_keeps_the_domain_and_its_names(dim):
     assert mesh.refined(np.zeros(0, int)).size == mesh.size
     with pytest.raises(ArgumentError, match=f"cells: got a cell {mesh.size}, expected"):
         mesh.refined([0, mesh.size])
+    for wrong in ("all", 3, [0.5], [[0, 1]], np.ones(3, bool)):
+        with pytest.raises(ArgumentError, match=r"a list of cells 0 \.\. "):
+            mesh.refined(wrong)
 
 
 @pytest.mark.parametrize("ending", ["vtu", "msh", "vtk", "xdmf"])

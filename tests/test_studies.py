@@ -69,7 +69,7 @@ def test_extrapolation_knows_its_limits():
     for values, why in (
         ([1.1, 0.9, 1.01], "show no order"),  # turns around
         ([1.01, 1.02, 1.2], "show no order"),  # goes away
-        ([1.1, 1.0, 1.0], "agree to round-off"),
+        ([1.1, 1.0, 1.0], "agree to 1.0e-12"),
     ):
         found = orders.extrapolate(h, [np.array(v) for v in values], floor=1e-12)
         assert found.order is None

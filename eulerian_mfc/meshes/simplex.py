@@ -114,7 +114,11 @@ class SimplexMesh(Mesh):
             fine = self.skfem.refined()
         else:
             chosen = np.asarray(cells)
-            chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+            flags = chosen.dtype == bool
+            whole = chosen.dtype.kind in "iu" or chosen.size == 0
+            if chosen.ndim != 1 or not (whole or (flags and len(chosen) == self.size)):
+                raise fail("cells", cells, f"a list of cells 0 .. {self.size - 1}, or {self.size} booleans")
+            chosen = np.flatnonzero(chosen) if flags else chosen.astype(np.int64)
             if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.size):
                 raise mismatch("cells", f"a cell {int(chosen[(chosen < 0) | (chosen >= self.size)][0])}",
                                f"cells 0 .. {self.size - 1}")  # fmt: skip

@@ -103,7 +103,7 @@ def extrapolate(
     last = len(v) - 1
     gaps = [float(np.abs(b - a).max()) for a, b in itertools.pairwise(v)]
     if gaps and gaps[-1] <= floor:
-        return Limit(v[last], None, "the finest run (the two finest agree to round-off)")
+        return Limit(v[last], None, f"the finest run (the two finest agree to {floor:.1e}, as far as they are solved)")
     if len(v) < 3:
         return Limit(v[last], None, "the finest run (Richardson needs three)")
     order = _order_of_differences(h[last - 2 : last + 1], gaps[-2], gaps[-1])

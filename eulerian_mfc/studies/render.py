@@ -51,7 +51,7 @@ def statements(study: Study) -> list[str]:
             fit: Fit = study.fit(e.name)
             out.append(f"{text}; fitted order {fit}, {fit.level:.0%} confidence, {fit.points} points")
         else:
-            out.append(f"{text}; too few errors above round-off to fit an order")
+            out.append(f"{text}; too few errors above {e.floor:.1e}, up to which runs are solved, to fit an order")
         if e.theory:
             out[-1] += f"; theory: {e.theory}"
     out += study.notes
