@@ -199,7 +199,7 @@ class OptimalitySystem(ControlledSystem):
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
-    threads : of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or all cores. Results are the same bits for any number.
+    threads : of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or 1. Results are the same bits for any number.
     memory : what a gradient may use for the densities of the forward sweep: bytes (an integer), or a fraction of the machine's
         memory (a float in (0, 1]). What does not fit is computed again from checkpoints: same bits, see `checkpointing`.
     storage : "double", or "single" for densities rounded to single precision where a gradient waits for them: half the memory,

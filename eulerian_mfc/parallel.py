@@ -1,6 +1,7 @@
 """Blocks of work in threads: results come in the order of the blocks, so that sums have the same bits for any number of threads.
 
-NumPy and the compiled kernels release the interpreter's lock, so that threads share the arrays and nothing is copied.
+NumPy and the compiled kernels release the interpreter's lock while they compute, so that threads share the arrays and nothing
+is copied; between NumPy's calls they wait for it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,10 @@ Result = TypeVar("Result")
 VARIABLE = "EMFC_NUM_THREADS"
 
 
-def available_threads() -> int:
-    """`EMFC_NUM_THREADS` where it is set, else the cores that this process may use."""
-    given = os.environ.get(VARIABLE)
-    if given:
-        return integer(VARIABLE, int(given) if given.isdecimal() else given)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_threads() -> int:
+    """`EMFC_NUM_THREADS` where it is set, else 1: the many short calls of NumPy contend for the interpreter's lock."""
+    given = os.environ.get(VARIABLE) or "1"
+    return integer(VARIABLE, int(given) if given.isdecimal() else given)
 
 
 @lru_cache(maxsize=8)
@@ -42,10 +41,10 @@ class Workers:
 
     Parameters
     ----------
-    threads : how many; by default `available_threads()`. Results do not depend on it.
+    threads : how many; by default `default_threads()`. Results do not depend on it.
     """
 
-    threads: int = field(default_factory=available_threads)
+    threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:
         integer("threads", self.threads)

@@ -1,7 +1,6 @@
 """Convergence as measured: against references, Richardson's estimates, layers, Dirac data (reduced forms of docs/studies.py)."""
 
 import dataclasses
-
 import warnings
 
 import numpy as np
