@@ -471,7 +471,7 @@ class OptimalitySystem(ControlledSystem):
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
         theta = self.control(control)
-        gradient, halves = np.empty_like(theta), np.zeros(self.layers + 1)
+        gradient, halves = np.empty_like(theta), [0.0] * (self.layers + 1)
         psi = final = self.initial_masses
 
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
@@ -487,7 +487,8 @@ class OptimalitySystem(ControlledSystem):
         if not np.isfinite(gradient).all():
             n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
             raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, final, 2 * sum(halves) - halves[0] - halves[-1]).total, gradient
+        running = 2 * sum(halves) - halves[0] - halves[-1]
+        return self._cost(theta, final, running).total, gradient
 
     def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
         """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of `control`.

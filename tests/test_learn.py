@@ -96,6 +96,7 @@ def test_what_is_refused(x, y, options, pattern):
         MeanFieldClassifier(**options).fit(x, y)
 
 
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.SteepControlWarning")
 def test_a_fit_that_stops_early_says_so():
     x, y = make_moons(60, noise=0.1, random_state=0)
     with pytest.warns(ConvergenceWarning, match="the limit of 2 iterations is reached"):

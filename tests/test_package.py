@@ -71,6 +71,8 @@ def test_no_room_imports_from_its_right():
             "address",
             "environment",
             "integrators",
+            "parallel",
+            "checkpointing",
             "version",
             "quadrature",
             "prolongation",
