@@ -8,9 +8,7 @@ from typing import Any
 
 from . import characteristics as characteristics
 from . import continuity as continuity
-from . import controllability as controllability
 from . import errors as errors
-from . import export as export
 from . import fields as fields
 from . import laws as laws
 from . import losses as losses
@@ -18,7 +16,6 @@ from . import meshes as meshes
 from . import metrics as metrics
 from . import particles as particles
 from . import solvers as solvers
-from . import studies as studies
 from . import transport as transport
 from .certificate import Certificate as Certificate
 from .characteristics import LayerMap as LayerMap
@@ -66,9 +63,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`eulerian_mfc.learn` on first use: it loads scikit-learn."""
-    if name == "learn":
+    """Modules that are loaded on first use: most runs need none of them, and `learn` loads scikit-learn."""
+    if name in ("controllability", "export", "learn", "studies"):
         from importlib import import_module
 
-        return import_module(".learn", __name__)
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
