@@ -7,12 +7,20 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
+from .parallel import Workers
 from .version import __version__
 
 #: packages whose versions may change the last bits of a result
 NUMERICAL = ("numpy", "scipy", "numba", "scikit-fem")
 #: optional extras by the module that each needs
-EXTRAS = {"distributed": "distributed", "transport": "ot"}
+EXTRAS = {
+    "distributed": "distributed",
+    "learn": "sklearn",
+    "onnx": "onnx",
+    "symbolic": "sympy",
+    "torch": "torch",
+    "transport": "ot",
+}
 
 
 def versions() -> dict[str, str]:
@@ -43,7 +51,7 @@ def information() -> list[tuple[str, str]]:
     pools = ", ".join(f"{p['internal_api']} {p['num_threads']}" for p in threadpool_info()) or "none"
     rows = [(name, number) for name, number in versions().items()]
     rows.append(("platform", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"))
-    rows.append(("threads", pools))
+    rows.append(("threads", f"{Workers().threads} of semi-Lagrangian steps; {pools}"))
     rows.append(("kernel cache", kernel_cache()))
     install = "not installed: pip install 'eulerian-mfc[{}]'"
     rows += [(f"extra {k}", "installed" if found else install.format(k)) for k, found in extras().items()]

@@ -70,6 +70,11 @@ class Terminal:
         return None if self.fit is None else self.fit.readout
 
 
+def _trapezoidal(halves: list[float]) -> float:
+    """The running cost from what one end of a layer adds to it, at every time: inner times end one layer and begin another."""
+    return 2 * sum(halves) - halves[0] - halves[-1]
+
+
 TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
 CONTINUITY = tuple(continuity_schemes.REGISTRY.values())
 
@@ -256,6 +261,7 @@ class OptimalitySystem(ControlledSystem):
         #: states of the forward sweep that a gradient keeps at most
         self.kept_states = states_within(memory, self.initial_masses.size * np.dtype(kept).itemsize)
         self._storage = storage
+        self._resources = {"threads": threads, "memory": memory, "storage": storage}
 
     def _bind_law(self) -> None:
         separable = self.problem.separable
@@ -291,7 +297,7 @@ class OptimalitySystem(ControlledSystem):
     def __reduce__(self) -> Any:
         """Sent to other processes as its arguments."""
         schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
-        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map}
+        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self._resources}
         return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
@@ -466,7 +472,7 @@ class OptimalitySystem(ControlledSystem):
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
         halves = [0.0] if self._running is None else [self.running_half(m) for m in masses]
-        return self._cost(control, masses[-1], 2 * sum(halves) - halves[0] - halves[-1])
+        return self._cost(control, masses[-1], _trapezoidal(halves))
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
@@ -487,8 +493,7 @@ class OptimalitySystem(ControlledSystem):
         if not np.isfinite(gradient).all():
             n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
             raise self._located(n, NonFiniteError("the gradient is not finite"))
-        running = 2 * sum(halves) - halves[0] - halves[-1]
-        return self._cost(theta, final, running).total, gradient
+        return self._cost(theta, final, _trapezoidal(halves)).total, gradient
 
     def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
         """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of `control`.

@@ -206,7 +206,7 @@ class Solution:
         """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
         return self.unknowns.density(self.masses)
 
-    @property
+    @cached_property
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
         return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))

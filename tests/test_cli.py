@@ -373,7 +373,16 @@ def test_a_new_case_runs_and_is_viewed(tmp_path):
 
 def test_info_tells_versions_and_extras():
     output = CliRunner().invoke(main, ["info"]).output
-    for name in ("eulerian_mfc", "numpy", "numba", "threads", "kernel cache", "extra transport"):
+    for name in (
+        "eulerian_mfc",
+        "numpy",
+        "numba",
+        "threads",
+        "kernel cache",
+        "extra transport",
+        "extra learn",
+        "extra torch",
+    ):
         assert re.search(rf"^{name} +\S", output, flags=re.MULTILINE), name
     assert np.__version__ in output
 

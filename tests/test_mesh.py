@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import eulerian_mfc as emfc
 from eulerian_mfc import CartesianMesh, Problem
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.fields import AffineField, AgrachevSarychevField, CustomField, NeuralField
@@ -209,3 +210,14 @@ def test_bad_arguments(bounds, cells, pattern):
     """Each bad argument is named, shown, and told what is allowed."""
     with pytest.raises(ArgumentError, match=pattern):
         CartesianMesh(bounds, cells)
+
+
+def test_covering_with_a_margin_of_the_users():
+    """The law of two samples on [-1, 1], moved by at most T = 1, and three of 23 cells on each side: width 4 / 17."""
+    law = emfc.laws.Empirical(np.array([[-1.0], [1.0]]), np.array([0.0, 1.0]))
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    mesh = emfc.CartesianMesh.covering(problem, 23, margin=3)
+    np.testing.assert_allclose(mesh.bounds, [(-2 - 12 / 17, 2 + 12 / 17)], rtol=1e-14)
+    for wrong in (12, -1, 0.5):
+        with pytest.raises(emfc.errors.ArgumentError, match="margin"):
+            emfc.CartesianMesh.covering(problem, 23, margin=wrong)

@@ -1,5 +1,6 @@
 """Threads and memory: the same bits whatever their number and whatever is computed again."""
 
+import pickle
 from math import comb
 
 import numpy as np
@@ -140,6 +141,15 @@ def test_split_is_within_the_layers():
     for layers in range(2, 60):
         for states in range(1, 12):
             assert 1 <= split(layers, states) < layers
+
+
+def test_a_system_that_is_sent_elsewhere_keeps_its_limits():
+    given, theta = system((24, 24), 8, threads=2, memory=30_000, storage="single"), control(8)
+    again = pickle.loads(pickle.dumps(given))
+    assert again.kept_states == given.kept_states < 8
+    assert again.flow.workers == given.flow.workers == Workers(2)
+    np.testing.assert_array_equal(again.cost_and_gradient(theta)[1], given.cost_and_gradient(theta)[1])
+    assert (again.cost_and_gradient(theta)[1] != system((24, 24), 8).cost_and_gradient(theta)[1]).any()
 
 
 def test_memory_in_bytes_and_shares():

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .._validate import fail, integer, mismatch, positive
+from .._validate import fail, integer, mismatch
 from ..errors import BoundaryMassWarning
 from ..fields import NeuralField
 from ..laws import Augmented, Empirical
@@ -154,11 +154,8 @@ class MeanFieldEstimator(BaseEstimator):
 
     def _mesh(self, problem: Problem) -> CartesianMesh:
         """The box of the samples, moved by at most T, and a margin."""
-        counts = CartesianMesh([(0.0, 1.0)] * problem.field.dim, self.cells or CELLS[problem.field.dim]).shape
-        reach = positive("horizon", self.horizon) * (problem.field.speed_bound or 1.0)
-        box = problem.law.box(0.0) + reach * np.array([-1.0, 1.0])
-        spare = MARGIN * (box[:, 1] - box[:, 0]) / (np.array(counts) - 2 * MARGIN)
-        return CartesianMesh([(a - s, b + s) for (a, b), s in zip(box, spare, strict=True)], counts)
+        cells, speed = self.cells or CELLS[problem.field.dim], problem.field.speed_bound or 1.0
+        return CartesianMesh.covering(problem, cells, speed=speed, margin=MARGIN)
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         return (X - self.mean_) / self.scale_

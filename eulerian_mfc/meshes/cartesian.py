@@ -127,10 +127,11 @@ class CartesianMesh(Mesh):
         *,
         speed: float | Sequence[float] | None = None,
         tolerance: float = 1e-14,
+        margin: int | None = None,
     ) -> CartesianMesh:
-        """The box that holds the law moved by at most `T sup|F|`, with a fifth of the cells to spare on every side.
+        """The box that holds the law moved by at most `T sup|F|`, with cells to spare on every side.
 
-        At most twenty cells are spared: splines of degree 5 feel the boundary by a factor 0.43 a cell.
+        By default a fifth of the cells, twenty at most: splines of degree 5 feel the boundary by a factor 0.43 a cell.
 
         Parameters
         ----------
@@ -139,6 +140,7 @@ class CartesianMesh(Mesh):
         speed : bound of `|F_i|` (one number, or one an axis), needed where the field has no a priori bound
             (activations that grow, fields that are linear in the control).
         tolerance : share of the mass that may lie outside before it moves.
+        margin : cells to spare on every side, less than half of them all.
 
         Raises
         ------
@@ -162,6 +164,8 @@ class CartesianMesh(Mesh):
             raise fail("tolerance", tolerance, "a share of the mass, less than 1")
         box = problem.law.box(tolerance) + problem.horizon * speeds[:, None] * np.array([-1.0, 1.0])
         counts = np.array(cls([(0.0, 1.0)] * len(box), cells).shape)  # checks them
-        margin = np.minimum(20, counts // 5)
-        spare = (box[:, 1] - box[:, 0]) / (counts - 2 * margin) * margin
+        spared = np.minimum(20, counts // 5) if margin is None else integer("margin", margin, minimum=0)
+        if (2 * spared >= counts).any():
+            raise fail("margin", margin, f"less than half of the cells {counts.tolist()}")
+        spare = (box[:, 1] - box[:, 0]) / (counts - 2 * spared) * spared
         return cls([(a - s, b + s) for (a, b), s in zip(box, spare, strict=True)], cells)

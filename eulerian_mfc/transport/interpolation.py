@@ -56,7 +56,12 @@ class Axis(NamedTuple):
 
 def _starts(count: int, degree: int) -> np.ndarray:
     """`(count - 1,)`: the first basis function that is not zero on each interval between nodes."""
-    return np.clip(np.arange(count - 1) - (degree - 1) // 2, 0, count - degree - 1)
+    return _first_function(np.arange(count - 1), count, degree)
+
+
+def _first_function(interval: np.ndarray, count: int, degree: int) -> np.ndarray:
+    """The first basis function that is not zero on the given intervals."""
+    return np.clip(interval - (degree - 1) // 2, 0, count - degree - 1)
 
 
 def _lagrange_pieces(count: int, degree: int) -> np.ndarray:
@@ -261,7 +266,8 @@ class Interpolation:
             ends = (np.array([row.min(), row.max()]) - self._origin[k - 3]) * self._inverse_widths[k - 3]
             if not np.abs(ends).sum() < _kernels.HUGE:
                 _raise_not_finite(feet)
-            low, high = _first_function(np.clip(ends, 0, counts[k] - 1), counts[k], self.degree)
+            interval = np.clip(ends, 0, counts[k] - 2).astype(np.int64)
+            low, high = _first_function(interval, counts[k], self.degree)
             first[k], size[k] = low, high + self.degree + 1 - low
         out, clamped = np.zeros((len(weights), *size)), np.zeros(len(weights))
         arguments = rows, weights, self._origin, self._inverse_widths, *self._basis
@@ -316,12 +322,6 @@ class Interpolation:
         values, _ = self.gather(feet, nodal)
         _kernels.bound_by_cell(self._rows(feet), nodal, self._origin, self._inverse_widths, values)
         return values
-
-
-def _first_function(s: np.ndarray, count: int, degree: int) -> np.ndarray:
-    """The first basis function that is not zero at the index coordinates s."""
-    interval = np.minimum(s.astype(np.int64), count - 2)
-    return np.clip(interval - (degree - 1) // 2, 0, count - degree - 1)
 
 
 #: numbers a task of `solve_banded`
