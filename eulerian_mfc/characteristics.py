@@ -6,16 +6,20 @@ is the layer of a residual network, `Phi(x) = x + dt F(t, theta, x)`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
 from ._validate import choice, integer
+from .fields import Field
+from .fields.base import CompiledField, Steps
 from .parallel import ONE, Workers
 
-if TYPE_CHECKING:
-    from .fields import Field
+#: `covectors (n, d) at a layer's end -> ((dPhi/dx)^T p (n, d), sum_j (dPhi/dtheta)(x_j)^T p_j (m,))`
+Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Layer(NamedTuple):
@@ -48,6 +52,12 @@ TABLEAUX = {
 }
 
 
+@lru_cache
+def _arrays(method: str) -> tuple[np.ndarray, np.ndarray]:
+    tableau = TABLEAUX[method]
+    return np.array(tableau.reach), np.array(tableau.weights)
+
+
 @dataclass(frozen=True)
 class LayerMap:
     """How a layer moves points: a Runge-Kutta method with equal substeps.
@@ -78,12 +88,27 @@ class LayerMap:
 
     def __call__(self, field: Field, layer: Layer, x: np.ndarray) -> np.ndarray:
         """`Phi_theta(x)`: `(n, d)` points -> `(n, d)` points at the layer's end."""
+        if isinstance(field, CompiledField):
+            return field.trace(layer.theta, self.steps(layer), x, False)[0]
         for step in range(self.substeps):
             x, _ = self._step(field, layer, step, x)
         return x
 
+    def trace(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        """`Phi_theta(x)`, and the transposed derivatives of the layer map there: see `Pull`."""
+        if isinstance(field, CompiledField):
+            steps = self.steps(layer)
+            end, values = field.trace(layer.theta, steps, x, True)
+            return end, partial(field.pull, layer.theta, steps, x, values)
+        end, stages = self.with_stages(field, layer, x)
+        return end, partial(self.pullback, field, layer, stages)
+
+    def steps(self, layer: Layer) -> Steps:
+        """The method as arrays, for compiled fields."""
+        return Steps(*_arrays(self.method), layer.length / self.substeps, self.substeps)
+
     def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
-        """`Phi_theta(x)` with the stage points of every substep, for `pullback`."""
+        """`Phi_theta(x)` with the stage points of every substep, for `pullback` and the tangents; never compiled."""
         stages = []
         for step in range(self.substeps):
             x, substep = self._step(field, layer, step, x)
@@ -196,6 +221,9 @@ class Flow(NamedTuple):
 
     def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
         return self.layer_map(self.field, layer, x)
+
+    def trace(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        return self.layer_map.trace(self.field, layer, x)
 
     def with_stages(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
         return self.layer_map.with_stages(self.field, layer, x)

@@ -80,11 +80,11 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
     out[-1] = final
     for n in range(system.layers - 1, -1, -1):
         layer = system.layer(n, control[n])
-        feet, stages = system.flow.with_stages(layer, nodes)
+        feet, pull = system.flow.trace(layer, nodes)
         nodal = (out[n + 1] + half).reshape(fields * dim, *system.mesh.shape)
         carried, _ = interpolation.gather(feet, interpolation.coefficients(nodal))
         for r, covector in enumerate(carried.reshape(fields, dim, -1)):
-            out[n, r] = system.flow.pullback(layer, stages, covector.T)[0].T
+            out[n, r] = pull(covector.T)[0].T
         out[n] += half
     return out.reshape(*out.shape[:3], *system.mesh.shape)
 

@@ -92,8 +92,8 @@ class ParticleSystem(ControlledSystem):
         p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
         for n in range(self.layers - 1, -1, -1):
             layer = self.layer(n, theta[n])
-            _, stages = self.flow.with_stages(layer, starts[n])
-            p, slope = self.flow.pullback(layer, stages, p)
+            _, pull = self.flow.trace(layer, starts[n])
+            p, slope = pull(p)
             gradient[n] += slope
             p = p + self._running_slope(starts[n])
         return self._cost(theta, x, running, end).total, gradient

@@ -75,6 +75,8 @@ def test_no_room_imports_from_its_right():
             "_validate",
             "_files",
             "_weno",
+            "_pointers",
+            "_team",
             "address",
             "environment",
             "integrators",

@@ -32,35 +32,39 @@ CHUNK = 512  # values whose intermediates stay in the first-level cache
 
 
 @njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def tanh_chunk(x, scale, remainder):
+    """Overwrite x, of at most as many values as the work arrays `scale` and `remainder` have, by its hyperbolic tangent."""
+    bits = scale.view(np.int64)
+    n = x.size
+    for i in range(n):
+        y = 2.0 * abs(x[i])
+        y = LARGEST if y > LARGEST else y
+        scale[i] = y * INVERSE_LOG2 + ROUND
+        k = scale[i] - ROUND
+        r = (y - k * LOG2_HIGH) - k * LOG2_LOW
+        q = P[11]
+        q = q * r + P[10]
+        q = q * r + P[9]
+        q = q * r + P[8]
+        q = q * r + P[7]
+        q = q * r + P[6]
+        q = q * r + P[5]
+        q = q * r + P[4]
+        q = q * r + P[3]
+        q = q * r + P[2]
+        q = q * r + P[1]
+        q = q * r + P[0]
+        remainder[i] = r + r * r * q
+    for i in range(n):
+        bits[i] = (bits[i] + 1023) << 52  # 2^k
+    for i in range(n):
+        e = scale[i] * remainder[i] + (scale[i] - 1.0)
+        x[i] = np.copysign(e / (e + 2.0), x[i])
+
+
+@njit(cache=True, nogil=True)
 def tanh(z):
     """Overwrite the contiguous one-dimensional array z by its hyperbolic tangent. NaN stays NaN."""
-    scale = np.empty(CHUNK)
-    bits = scale.view(np.int64)
-    remainder = np.empty(CHUNK)
+    scale, remainder = np.empty(CHUNK), np.empty(CHUNK)
     for begin in range(0, z.size, CHUNK):
-        n = min(CHUNK, z.size - begin)
-        x = z[begin : begin + n]
-        for i in range(n):
-            y = 2.0 * abs(x[i])
-            y = LARGEST if y > LARGEST else y
-            scale[i] = y * INVERSE_LOG2 + ROUND
-            k = scale[i] - ROUND
-            r = (y - k * LOG2_HIGH) - k * LOG2_LOW
-            q = P[11]
-            q = q * r + P[10]
-            q = q * r + P[9]
-            q = q * r + P[8]
-            q = q * r + P[7]
-            q = q * r + P[6]
-            q = q * r + P[5]
-            q = q * r + P[4]
-            q = q * r + P[3]
-            q = q * r + P[2]
-            q = q * r + P[1]
-            q = q * r + P[0]
-            remainder[i] = r + r * r * q
-        for i in range(n):
-            bits[i] = (bits[i] + 1023) << 52  # 2^k
-        for i in range(n):
-            e = scale[i] * remainder[i] + (scale[i] - 1.0)
-            x[i] = np.copysign(e / (e + 2.0), x[i])
+        tanh_chunk(z[begin : begin + CHUNK], scale, remainder)

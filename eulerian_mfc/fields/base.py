@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -123,6 +123,43 @@ class Field(ABC):
         if px.shape != x.shape or ptheta.shape != theta.shape:
             got = f"shapes {px.shape} and {ptheta.shape}"
             raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+
+
+class Steps(NamedTuple):
+    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`."""
+
+    reach: np.ndarray
+    weights: np.ndarray
+    dt: float
+    count: int
+
+    @property
+    def pointed(self) -> tuple[int, np.ndarray, np.ndarray, float, int]:
+        """As the compiled layer maps take it."""
+        return len(self.reach), self.reach, self.weights, self.dt, self.count
+
+
+class CompiledField(Field):
+    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages."""
+
+    @abstractmethod
+    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
+        """What `_neural_kernels` need to know: the activation's code, d, W `(d, d)` and b `(d,)`."""
+
+    @property
+    @abstractmethod
+    def addresses(self) -> tuple[int, int]:
+        """Of the compiled layer map and of its pull-back."""
+
+    @abstractmethod
+    def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Images `(n, d)` of the points x `(n, d)`, and, to `keep`, what `pull` needs beside x."""
+
+    @abstractmethod
+    def pull(
+        self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Exact transposed derivatives of `trace` at x: for covectors p `(n, d)` at the end, `(n, d)` and `(m,)`."""
 
 
 def _four_point(function: Any, *directions: np.ndarray) -> np.ndarray:

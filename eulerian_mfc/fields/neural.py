@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import expit
 
 from .._validate import choice, integer
+from . import _neural_kernels
 from ._tanh import tanh
-from .base import Field
+from .base import CompiledField, Steps
 
 
 class Activation(NamedTuple):
@@ -92,7 +93,7 @@ def matrix_bias_names(dim: int, bias: bool) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class NeuralField(Field):
+class NeuralField(CompiledField):
     """`F(theta, x) = sigma(W x + b)`, sigma applied to each component; theta = (W row by row, b).
 
     Parameters
@@ -149,6 +150,31 @@ class NeuralField(Field):
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
         slope = (q @ x).ravel()
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
+
+    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
+        matrix = np.ascontiguousarray(theta[: self.dim**2], dtype=np.float64).reshape(self.dim, self.dim)
+        shift = np.ascontiguousarray(theta[self.dim**2 :], dtype=np.float64) if self.bias else np.zeros(self.dim)
+        return _neural_kernels.CODES[self.activation], self.dim, matrix, shift
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        return _neural_kernels.trace.address, _neural_kernels.pull.address
+
+    def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.array(x.T, dtype=np.float64, order="C")
+        values = np.empty((steps.count, len(steps.reach), *rows.shape) if keep else 0)
+        _neural_kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
+        return rows.T, values
+
+    def pull(
+        self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        rows, covectors = np.ascontiguousarray(x.T, dtype=np.float64), np.array(p.T, dtype=np.float64, order="C")
+        slope = np.zeros(self.dim * (self.dim + 1))
+        parts = slope[: self.dim**2].reshape(self.dim, self.dim), slope[self.dim**2 :]
+        arguments = *self.kernel_arguments(theta), *steps.pointed, rows.shape[1]
+        _neural_kernels.pull(*arguments, rows, kept, covectors, *parts)
+        return covectors.T, slope[: self.parameters]
 
     def _argument_tangent(self, theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> np.ndarray:
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from .._weno import weno5
-from ._vector import horner, stencil_add, stencil_sums
+from ._vector import horner, stencil_add, stencil_sums, stencil_value
 
 # Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -39,7 +39,7 @@ def _index(feet, origin, inverse_widths, p):
     return s0, s1, s2
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, fastmath=FAST)
 def _weights(s, count, table, kind, weights, slopes, size, clamp):
     """Fill the values and slopes of the basis functions at the coordinate `s`; return where they start."""
     degree = len(size) - 1
@@ -52,7 +52,8 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp):
     u = (inside if clamp else s) - start - 0.5 * degree
     horner(table, kind[interval] * len(size) * len(size), u, weights, slopes, size)
     if clamp and abs(inside - s) > SLACK:
-        slopes[:] = 0.0
+        for j in range(len(size)):
+            slopes[j] = 0.0
     return start
 
 
@@ -127,7 +128,34 @@ def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, si
     return bad
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, fastmath=FAST, nogil=True)
+def gather_values(feet, coefficients, origin, inverse_widths, tables, kinds, sizes, clamp, values):
+    """The values of `gather` alone."""
+    points = feet.shape[1]
+    fields, n0, n1, n2 = coefficients.shape
+    size0, size1, size2 = sizes
+    table0, table1, table2 = tables
+    kind0, kind1, kind2 = kinds
+    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
+    flat = coefficients.reshape(-1)
+    bad = 0
+    for p in range(points):
+        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
+        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
+            bad += 1
+            continue
+        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp)
+        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp)
+        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp)
+        at = (i0 * n1 + i1) * n2 + i2
+        for r in range(fields):
+            values[r, p] = stencil_value(flat, at, n1 * n2, n2, w0, w1, w2, size0, size1, size2)
+            at += n0 * n1 * n2
+    return bad
+
+
+@njit(cache=True, fastmath=FAST)
 def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslopes, size, clamp):
     """`_weights` with the derivatives of values and slopes as the coordinate moves by `ds`; return where they start."""
     degree = len(size) - 1
@@ -342,6 +370,16 @@ def bound_by_cell(feet, nodal, origin, inverse_widths, values):
             values[r, p] = min(max(values[r, p], low), high)
 
 
+@njit(cache=True, nogil=True)
+def largest_moduli(weights):
+    """`max_r |w_rj|` for every column of weights `(R, n)`; NaN counts as nothing."""
+    out = np.zeros(weights.shape[1])
+    for row in weights:
+        for j in range(len(out)):
+            out[j] = max(out[j], abs(row[j]))
+    return out
+
+
 @njit(cache=True, fastmath=FAST, error_model="numpy")
 def upwind_difference(psi, s, v, factor, out):
     """Add `factor v` times the one-sided difference of psi towards where v points: first order."""
@@ -409,22 +447,23 @@ def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
 def solve_banded(lower, upper, first, last, x, transposed, lines):
     """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of `x` `(outer, n, inner)`.
 
-    Only the lines `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where there is one column, the
-    outer indices from `begin` to `end`. `lower[i, :]` holds row i of L (unit diagonal) from column `first[i]`; `upper[i, :]` row
-    i of U from the diagonal to column `last[i]`, its first entry inverted.
+    Only the groups of `lines` `(k, 3)`, each `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where
+    there is one column, the outer indices from `begin` to `end`. `lower[i, :]` holds row i of L (unit diagonal) from column
+    `first[i]`; `upper[i, :]` row i of U from the diagonal to column `last[i]`, its first entry inverted.
     """
     _, n, inner = x.shape
-    o, begin, end = lines
-    if inner > 1:
-        _solve_panel(lower, upper, first, last, x[o], begin, end, transposed)
-        return
     panel = np.zeros((n, LINES))
-    for o in range(begin, end, LINES):
-        count = min(LINES, end - o)
-        for q in range(count):
-            for i in range(n):
-                panel[i, q] = x[o + q, i, 0]
-        _solve_panel(lower, upper, first, last, panel, 0, LINES, transposed)
-        for q in range(count):
-            for i in range(n):
-                x[o + q, i, 0] = panel[i, q]
+    for group in range(len(lines)):
+        o, begin, end = lines[group]
+        if inner > 1:
+            _solve_panel(lower, upper, first, last, x[o], begin, end, transposed)
+            continue
+        for o in range(begin, end, LINES):
+            count = min(LINES, end - o)
+            for q in range(count):
+                for i in range(n):
+                    panel[i, q] = x[o + q, i, 0]
+            _solve_panel(lower, upper, first, last, panel, 0, LINES, transposed)
+            for q in range(count):
+                for i in range(n):
+                    x[o + q, i, 0] = panel[i, q]

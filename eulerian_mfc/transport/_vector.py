@@ -129,6 +129,28 @@ def stencil_sums(typing, c, at, stride0, stride1, w0, w1, w2, d0, d1, d2, size0,
 
 
 @intrinsic
+def stencil_value(typing, c, at, stride0, stride1, w0, w1, w2, size0, size1, size2):
+    """The first of `stencil_sums` alone."""
+    rows0, rows1, size = len(size0), len(size1), len(size2)
+
+    def code(context, builder, signature, arguments):
+        vector = _Builder(context, builder, signature.args[:1] + signature.args[4:7], [arguments[0], *arguments[4:7]])
+        start, stride0, stride1 = arguments[1:4]
+        weights1 = [vector.wide(vector.scalar(2, j), size) for j in range(rows1)]
+        total = vector.zero(size)
+        for j0 in range(rows0):
+            at, line = start, vector.zero(size)
+            for j1 in range(rows1):
+                line = vector.multiply_add(weights1[j1], vector.load(0, at, size), line)
+                at = builder.add(at, stride1)
+            total = vector.multiply_add(vector.wide(vector.scalar(1, j0), size), line, total) if rows0 > 1 else line
+            start = builder.add(start, stride0)
+        return vector.dot(total, vector.load(3, 0, size))
+
+    return types.float64(c, at, stride0, stride1, w0, w1, w2, size0, size1, size2), code
+
+
+@intrinsic
 def stencil_add(typing, out, at, stride0, stride1, mass, w0, w1, w2, size0, size1, size2):
     """Add `mass w0 w1 w2` to a stencil of `out` whose first entry is `at`."""
     rows0, rows1, size = len(size0), len(size1), len(size2)

@@ -118,10 +118,10 @@ class ElementsOperator:
         out = np.empty((len(psi), self.mesh.size))
         slope = np.zeros_like(layer.theta)
         for block, x, cells in self.blocks:
-            feet, stages = self.flow.with_stages(layer, x)
+            feet, pull = self.flow.trace(layer, x)
             trace = self.interpolation.locator.trace(cells, x, feet)
-            out[:, block], pull = self.interpolation.evaluate(trace, coefficients, masses[:, block])
-            slope += self.flow.pullback(layer, stages, pull)[1]
+            out[:, block], covectors = self.interpolation.evaluate(trace, coefficients, masses[:, block])
+            slope += pull(covectors)[1]
         return out, slope
 
     def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> ElementPairing:
@@ -183,9 +183,9 @@ class ElementPairing(Pairing):
         for start in range(0, len(self._points), BLOCK):
             block = slice(start, start + BLOCK)
             points, weights = self._points[block], self._weights[:, block]
-            feet, stages = self._flow.with_stages(layer, points)
+            feet, pull = self._flow.trace(layer, points)
             trace = self._interpolation.locator.trace(self._cells[block], points, feet)
-            values, pull = self._interpolation.evaluate(trace, self._coefficients, weights)
+            values, covectors = self._interpolation.evaluate(trace, self._coefficients, weights)
             value += float(np.vdot(values, weights))
-            slope += self._flow.pullback(layer, stages, pull)[1]
+            slope += pull(covectors)[1]
         return value, slope

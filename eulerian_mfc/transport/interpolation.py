@@ -17,9 +17,9 @@ analysis for totally positive linear systems, Numer. Math. 27 (1977), 485-490, d
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from math import factorial
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from .._validate import choice, fail, integer
 from ..errors import NonFiniteError
 from ..meshes import CartesianMesh
 from ..parallel import ONE, Workers
-from . import _kernels
+from . import _kernels, _pointed_kernels
 
 DEGREES = (1, 3, 5, 7)
 INTERPOLATIONS = ("spline", "lagrange")
@@ -216,13 +216,37 @@ class Interpolation:
         self._inverse_widths = 1.0 / mesh.widths
         sizes = tuple((0,) * a.pieces.shape[1] for a in self.axes)
         kinds = tuple(a.kind for a in self.axes)
+        lengths = [(low, high - low if outside == "periodic" else 0.0) for low, high in mesh.bounds]
+        self._period = tuple(lengths + [(0.0, 0.0)] * missing)
         self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
         """`(R, *shape)` nodal values -> `(R, n0, n1, n2)` coefficients c with A c = values on every axis."""
-        widths = ((0, 0), *([(self._overlap,) * 2] * self.mesh.dim))
-        work = np.pad(values, widths, mode="wrap") if self._overlap else np.array(values, dtype=np.float64, order="C")
-        return self._solve(np.ascontiguousarray(work).reshape(-1, *self._shape3), False)
+        return self._solve(self.padded(values).copy(), False)
+
+    def compiled(self, fields: int) -> tuple[Any, ...]:
+        """What `_layer_kernels` need to know: pointers, place, period, factors, and groups of lines for so many fields."""
+        factors = tuple((a.lower, a.upper, a.first, a.last) for a in self.axes)
+        lines = tuple(_lines(*view) for view in _views(fields, self._shape3))
+        return *self._pointed, self._period, factors, lines
+
+    @cached_property
+    def _pointed(self) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+        """Addresses of the kernels for this basis, and the place as they take it."""
+        tables, kinds, sizes, clamp = self._basis
+        axes = [
+            (n, len(kind), len(table), kind, table) for n, kind, table in zip(self._shape3, kinds, tables, strict=True)
+        ]
+        kernels = _pointed_kernels.gather, _pointed_kernels.gather_values, _pointed_kernels.scatter
+        pointers = *(kernel(sizes).address for kernel in kernels), _pointed_kernels.solve.address
+        place = self.mesh.dim, self._origin, self._inverse_widths, int(clamp), *(part for axis in axes for part in axis)
+        return pointers, place
+
+    def padded(self, values: np.ndarray) -> np.ndarray:
+        """Nodal values `(R, *shape)` as `(R, n0, n1, n2)`, repeated beyond the ends of a period; not always a copy."""
+        if self._overlap:
+            values = np.pad(values, ((0, 0), *([(self._overlap,) * 2] * self.mesh.dim)), mode="wrap")
+        return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, *self._shape3)
 
     def deposits(self, fields: int) -> np.ndarray:
         """Zeros `(fields, n0, n1, n2)` for what `scatter` makes to be added to."""
@@ -230,7 +254,10 @@ class Interpolation:
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
         """Sums of `B_j` against point masses -> masses A^-T deposits, `(R, *shape)`. Overwrites its argument."""
-        work = self._solve(deposits, True)
+        return self.folded(self._solve(deposits, True))
+
+    def folded(self, work: np.ndarray) -> np.ndarray:
+        """The transpose of `padded`."""
         out = work.reshape(-1, *self._shape3[3 - self.mesh.dim :])
         for k, n in enumerate(self.mesh.shape):
             if self._overlap:
@@ -241,12 +268,11 @@ class Interpolation:
         return np.ascontiguousarray(out)
 
     def _solve(self, work: np.ndarray, transposed: bool) -> np.ndarray:
-        shape = work.shape
-        for k, axis in enumerate(self.axes):
+        for axis, shape in zip(self.axes, _views(len(work), work.shape[1:]), strict=True):
             if not axis.cardinal:
-                view = work.reshape(int(np.prod(shape[: k + 1])), shape[k + 1], int(np.prod(shape[k + 2 :])))
+                view = work.reshape(shape)
                 solve = partial(_kernels.solve_banded, axis.lower, axis.upper, axis.first, axis.last, view, transposed)
-                self._workers.run(solve, _lines(*view.shape))
+                self._workers.run(solve, np.array_split(_lines(*view.shape), self._workers.threads))
         return work
 
     def _rows(self, feet: np.ndarray) -> np.ndarray:
@@ -328,12 +354,19 @@ class Interpolation:
 _TASK = 2**15
 
 
-def _lines(outer: int, n: int, inner: int) -> list[tuple[int, int, int]]:
-    """The lines of an array `(outer, n, inner)` along its middle axis, as `solve_banded` takes them: tasks that fit the cache."""
+def _views(fields: int, counts: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """Shapes `(outer, n, inner)` of `(fields, n0, n1, n2)` coefficients, one for each axis in the middle."""
+    n0, n1, n2 = counts
+    return [(fields, n0, n1 * n2), (fields * n0, n1, n2), (fields * n0 * n1, n2, 1)]
+
+
+@lru_cache(maxsize=64)
+def _lines(outer: int, n: int, inner: int) -> np.ndarray:
+    """The lines of an array `(outer, n, inner)` along its middle axis, as `solve_banded` takes them: groups in cache."""
     step = max(_kernels.LINES, _TASK // n)
     if inner == 1:
-        return [(0, begin, min(begin + step, outer)) for begin in range(0, outer, step)]
-    return [(o, begin, min(begin + step, inner)) for o in range(outer) for begin in range(0, inner, step)]
+        return np.array([(0, begin, min(begin + step, outer)) for begin in range(0, outer, step)])
+    return np.array([(o, begin, min(begin + step, inner)) for o in range(outer) for begin in range(0, inner, step)])
 
 
 def _raise_not_finite(feet: np.ndarray) -> NoReturn:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..characteristics import Flow, Layer
+from . import _kernels
+from ._layer_kernels import SHARE
 from .interpolation import Interpolation
 
 #: points a block: the stages of a block and its kernels' work fit in the second-level cache
@@ -47,9 +49,9 @@ class PointPairing(Pairing):
 
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
         def part(block: slice) -> tuple[float, np.ndarray]:
-            feet, stages = self._flow.with_stages(layer, self._points[block])
-            values, pull = self._interpolation.gather(feet, self._coefficients, self._weights[:, block])
-            return float(np.vdot(values, self._weights[:, block])), self._flow.pullback(layer, stages, pull)[1]
+            feet, pull = self._flow.trace(layer, self._points[block])
+            values, covectors = self._interpolation.gather(feet, self._coefficients, self._weights[:, block])
+            return float(np.vdot(values, self._weights[:, block])), pull(covectors)[1]
 
         value, slope = 0.0, np.zeros_like(layer.theta)
         for v, s in self._flow.workers.map(part, self._blocks()):
@@ -85,4 +87,5 @@ def measured_pairing(
 
 def carrying(weights: np.ndarray) -> np.ndarray:
     """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others cost as much and add nothing."""
-    return np.abs(weights).max(axis=0) > 1e-18 * np.abs(weights).max()
+    sizes = _kernels.largest_moduli(np.ascontiguousarray(weights))
+    return sizes > SHARE * sizes.max(initial=0.0)

@@ -11,7 +11,9 @@ import numpy as np
 
 from .._validate import choice, fail, integer
 from ..characteristics import Flow, Layer
+from ..fields.base import CompiledField
 from ..meshes import CartesianMesh
+from .compiled import CompiledLayers
 from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation
 from .pairing import BLOCK, Pairing, carrying, measured_pairing
 
@@ -105,9 +107,16 @@ class SemiLagrangianOperator:
         self.scheme, self.mesh, self.flow = scheme, mesh, flow
         kind = scheme.interpolation if scheme.linear else "lagrange"
         self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
+        self._compiled = (
+            CompiledLayers(self.interpolation, flow)
+            if isinstance(flow.field, CompiledField) and scheme.linear
+            else None
+        )
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """`S_theta psi`: potentials at the layer's end -> at its start."""
+        if self._compiled is not None and (done := self._compiled.backward(layer, psi)) is not None:
+            return done[0].reshape(psi.shape)
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
 
@@ -131,8 +140,10 @@ class SemiLagrangianOperator:
         """
         if not (continuity.scheme.nodal and self.scheme.linear):
             return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
-        coefficients = self.interpolation.coefficients(psi)
         rows = masses.reshape(len(masses), -1)
+        if self._compiled is not None and (done := self._compiled.backward(layer, psi, rows)) is not None:
+            return done[0].reshape(psi.shape), done[1]
+        coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
         heavy = carrying(rows)
 
@@ -141,9 +152,9 @@ class SemiLagrangianOperator:
             if not heavy[nodes].any():
                 out[:, nodes], _ = self.interpolation.gather(self.flow(layer, x), coefficients)
                 return 0.0
-            feet, stages = self.flow.with_stages(layer, x)
-            out[:, nodes], pull = self.interpolation.gather(feet, coefficients, rows[:, nodes])
-            return self.flow.pullback(layer, stages, pull)[1]
+            feet, pull = self.flow.trace(layer, x)
+            out[:, nodes], covectors = self.interpolation.gather(feet, coefficients, rows[:, nodes])
+            return pull(covectors)[1]
 
         slope = np.zeros_like(layer.theta)
         for part in self.flow.workers.map(trace, self._blocks):
@@ -160,6 +171,8 @@ class SemiLagrangianOperator:
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
         rows = masses.reshape(len(masses), -1)
+        if self._compiled is not None and (done := self._compiled.forward(layer, rows)) is not None:
+            return done
 
         def push(nodes: Nodes) -> Deposit:
             return self.interpolation.scatter(self.flow(layer, self._points(nodes)), rows[:, nodes])

@@ -1,0 +1,65 @@
+"""Layers of semi-Lagrangian transport and of its transpose for a field that is compiled: see `_layer_kernels`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+
+from .._team import FAILED, USED
+from ..characteristics import Flow, Layer
+from ..fields.base import CompiledField
+from . import _layer_kernels
+from .interpolation import Interpolation
+
+#: the slabs are given this many times the numbers that all coefficients take, at first
+ROOM = 3
+
+
+class CompiledLayers:
+    """`S_theta psi` with its slope, and `S_theta^T m`, each one call of a kernel a layer.
+
+    Feet that are not finite end a method with None: the uncompiled one knows which and where.
+    """
+
+    def __init__(self, interpolation: Interpolation, flow: Flow) -> None:
+        self.interpolation, self.flow = interpolation, flow
+        self.field = cast(CompiledField, flow.field)
+        self._nodes = np.ascontiguousarray(interpolation.mesh.centres.T)
+
+    def backward(
+        self, layer: Layer, psi: np.ndarray, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
+        values, (d, count) = self.interpolation.padded(psi), self._nodes.shape
+        out = np.empty((len(psi), count))
+        slopes = np.empty((-(-count // _layer_kernels.TASK), d * (d + 1)))
+        masses = np.empty((len(psi), 0)) if rows is None else rows
+        arrays = values.shape, values.reshape(-1), np.empty(values.size)
+        sync = self._run(_layer_kernels.backward, layer, masses, *arrays, out, slopes)
+        return None if sync[FAILED] else (out, np.add.reduce(slopes, axis=0)[: len(layer.theta)])
+
+    def forward(self, layer: Layer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the masses `(R,)` whose feet were clamped."""
+        tasks = -(-self._nodes.shape[1] // _layer_kernels.SLAB_TASK)
+        out = np.empty_like(self.interpolation.deposits(len(rows)))
+        needed = ROOM * out.size
+        while True:
+            slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
+            work = self.interpolation.degree, np.empty(needed), slabs, clamped, out.shape, out.reshape(-1)
+            sync = self._run(_layer_kernels.forward, layer, rows, *work)
+            if sync[FAILED]:
+                return None
+            if sync[USED] <= needed:
+                return self.interpolation.folded(out), clamped.sum(axis=0)
+            needed = int(sync[USED])
+
+    def _run(self, kernel: Any, layer: Layer, rows: np.ndarray, *arrays: Any) -> np.ndarray:
+        """Run a kernel in all threads; returns what they have counted."""
+        pointers, place, *rest = self.interpolation.compiled(len(rows))
+        trace, pull = self.field.addresses
+        field = self.field.kernel_arguments(layer.theta)
+        method = self.flow.layer_map.steps(layer).pointed
+        workers = self.flow.workers
+        shared = self._nodes, np.ascontiguousarray(rows), np.empty(workers.threads)
+        return workers.together(kernel, (trace, pull, *pointers), field, method, place, *rest, *shared, *arrays)

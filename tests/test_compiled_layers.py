@@ -1,0 +1,94 @@
+"""Compiled layer maps and layers against the same in NumPy, block by block."""
+
+import numpy as np
+import pytest
+
+import eulerian_mfc as emfc
+from eulerian_mfc.characteristics import Layer, LayerMap
+from eulerian_mfc.errors import NonFiniteError
+from eulerian_mfc.fields import NeuralField
+from eulerian_mfc.fields.neural import ACTIVATIONS
+from eulerian_mfc.transport import SemiLagrangian, compiled
+
+MAPS = [(1, True, "euler", 1), (2, True, "rk4", 1), (2, False, "rk4", 3), (3, True, "midpoint", 2)]
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(("dim", "bias", "method", "substeps"), MAPS)
+def test_layer_maps_and_their_pull_backs(activation, dim, bias, method, substeps):
+    """More points than a chunk, and not a multiple of one."""
+    rng = np.random.default_rng(0)
+    field, layer_map = NeuralField(dim, activation, bias), LayerMap(method, substeps)
+    layer = Layer(0.0, 0.7, rng.normal(size=field.parameters))
+    x, p = rng.normal(size=(2, 700, dim))
+    end, stages = layer_map.with_stages(field, layer, x)
+    px, ptheta = layer_map.pullback(field, layer, stages, p)
+    traced, pull = layer_map.trace(field, layer, x)
+    np.testing.assert_allclose(traced, end, rtol=0, atol=4e-15 * np.abs(end).max())
+    np.testing.assert_array_equal(layer_map(field, layer, x), traced)
+    qx, qtheta = pull(p)
+    np.testing.assert_allclose(qx, px, rtol=0, atol=1e-14 * np.abs(px).max())
+    np.testing.assert_allclose(qtheta, ptheta, rtol=0, atol=1e-13 * np.abs(ptheta).max())
+
+
+SCHEMES = [
+    (1, SemiLagrangian(5), 3000),
+    (1, SemiLagrangian(3, outside="periodic"), 90),
+    (2, SemiLagrangian(1, outside="extrapolate"), 40),
+    (2, SemiLagrangian(3, "lagrange", outside="periodic"), 70),
+    (2, SemiLagrangian(5), 96),
+    (3, SemiLagrangian(3), 20),
+]
+
+
+def system(dim, scheme, cells, threads=1):
+    """Masses in a corner, so that most tasks of nodes carry none; feet that leave the box."""
+    problem = emfc.Problem(
+        NeuralField(dim),
+        emfc.laws.Labelled(emfc.laws.Gaussian([-1.2] * dim, 0.15), [[1.0] * dim]),
+        emfc.losses.SquaredLoss(),
+        penalty=0.1,
+        horizon=1.0,
+        representation="moments",
+    )
+    mesh = emfc.CartesianMesh([(-2.5, 2.5)] * dim, cells)
+    return emfc.OptimalitySystem(problem, mesh, 2, transport=scheme, threads=threads)
+
+
+@pytest.mark.parametrize(("dim", "scheme", "cells"), SCHEMES, ids=lambda v: str(v))
+@pytest.mark.parametrize("threads", [1, 3])
+def test_layers(dim, scheme, cells, threads):
+    given = system(dim, scheme, cells, threads)
+    rng = np.random.default_rng(1)
+    layer = given.layer(0, rng.normal(size=given.problem.parameters) * 4)
+    masses, psi = given.initial_masses, rng.normal(size=given.initial_masses.shape)
+    values, slope = given.transport.step_with_slope(layer, psi, given.continuity, masses)
+    pushed, clamped = given.transport.adjoint_step(layer, masses)
+    alone = given.transport.step(layer, psi)
+    np.testing.assert_array_equal(values, alone)
+    given.transport._compiled = None
+    expected, slope_expected = given.transport.step_with_slope(layer, psi, given.continuity, masses)
+    pushed_expected, clamped_expected = given.transport.adjoint_step(layer, masses)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    np.testing.assert_allclose(slope, slope_expected, rtol=0, atol=1e-12 * np.abs(slope_expected).max())
+    np.testing.assert_allclose(pushed, pushed_expected, rtol=0, atol=1e-13 * np.abs(masses).max())
+    np.testing.assert_allclose(clamped, clamped_expected, rtol=0, atol=1e-14)
+
+
+def test_a_workspace_that_is_too_short_grows(monkeypatch):
+    given = system(2, SemiLagrangian(3), 96, threads=2)
+    layer = given.layer(0, np.full(6, 0.5))
+    masses, clamped = given.transport.adjoint_step(layer, given.initial_masses)
+    monkeypatch.setattr(compiled, "ROOM", 0)
+    again, also = given.transport.adjoint_step(layer, given.initial_masses)
+    np.testing.assert_array_equal(again, masses)
+    np.testing.assert_array_equal(also, clamped)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_feet_that_are_not_finite_are_named(threads):
+    given = system(2, SemiLagrangian(3), 40, threads)
+    layer = given.layer(0, np.array([1.0, 0.0, 0.0, 1.0, np.nan, 0.0]))
+    for step in (given.transport.step, given.transport.adjoint_step):
+        with pytest.raises(NonFiniteError, match="characteristics are not finite"):
+            step(layer, given.initial_masses)
