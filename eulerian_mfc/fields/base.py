@@ -131,12 +131,12 @@ class Steps(NamedTuple):
     reach: np.ndarray
     weights: np.ndarray
     dt: float
-    count: int
+    number: int
 
     @property
     def pointed(self) -> tuple[int, np.ndarray, np.ndarray, float, int]:
         """As the compiled layer maps take it."""
-        return len(self.reach), self.reach, self.weights, self.dt, self.count
+        return len(self.reach), self.reach, self.weights, self.dt, self.number
 
 
 class CompiledField(Field):

@@ -162,7 +162,7 @@ class NeuralField(CompiledField):
 
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         rows = np.array(x.T, dtype=np.float64, order="C")
-        values = np.empty((steps.count, len(steps.reach), *rows.shape) if keep else 0)
+        values = np.empty((steps.number, len(steps.reach), *rows.shape) if keep else 0)
         _neural_kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
         return rows.T, values
 

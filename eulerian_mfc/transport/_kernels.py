@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from .._weno import weno5
-from ._vector import horner, stencil_add, stencil_sums, stencil_value
+from ._vector import horner
 
 # Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}
@@ -55,104 +55,6 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp):
         for j in range(len(size)):
             slopes[j] = 0.0
     return start
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)
-def scatter(feet, masses, origin, inverse_widths, tables, kinds, sizes, clamp, counts, first, out, clamped):
-    """Add masses `(R, n)` at feet `(d, n)` to coefficients: the transpose of `gather`.
-
-    `out` `(R, c0, c1, c2)` is the part of the `counts` coefficients an axis that begins at `first`; it holds all stencils.
-    `clamped` `(R,)` grows by the masses whose feet lie outside the hull of the nodes.
-    """
-    fields, c0, c1, c2 = out.shape
-    n0, n1, n2 = counts
-    size0, size1, size2 = sizes
-    table0, table1, table2 = tables
-    kind0, kind1, kind2 = kinds
-    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    flat = out.reshape(-1)
-    for p in range(feet.shape[1]):
-        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
-        if abs(_clamp(s0, n0) - s0) + abs(_clamp(s1, n1) - s1) + abs(_clamp(s2, n2) - s2) > SLACK:
-            for r in range(fields):
-                clamped[r] += masses[r, p]
-        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp) - first[0]
-        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp) - first[1]
-        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp) - first[2]
-        at = (i0 * c1 + i1) * c2 + i2
-        for r in range(fields):
-            stencil_add(flat, at, c1 * c2, c2, masses[r, p], w0, w1, w2, size0, size1, size2)
-            at += c0 * c1 * c2
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)
-def gather(feet, masses, coefficients, origin, inverse_widths, tables, kinds, sizes, clamp, values, pull):
-    """Evaluate R fields at feet `(d, n)` into `values` `(R, n)`, and sum_r m_r grad into `pull` `(d, n)`.
-
-    Returns the number of feet that are not finite.
-    """
-    dim, points = feet.shape
-    fields, n0, n1, n2 = coefficients.shape
-    size0, size1, size2 = sizes
-    table0, table1, table2 = tables
-    kind0, kind1, kind2 = kinds
-    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    flat = coefficients.reshape(-1)
-    bad = 0
-    for p in range(points):
-        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
-        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
-            bad += 1
-            continue
-        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp)
-        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp)
-        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp)
-        g0 = 0.0
-        g1 = 0.0
-        g2 = 0.0
-        at = (i0 * n1 + i1) * n2 + i2
-        for r in range(fields):
-            sums = stencil_sums(flat, at, n1 * n2, n2, w0, w1, w2, d0, d1, d2, size0, size1, size2)
-            at += n0 * n1 * n2
-            values[r, p] = sums[0]
-            g0 += masses[r, p] * sums[1]
-            g1 += masses[r, p] * sums[2]
-            g2 += masses[r, p] * sums[3]
-        pull[dim - 1, p] = g2 * inverse_widths[dim - 1]
-        if dim > 1:
-            pull[dim - 2, p] = g1 * inverse_widths[dim - 2]
-        if dim > 2:
-            pull[dim - 3, p] = g0 * inverse_widths[dim - 3]
-    return bad
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)
-def gather_values(feet, coefficients, origin, inverse_widths, tables, kinds, sizes, clamp, values):
-    """The values of `gather` alone."""
-    points = feet.shape[1]
-    fields, n0, n1, n2 = coefficients.shape
-    size0, size1, size2 = sizes
-    table0, table1, table2 = tables
-    kind0, kind1, kind2 = kinds
-    w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-    flat = coefficients.reshape(-1)
-    bad = 0
-    for p in range(points):
-        s0, s1, s2 = _index(feet, origin, inverse_widths, p)
-        if not abs(s0) + abs(s1) + abs(s2) < HUGE:
-            bad += 1
-            continue
-        i0 = _weights(s0, n0, table0, kind0, w0, d0, size0, clamp)
-        i1 = _weights(s1, n1, table1, kind1, w1, d1, size1, clamp)
-        i2 = _weights(s2, n2, table2, kind2, w2, d2, size2, clamp)
-        at = (i0 * n1 + i1) * n2 + i2
-        for r in range(fields):
-            values[r, p] = stencil_value(flat, at, n1 * n2, n2, w0, w1, w2, size0, size1, size2)
-            at += n0 * n1 * n2
-    return bad
 
 
 @njit(cache=True, fastmath=FAST)
@@ -405,10 +307,6 @@ def weno_difference(psi, s, v, factor, out):
         inner[i] += factor * speed[i] * (ahead if speed[i] > 0.0 else behind)
 
 
-#: lines solved side by side where the axis is the contiguous one, so that their recurrences overlap
-LINES = 16
-
-
 @njit(cache=True, fastmath=FAST, nogil=True)
 def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
     """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`, for columns of a range."""
@@ -441,29 +339,3 @@ def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
             factor = upper[i, 0]
             for q in range(begin, end):
                 x[i, q] *= factor
-
-
-@njit(cache=True, fastmath=FAST, nogil=True)
-def solve_banded(lower, upper, first, last, x, transposed, lines):
-    """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of `x` `(outer, n, inner)`.
-
-    Only the groups of `lines` `(k, 3)`, each `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where
-    there is one column, the outer indices from `begin` to `end`. `lower[i, :]` holds row i of L (unit diagonal) from column
-    `first[i]`; `upper[i, :]` row i of U from the diagonal to column `last[i]`, its first entry inverted.
-    """
-    _, n, inner = x.shape
-    panel = np.zeros((n, LINES))
-    for group in range(len(lines)):
-        o, begin, end = lines[group]
-        if inner > 1:
-            _solve_panel(lower, upper, first, last, x[o], begin, end, transposed)
-            continue
-        for o in range(begin, end, LINES):
-            count = min(LINES, end - o)
-            for q in range(count):
-                for i in range(n):
-                    panel[i, q] = x[o + q, i, 0]
-            _solve_panel(lower, upper, first, last, panel, 0, LINES, transposed)
-            for q in range(count):
-                for i in range(n):
-                    x[o + q, i, 0] = panel[i, q]

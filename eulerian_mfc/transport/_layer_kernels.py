@@ -8,8 +8,8 @@ What depends on the field and on the interpolation's degree lies behind pointers
     member, members, sync : of the team, see `_team`.
     calls : addresses: trace, pull, gather, gather_values, scatter, solve.
     field, method : of `trace` and `pull`; method[4] is the number of steps.
-    place : the mesh and the basis, `_pointed_kernels.PLACE`; period : `(low, length)` of each axis, length 0 for none.
-    factors, lines : of each axis, as `solve_banded` takes them.
+    place : the mesh and the basis, `_stencils.PLACE`; period : `(low, length)` of each axis, length 0 for none.
+    factors, lines : of each axis, as `solve` takes them.
     nodes : `(d, N)`; masses : `(R, N)`; largest : `(members,)`, work.
 """
 
@@ -32,7 +32,7 @@ START, FIRST, SHAPE, SLAB = 0, 1, 4, 7
 
 @njit(cache=True, nogil=True)
 def _solve(member, members, sync, address, factors, transposed, lines, shape, x):
-    """`A c = x` in place, axis by axis, for x of a shape `(R, n0, n1, n2)`; each member takes its share of the groups of lines."""
+    """`A c = x` in place, axis by axis, x of the shape `(R, n0, n1, n2)`; each member takes its share of the groups of lines."""
     fields, n0, n1, n2 = shape
     shapes = ((fields, n0, n1 * n2), (fields * n0, n1, n2), (fields * n0 * n1, n2, 1))
     for axis in range(3):

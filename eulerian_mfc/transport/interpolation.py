@@ -27,7 +27,7 @@ from .._validate import choice, fail, integer
 from ..errors import NonFiniteError
 from ..meshes import CartesianMesh
 from ..parallel import ONE, Workers
-from . import _kernels, _pointed_kernels
+from . import _kernels, _stencils
 
 DEGREES = (1, 3, 5, 7)
 INTERPOLATIONS = ("spline", "lagrange")
@@ -218,6 +218,7 @@ class Interpolation:
         kinds = tuple(a.kind for a in self.axes)
         lengths = [(low, high - low if outside == "periodic" else 0.0) for low, high in mesh.bounds]
         self._period = tuple(lengths + [(0.0, 0.0)] * missing)
+        self._gather, self._scatter = _stencils.gather(sizes), _stencils.scatter(sizes)
         self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
@@ -232,15 +233,19 @@ class Interpolation:
 
     @cached_property
     def _pointed(self) -> tuple[tuple[int, ...], tuple[Any, ...]]:
-        """Addresses of the kernels for this basis, and the place as they take it."""
-        tables, kinds, sizes, clamp = self._basis
+        """Addresses of the kernels for this basis, and what they all take."""
+        sizes = self._basis[2]
+        kernels = self._gather, _stencils.gather_values(sizes), self._scatter, _stencils.solve
+        return tuple(kernel.address for kernel in kernels), self._place
+
+    @cached_property
+    def _place(self) -> tuple[Any, ...]:
+        """The mesh and the basis, as `_stencils` take them."""
+        tables, kinds, _, clamp = self._basis
         axes = [
             (n, len(kind), len(table), kind, table) for n, kind, table in zip(self._shape3, kinds, tables, strict=True)
         ]
-        kernels = _pointed_kernels.gather, _pointed_kernels.gather_values, _pointed_kernels.scatter
-        pointers = *(kernel(sizes).address for kernel in kernels), _pointed_kernels.solve.address
-        place = self.mesh.dim, self._origin, self._inverse_widths, int(clamp), *(part for axis in axes for part in axis)
-        return pointers, place
+        return self.mesh.dim, self._origin, self._inverse_widths, int(clamp), *(part for axis in axes for part in axis)
 
     def padded(self, values: np.ndarray) -> np.ndarray:
         """Nodal values `(R, *shape)` as `(R, n0, n1, n2)`, repeated beyond the ends of a period; not always a copy."""
@@ -271,8 +276,10 @@ class Interpolation:
         for axis, shape in zip(self.axes, _views(len(work), work.shape[1:]), strict=True):
             if not axis.cardinal:
                 view = work.reshape(shape)
-                solve = partial(_kernels.solve_banded, axis.lower, axis.upper, axis.first, axis.last, view, transposed)
-                self._workers.run(solve, np.array_split(_lines(*view.shape), self._workers.threads))
+                widths = axis.lower.shape[1], axis.upper.shape[1]
+                arguments = *shape, view, *widths, *axis[2:], transposed
+                groups = np.array_split(_lines(*shape), self._workers.threads)
+                self._workers.run(partial(_solve_groups, arguments), groups)
         return work
 
     def _rows(self, feet: np.ndarray) -> np.ndarray:
@@ -287,7 +294,8 @@ class Interpolation:
         """Point masses `(R, n)` at `(n, d)` feet, added to zeros that just hold their stencils: see `Deposit`."""
         rows, weights = self._rows(feet), np.ascontiguousarray(masses)
         counts = self._shape3
-        first, size = np.zeros(3, np.int64), np.ones(3, np.int64)
+        slab = np.array([0, 0, 0, 1, 1, 1])
+        first, size = slab[:3], slab[3:]
         for k, row in enumerate(rows, start=3 - len(rows)):
             ends = (np.array([row.min(), row.max()]) - self._origin[k - 3]) * self._inverse_widths[k - 3]
             if not np.abs(ends).sum() < _kernels.HUGE:
@@ -296,8 +304,7 @@ class Interpolation:
             low, high = _first_function(interval, counts[k], self.degree)
             first[k], size[k] = low, high + self.degree + 1 - low
         out, clamped = np.zeros((len(weights), *size)), np.zeros(len(weights))
-        arguments = rows, weights, self._origin, self._inverse_widths, *self._basis
-        _kernels.scatter(*arguments, self._shape3, tuple(first), out, clamped)
+        self._scatter(*self._place, len(feet), rows, weights, len(weights), slab, out, clamped)
         return Deposit(first, out, clamped)
 
     def gather(
@@ -308,8 +315,8 @@ class Interpolation:
         values = np.empty((len(coefficients), len(feet)))
         pull = np.empty(rows.shape)
         weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses)
-        arguments = rows, weights, coefficients, self._origin, self._inverse_widths
-        if _kernels.gather(*arguments, *self._basis, values, pull):
+        work = np.ascontiguousarray(coefficients)
+        if self._gather(*self._place, len(feet), rows, weights, len(values), work, values, pull):
             _raise_not_finite(feet)
         return values, pull.T
 
@@ -350,7 +357,7 @@ class Interpolation:
         return values
 
 
-#: numbers a task of `solve_banded`
+#: numbers a group of lines
 _TASK = 2**15
 
 
@@ -360,10 +367,14 @@ def _views(fields: int, counts: tuple[int, ...]) -> list[tuple[int, int, int]]:
     return [(fields, n0, n1 * n2), (fields * n0, n1, n2), (fields * n0 * n1, n2, 1)]
 
 
+def _solve_groups(arguments: tuple[Any, ...], lines: np.ndarray) -> None:
+    _stencils.solve(*arguments, len(lines), lines)
+
+
 @lru_cache(maxsize=64)
 def _lines(outer: int, n: int, inner: int) -> np.ndarray:
-    """The lines of an array `(outer, n, inner)` along its middle axis, as `solve_banded` takes them: groups in cache."""
-    step = max(_kernels.LINES, _TASK // n)
+    """The lines of an array `(outer, n, inner)` along its middle axis, as `_stencils.solve` takes them: groups in cache."""
+    step = max(_stencils.LINES, _TASK // n)
     if inner == 1:
         return np.array([(0, begin, min(begin + step, outer)) for begin in range(0, outer, step)])
     return np.array([(o, begin, min(begin + step, inner)) for o in range(outer) for begin in range(0, inner, step)])
