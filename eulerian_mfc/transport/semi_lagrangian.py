@@ -109,7 +109,7 @@ class SemiLagrangianOperator:
         self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
         self._compiled = (
             CompiledLayers(self.interpolation, flow)
-            if isinstance(flow.field, CompiledField) and scheme.linear
+            if isinstance(getattr(flow, "field", None), CompiledField) and scheme.linear
             else None
         )
 
