@@ -1,0 +1,45 @@
+"""A backward solve of the transport equation beside general packages: time a cell a step, and errors at equal cells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import eulerian_mfc as emfc
+
+from . import swirl
+from .forward import CELLS, COLUMNS, LAYERS, flow, layers, measured, mesh
+from .pde_peers import PACKAGES, Solve
+from .peers import installed, left_out
+from .result import Table
+
+
+def semi_lagrangian(cells: int, degree: int) -> Solve:
+    """Splines at the feet of the characteristics; a step is a layer."""
+    operator = emfc.transport.SemiLagrangian(degree).on(mesh(cells), flow())
+    start = swirl.values(swirl.start, cells)[None]
+
+    def run() -> np.ndarray:
+        psi = start
+        for layer in reversed(layers()):
+            psi = operator.step(layer, psi)
+        return psi[0]
+
+    return Solve(run, LAYERS, 1)
+
+
+def solves(cells: int) -> dict[str, Solve]:
+    """Ours, then those of the packages that are installed."""
+    out = {f"splines of degree {degree}": semi_lagrangian(cells, degree) for degree in (3, 5, 7)}
+    present = installed([peer for peer, _, _ in PACKAGES.values()])
+    return out | {name: make(cells, False) for name, (peer, make, _) in PACKAGES.items() if peer in present}
+
+
+def tables(cells: int = CELLS, repeats: int = 5) -> list[Table]:
+    exact = swirl.values(swirl.potential, cells)
+    caption = (
+        f"One potential backwards, the flow and the shape of the table above, {cells}^2 cells, one thread; medians of {repeats} in\n"
+        f"turns. Steps: {LAYERS} layers, for the others what their Courant number (1) asks. Errors: mean, relative, to values by\n"
+        "characteristics. Made by `tox -e benchmarks`."
+    )
+    skipped = left_out([peer for peer, _, _ in PACKAGES.values()])
+    return [Table(caption, COLUMNS, measured(solves(cells), exact, cells, repeats), skipped)]
