@@ -21,6 +21,7 @@ BENCHMARKS = (
     "published",
     "start",
     "memory",
+    "scaling_cells",
     "scaling",
     "roofline",
     "finite_volumes",

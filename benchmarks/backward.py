@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 import eulerian_mfc as emfc
@@ -27,19 +30,19 @@ def semi_lagrangian(cells: int, degree: int) -> Solve:
     return Solve(run, LAYERS, 1)
 
 
-def solves(cells: int) -> dict[str, Solve]:
+def makers(cells: int) -> dict[str, Callable[[], Solve]]:
     """Ours, then those of the packages that are installed."""
-    out = {f"splines of degree {degree}": semi_lagrangian(cells, degree) for degree in (3, 5, 7)}
+    out = {f"splines of degree {degree}": partial(semi_lagrangian, cells, degree) for degree in (3, 5, 7)}
     present = installed([peer for peer, _, _ in PACKAGES.values()])
-    return out | {name: make(cells, False) for name, (peer, make, _) in PACKAGES.items() if peer in present}
+    return out | {name: partial(make, cells, False) for name, (peer, make, _) in PACKAGES.items() if peer in present}
 
 
 def tables(cells: int = CELLS, repeats: int = 5) -> list[Table]:
     exact = swirl.values(swirl.potential, cells)
     caption = (
-        f"One potential backwards, the flow and the shape of the table above, {cells}^2 cells, one thread; medians of {repeats} in\n"
-        f"turns. Steps: {LAYERS} layers, for the others what their Courant number (1) asks. Errors: mean, relative, to values by\n"
-        "characteristics. Made by `tox -e benchmarks`."
+        f"One potential backwards, the flow and the shape of the table above, {cells}^2 cells, one thread; "
+        f"medians of {repeats} in turns. Steps: {LAYERS} layers, for the others what their Courant number (1) "
+        "asks. Errors: mean, relative, to values by characteristics. Made by `tox -e benchmarks`."
     )
     skipped = left_out([peer for peer, _, _ in PACKAGES.values()])
-    return [Table(caption, COLUMNS, measured(solves(cells), exact, cells, repeats), skipped)]
+    return [Table(caption, COLUMNS, measured(makers(cells), lambda name: exact, cells, repeats), skipped)]

@@ -63,13 +63,13 @@ def tables() -> list[Table]:
         rows.append((degree, 1e9 * gradient, gradient / unit, ratio_to({"threads": 2}, degree, 5)))
     states = 6 * 3 * CELLS**2 * 8
     caption = (
-        f"One cost and gradient of `bimodal_2d`, {CELLS}^2 cells, three moments, RK4, {LAYERS} layers, one thread; a cell a\n"
-        f"layer. One `numpy.tanh` value takes {1e9 * np.median(tanh):.1f} ns in the same process. Medians of 5. "
-        "Made by `tox -e benchmarks`."
+        f"One cost and gradient of `bimodal_2d`, {CELLS}^2 cells, three moments, RK4, {LAYERS} layers, one "
+        f"thread; a cell a layer. One `numpy.tanh` value takes {1e9 * np.median(tanh):.1f} ns in the same "
+        "process. Medians of 5. Made by `tox -e benchmarks`."
     )
     notes = (
-        f"With 6 of {LAYERS} densities kept a gradient of degree 3 takes {1 / ratio_to({'memory': states}):.2f} times as long. "
-        "Threads and memory\ndo not change the bits."
+        f"With 6 of {LAYERS} densities kept a gradient of degree 3 takes "
+        f"{1 / ratio_to({'memory': states}):.2f} times as long. Threads and memory do not change the bits."
     )
     columns = {"degree": "d", "ns": ".0f", "in values of tanh": ".0f", "two threads: times as fast": ".2f"}
     return [Table(caption, columns, rows, notes)]

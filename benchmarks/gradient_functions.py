@@ -20,7 +20,7 @@ PENALTY = 0.2
 
 
 def ours(x: np.ndarray, y: np.ndarray, threads: int = 1) -> Evaluation:
-    """This package's particle twin."""
+    """The particle twin of this package."""
     law = emfc.laws.Empirical(x, y)
     return emfc.ParticleSystem(bimodal(law=law), LAYERS).cost_and_gradient
 

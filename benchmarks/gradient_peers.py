@@ -62,10 +62,11 @@ def tables() -> list[Table]:
         for a, b in zip(one, two, strict=True)
     ]
     caption = (
-        f"One cost and gradient of `bimodal_2d_0.2`, {LAYERS} layers, RK4, double precision: ns a cell a layer ({CELLS}^2 cells,\n"
-        f"three moments), ns a particle a layer ({CELLS}^2 random particles). Ratios to the mesh of degree 3; each number of\n"
-        "threads in a process of its own, medians of 5 in turns. Errors of the gradient (maximum): to this package's\n"
-        "particles on the same samples, and to the mean-field problem. Made by `tox -e benchmarks`."
+        f"One cost and gradient of `bimodal_2d_0.2`, {LAYERS} layers, RK4, double precision: ns a cell a layer "
+        f"({CELLS}^2 cells, three moments), ns a particle a layer ({CELLS}^2 random particles). Ratios to the "
+        "mesh of degree 3; each number of threads in a process of its own, medians of 5 in turns. Errors of "
+        "the gradient (maximum): to this package's particles on the same samples, and to the mean-field "
+        "problem. Made by `tox -e benchmarks`."
     )
     columns = {
         "method": "",

@@ -43,9 +43,9 @@ def py_pde(cells: int, forward: bool) -> Solve:
     advance = solver.make_stepper(initial, swirl.HORIZON / steps)
 
     def run() -> np.ndarray:
-        state = initial.data.copy()
+        state = initial.copy()
         advance(state, 0.0, swirl.HORIZON)
-        return state
+        return state.data
 
     return Solve(run, steps, 4)
 
@@ -55,7 +55,8 @@ def fipy(cells: int, forward: bool) -> Solve:
     from fipy import CellVariable, FaceVariable, Grid2D, ImplicitSourceTerm, TransientTerm, VanLeerConvectionTerm
 
     h = 2 * swirl.HALF / cells
-    mesh = Grid2D(dx=h, dy=h, nx=cells, ny=cells) + ((-swirl.HALF,), (-swirl.HALF,))
+    corner = np.full((2, 1), -swirl.HALF)
+    mesh = Grid2D(dx=h, dy=h, nx=cells, ny=cells) + corner
     sign = 1.0 if forward else -1.0  # v . grad c = div(v c) - c div v
     v = FaceVariable(mesh=mesh, rank=1, value=sign * swirl.velocity(np.asarray(mesh.faceCenters).T).T)
     x = np.asarray(mesh.cellCenters).T  # the first coordinate varies fastest

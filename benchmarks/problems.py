@@ -16,9 +16,7 @@ def bimodal(**changes: Any) -> emfc.Problem:
     return emfc.Problem(
         **{
             "field": emfc.fields.NeuralField(2),
-            "law": emfc.laws.Labelled(
-                emfc.laws.GaussianMixture([[-1, -1], [1, 1]], 0.2), [[-2.0, -2.0], [2.0, 2.0]]
-            ),
+            "law": emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1, -1], [1, 1]], 0.2), [[-2.0, -2.0], [2.0, 2.0]]),
             "loss": emfc.losses.SquaredLoss(),
             "penalty": 0.2,
             "horizon": 1.0,

@@ -51,7 +51,9 @@ def optimum(x: np.ndarray, y: np.ndarray, starts: int = 15) -> float:
             q = STEP * (1 - values[n] ** 2) * p
             slope[n] = q @ states[n]
             p = p + theta[n] * q
-        return float(rest @ rest) / SAMPLES + 0.5 * PENALTY * STEP * float(theta @ theta), slope + PENALTY * STEP * theta
+        return float(rest @ rest) / SAMPLES + 0.5 * PENALTY * STEP * float(
+            theta @ theta
+        ), slope + PENALTY * STEP * theta
 
     rng = np.random.default_rng(1)
     options = {"ftol": 1e-16, "gtol": 1e-12, "maxiter": 1000}
@@ -63,9 +65,7 @@ def optimum(x: np.ndarray, y: np.ndarray, starts: int = 15) -> float:
 
 def problem(x: np.ndarray, y: np.ndarray) -> emfc.Problem:
     law = emfc.laws.Empirical(x, y)
-    return emfc.Problem(
-        emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), PENALTY, LAYERS * STEP
-    )
+    return emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), PENALTY, LAYERS * STEP)
 
 
 def on_particles(x: np.ndarray, y: np.ndarray, solver: Any) -> np.ndarray:
@@ -113,13 +113,14 @@ def tables(repeats: int = 15) -> list[Table]:
     ]
     rows.append(("the published code, 8 iterations (not run here)", 1e3 * PUBLISHED, 1.0, 1.2e-3))
     caption = (
-        f"The published problem: {SAMPLES} samples, {LAYERS} Euler layers. Milliseconds from the samples to the control, the making\n"
-        f"of the system included, one thread, medians of {repeats}; and the relative distance of its discrete cost from the optimum,\n"
-        "which independent code finds (15 starts of L-BFGS-B). Made by `tox -e benchmarks`."
+        f"The published problem: {SAMPLES} samples, {LAYERS} Euler layers. Milliseconds from the samples to "
+        f"the control, the making of the system included, one thread, medians of {repeats}; and the relative "
+        "distance of its discrete cost from the optimum, which independent code finds (15 starts of "
+        "L-BFGS-B). Made by `tox -e benchmarks`."
     )
     notes = (
-        "The published code's time was measured once on two cores of this kind (Python 3.11 and an old NumPy, without imports\n"
-        "and plots); its gap is that of its own samples, with optimum 0.166667."
+        "The published code's time was measured once on two cores of this kind (Python 3.11 and an old NumPy, "
+        "without imports and plots); its gap is that of its own samples, with optimum 0.166667."
     )
     columns = {"method": "", "ms": ".1f", "times as fast": ".0f", "above the optimum": ".0e"}
     return [Table(caption, columns, rows, notes)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import textwrap
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from .peers import versions
 
 FOLDER = Path(__file__).with_name("results")
+WIDTH = 120  # of the lines of captions and notes
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 
 
@@ -31,9 +33,14 @@ class Table:
                 raise ValueError(f"a row of {len(row)} values, expected {len(self.columns)}: {row}")
 
     def markdown(self) -> str:
-        lines = [self.caption, "", f"| {' | '.join(self.columns)} |", "|" + "---|" * len(self.columns)]
+        lines = [
+            textwrap.fill(self.caption, WIDTH),
+            "",
+            f"| {' | '.join(self.columns)} |",
+            "|" + "---|" * len(self.columns),
+        ]
         lines += [f"| {' | '.join(map(_cell, row, self.columns.values()))} |" for row in self.rows]
-        return "\n".join(lines) + "\n" + (f"\n{self.notes}\n" if self.notes else "")
+        return "\n".join(lines) + "\n" + (f"\n{textwrap.fill(self.notes, WIDTH)}\n" if self.notes else "")
 
     def record(self) -> dict[str, Any]:
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]

@@ -13,7 +13,6 @@ from .losses import Loss
 from .optimality import ControlledSystem, Cost
 from .problem import Problem
 
-
 #: bytes of Runge-Kutta stages that a gradient keeps; beyond, they are computed again from the layers' starts
 STAGES = 2**26
 
