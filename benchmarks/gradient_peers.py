@@ -28,7 +28,7 @@ def mean_field() -> tuple[float, np.ndarray]:
     return emfc.ParticleSystem(bimodal(), LAYERS).cost_and_gradient(a_control())
 
 
-def compared(threads: int, cells: int = CELLS, repeats: int = 5) -> list[dict[str, Any]]:
+def compared(threads: int, cells: int = CELLS, repeats: int = 5, packages: Any = FUNCTIONS) -> list[dict[str, Any]]:
     """Seconds of a gradient and its largest errors: to the twin on the same samples, and to the mean-field problem."""
     use_processors(threads)
     control = a_control()
@@ -38,8 +38,8 @@ def compared(threads: int, cells: int = CELLS, repeats: int = 5) -> list[dict[st
     functions: dict[str, Any] = {
         f"mesh, degree {k}": system(k, cells=cells, threads=threads).cost_and_gradient for k in DEGREES
     }
-    present = installed([peer for peer, _ in FUNCTIONS.values()])
-    functions |= {n: make(x, y, threads) for n, (peer, make) in FUNCTIONS.items() if peer in present} | {TWIN: twin}
+    present = installed([peer for peer, _ in packages.values()])
+    functions |= {n: make(x, y, threads) for n, (peer, make) in packages.items() if peer in present} | {TWIN: twin}
     out = []
     for name, evaluate in functions.items():
         cost, gradient = evaluate(control)
