@@ -10,10 +10,11 @@ import numpy as np
 import eulerian_mfc as emfc
 
 from . import swirl
-from .forward import CELLS, COLUMNS, LAYERS, flow, layers, measured, mesh
+from .forward import CELLS, COLUMNS, LAYERS, flow, layers, measured, mesh, notes
 from .pde_peers import PACKAGES, Solve
-from .peers import installed, left_out
+from .peers import installed
 from .result import Table
+from .timing import use_processors
 
 
 def semi_lagrangian(cells: int, degree: int) -> Solve:
@@ -38,11 +39,12 @@ def makers(cells: int) -> dict[str, Callable[[], Solve]]:
 
 
 def tables(cells: int = CELLS, repeats: int = 5) -> list[Table]:
+    use_processors(1)
     exact = swirl.values(swirl.potential, cells)
     caption = (
         f"One potential backwards, the flow and the shape of the table above, {cells}^2 cells, one thread; "
         f"medians of {repeats} in turns. Steps: {LAYERS} layers, for the others what their Courant number (1) "
         "asks. Errors: mean, relative, to values by characteristics. Made by `tox -e benchmarks`."
     )
-    skipped = left_out([peer for peer, _, _ in PACKAGES.values()])
-    return [Table(caption, COLUMNS, measured(makers(cells), lambda name: exact, cells, repeats), skipped)]
+    rows = measured(makers(cells), lambda name: exact, cells, repeats)
+    return [Table(caption, COLUMNS, rows, notes(rows))]

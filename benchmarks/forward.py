@@ -16,7 +16,7 @@ from . import swirl
 from .pde_peers import PACKAGES, Solve
 from .peers import installed, left_out
 from .result import Table
-from .timing import in_turns
+from .timing import in_turns, use_processors
 
 CELLS, LAYERS = 128, 20
 TOLERANCE = 0.2  # of the relative error in the mean: all must compute the same density
@@ -112,7 +112,22 @@ COLUMNS = {
 }
 
 
+def notes(rows: list[tuple]) -> str:
+    """What a peer of order 2 would need for the error of the first row, and the peers that are left out."""
+    (_, *_, target) = rows[0]
+    finer = {name: (row[-1] / target) ** 0.5 for name, *row in rows if name.startswith("py-pde")}
+    solve = {name: row[3] for name, *row in rows}
+    out = [
+        f"To the error of the first row, at order 2 {name.split(',')[0]} needs {factor:.1f} times the cells an axis: "
+        f"{1e-3 * solve[name] * factor**3:.3g} s."
+        for name, factor in finer.items()
+        if factor > 1
+    ]
+    return "\n".join([*out, left_out([peer for peer, _, _ in PACKAGES.values()])]).strip()
+
+
 def tables(cells: int = CELLS, repeats: int = 5) -> list[Table]:
+    use_processors(1)
     nodal, means = (kind(swirl.density, cells) for kind in (swirl.values, swirl.averages))
     caption = (
         f"One density forwards, `v = tanh(W x + b)` on [-4, 4]^2, {cells}^2 cells, to time 1, one thread; "
@@ -122,4 +137,4 @@ def tables(cells: int = CELLS, repeats: int = 5) -> list[Table]:
         "which its masses over the cells' area are. Made by `tox -e benchmarks`."
     )
     rows = measured(makers(cells), lambda name: nodal if name.startswith("push") else means, cells, repeats)
-    return [Table(caption, COLUMNS, rows, left_out([peer for peer, _, _ in PACKAGES.values()]))]
+    return [Table(caption, COLUMNS, rows, notes(rows))]

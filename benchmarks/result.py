@@ -34,17 +34,21 @@ class Table:
 
     def markdown(self) -> str:
         lines = [
-            textwrap.fill(self.caption, WIDTH),
+            _fill(self.caption),
             "",
             f"| {' | '.join(self.columns)} |",
             "|" + "---|" * len(self.columns),
         ]
         lines += [f"| {' | '.join(map(_cell, row, self.columns.values()))} |" for row in self.rows]
-        return "\n".join(lines) + "\n" + (f"\n{textwrap.fill(self.notes, WIDTH)}\n" if self.notes else "")
+        return "\n".join(lines) + "\n" + (f"\n{_fill(self.notes)}\n" if self.notes else "")
 
     def record(self) -> dict[str, Any]:
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
         return {"caption": self.caption, "rows": rows, "notes": self.notes}
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
 
 def _cell(value: Any, form: str) -> str:

@@ -81,8 +81,8 @@ def draw(rows: list[tuple], bandwidth: float, peak: float) -> None:
     figure, axes = plt.subplots(figsize=(6.4, 4), layout="constrained")
     x = np.logspace(-1.5, 2, 100)
     axes.loglog(x, np.minimum(bandwidth * x, peak) / 1e9, "k-", lw=1)
-    axes.text(0.04, 1.25 * 0.04 * bandwidth / 1e9, f"copy: {bandwidth / 1e9:.1f} GB/s", rotation=32, fontsize=8)
-    axes.text(20, 1.1 * peak / 1e9, f"multiply-add: {peak / 1e9:.0f} Gop/s", fontsize=8)
+    axes.text(0.05, 0.12 * bandwidth / 1e9, f"copy: {bandwidth / 1e9:.1f} GB/s", fontsize=8)
+    axes.text(8, 0.8 * peak / 1e9, f"multiply-add: {peak / 1e9:.0f} Gop/s", fontsize=8)
     for name, seconds, moved, operations, *_ in rows:
         axes.plot(operations / moved, operations / seconds, "s" if name.startswith("gradient") else "o", label=name)
     axes.set(xlabel="operations a byte", ylabel="Gop/s", title="One thread, double precision")

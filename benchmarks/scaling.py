@@ -41,12 +41,11 @@ def draw(measured: dict[str, list[float]]) -> None:
         axes.plot(CURVES[name], ns, "o-")
         axes.set_xlabel(TITLES[name])
         axes.set_xticks(CURVES[name])
-        axes.set_ylim(0, None)
         axes.grid(alpha=0.3)
         if name in ("layers", "labels"):
             axes.set_xscale("log", base=2)
             axes.set_xticks(CURVES[name], [str(v) for v in CURVES[name]])
-    panels[0].set_ylabel("ns a cell a layer")
+    panels[0].set(ylabel="ns a cell a layer", ylim=(0, 1.05 * max(map(max, measured.values()))))
     figure.savefig(IMAGES / "scaling.png", dpi=120)
     plt.close(figure)
 

@@ -46,7 +46,8 @@ def draw(measured: dict[int, list[float]]) -> None:
     axes.axvline(OUTSIDE, color="0.7", lw=1, ls="--")
     axes.set(xlabel="cells", ylabel="ns a cell a layer", title="One gradient, cubic splines, one thread")
     axes.grid(alpha=0.3, which="both")
-    axes.legend()
+    axes.set_ylim(top=2.0 * max(map(max, measured.values())))
+    axes.legend(loc="upper center", ncols=3, fontsize=8)
     figure.savefig(IMAGES / "scaling_cells.png", dpi=120)
     plt.close(figure)
 
