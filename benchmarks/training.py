@@ -141,7 +141,6 @@ def tables() -> list[Table]:
     }
     notes = (
         "Where the law has a smooth density, quadrature points instead of samples have no sampling error "
-        "either; they are the reference here. They need the density, and points that do not follow the law "
-        "where it concentrates."
+        "either; they are the reference here. They need the density."
     )
     return [Table(caption, columns, rows, "\n".join([notes, left_out(list(METHODS))]).strip())]
