@@ -127,8 +127,8 @@ def tables() -> list[Table]:
         "one thread: to an error of the control (maximum, against the mean-field optimum of these layers), "
         f"the cheapest of {len(MESHES)} meshes (the making of the system included, medians of 5) and random "
         "samples. Errors of samples are `C N^-1/2`, C fitted to trainings on "
-        f"{', '.join(f'{n:,}' for n in FITTED)} samples (3 to 5 seeds); what would take longer than "
-        f"{LIMIT:.0f} s is extrapolated: seconds go with N. Without compilation. Made by `tox -e benchmarks`."
+        f"{', '.join(f'{n:,}' for n in FITTED)} samples (3 to 5 seeds); a target's N is trained once, or "
+        f"extrapolated beyond {LIMIT:.0f} s: seconds go with N. Without compilation. Made by `tox -e benchmarks`."
     )
     columns = {
         "target": "",
