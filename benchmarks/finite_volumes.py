@@ -8,14 +8,15 @@ import eulerian_mfc as emfc
 from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.integrators import INTEGRATORS
 
-from .gradient import median_seconds
+from .result import Table
+from .timing import median_seconds
 
 CELLS = 512
 SUBSTEPS = 4
 
 
-def ratio(reconstruction: str, repeats: int = 5) -> float:
-    """Time of a stage, a cell, over the time of copying one float64 (read and write)."""
+def prices(reconstruction: str, repeats: int = 5) -> tuple[float, float]:
+    """Seconds of a stage, a cell, and of copying one float64 (read and write)."""
     scheme = emfc.continuity.FiniteVolume(reconstruction, substeps=SUBSTEPS)
     mesh = emfc.CartesianMesh([(-2.0, 2.0)] * 2, CELLS)
     field = emfc.fields.NeuralField(2)
@@ -36,16 +37,22 @@ def ratio(reconstruction: str, repeats: int = 5) -> float:
         for _ in range(repeats)
     ]
     stage, copy = np.median(pairs, axis=0)
-    return float(stage / copy)
+    return float(stage), float(copy)
 
 
-def table() -> str:
-    rows = [
-        f"Finite volumes, {CELLS}^2 cells, one density, one thread; a cell a stage, in units of copying one float64 (read and",
-        "write, same process, medians of 5). Made by `tox -e benchmarks`.",
-        "",
-        "| reconstruction | ratio |",
-        "|---|---|",
-    ]
-    rows += [f"| {name} | {ratio(name):.0f} |" for name in ("upwind", "muscl", "weno5")]
-    return "\n".join(rows) + "\n"
+def ratio(reconstruction: str, repeats: int = 5) -> float:
+    """Time of a stage, a cell, over the time of copying one float64 (read and write)."""
+    stage, copy = prices(reconstruction, repeats)
+    return stage / copy
+
+
+def tables() -> list[Table]:
+    caption = (
+        f"Finite volumes, {CELLS}^2 cells, one density, one thread; a cell a stage, also in units of copying one float64 "
+        "(read and write, same process, medians of 5). Made by `tox -e benchmarks`."
+    )
+    rows = []
+    for name in ("upwind", "muscl", "weno5"):
+        stage, copy = prices(name)
+        rows.append((name, 1e9 * stage, stage / copy))
+    return [Table(caption, {"reconstruction": "", "ns": ".0f", "in copies": ".0f"}, rows)]

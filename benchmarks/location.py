@@ -9,6 +9,8 @@ import numpy as np
 
 import eulerian_mfc as emfc
 
+from .result import Table
+
 #: intervals an axis: 32,768 triangles and 41,154 tetrahedra
 CELLS = {2: 128, 3: 19}
 
@@ -53,15 +55,14 @@ def find_microseconds(dim: int, repeats: int = 15) -> float:
     return 1e6 * best(lambda: mesh.locator.find(x), repeats) / len(x)
 
 
-def table() -> str:
-    rows = [
+def tables() -> list[Table]:
+    caption = (
         "Microseconds of processor time a point, best of 15; from the nodes of degree 2, random directions. "
-        "Made by `tox -e benchmarks`.",
-        "",
-        "| mesh | 1 width | 3 widths | 5 widths | any point, no hint |",
-        "|---|---|---|---|---|",
+        "Made by `tox -e benchmarks`."
+    )
+    columns = {"mesh": "", "1 width": ".2f", "3 widths": ".2f", "5 widths": ".2f", "any point, no hint": ".2f"}
+    rows = [
+        (name, *(microseconds(dim, k) for k in (1.0, 3.0, 5.0)), find_microseconds(dim))
+        for dim, name in ((2, "32,768 triangles"), (3, "41,154 tetrahedra"))
     ]
-    for dim, name in ((2, "32,768 triangles"), (3, "41,154 tetrahedra")):
-        times = [f"{microseconds(dim, k):.2f}" for k in (1.0, 3.0, 5.0)]
-        rows.append(f"| {name} | {' | '.join(times)} | {find_microseconds(dim):.2f} |")
-    return "\n".join(rows) + "\n"
+    return [Table(caption, columns, rows)]

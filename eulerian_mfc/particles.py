@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 
 from ._validate import fail
+from .characteristics import TABLEAUX
 from .laws import LabelledRule
 from .losses import Loss
 from .optimality import ControlledSystem, Cost
 from .problem import Problem
+
+#: bytes of Runge-Kutta stages that a gradient keeps; beyond, they are computed again from the layers' starts
+STAGES = 2**26
 
 
 class ParticleSystem(ControlledSystem):
@@ -57,6 +61,13 @@ class ParticleSystem(ControlledSystem):
             running += (1.0 if n + 1 < self.layers else 0.5) * self._running(x)
         return self._cost(theta, x, running, self.terminal(x))
 
+    @property
+    def _stage_bytes(self) -> int:
+        """What the Runge-Kutta stages of all layers take: points and values."""
+        layer_map = self.flow.layer_map
+        stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
+        return 2 * self.layers * stages * self.rule.x.nbytes
+
     def _running(self, x: np.ndarray) -> float:
         """`dt E[running(x, Y)]` at one time."""
         loss = self.problem.running
@@ -83,16 +94,21 @@ class ParticleSystem(ControlledSystem):
         """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
         theta = self.control(control)
         gradient = self.dt * self.problem.penalties * theta
-        starts, x = [], self.rule.x
+        starts, kept, x = [], [], self.rule.x
+        keep = self._stage_bytes <= STAGES
         for n in range(self.layers):
             starts.append(x)
-            x = self.flow(self.layer(n, theta[n]), x)
+            if keep:
+                x, pull = self.flow.trace(self.layer(n, theta[n]), x)
+                kept.append(pull)
+            else:
+                x = self.flow(self.layer(n, theta[n]), x)
         running = sum(map(self._running, starts)) + 0.5 * (self._running(x) - self._running(starts[0]))
         end = self.terminal(x)
         p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
         for n in range(self.layers - 1, -1, -1):
             layer = self.layer(n, theta[n])
-            _, pull = self.flow.trace(layer, starts[n])
+            pull = kept[n] if keep else self.flow.trace(layer, starts[n])[1]
             p, slope = pull(p)
             gradient[n] += slope
             p = p + self._running_slope(starts[n])

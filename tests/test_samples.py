@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from eulerian_mfc import particles
 from eulerian_mfc.case import Case
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.studies.runs import sample_of
@@ -64,6 +65,16 @@ def test_the_sample_of_a_run_can_be_drawn_again(rates):
     system = emfc.ParticleSystem(dataclasses.replace(problem, law=emfc.laws.Empirical(x, y)), layers, layer_map="rk4")
     outcome = emfc.solvers.LBFGS().solve(system, 1.4)
     assert system.cost(outcome.control).total == pytest.approx(row["training_particles"], rel=1e-9)
+
+
+def test_stages_kept_or_computed_again_are_the_same_bits(monkeypatch):
+    system = emfc.ParticleSystem(toy_line(bias=True), 5, samples=50, seed=0)
+    control = np.linspace(-1.0, 1.0, 10).reshape(5, 2)
+    cost, gradient = system.cost_and_gradient(control)
+    monkeypatch.setattr(particles, "STAGES", 0)
+    again = system.cost_and_gradient(control)
+    assert again[0] == cost
+    assert np.array_equal(again[1], gradient)
 
 
 def test_what_must_hold_for_every_sample(rates):

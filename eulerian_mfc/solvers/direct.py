@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from .._validate import choice
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
@@ -43,6 +42,8 @@ class Direct(Solver):
         choice("method", self.method, METHODS)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        from scipy.optimize import minimize  # slow to import
+
         need_adjoint(system, "Direct")
         problem = system.problem
         programme = Programme(recorder, system, initial)

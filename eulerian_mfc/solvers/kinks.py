@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import nnls
 
 if TYPE_CHECKING:
     from .base import Point
@@ -57,6 +56,8 @@ class Gradients:
         ]
         if not near:
             return None
+        from scipy.optimize import nnls  # slow to import
+
         near.append(point.gradient)
         rows = np.array([(g / self._metric).ravel() for g in near])
         rows /= np.abs(rows).max()

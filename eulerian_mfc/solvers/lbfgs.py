@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from .._validate import integer
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
@@ -40,6 +39,8 @@ class LBFGS(Solver):
         integer("memory", self.memory)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+        from scipy.optimize import minimize  # slow to import
+
         need_adjoint(system, "LBFGS")
         programme = Programme(recorder, system, initial)
         best: list[Point] = [recorder.evaluate(initial)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import Bounds
 
 from .base import Recorder
+
+if TYPE_CHECKING:
+    from scipy.optimize import Bounds
 
 
 class Programme:
@@ -23,6 +25,8 @@ class Programme:
         """As `scipy.optimize.minimize` takes them."""
         if not self._problem.bounded:
             return None
+        from scipy.optimize import Bounds  # slow to import
+
         return Bounds(*((side / self.scale).ravel() for side in (self._problem.lower, self._problem.upper)))
 
     def control(self, z: np.ndarray) -> np.ndarray:
