@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.special import ndtr
 
+from ._special import ndtr
 from ._validate import array, choice, integer, mismatch
 from .errors import EulerianError
 from .laws import Empirical, GaussianMixture, LabelledLaw, Law, Uniform

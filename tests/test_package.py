@@ -76,6 +76,7 @@ def test_no_room_imports_from_its_right():
             "_files",
             "_weno",
             "_pointers",
+            "_special",
             "_team",
             "address",
             "environment",

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
+from .._special import expit
 from .._validate import choice, integer
 from . import _neural_kernels
 from ._tanh import tanh

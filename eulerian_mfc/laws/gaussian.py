@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import gammainc, gammaincinv, ndtri
 
+from .._special import gammainc, gammaincinv, ndtri
 from .._validate import array, fail, mismatch, positive
 from ..quadrature import PANEL, ball_rule, box_rule
 from .base import Law, Lines, Rule, checked_weights, merged

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import logsumexp, softmax
 
+from .._special import logsumexp, softmax
 from .outputs import LabelledOutputLoss
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
+from .._special import stdtrit
 from .._validate import mismatch
 
 #: orders that extrapolation believes

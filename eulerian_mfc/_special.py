@@ -1,0 +1,20 @@
+"""Functions of `scipy.special`, which is loaded when one of them is called first: it takes longer than the rest of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def _later(name: str) -> Callable[..., Any]:
+    def function(*arguments: Any, **options: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(*arguments, **options)
+
+    return function
+
+
+expit, logsumexp, softmax = _later("expit"), _later("logsumexp"), _later("softmax")
+gammainc, gammaincinv = _later("gammainc"), _later("gammaincinv")
+ndtr, ndtri, stdtrit = _later("ndtr"), _later("ndtri"), _later("stdtrit")
