@@ -38,18 +38,22 @@ def _solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last
         carray(last_at, n),
     )
     x, lines = carray(at, (outer, n, inner)), carray(lines_at, (groups, 3))
-    panel = np.zeros((n, LINES))
+    width = 0
+    if inner == 1:
+        for group in range(groups):
+            width = max(width, min(LINES, lines[group, 2] - lines[group, 1]))
+    panel = np.zeros((n, width))
     for group in range(groups):
         o, begin, end = lines[group]
         if inner > 1:
             _solve_panel(lower, upper, first, last, x[o], begin, end, transposed != 0)
             continue
-        for line in range(begin, end, LINES):
-            count = min(LINES, end - line)
+        for line in range(begin, end, width):
+            count = min(width, end - line)
             for q in range(count):
                 for i in range(n):
                     panel[i, q] = x[line + q, i, 0]
-            _solve_panel(lower, upper, first, last, panel, 0, LINES, transposed != 0)
+            _solve_panel(lower, upper, first, last, panel, 0, width, transposed != 0)
             for q in range(count):
                 for i in range(n):
                     x[line + q, i, 0] = panel[i, q]
