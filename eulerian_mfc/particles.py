@@ -57,6 +57,13 @@ class ParticleSystem(ControlledSystem):
             running += (1.0 if n + 1 < self.layers else 0.5) * self._running(x)
         return self._cost(theta, x, running, self.terminal(x))
 
+    def states(self, control: Any) -> np.ndarray:
+        """`(layers + 1, n, d)`: the positions at the ends of the layers."""
+        theta, out = self.control(control), [self.rule.x]
+        for n in range(self.layers):
+            out.append(self.flow(self.layer(n, theta[n]), out[-1]))
+        return np.stack(out)
+
     def _running(self, x: np.ndarray) -> float:
         """`dt E[running(x, Y)]` at one time."""
         loss = self.problem.running

@@ -7,13 +7,14 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_moons
+from sklearn.base import clone
+from sklearn.datasets import make_circles, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from eulerian_mfc.learn import EXCLUDED_CHECKS, MeanFieldClassifier, MeanFieldRegressor
 
-SMALL = {"layers": 1, "cells": 9, "max_iter": 4, "horizon": 1.0, "degree": 1}
+SMALL = {"layers": 1, "cells": 9, "max_iter": 4, "starts": 1, "degree": 1}
 CLASSIFIER, REGRESSOR = MeanFieldClassifier(**SMALL), MeanFieldRegressor(**SMALL)
 
 
@@ -46,15 +47,44 @@ def test_scikit_learn_checks(estimator):
 
 
 def test_two_moons():
-    """97 per cent of 1,000 unseen points from 300 samples; converged, the mesh's error is small, and it pickles."""
+    """The defaults: 97 per cent of 1,000 unseen points from 300 samples; converged, the mesh's error is small; copies."""
     x, y = make_moons(300, noise=0.1, random_state=0)
     unseen = make_moons(1000, noise=0.1, random_state=1)
-    model = MeanFieldClassifier(layers=4, cells=36, penalty=0.03).fit(x, y)
+    model = MeanFieldClassifier().fit(x, y)
     assert model.solution_.converged
-    assert abs(model.mesh_error_) < 0.2
+    assert abs(model.mesh_error_) < 0.01
     assert model.score(*unseen) >= 0.97
+    states = model.solution_.trajectories((x - model.mean_) / model.scale_).reshape(-1, 2)
+    room = model.solution_.mesh.widths * 3
+    low, high = np.array(model.solution_.mesh.bounds).T
+    assert ((states > low + room) & (states < high - room)).all()
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
+    assert not hasattr(clone(model), "solution_")
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_rings_need_a_third_coordinate():
+    """At least 98 per cent of 1,000 unseen points, converged; the same settings without it: at most 95 per cent."""
+    x, y = make_circles(300, noise=0.05, factor=0.5, random_state=0)
+    unseen = make_circles(1000, noise=0.05, factor=0.5, random_state=1)
+    settings = {"layers": 2, "penalty": 5e-2, "readout_penalty": 1e-2}
+    raised = MeanFieldClassifier(augment=1, cells=20, **settings).fit(x, y)
+    assert raised.solution_.converged
+    assert abs(raised.mesh_error_) < 0.02
+    assert raised.score(*unseen) >= 0.98
+    assert MeanFieldClassifier(**settings).fit(x, y).score(*unseen) <= 0.95
+
+
+def test_hidden_units():
+    """A bump is no monotone function: a flow of the line cannot make it, whatever its width, but one of the plane can."""
+    x = np.linspace(-1.0, 1.0, 40)[:, None]
+    y = np.exp(-9.0 * x[:, 0] ** 2)
+    line = MeanFieldRegressor(width=3, layers=2, cells=60).fit(x, y)
+    assert line.solution_.control.shape == (2, 10)  # W1, b1, W2 of three units each, and b2
+    plane = MeanFieldRegressor(width=3, augment=1, layers=2, cells=32).fit(x, y)
+    assert plane.solution_.converged
+    assert line.score(x, y) < 0.7 < 0.95 < plane.score(x, y)
 
 
 def test_labels_and_weights():
