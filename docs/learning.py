@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.datasets import load_iris, make_circles, make_moons
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -20,11 +21,11 @@ from sklearn.preprocessing import StandardScaler
 
 from eulerian_mfc import ParticleSystem, Problem, fields, laws, losses, solvers
 from eulerian_mfc.learn import MeanFieldClassifier, MeanFieldRegressor
-from eulerian_mfc.plotting import _figure, flow
+from eulerian_mfc.plotting import PALETTE, _figure, flow
 
 DOCS = Path(__file__).parent
 SEEDS = range(5)
-HEAD = "| data | method | settings | train | unseen | worst | seconds a fit | converged | error of the mesh |"
+HEAD = "| data | method | settings | train | unseen | worst | CPU seconds a fit | converged | error of the mesh |"
 GENTLE = {"layers": 2, "penalty": 5e-2, "readout_penalty": 1e-2}
 
 
@@ -86,6 +87,14 @@ DATA = {
 }
 
 
+#: (data, method) -> picture
+PICTURES = {
+    ("moons", "mean field"): "learning_moons",
+    ("rings", "mean field, 2D"): "learning_rings_2D",
+    ("rings", "mean field, augmented"): "learning_rings_augmented",
+}
+
+
 def methods(ours, classes):
     """Name -> (what makes the model, settings in words)."""
     estimator = MeanFieldClassifier if classes else MeanFieldRegressor
@@ -115,17 +124,17 @@ def rows(name):
         for seed in SEEDS:
             of_seed = []
             for learn, test in split(seed):
-                start = time.perf_counter()
+                start = time.process_time()
                 model = make().fit(*learn)
-                seconds.append(time.perf_counter() - start)
+                seconds.append(time.process_time() - start)
                 train.append(model.score(*learn))
                 of_seed.append(model.score(*test))
                 if hasattr(model, "solution_"):
                     converged.append(model.solution_.converged)
                     errors.append(abs(model.mesh_error_))
             unseen.append(np.mean(of_seed))
-            if seed == 0 and name in ("moons", "rings") and converged:
-                draw(model, f"learning_{name}_{method.split(', ')[-1].replace(' ', '_')}")
+            if seed == 0 and (name, method) in PICTURES:
+                draw(model, PICTURES[name, method])
         told = f"{sum(converged)} of {len(converged)} | {max(errors):.1%}" if converged else "- | -"
         scores = f"{np.mean(train):.3f} | {np.mean(unseen):.3f} | {min(unseen):.3f} | {np.mean(seconds):.2f}"
         out.append(f"| {title} | {method} | {settings} | {scores} | {told} |")
@@ -138,14 +147,14 @@ def torn():
     train, unseen, seconds = [], [], []
     for seed in SEEDS:
         ((x, y), (new, labels)) = rings(seed)[0]
-        start, scale = time.perf_counter(), StandardScaler().fit(x)
+        start, scale = time.process_time(), StandardScaler().fit(x)
         loss = losses.CrossEntropy([0, 1], losses.TrainedReadout(1e-3))
         law = laws.Empirical(scale.transform(x), y.astype(float))
         problem = Problem(fields.NeuralField(2), law, loss, 1e-3, 2.0)
         system = ParticleSystem(problem, 8, layer_map="midpoint")
         first = np.random.default_rng(seed).normal(scale=0.5, size=(8, problem.parameters))
         control = solvers.LBFGS(tol=1e-3, max_iterations=500, last_steps=0).solve(system, first).control
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         readout = system.terminal(system.states(control)[-1])[0].readout
         for scores, points, truth in ((train, x, y), (unseen, new, labels)):
             law = laws.Empirical(scale.transform(points), truth.astype(float))
@@ -158,7 +167,25 @@ def torn():
 
 
 def draw(model, stem):
+    """Regions and the flow of a grid; of states in space the states at the end, and the plane that parts them."""
     _figure(flow, model.solution_, (11.0, 4.6)).savefig(DOCS / "images" / f"{stem}.png", dpi=90)
+    if model.solution_.mesh.dim < 3:
+        return
+    figure = Figure(figsize=(6.0, 4.6))
+    axes = figure.add_subplot(projection="3d")
+    states, labels = model.solution_.paths.x[-1], model.solution_.paths.y[:, 0]
+    for k in np.unique(labels):
+        axes.plot(*states[labels == k].T, ".", color=PALETTE[int(k)], ms=4, label=f"y = {k:g}")
+    readout = model.solution_.readout
+    a, b = readout.matrix[1] - readout.matrix[0], readout.bias[1] - readout.bias[0]
+    x = np.meshgrid(*(np.linspace(states[:, i].min(), states[:, i].max(), 2) for i in (0, 1)))
+    axes.plot_surface(*x, -(a[0] * x[0] + a[1] * x[1] + b) / a[2], color="0.5", alpha=0.3)
+    axes.set(
+        xlabel="$x_1$", ylabel="$x_2$", zlabel="$x_3$", title="States at the final time, and the plane that parts them"
+    )
+    axes.view_init(elev=12, azim=-60)
+    axes.legend()
+    figure.savefig(DOCS / "images" / f"{stem}_space.png", dpi=90, bbox_inches="tight")
 
 
 def main(names):

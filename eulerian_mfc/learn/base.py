@@ -29,6 +29,8 @@ CELLS = {1: 160, 2: 48, 3: 24}
 #: cells between the boundary and the box of the samples' trajectories, and what that box is widened by, as a share of its
 #: longest side: the control moves on the mesh, and the trajectories with it
 MARGIN, ROOM = 3, 0.1
+#: cost below which its errors are not relative to it
+NOTHING = 1e-9
 #: share of the cost on the samples that the mesh may add or take off without a warning
 MESH_ERROR = 0.2
 
@@ -128,9 +130,7 @@ class MeanFieldEstimator(BaseEstimator):
                 "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
                 "make_pipeline(PCA(2), ...)",
             )
-        self.mean_ = weights @ X
-        deviation = np.sqrt(weights @ (X - self.mean_) ** 2)
-        self.scale_ = np.where(deviation > 1e-12 * (np.abs(self.mean_) + 1e-300), deviation, 1.0)
+        self.mean_, self.scale_ = standard("X", X, weights)
         base = Empirical(self._standardised(X), y, weights)
         law = Augmented(base, self.augment) if self.augment else base
         field = (
@@ -164,7 +164,7 @@ class MeanFieldEstimator(BaseEstimator):
         self.n_iter_ = len(self.solution_.history) - 1
         exact = samples.cost(self.solution_.control).total
         #: the cost on the mesh minus that on the samples themselves, relative to the latter
-        self.mesh_error_ = (self.solution_.cost - exact) / exact
+        self.mesh_error_ = (self.solution_.cost - exact) / max(exact, NOTHING)
         doubts = [] if self.solution_.converged else [self.solution_.message]
         if abs(self.mesh_error_) > MESH_ERROR:
             doubts.append(
@@ -179,7 +179,12 @@ class MeanFieldEstimator(BaseEstimator):
         low, high = states.min(axis=(0, 1)), states.max(axis=(0, 1))
         room = ROOM * max(float((high - low).max()), 1.0)
         box = np.stack([low - room, high + room], axis=1)
-        return CartesianMesh.with_margin(box, self.cells or CELLS[len(box)], MARGIN)
+        cells = CELLS[len(box)] if self.cells is None else self.cells
+        if np.size(cells) and np.min(cells) <= 2 * MARGIN:
+            raise fail(
+                "cells", self.cells, f"more than {2 * MARGIN} an axis, {MARGIN} of which are a margin on either side"
+            )
+        return CartesianMesh.with_margin(box, cells, MARGIN)
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         return (X - self.mean_) / self.scale_
@@ -189,3 +194,15 @@ class MeanFieldEstimator(BaseEstimator):
         check_is_fitted(self, "solution_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.solution_.flow(self._standardised(X))
+
+
+def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of columns `(n, q)`; 1 in the place of the deviation of a column that does not vary."""
+    with np.errstate(over="ignore"):
+        mean = weights @ values
+        deviation = np.sqrt(weights @ (values - mean) ** 2)
+    if not np.isfinite(deviation).all():
+        raise mismatch(
+            name, f"values up to {np.abs(values).max():.1e}", "numbers whose squares are finite: rescale them"
+        )
+    return mean, np.where(deviation > 1e-12 * (np.abs(mean) + 1e-300), deviation, 1.0)
