@@ -171,7 +171,7 @@ def draw(model, stem):
     _figure(flow, model.solution_, (11.0, 4.6)).savefig(DOCS / "images" / f"{stem}.png", dpi=90)
     if model.solution_.mesh.dim < 3:
         return
-    figure = Figure(figsize=(6.0, 4.6))
+    figure = Figure(figsize=(7.5, 5.0))
     axes = figure.add_subplot(projection="3d")
     states, labels = model.solution_.paths.x[-1], model.solution_.paths.y[:, 0]
     for k in np.unique(labels):
@@ -183,7 +183,8 @@ def draw(model, stem):
     axes.set(
         xlabel="$x_1$", ylabel="$x_2$", zlabel="$x_3$", title="States at the final time, and the plane that parts them"
     )
-    axes.view_init(elev=12, azim=-60)
+    axes.view_init(elev=6, azim=np.degrees(np.arctan2(a[1], a[0])) + 90)  # nearly along the plane
+    axes.locator_params(nbins=4)
     axes.legend()
     figure.savefig(DOCS / "images" / f"{stem}_space.png", dpi=90, bbox_inches="tight")
 
