@@ -79,8 +79,8 @@ DATA = {
         "regression in the plane",
         regression(2, 300),
         {
-            "mean field": {"width": 4, "readout_penalty": 1e-2, "max_iter": 1000},
-            "mean field, no hidden units": {"readout_penalty": 1e-2, "max_iter": 1000},
+            "mean field": {"width": 4, "layers": 2, "readout_penalty": 1e-2, "max_iter": 1000},
+            "mean field, no hidden units": {"layers": 2, "readout_penalty": 1e-2, "max_iter": 1000},
         },
         False,
     ),
