@@ -68,6 +68,13 @@ class ParticleSystem(ControlledSystem):
         stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
         return 2 * self.layers * stages * self.rule.x.nbytes
 
+    def states(self, control: Any) -> np.ndarray:
+        """`(layers + 1, n, d)`: the positions at the ends of the layers."""
+        theta, out = self.control(control), [self.rule.x]
+        for n in range(self.layers):
+            out.append(self.flow(self.layer(n, theta[n]), out[-1]))
+        return np.stack(out)
+
     def _running(self, x: np.ndarray) -> float:
         """`dt E[running(x, Y)]` at one time."""
         loss = self.problem.running

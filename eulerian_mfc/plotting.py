@@ -227,7 +227,8 @@ def terminal(figure: Figure, solution: Solution) -> None:
             axes.plot(*final.T, ".", ms=4, color=PALETTE[0], label="their $X(T)$")
         axes.set(xlim=_window(solution, 0, labels), ylim=_window(solution, 1, labels))
         figure.colorbar(image, ax=axes, label=r"density of $\mu(T)$")
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9)
+        if axes.get_legend_handles_labels()[0]:  # class numbers are no places in the plane
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9)
         return
     cells = solution.mesh.axis(0)
     axes.plot(cells, solution.total_density[0], color="0.6", lw=1.5, label="t = 0, all")

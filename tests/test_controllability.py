@@ -1,6 +1,7 @@
 """Lie brackets against hand computations, ranks at points, strong approximation, steering, maps."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -335,6 +336,19 @@ def test_a_flow_of_the_family_is_learnt():
     assert error.points > 7000
     assert error.mean_square <= error.value**2
     assert found.reached
+    assert found.message == ""
+
+
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.DiffeotopyWarning")
+def test_a_map_that_cannot_be_followed_ends_the_continuation():
+    """The reflection is no flow: the penalties end early, and the answer says at which one; a flow's are all solved."""
+    found = learn_map(reflection, DISC, samples=40, layers=4)
+    assert not found.reached
+    assert len(found.path) < 6
+    assert not found.path[-1].solved
+    assert re.search(
+        r"stopped at the penalty 1e-0\d, which 60 steps did not solve: .* hardly follow this target", str(found)
+    )
 
 
 def test_sup_error_by_hand():

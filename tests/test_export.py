@@ -23,6 +23,8 @@ FIELDS = {
     "agrachev-sarychev": fields.AgrachevSarychevField(2),
     "radial basis": fields.RadialBasisField([[0.0, 0.3], [1.0, -1.0], [0.2, 2.0]], 0.7),
     "polynomial": fields.PolynomialField(2, 2),
+    "sum": fields.NeuralField(2) + fields.AffineField(2, matrix=False),
+    "scaled in time": (lambda t: 1.0 + np.sin(5.0 * t)) * (fields.NeuralField(2) + 0.5 * fields.AffineField(2)),
 }
 MAPS = [emfc.LayerMap("euler"), emfc.LayerMap("midpoint"), emfc.LayerMap("rk4"), emfc.LayerMap("rk4", substeps=3)]
 POINTS = np.random.default_rng(5).normal(size=(40, 2))
@@ -92,7 +94,7 @@ def test_onnx_is_the_flow(name, tmp_path):
 
 @pytest.mark.parametrize("layer_map", MAPS, ids=lambda m: f"{m.method}-{m.substeps}")
 def test_layer_maps(layer_map, tmp_path):
-    solution = solution_at(fields.NeuralField(2), layer_map)
+    solution = solution_at(FIELDS["scaled in time"], layer_map)
     exact = solution.flow(POINTS)
     np.testing.assert_allclose(in_torch(solution.to_torch(), POINTS), exact, rtol=0, atol=1e-13)
     solution.to_onnx(tmp_path / "network.onnx", dtype="float64")

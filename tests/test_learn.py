@@ -7,13 +7,14 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_moons
+from sklearn.base import clone
+from sklearn.datasets import make_circles, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from eulerian_mfc.learn import EXCLUDED_CHECKS, MeanFieldClassifier, MeanFieldRegressor
 
-SMALL = {"layers": 1, "cells": 9, "max_iter": 4, "horizon": 1.0, "degree": 1}
+SMALL = {"layers": 1, "cells": 9, "max_iter": 4, "starts": 1, "degree": 1}
 CLASSIFIER, REGRESSOR = MeanFieldClassifier(**SMALL), MeanFieldRegressor(**SMALL)
 
 
@@ -46,15 +47,43 @@ def test_scikit_learn_checks(estimator):
 
 
 def test_two_moons():
-    """97 per cent of 1,000 unseen points from 300 samples; converged, the mesh's error is small, and it pickles."""
+    """The defaults: 97 per cent of 1,000 unseen points from 300 samples; converged, the mesh's error is small; copies."""
     x, y = make_moons(300, noise=0.1, random_state=0)
     unseen = make_moons(1000, noise=0.1, random_state=1)
-    model = MeanFieldClassifier(layers=4, cells=36, penalty=0.03).fit(x, y)
+    model = MeanFieldClassifier().fit(x, y)
     assert model.solution_.converged
-    assert abs(model.mesh_error_) < 0.2
+    assert abs(model.mesh_error_) < 0.01
     assert model.score(*unseen) >= 0.97
+    states = model.solution_.trajectories((x - model.mean_) / model.scale_).reshape(-1, 2)
+    room = model.solution_.mesh.widths * 3
+    low, high = np.array(model.solution_.mesh.bounds).T
+    assert ((states > low + room) & (states < high - room)).all()
     again = pickle.loads(pickle.dumps(model))
     assert np.array_equal(again.predict_proba(x), model.predict_proba(x))
+    assert not hasattr(clone(model), "solution_")
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_rings_need_a_third_coordinate():
+    """At least 98 per cent of 1,000 unseen points, converged; the same settings without it: at most 95 per cent."""
+    x, y = make_circles(300, noise=0.05, factor=0.5, random_state=0)
+    unseen = make_circles(1000, noise=0.05, factor=0.5, random_state=1)
+    settings = {"layers": 2, "penalty": 5e-2, "readout_penalty": 1e-2}
+    raised = MeanFieldClassifier(augment=1, cells=20, starts=2, **settings).fit(x, y)
+    assert raised.solution_.converged
+    assert abs(raised.mesh_error_) < 0.02
+    assert raised.score(*unseen) >= 0.98
+    assert MeanFieldClassifier(**settings).fit(x, y).score(*unseen) <= 0.95
+
+
+def test_hidden_units():
+    """A step of the line is monotone, so that a flow with three hidden units makes it, as no line does."""
+    x = np.linspace(-1.0, 1.0, 30)[:, None]
+    y = np.tanh(4.0 * x[:, 0])
+    model = MeanFieldRegressor(width=3, layers=1, cells=40, starts=1).fit(x, y)
+    assert model.solution_.control.shape == (1, 10)  # W1, b1, W2 of three units each, and b2
+    assert model.solution_.converged
+    assert model.score(x, y) > 0.95 > np.corrcoef(x[:, 0], y)[0, 1] ** 2
 
 
 def test_labels_and_weights():
@@ -89,6 +118,10 @@ def test_a_linear_function_is_found():
         (np.eye(3), [0.0, np.nan, 1.0], {}, "Input y contains NaN"),
         (np.array([[0.0], [np.inf]]), [0, 1], {}, "Input X contains infinity"),
         (np.eye(3), [0, 1, 0], {"loss": "zero-one"}, "loss: got 'zero-one'"),
+        (np.eye(3), [0, 1, 0], {"starts": 0}, "starts: got 0"),
+        (np.eye(3), [0, 1, 0], {"width": 0}, "width: got 0"),
+        (np.eye(2), [0, 1], {"cells": 6, "max_iter": 1}, "cells: got 6, expected more than 6 an axis"),
+        (1e200 * np.eye(2), [0, 1], {}, r"X: got values up to 1.0e\+200, expected numbers whose squares are finite"),
     ],
 )
 def test_what_is_refused(x, y, options, pattern):

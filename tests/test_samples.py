@@ -1,6 +1,7 @@
 """Studies of samples: seeds, rates, the bound, the crossover, coupled descent (reduced forms of docs/studies.py)."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc import particles
 from eulerian_mfc.case import Case
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.studies.runs import sample_of
+from eulerian_mfc.studies.runs import descent_run, sample_of, twin_run
 
 from .conftest import REFERENCE, ROOT, toy_line, toy_mesh
 
@@ -83,6 +84,17 @@ def test_what_must_hold_for_every_sample(rates):
         assert row["excess_particles"] >= -1e-9
         assert row["W1"] <= row["W2"] + 1e-12
         assert row["W1_symmetry"] <= row["W1"] + row["W1_symmetry_tolerance"]
+
+
+def test_twins_take_an_l1_norm():
+    """The particle twin of a problem with sparsity is solved by the proximal method, and agrees with the mesh."""
+    problem = toy_line(sparsity=0.05)
+    run = twin_run(problem, {"layers": 3})
+    assert run["converged"]
+    mesh = emfc.solve(problem, toy_mesh(80), 3)
+    np.testing.assert_allclose(run["control"], mesh.control, rtol=0, atol=1e-5)
+    source = types.SimpleNamespace(build=lambda: (problem, {"layers": 3, "mesh": toy_mesh(80)}))
+    assert descent_run(source, 20, 0, 0)["converged"]
 
 
 def test_mesh_and_twin_agree_and_seeds_are_streams():

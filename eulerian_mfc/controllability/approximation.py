@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linprog
 
-from .._validate import array, fail, integer, mismatch, positive
+from .._validate import array, fail, integer, positive
 from ..errors import EulerianError
 from .families import Family, family
+from .maps import image
 
 #: singular values, relative to the largest, below which brackets count as dependent
 DEPENDENT = 1e-9
@@ -88,19 +89,18 @@ def strong_approximation_error(
         raise fail("box", box, "one pair (low, high) an axis, low < high")
     if bound is not None:
         positive("bound", bound)
-    if not callable(target):
-        raise fail("target", target, "a function (n, d) -> (n, d)")
     given = family(fields, len(sides), variables)
     x = _grid(sides, integer("grid", grid, minimum=2))
+    wanted = image(target, x)
     found = given.brackets(x, integer("depth", depth), derivatives=True)
     assert found.derivatives is not None
     count = len(found.values)
     values, slopes = found.values.reshape(count, -1), found.derivatives.reshape(count, -1)
-    coefficients = _least_error(values, slopes, _field(target, x), bound)
+    coefficients = _least_error(values, slopes, wanted, bound)
     return StrongApproximation(
         depth,
         bound,
-        float(np.abs(_field(target, x).ravel() - coefficients @ values).max()),
+        float(np.abs(wanted.ravel() - coefficients @ values).max()),
         _error(given, target, _grid(sides, 2 * grid - 1), depth, coefficients),
         float(max(np.abs(coefficients @ values).max(), np.abs(coefficients @ slopes).max())),
         coefficients,
@@ -113,16 +113,9 @@ def _grid(sides: np.ndarray, count: int) -> np.ndarray:
     return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
-def _field(target: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
-    value = array("target", target(x), ndim=2)
-    if value.shape != x.shape:
-        raise mismatch("target", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
-    return value
-
-
 def _error(given: Family, target: Any, x: np.ndarray, depth: int, coefficients: np.ndarray) -> float:
     value = np.einsum("b,bnd->nd", coefficients, given.brackets(x, depth).values)
-    return float(np.abs(_field(target, x) - value).max())
+    return float(np.abs(image(target, x) - value).max())
 
 
 def _least_error(values: np.ndarray, slopes: np.ndarray, target: np.ndarray, bound: float | None) -> np.ndarray:

@@ -21,6 +21,8 @@ from .maps import as_region, check_orientation, image
 PENALTIES = tuple(10.0**-k for k in range(1, 7))
 #: Gauss-Newton steps a penalty
 STEPS = 15
+#: share of the mean square before to which it must fall where a penalised problem of a map is not solved
+FALL = 0.5
 #: standard deviation of the random first control
 START = 0.5
 
@@ -50,6 +52,7 @@ class Steering:
         a residual network are exact, as a flow they have this error.
     path : one `Step` a penalty.
     transfer : the points, the targets, the field and the layers.
+    message : why the continuation ended before its last penalty; empty where it did not.
     """
 
     control: np.ndarray
@@ -58,6 +61,7 @@ class Steering:
     flow_error: float
     path: tuple[Step, ...]
     transfer: Transfer
+    message: str = ""
 
     @property
     def reached(self) -> bool:
@@ -89,6 +93,7 @@ class Steering:
         return (
             f"{len(self.transfer.x)} targets {verdict}: largest error {self.error:.2e} (tolerance {self.tolerance:.0e}), "
             f"norm of the control {self.norm:.3f}, error of the layers as a flow {self.flow_error:.1e}"
+            + (f"; {self.message}" if self.message else "")
         )
 
 
@@ -157,7 +162,7 @@ def steer(
     values = _checked_penalties(penalties)
     best: Steering | None = None
     for k in range(integer("starts", starts)):
-        control, path = _continued(transfer, _start(transfer, seed + k), values)
+        control, path, _ = _continued(transfer, _start(transfer, seed + k), values)
         control = reach(transfer, control, 1e-3 * positive("tolerance", tolerance))
         found = _steering(transfer, control, tolerance, path)
         if best is None or found.error < best.error:
@@ -185,7 +190,8 @@ def learn_map(
     """A control whose flow is close to a map on a compact set: `steer` for the continuum.
 
     `int |Phi_u(x) - Psi(x)|^2 dmu + lambda/2 int |u|^2 dt`, mu uniform on the region, for falling lambda; the last control is
-    returned. See `sup_error` for its error in the maximum norm on a grid.
+    returned. Where a penalised problem is not solved and its mean square not half of that before, the fields cannot follow
+    the map at this rate: the continuation ends, and `message` says so. See `sup_error` for the error in the maximum norm.
 
     Parameters
     ----------
@@ -215,8 +221,8 @@ def learn_map(
         if first.shape != (transfer.layers, transfer.flow.field.parameters):
             shape = (transfer.layers, transfer.flow.field.parameters)
             raise mismatch("initial", f"an array of shape {first.shape}", f"shape {shape}")
-    control, path = _continued(transfer, first, _checked_penalties(penalties), steps=4 * STEPS)
-    return _steering(transfer, control, positive("tolerance", tolerance), path)
+    control, path, message = _continued(transfer, first, _checked_penalties(penalties), 4 * STEPS, FALL)
+    return _steering(transfer, control, positive("tolerance", tolerance), path, message)
 
 
 def _transfer(
@@ -245,17 +251,31 @@ def _checked_penalties(penalties: Sequence[float]) -> list[float]:
 
 
 def _continued(
-    transfer: Transfer, control: np.ndarray, penalties: Sequence[float], steps: int = STEPS
-) -> tuple[np.ndarray, list[Step]]:
-    path = []
+    transfer: Transfer, control: np.ndarray, penalties: Sequence[float], steps: int = STEPS, fall: float = np.inf
+) -> tuple[np.ndarray, list[Step], str]:
+    """The last control, a row a penalty, and why the continuation ended early, where it did."""
+    path: list[Step] = []
+    before = np.inf
     for penalty in penalties:
         control, solved = minimise(transfer, control, penalty, steps)
         path.append(Step(penalty, float(np.abs(transfer.gap(control)).max()), transfer.norm(control), solved))
-    return control, path
+        square = transfer.cost(control, 0.0)
+        if not solved and square > fall * before and penalty > penalties[-1]:
+            return (
+                control,
+                path,
+                f"stopped at the penalty {penalty:.0e}, which {steps} steps did not solve: the mean square fell from "
+                f"{before:.1e} to {square:.1e} only, and the norm of the control is {path[-1].norm:.1f}, so that the fields "
+                "hardly follow this target; use more layers or fields, or ParticleSystem with solvers.LBFGS()",
+            )
+        before = square
+    return control, path, ""
 
 
-def _steering(transfer: Transfer, control: np.ndarray, tolerance: float, path: list[Step]) -> Steering:
+def _steering(
+    transfer: Transfer, control: np.ndarray, tolerance: float, path: list[Step], message: str = ""
+) -> Steering:
     gap, used = transfer.gap(control), transfer.flow.layer_map
     finer = transfer._replace(flow=transfer.flow._replace(layer_map=LayerMap(used.method, 4 * used.substeps)))
     difference = float(np.abs(finer.gap(control) - gap).max())
-    return Steering(control, float(np.abs(gap).max()), tolerance, difference, tuple(path), transfer)
+    return Steering(control, float(np.abs(gap).max()), tolerance, difference, tuple(path), transfer, message)

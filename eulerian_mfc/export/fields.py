@@ -1,6 +1,7 @@
 """Fields as formulas over a few operations, which PyTorch and ONNX each have. A field that is exported is one entry here.
 
-An entry names the blocks that theta consists of, in order, and gives the formula of the value, with points as rows.
+An entry names the blocks that theta consists of, in order, and gives the formula of the value, with points as rows, at a time
+that is a number: what depends on time becomes constants of the layers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from ..fields import (
     NeuralField,
     PolynomialField,
     RadialBasisField,
+    ScaledField,
+    SumField,
 )
 
 
@@ -66,10 +69,11 @@ Blocks = dict[str, tuple[int, ...]]
 
 
 class Formula(NamedTuple):
-    """`blocks(field)`: names and shapes; `value(ops, field, weights, x)`."""
+    """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields that it is made of."""
 
     blocks: Callable[[Any], Blocks]
-    value: Callable[[Operations, Any, dict[str, Any], Any], Any]
+    value: Callable[[Operations, Any, dict[str, Any], Any, float], Any]
+    parts: Callable[[Any], list[Field]] = lambda field: []
 
 
 def _matrix_bias(field: Any) -> Blocks:
@@ -78,17 +82,17 @@ def _matrix_bias(field: Any) -> Blocks:
     return matrix | ({"b": (d,)} if field.bias else {})
 
 
-def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any) -> Any:
+def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any, t: float) -> Any:
     return ops.activation(field.activation, ops.linear(x, w["W"], w.get("b")))
 
 
-def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any) -> Any:
+def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any, t: float) -> Any:
     if not field.matrix:
         return ops.add(ops.multiply(x, ops.constant(np.zeros(1))), w["b"])
     return ops.linear(x, w["W"], w.get("b"))
 
 
-def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any) -> Any:
+def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any, t: float) -> Any:
     return ops.linear(ops.activation(field.activation, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
 
 
@@ -98,16 +102,16 @@ def _bump(ops: Operations, x: Any, centre: np.ndarray, width: float) -> Any:
     return ops.exp(ops.matmul(ops.multiply(z, z), ops.constant(-np.ones((len(centre), 1)))))
 
 
-def _agrachev_sarychev(ops: Operations, field: AgrachevSarychevField, w: dict[str, Any], x: Any) -> Any:
+def _agrachev_sarychev(ops: Operations, field: AgrachevSarychevField, w: dict[str, Any], x: Any, t: float) -> Any:
     return ops.add(ops.multiply(_bump(ops, x, np.zeros(field.dim), 1.0), w["bump"]), w["shift"])
 
 
-def _radial_basis(ops: Operations, field: RadialBasisField, w: dict[str, Any], x: Any) -> Any:
+def _radial_basis(ops: Operations, field: RadialBasisField, w: dict[str, Any], x: Any, t: float) -> Any:
     bumps = ops.columns([_bump(ops, x, np.array(c), field.width) for c in field.centres])
     return ops.matmul(bumps, w["u"])
 
 
-def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: Any) -> Any:
+def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: Any, t: float) -> Any:
     one = ops.exp(ops.multiply(ops.column(x, 0), ops.constant(np.zeros(1))))
     monomials = []
     for row in field.exponents:
@@ -119,6 +123,27 @@ def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: A
     return ops.matmul(ops.columns(monomials), w["u"])
 
 
+def _sum_blocks(field: SumField) -> Blocks:
+    """Those of the parts, numbered: `W_1`, `b_1`, `W_2`."""
+    parts = enumerate(field.fields, 1)
+    return {f"{name}_{i}": shape for i, part in parts for name, shape in formula(part).blocks(part).items()}
+
+
+def _sum(ops: Operations, field: SumField, w: dict[str, Any], x: Any, t: float) -> Any:
+    total = None
+    for i, part in enumerate(field.fields, 1):
+        of_part = formula(part)
+        value = of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t)
+        total = value if total is None else ops.add(total, value)
+    return total
+
+
+def _scaled(ops: Operations, field: ScaledField, w: dict[str, Any], x: Any, t: float) -> Any:
+    scale = field.scale(t) if callable(field.scale) else field.scale
+    value = formula(field.field).value(ops, field.field, w, x, t)
+    return ops.multiply(value, ops.constant(np.reshape(np.asarray(scale, dtype=np.float64), 1)))
+
+
 FORMULAS: dict[type[Field], Formula] = {
     NeuralField: Formula(_matrix_bias, _neural),
     AffineField: Formula(_matrix_bias, _affine),
@@ -128,6 +153,8 @@ FORMULAS: dict[type[Field], Formula] = {
     AgrachevSarychevField: Formula(lambda f: {"shift": (f.dim,), "bump": (f.dim,)}, _agrachev_sarychev),
     RadialBasisField: Formula(lambda f: {"u": (len(f.centres), f.dim)}, _radial_basis),
     PolynomialField: Formula(lambda f: {"u": (len(f.exponents), f.dim)}, _polynomial),
+    SumField: Formula(_sum_blocks, _sum, lambda f: list(f.fields)),
+    ScaledField: Formula(lambda f: formula(f.field).blocks(f.field), _scaled, lambda f: [f.field]),
 }
 
 
@@ -136,4 +163,7 @@ def formula(field: Field) -> Formula:
     if type(field) not in FORMULAS:
         known = ", ".join(kind.__name__ for kind in FORMULAS)
         raise mismatch("field", f"a {type(field).__name__}", f"a field that can be exported: {known}")
-    return FORMULAS[type(field)]
+    found = FORMULAS[type(field)]
+    for part in found.parts(field):
+        formula(part)
+    return found

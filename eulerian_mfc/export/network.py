@@ -53,6 +53,11 @@ class Network:
             solution.readout if readout else None,
         )
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the blocks that a layer's parameters consist of, in order."""
+        return list(formula(self.field).blocks(self.field))
+
     def blocks(self, n: int) -> dict[str, np.ndarray]:
         """The weights of layer n by name."""
         out, at = {}, 0
@@ -62,16 +67,17 @@ class Network:
             at += size
         return out
 
-    def layer(self, ops: Operations, weights: dict[str, Any], x: Any) -> Any:
-        """One layer in a library's own operations: the steps of `LayerMap`, stage by stage."""
+    def layer(self, ops: Operations, n: int, weights: dict[str, Any], x: Any) -> Any:
+        """Layer n in a library's own operations: the steps of `LayerMap`, stage by stage."""
         tableau = TABLEAUX[self.layer_map.method]
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
-        for _ in range(self.layer_map.substeps):
+        for step in range(self.layer_map.substeps):
+            start = n * self.dt + step * dt
             total, k = None, x
             for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
                 point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
-                k = value(ops, self.field, weights, point)
+                k = value(ops, self.field, weights, point, start + reach * dt)
                 if weight:
                     part = ops.multiply(k, ops.constant(np.array([dt * weight])))
                     total = part if total is None else ops.add(total, part)
@@ -79,7 +85,6 @@ class Network:
         return x
 
 
-def joined(field: Field, layers: list[dict[str, np.ndarray]]) -> np.ndarray:
-    """`(layers, m)`: the control whose layers have these blocks."""
-    names = list(formula(field).blocks(field))
+def joined(names: list[str], layers: list[dict[str, np.ndarray]]) -> np.ndarray:
+    """`(layers, m)`: the control whose layers have blocks of these names, in this order."""
     return np.array([np.concatenate([np.ravel(layer[name]) for name in names]) for layer in layers], dtype=np.float64)

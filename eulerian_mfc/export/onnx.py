@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from .. import fields
 from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
@@ -51,7 +50,7 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
         x = graph.matmul(x, graph.constant(np.eye(network.input_dim, network.field.dim)))
     for n in range(len(network.control)):
         weights = {name: graph.weight(f"layers.{n}.{name}", value) for name, value in network.blocks(n).items()}
-        x = network.layer(graph, weights, x)
+        x = network.layer(graph, n, weights, x)
     outputs = network.field.dim
     if network.readout is not None:
         matrix = network.readout.matrix
@@ -80,7 +79,13 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
         ir_version=IR_VERSION,
     )
     onnx.helper.set_model_props(
-        model, {"format": FORMAT, "field": json.dumps(network.field.spec()), "layers": str(len(network.control))}
+        model,
+        {
+            "format": FORMAT,
+            "field": json.dumps(network.field.spec()),
+            "blocks": json.dumps(network.names),
+            "layers": str(len(network.control)),
+        },
     )
     onnx.checker.check_model(model, full_check=True)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -96,12 +101,12 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         model = onnx.load(os.fspath(path))
         told = {p.key: p.value for p in model.metadata_props}
         weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
-        field = fields.from_spec(json.loads(told["field"]))
+        names = json.loads(told["blocks"])
         layers = []
         for n in range(int(told["layers"])):
             stem = f"layers.{n}."
             layers.append({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
-        return joined(field, layers)
+        return joined(names, layers)
     except (onnx.onnx_cpp2py_export.checker.ValidationError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is no network that export.to_onnx wrote: {error}") from error
     except Exception as error:

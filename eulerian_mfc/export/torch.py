@@ -42,11 +42,12 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
 
         def __init__(self, n: int) -> None:
             super().__init__()
+            self.number = n
             for name, value in network.blocks(n).items():
                 self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=kind)))
 
         def forward(self, x: Any) -> Any:
-            return network.layer(ops, dict(self.named_parameters()), x)
+            return network.layer(ops, self.number, dict(self.named_parameters()), x)
 
     class ResidualNetwork(torch.nn.Module):  # type: ignore[name-defined]
         """The layers one after the other, and the read-out."""
@@ -84,7 +85,7 @@ def control_from_torch(module: Any) -> np.ndarray:
         {name: value.detach().cpu().double().numpy() for name, value in layer.named_parameters()}
         for layer in module.layers
     ]
-    return joined(module.network.field, layers)
+    return joined(module.network.names, layers)
 
 
 def _torch() -> Any:

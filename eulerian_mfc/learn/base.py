@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from .._validate import fail, integer, mismatch
 from ..errors import BoundaryMassWarning
-from ..fields import NeuralField
+from ..fields import BottleneckField, NeuralField
 from ..laws import Augmented, Empirical
 from ..losses import Loss
 from ..meshes import CartesianMesh
@@ -26,8 +26,11 @@ from ..transport import SemiLagrangian
 
 #: cells an axis by the dimension of the states, where `cells` is not given
 CELLS = {1: 160, 2: 48, 3: 24}
-#: cells between the farthest that a sample can be moved and the boundary
-MARGIN = 3
+#: cells between the boundary and the box of the samples' trajectories, and what that box is widened by, as a share of its
+#: longest side: the control moves on the mesh, and the trajectories with it
+MARGIN, ROOM = 3, 0.1
+#: cost below which its errors are not relative to it
+NOTHING = 1e-9
 #: share of the cost on the samples that the mesh may add or take off without a warning
 MESH_ERROR = 0.2
 
@@ -54,36 +57,43 @@ EXCLUDED_CHECKS = dict.fromkeys(
 class MeanFieldEstimator(BaseEstimator):
     """A residual network of width d, trained as a mean-field control problem on a mesh.
 
-    Inputs are standardised, `augment` coordinates that start at zero are added, the flow of `sigma(W x + b)` moves their
-    empirical law, and an affine read-out, trained together with the control, makes the outputs.
+    Inputs are standardised, `augment` coordinates that start at zero are added, the flow of `sigma(W x + b)` (of
+    `W2 sigma(W1 x + b1) + b2` with a `width`) moves their empirical law, and an affine read-out, trained together with the
+    control, makes the outputs. From random controls the samples alone are followed first, which says where the mesh must
+    be; the best control that this finds is the first one on the mesh.
 
     Parameters
     ----------
     layers, horizon : number of layers and final time T of the flow; a state moves by at most T in every coordinate for tanh.
+        Every layer interpolates once: few layers are resolved by fewer cells.
     penalty : lambda of `1/2 int lambda |theta|^2 dt`: the larger, the smoother the flow, and the coarser a mesh resolves it.
-    readout_penalty : kappa of `kappa/2 |(A, b)|^2`.
+    readout_penalty : kappa of `kappa/2 |(A, b)|^2`: the larger, the flatter the loss of the final states.
     augment : extra coordinates; inputs and these are at most three together.
-    activation, layer_map : of the network, see `fields.NeuralField` and `LayerMap`.
+    width : hidden units a layer, for fields.BottleneckField; None for fields.NeuralField, which has one a coordinate.
+    activation, layer_map : of the network, see the fields and `LayerMap`.
     cells : cells an axis; by default 160, 48 or 24 in one, two or three dimensions.
     degree : of the splines on the mesh.
-    tol, max_iter : of L-BFGS, see `solvers.Solver`.
-    random_state : seed of the first control, normal with deviation 0.5.
+    tol, max_iter : of L-BFGS, see `solvers.Solver`: on the mesh, and on the samples before.
+    starts : random first controls from which the samples alone are followed; the cheapest end is taken to the mesh.
+    random_state : seed of the first controls, normal with deviation 0.5.
     """
 
     def __init__(
         self,
         *,
-        layers: int = 8,
-        horizon: float = 2.0,
+        layers: int = 4,
+        horizon: float = 1.0,
         penalty: float = 1e-2,
         readout_penalty: float = 1e-3,
         augment: int = 0,
+        width: int | None = None,
         activation: str = "tanh",
         layer_map: Any = "midpoint",
         cells: Any = None,
         degree: int = 3,
         tol: float = 1e-3,
         max_iter: int = 300,
+        starts: int = 3,
         random_state: Any = 0,
     ) -> None:
         self.layers = layers
@@ -91,12 +101,14 @@ class MeanFieldEstimator(BaseEstimator):
         self.penalty = penalty
         self.readout_penalty = readout_penalty
         self.augment = augment
+        self.width = width
         self.activation = activation
         self.layer_map = layer_map
         self.cells = cells
         self.degree = degree
         self.tol = tol
         self.max_iter = max_iter
+        self.starts = starts
         self.random_state = random_state
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, **checks: Any) -> tuple[np.ndarray, Any, np.ndarray]:
@@ -118,44 +130,61 @@ class MeanFieldEstimator(BaseEstimator):
                 "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
                 "make_pipeline(PCA(2), ...)",
             )
-        self.mean_ = weights @ X
-        deviation = np.sqrt(weights @ (X - self.mean_) ** 2)
-        self.scale_ = np.where(deviation > 1e-12 * (np.abs(self.mean_) + 1e-300), deviation, 1.0)
+        self.mean_, self.scale_ = standard("X", X, weights)
         base = Empirical(self._standardised(X), y, weights)
         law = Augmented(base, self.augment) if self.augment else base
-        problem = Problem(NeuralField(law.dim, self.activation), law, loss, self.penalty, self.horizon)
-        layers = integer("layers", self.layers)
+        field = (
+            NeuralField(law.dim, self.activation)
+            if self.width is None
+            else BottleneckField(law.dim, self.width, self.activation)
+        )
+        problem = Problem(field, law, loss, self.penalty, self.horizon)
+        samples = ParticleSystem(problem, self.layers, layer_map=self.layer_map)
+        solver = LBFGS(tol=self.tol, max_iterations=self.max_iter, last_steps=2)
         rng = check_random_state(self.random_state)
+        ends = [
+            solver.solve(samples, rng.normal(scale=0.5, size=(samples.layers, problem.parameters))).control
+            for _ in range(integer("starts", self.starts))
+        ]
+        start = min(ends, key=lambda end: samples.cost(end).total)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.solution_: Solution = solve(
                 problem,
-                self._mesh(problem),
-                layers,
+                self._mesh(samples.states(start)),
+                samples.layers,
                 transport=SemiLagrangian(self.degree),
                 layer_map=self.layer_map,
-                solver=LBFGS(tol=self.tol, max_iterations=self.max_iter),
-                initial=rng.normal(scale=0.5, size=(layers, problem.parameters)),
+                solver=solver,
+                initial=start,
             )
         for warning in caught:
             if not issubclass(warning.category, BoundaryMassWarning):
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         self.n_iter_ = len(self.solution_.history) - 1
-        exact = ParticleSystem(problem, layers, layer_map=self.layer_map).cost(self.solution_.control).total
+        exact = samples.cost(self.solution_.control).total
         #: the cost on the mesh minus that on the samples themselves, relative to the latter
-        self.mesh_error_ = (self.solution_.cost - exact) / exact
+        self.mesh_error_ = (self.solution_.cost - exact) / max(exact, NOTHING)
         doubts = [] if self.solution_.converged else [self.solution_.message]
         if abs(self.mesh_error_) > MESH_ERROR:
             doubts.append(
-                f"the mesh changes the cost by {self.mesh_error_:+.0%}: raise `penalty`, which smooths the flow, or `cells`"
+                f"the mesh changes the cost by {self.mesh_error_:+.0%}: raise `penalty`, which smooths the flow, or `cells`, "
+                "or take fewer `layers`"
             )
         if doubts:
             warnings.warn("; ".join(doubts), ConvergenceWarning, stacklevel=3)
 
-    def _mesh(self, problem: Problem) -> CartesianMesh:
-        """The box of the samples, moved by at most T, and a margin."""
-        cells, speed = self.cells or CELLS[problem.field.dim], problem.field.speed_bound or 1.0
-        return CartesianMesh.covering(problem, cells, speed=speed, margin=MARGIN)
+    def _mesh(self, states: np.ndarray) -> CartesianMesh:
+        """The box of states `(layers + 1, n, d)` with room on every side, and a margin of cells."""
+        low, high = states.min(axis=(0, 1)), states.max(axis=(0, 1))
+        room = ROOM * max(float((high - low).max()), 1.0)
+        box = np.stack([low - room, high + room], axis=1)
+        cells = CELLS[len(box)] if self.cells is None else self.cells
+        if np.size(cells) and np.min(cells) <= 2 * MARGIN:
+            raise fail(
+                "cells", self.cells, f"more than {2 * MARGIN} an axis, {MARGIN} of which are a margin on either side"
+            )
+        return CartesianMesh.with_margin(box, cells, MARGIN)
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
         return (X - self.mean_) / self.scale_
@@ -165,3 +194,15 @@ class MeanFieldEstimator(BaseEstimator):
         check_is_fitted(self, "solution_")
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.solution_.flow(self._standardised(X))
+
+
+def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of columns `(n, q)`; 1 in the place of the deviation of a column that does not vary."""
+    with np.errstate(over="ignore"):
+        mean = weights @ values
+        deviation = np.sqrt(weights @ (values - mean) ** 2)
+    if not np.isfinite(deviation).all():
+        raise mismatch(
+            name, f"values up to {np.abs(values).max():.1e}", "numbers whose squares are finite: rescale them"
+        )
+    return mean, np.where(deviation > 1e-12 * (np.abs(mean) + 1e-300), deviation, 1.0)

@@ -32,7 +32,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     solution_ : the Solution, with its certificate, figures and export; its states are standardised inputs.
     mean_, scale_ : `(features,)`, what inputs are standardised by.
     mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
-    n_iter_ : iterations.
+    n_iter_ : iterations on the mesh.
     """
 
     def __init__(
@@ -40,17 +40,19 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         *,
         loss: str = "cross-entropy",
         class_weight: Any = None,
-        layers: int = 8,
-        horizon: float = 2.0,
+        layers: int = 4,
+        horizon: float = 1.0,
         penalty: float = 1e-2,
         readout_penalty: float = 1e-3,
         augment: int = 0,
+        width: int | None = None,
         activation: str = "tanh",
         layer_map: Any = "midpoint",
         cells: Any = None,
         degree: int = 3,
         tol: float = 1e-3,
         max_iter: int = 300,
+        starts: int = 3,
         random_state: Any = 0,
     ) -> None:
         super().__init__(
@@ -59,12 +61,14 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
             penalty=penalty,
             readout_penalty=readout_penalty,
             augment=augment,
+            width=width,
             activation=activation,
             layer_map=layer_map,
             cells=cells,
             degree=degree,
             tol=tol,
             max_iter=max_iter,
+            starts=starts,
             random_state=random_state,
         )
         self.loss = loss

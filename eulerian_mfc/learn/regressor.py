@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ..losses import SquaredLoss, TrainedReadout
-from .base import MeanFieldEstimator
+from .base import MeanFieldEstimator, standard
 
 
 class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
@@ -22,9 +22,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
         X, y, weights = self._samples(X, y, sample_weight, multi_output=True, y_numeric=True)
         labels = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         self._single = np.ndim(y) == 1
-        self.y_mean_ = weights @ labels
-        deviation = np.sqrt(weights @ (labels - self.y_mean_) ** 2)
-        self.y_scale_ = np.where(deviation > 0, deviation, 1.0)
+        self.y_mean_, self.y_scale_ = standard("y", labels, weights)
         loss = SquaredLoss(TrainedReadout(self.readout_penalty))
         self._solve(X, (labels - self.y_mean_) / self.y_scale_, weights, loss)
         return self

@@ -83,15 +83,24 @@ class OutputLoss(Loss):
     def _of_labels(self, labels: np.ndarray, outputs: int, dim: int) -> Separable:
         """One field a label."""
 
-        def each(function: Callable[[np.ndarray, np.ndarray], np.ndarray], z: np.ndarray) -> np.ndarray:
-            return np.stack([function(z, np.broadcast_to(y, (len(z), len(y)))) for y in labels])
+        def each(function: Callable[[np.ndarray, int], np.ndarray], z: np.ndarray) -> np.ndarray:
+            return np.stack([function(z, k) for k in range(len(labels))])
 
+        value, slope, bend = self._by_label(labels)
         heads = Heads(
-            lambda z: each(self.phi, z),
-            lambda z: each(self.slope, z),
-            lambda z, masses: np.einsum("rn,rnpq->npq", masses, each(self.bend, z)),
+            lambda z: each(value, z),
+            lambda z: each(slope, z),
+            lambda z, masses: np.einsum("rn,rnpq->npq", masses, each(bend, z)),
         )
         return self._of_states(by_labels(self, labels), heads, outputs, dim)
+
+    def _by_label(self, labels: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], ...]:
+        """`phi`, `slope` and `bend` as functions of outputs and the label's row."""
+
+        def at(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
+            return lambda z, k: function(z, np.broadcast_to(labels[k], (len(z), labels.shape[1])))
+
+        return at(self.phi), at(self.slope), at(self.bend)
 
     def spec(self) -> dict[str, Any]:
         return {"type": self.name, "readout": None if self.readout is None else self.readout.spec()}
@@ -157,6 +166,12 @@ class LabelledOutputLoss(OutputLoss):
 
     def bend(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
         return self._each(self.one_bend, z, y, z.shape[1], z.shape[1])
+
+    def _by_label(self, labels: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], ...]:
+        def weighted(function: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
+            return lambda z, k: self.weights[k] * function(z, k)
+
+        return weighted(self.one), weighted(self.one_slope), weighted(self.one_bend)
 
     def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
         z = self.output(x)

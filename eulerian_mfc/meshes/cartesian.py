@@ -163,6 +163,11 @@ class CartesianMesh(Mesh):
         if positive("tolerance", tolerance) >= 1:
             raise fail("tolerance", tolerance, "a share of the mass, less than 1")
         box = problem.law.box(tolerance) + problem.horizon * speeds[:, None] * np.array([-1.0, 1.0])
+        return cls.with_margin(box, cells, margin)
+
+    @classmethod
+    def with_margin(cls, box: np.ndarray, cells: int | Sequence[int], margin: int | None = None) -> CartesianMesh:
+        """A box `(d, 2)` and so many cells around it on every side; `margin` as for `covering`."""
         counts = np.array(cls([(0.0, 1.0)] * len(box), cells).shape)  # checks them
         spared = np.minimum(20, counts // 5) if margin is None else integer("margin", margin, minimum=0)
         if (2 * spared >= counts).any():

@@ -12,8 +12,6 @@ from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoin
 from .newton_cg import newton_steps
 from .programme import Programme
 
-#: Newton steps at the end
-LAST_STEPS = 12
 #: residual, relative to the terms that cancel, below which cost differences are round-off and Newton steps take over
 HANDOVER = 1e-6
 
@@ -25,6 +23,7 @@ class LBFGS(Solver):
     Parameters
     ----------
     memory : pairs kept.
+    last_steps : Newton steps at the end, at most; each costs many gradients.
 
     References
     ----------
@@ -33,10 +32,12 @@ class LBFGS(Solver):
     """
 
     memory: int = 20
+    last_steps: int = 12
 
     def __post_init__(self) -> None:
         super().__post_init__()
         integer("memory", self.memory)
+        integer("last_steps", self.last_steps, minimum=0)
 
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
         from scipy.optimize import minimize  # slow to import
@@ -79,5 +80,5 @@ class LBFGS(Solver):
             if not close(best[0]) and len(recorder.history) > self.max_iterations:
                 return limit_reached(self.max_iterations)
             reason = f"L-BFGS-B stopped ({result.message})"
-        point, ending = newton_steps(recorder, best[0], LAST_STEPS)
+        point, ending = newton_steps(recorder, best[0], self.last_steps)
         return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"

@@ -16,7 +16,7 @@ from ..optimality import ControlledSystem, OptimalitySystem
 from ..particles import ParticleSystem
 from ..problem import Problem
 from ..solution import Solution
-from ..solvers import LBFGS, Outcome
+from ..solvers import Outcome, Solver, minimiser
 from ..solving import solve
 
 #: cells with less than this share of the largest mass do not count for the Courant number
@@ -75,11 +75,16 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def twin_solver(problem: Problem, options: Mapping[str, Any]) -> Solver:
+    """The solver of the particle twin: the one that was given, if it is of the kind that the problem needs without a mesh."""
+    default, given = minimiser(problem), options.get("solver")
+    return given if isinstance(given, type(default)) else default
+
+
 def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outcome:
-    solver = options.get("solver")
-    chosen = solver if isinstance(solver, LBFGS) else LBFGS()
     initial = options.get("initial", 0.1)
-    outcome = chosen.solve(system, system.control(getattr(initial, "control", initial), "initial"))
+    start = system.control(getattr(initial, "control", initial), "initial")
+    outcome = twin_solver(system.problem, options).solve(system, start)
     _not_interrupted(outcome.message)
     return outcome
 
@@ -177,10 +182,10 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
         replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
     )
     controls: list[np.ndarray] = []
-    solver = options.get("solver")
-    chosen = solver if isinstance(solver, LBFGS) else LBFGS()
     start = system.control(options.get("initial", 0.1), "initial")
-    outcome = chosen.solve(system, start, lambda row: controls.append(system.seen.get(row.cost, system.latest)))
+    outcome = twin_solver(problem, options).solve(
+        system, start, lambda row: controls.append(system.seen.get(row.cost, system.latest))
+    )
     _not_interrupted(outcome.message)
     true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
     return {
