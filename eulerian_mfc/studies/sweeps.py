@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,7 +64,7 @@ def penalty_sweep(problem: Any, mesh: Any, layers: int, penalties: Sequence[floa
 
 def as_penalty(study: Study) -> Study:
     """A sweep over penalties, drawn as such."""
-    return Study(**{**study.__dict__, "kind": "penalty"})
+    return replace(study, kind="penalty")
 
 
 def sweep_study(
