@@ -142,7 +142,7 @@ def new(file: Path) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs imageio and imageio-ffmpeg).")
+@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs the extra `film`).")
 @click.option("--stills", type=click.IntRange(min=1), default=4, show_default=True, help="Number of still pictures.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default FOLDER/view.")
 def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:

@@ -42,6 +42,7 @@ class Cost:
 
     @property
     def total(self) -> float:
+        """`J`, the sum of the parts."""
         return self.terminal + self.penalty + self.running
 
 

@@ -344,6 +344,7 @@ def test_errors_are_one_block_and_debug_shows_the_traceback(tmp_path):
 
 def test_a_new_case_runs_and_is_viewed(tmp_path):
     """The starting case converges; its densities are drawn without a window, in a GIF of all levels and in stills."""
+    import imageio.v2
     from PIL import Image
 
     path = tmp_path / "mine.py"
@@ -363,12 +364,33 @@ def test_a_new_case_runs_and_is_viewed(tmp_path):
     first, last = (np.asarray(Image.open(tmp_path / "out" / "view" / f"still_{n:04d}.png")) for n in (0, 3))
     assert first.std() > 5  # something is drawn
     assert (first != last).any()
+    drawn = CliRunner().invoke(main, ["view", str(tmp_path / "out"), "--mp4", "--out", str(tmp_path / "film")])
+    assert drawn.exit_code == 0, drawn.output
+    with imageio.v2.get_reader(tmp_path / "film" / "density.mp4") as film:
+        pictures = [picture for picture in film]  # noqa: C416  its length is not known before
+    assert len(pictures) == 4
+    assert np.abs(pictures[-1].astype(float) - last[:, :, :3]).mean() < 5  # of 255: what the coding loses
     again = CliRunner().invoke(main, ["new", str(path)])
     assert "expected a file that does not exist yet" in again.output
     assert "ending in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output.replace(
         "that ends in", "ending in"
     )
     assert "a folder of `emfc run`" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell, monkeypatch):
+    """The script that `eval` gets names the command; what it then asks for are the commands and the options."""
+    script = CliRunner().invoke(main, env={"_EMFC_COMPLETE": f"{shell}_source"}, prog_name="emfc").output
+    assert "_EMFC_COMPLETE" in script
+    for words, expected in {"emfc re": "resume", "emfc run --ch": "--checkpoint"}.items():
+        last, asked = words.split()[-1], str(len(words.split()) - 1)
+        env = {
+            "_EMFC_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": last if shell == "fish" else asked,
+        }
+        assert expected in CliRunner().invoke(main, env=env, prog_name="emfc").output
 
 
 def test_info_tells_versions_and_extras():
@@ -381,6 +403,7 @@ def test_info_tells_versions_and_extras():
         "kernel cache",
         "extra transport",
         "extra learn",
+        "extra film",
         "extra torch",
     ):
         assert re.search(rf"^{name} +\S", output, flags=re.MULTILINE), name

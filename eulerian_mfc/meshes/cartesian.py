@@ -86,6 +86,7 @@ class CartesianMesh(Mesh):
 
     @cached_property
     def widths(self) -> np.ndarray:
+        """`(d,)`: the width of a cell along each axis."""
         return np.array([(b - a) / n for (a, b), n in zip(self.bounds, self.shape, strict=True)])
 
     @property
@@ -104,6 +105,7 @@ class CartesianMesh(Mesh):
 
     @cached_property
     def centres(self) -> np.ndarray:
+        """`(cells, d)`: the centres of the cells, the last axis fastest."""
         # Rows to the reader, columns in memory: whole-array operations on one coordinate stay contiguous.
         grid = np.meshgrid(*(self.axis(k) for k in range(self.dim)), indexing="ij")
         return np.stack([g.ravel() for g in grid]).T

@@ -148,14 +148,17 @@ class SimplexMesh(Mesh):
 
     @cached_property
     def points(self) -> np.ndarray:
+        """`(points, d)`: the vertices."""
         return np.ascontiguousarray(self.skfem.p.T, dtype=np.float64)
 
     @cached_property
     def cells(self) -> np.ndarray:
+        """`(cells, d + 1)`: the rows of `points` that are the corners of each cell."""
         return np.ascontiguousarray(self.skfem.t.T, dtype=np.int64)
 
     @cached_property
     def neighbours(self) -> np.ndarray:
+        """`(cells, d + 1)`: the cell beyond the facet opposite to each corner, -1 at the boundary."""
         return neighbours_of(self.points, self.cells)
 
     @cached_property
@@ -168,12 +171,14 @@ class SimplexMesh(Mesh):
 
     @cached_property
     def volumes(self) -> np.ndarray:
+        """`(cells,)`: lengths, areas or volumes."""
         corners = self.points[self.cells]
         factor = float(np.prod(np.arange(1, self.dim + 1)))
         return np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / factor
 
     @property
     def centres(self) -> np.ndarray:
+        """`(cells, d)`: the barycentres of the cells."""
         return self.locator.centroids
 
     @property

@@ -106,7 +106,13 @@ class Study:
         return f"<Study {self.kind}: {len(self.records)} rows, orders: {fits or 'none'}, {len(self.failures)} failed>"
 
     def values(self, name: str) -> np.ndarray:
-        """A column `(rows,)`; NaN where there is no value."""
+        """A column `(rows,)`; NaN where there is no value.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such column.
+        """
         choice("name", name, [c.name for c in self.columns])
         found = [record.get(name) for record in self.records]
         if any(isinstance(v, str) for v in found):
@@ -114,6 +120,7 @@ class Study:
         return np.array([np.nan if v is None else v for v in found], dtype=float)
 
     def error_column(self, name: str) -> ErrorColumn:
+        """What the column of errors of that name is."""
         return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
 
     def widths(self) -> np.ndarray:

@@ -49,6 +49,11 @@ def sweep(
         are reported too (of "cells" and "layers" in their inverse). Nothing else may vary then.
     reference : as for `mesh_convergence`, but "particles".
     folder, executor, workers, progress : see `run_jobs`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     source = given(problem, mesh, integer("layers", layers), options)
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
