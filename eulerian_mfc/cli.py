@@ -257,10 +257,14 @@ def run_case(case: Case, out: str | os.PathLike[str], checkpoint: bool = False) 
     if solution.running_cost:
         parts += f" + {solution.running_cost:.12g} (running)"
     console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
-    with console.status("writing"):
-        solution.to_vtk(target / "vtk")
-        write_control(solution, target / "control.csv")
-        report.write(solution, target, case.title, case.text)
+    try:
+        with console.status("writing"):
+            solution.to_vtk(target / "vtk")
+            write_control(solution, target / "control.csv")
+            report.write(solution, target, case.title, case.text)
+    except OSError as error:
+        what = error if isinstance(error, StorageError) else f"cannot write into {target}: {error.strerror or error}"
+        raise StorageError(f"{what}. The solution is whole in {target / 'solution.h5'}") from error
     if checkpoint and not solution.message.startswith("not converged: interrupt"):
         rerun.finished(target)
     console.print(
