@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ from .version import __version__
 
 #: exit status of a run that wrote its results but did not converge
 NOT_CONVERGED = 3
+#: what the system says of disks that take no more
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Told(click.Group):
@@ -46,6 +49,9 @@ def told(error: Exception) -> str:
     """What went wrong in one block: the package's own messages as they are, others with the place."""
     if isinstance(error, EulerianError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        where = f" {error.filename}" if error.filename else ""
+        return f"cannot write{where}: {error.strerror}; make room, or choose another folder"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{type(error).__name__}: {error}\n"

@@ -1,6 +1,7 @@
 """The command line and the cases: what a newcomer types."""
 
 import csv
+import errno
 import os
 import re
 import signal
@@ -256,16 +257,30 @@ def test_mistakes_in_case_files_are_told(tmp_path):
     """A syntax error, a keyword that solve does not know, and a default that two functions disagree about."""
     for text, message in (
         ("def problem(:\n", "invalid syntax"),
+        ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
+        ("# \u00e9\n", "a case is a text in UTF-8"),
         (
             MINIMAL + "\n\ndef numerics(n=3):\n    return {'cells': n}\n",
             "numerics: got 'cells', expected a keyword of solve",
         ),
         (MINIMAL + "\n\ndef numerics(penalty=3.0):\n    return {}\n", "disagree about the default of 'penalty'"),
     ):
-        (tmp_path / "case.py").write_text(text)
+        (tmp_path / "case.py").write_text(text, encoding="latin-1")
         result = run(tmp_path / "case.py", "--out", tmp_path / "out")
         assert result.exit_code == 1
         assert message in result.output.replace("\n", " ")
+
+
+def test_full_disks_are_told(monkeypatch, tmp_path):
+    """What libraries say of a disk that takes no more is one sentence, not the package's own mistake."""
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "there")
+
+    monkeypatch.setattr("eulerian_mfc.cli.write_whole", full)
+    told = CliRunner().invoke(main, ["new", str(tmp_path / "x.py")])
+    assert told.exit_code == 1
+    assert told.output == "Error: cannot write there: No space left on device; make room, or choose another folder\n"
 
 
 def test_lists_and_none_can_be_set(tmp_path):

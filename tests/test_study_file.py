@@ -183,6 +183,8 @@ def test_mistakes_are_shown_with_their_line(text, line, message, tmp_path):
 
 def test_other_files_and_clusters_are_refused(tmp_path):
     assert "ending in .toml" in emfc_study(tmp_path / "no.toml", "--out", tmp_path).output
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9")
+    assert "a study file is a text in UTF-8" in emfc_study(tmp_path / "latin.toml", "--out", tmp_path).output
     path = write(tmp_path, MESH)
     assert "none beside --scheduler" in emfc_study(path, "--out", tmp_path, "--workers", 2, "--scheduler", "x").output
 

@@ -92,7 +92,10 @@ class StudyFile:
         file = Path(path)
         if not file.is_file() or file.suffix != ".toml":
             raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
-        text = file.read_text(encoding="utf-8")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{file}: a study file is a text in UTF-8: {error}") from None
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
