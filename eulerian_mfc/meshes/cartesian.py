@@ -78,7 +78,7 @@ class CartesianMesh(Mesh):
         return f"{' x '.join(map(str, self.shape))} cells on {self.bounds}"
 
     def density(self, masses: np.ndarray) -> np.ndarray:
-        """Masses of the cells -> densities."""
+        """Masses of the cells `(..., *shape)` -> densities."""
         return masses / self.volume
 
     def spec(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class CartesianMesh(Mesh):
         return ((points >= low) & (points <= high)).all(axis=1)
 
     def near_boundary(self, cells: int) -> np.ndarray:
-        """`shape` booleans: the cells within `cells` cells of the boundary."""
+        """`(*shape)` booleans: the cells within `cells` cells of the boundary."""
         mask = np.ones(self.shape, dtype=bool)
         mask[tuple(slice(cells, max(n - cells, cells)) for n in self.shape)] = False
         return mask

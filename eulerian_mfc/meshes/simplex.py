@@ -183,6 +183,7 @@ class SimplexMesh(Mesh):
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """The smallest box that holds the mesh: a pair an axis."""
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
 
@@ -228,7 +229,7 @@ class SimplexMesh(Mesh):
         return mask
 
     def density(self, masses: np.ndarray) -> np.ndarray:
-        """Masses of the cells -> densities."""
+        """Masses of the cells `(..., cells)` -> densities."""
         return masses / self.volumes
 
     def nodes(self, degree: int) -> ElementNodes:
@@ -251,7 +252,7 @@ class SimplexMesh(Mesh):
 
     @classmethod
     def from_arrays(cls, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimplexMesh:
-        """The mesh that `spec` and `arrays` describe."""
+        """The mesh that `spec` and `arrays` describe: `points (p, d)`, `cells (n, d + 1)`, facets of named boundaries."""
         import skfem
 
         points, cells = arrays["points"].T, arrays["cells"].T
