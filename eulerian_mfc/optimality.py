@@ -390,7 +390,7 @@ class OptimalitySystem(ControlledSystem):
         return self.with_running(before), slope + self.dt * self.problem.penalties * theta
 
     def running_half(self, masses: np.ndarray) -> float:
-        """`dt/2 sum_r int L_r dm_r` of masses `(R, *shape)`: what an end of a layer adds to the running cost, without constants."""
+        """`dt/2 sum_r int L_r dm_r` of masses `(R, *shape)`: an end of a layer adds it to the running cost, without constants."""
         if self._running is None:
             return 0.0
         if self.adjoint:
