@@ -143,7 +143,7 @@ for line in sys.stdin:
 
 def problem_of(dim):
     if dim == 1:
-        return toy_line(bias=True, penalty=0.5), toy_mesh(60), 4, emfc.solvers.Shooting(relaxation=0.5, tol=1e-3)
+        return toy_line(bias=True, penalty=0.5), toy_mesh(60), 4, emfc.solvers.NewtonCG(tol=1e-9)
     law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1, -1], [1, 1]], 0.3), [[-2.0, -2.0], [2.0, 2.0]])
     problem = emfc.Problem(emfc.fields.NeuralField(2), law, emfc.losses.SquaredLoss(), 0.3, 1.0)
     return problem, emfc.CartesianMesh([(-4, 4)] * 2, 24), 6, emfc.solvers.LBFGS(tol=1e-10)
