@@ -21,7 +21,7 @@ myst_heading_anchors = 3
 # Tutorials are run while the site is built; an error in one ends the build.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # seconds a cell: only what hangs
 nb_merge_streams = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

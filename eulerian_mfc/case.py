@@ -46,11 +46,16 @@ class Case:
         Raises
         ------
         ArgumentError
-            If there is no such file, or it has no function `problem` whose arguments all have defaults.
+            If there is no such file, it is no Python in UTF-8, or it has no function `problem` whose arguments all have
+            defaults.
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".py":
             raise fail("FILE", str(path), "a Python file that exists, ending in .py")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
         spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
         assert spec is not None
         assert spec.loader is not None
@@ -62,6 +67,8 @@ class Case:
             spec.loader.exec_module(module)
         except SyntaxError as error:
             raise ArgumentError(f"{path}: {error}") from None
+        except SystemExit as error:
+            raise ArgumentError(f"{path}: the case ended Python (exit status {error.code}) while it was read") from None
         finally:
             sys.path.remove(str(file.parent.resolve()))
         functions = [getattr(module, name, None) for name in ("problem", "numerics")]
@@ -80,7 +87,7 @@ class Case:
                     )
                 settings[parameter.name] = parameter.default
         title = (module.__doc__ or file.stem).strip().splitlines()[0].rstrip(".")
-        return cls(file.stem, file.read_text(encoding="utf-8"), title, functions[0], functions[1], settings)
+        return cls(file.stem, text, title, functions[0], functions[1], settings)
 
     def with_settings(self, assignments: Mapping[str, Any]) -> Case:
         """The case with other values; texts are read as Python literals of the default's kind."""

@@ -68,6 +68,7 @@ class Certificate(Stability, Checks):
 
     @classmethod
     def of(cls, checks: Checks, stability: Stability) -> Certificate:
+        """Both in one."""
         return cls(**asdict(checks), **asdict(stability))
 
     def rows(self) -> list[tuple[str, str, str]]:

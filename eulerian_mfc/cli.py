@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import sys
@@ -26,6 +27,8 @@ from .version import __version__
 
 #: exit status of a run that wrote its results but did not converge
 NOT_CONVERGED = 3
+#: what the system says of disks that take no more
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 class Told(click.Group):
@@ -46,6 +49,9 @@ def told(error: Exception) -> str:
     """What went wrong in one block: the package's own messages as they are, others with the place."""
     if isinstance(error, EulerianError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        where = f" {error.filename}" if error.filename else ""
+        return f"cannot write{where}: {error.strerror}; make room, or choose another folder"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{type(error).__name__}: {error}\n"
@@ -142,7 +148,7 @@ def new(file: Path) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs imageio and imageio-ffmpeg).")
+@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs the extra `film`).")
 @click.option("--stills", type=click.IntRange(min=1), default=4, show_default=True, help="Number of still pictures.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default FOLDER/view.")
 def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:
@@ -257,10 +263,14 @@ def run_case(case: Case, out: str | os.PathLike[str], checkpoint: bool = False) 
     if solution.running_cost:
         parts += f" + {solution.running_cost:.12g} (running)"
     console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
-    with console.status("writing"):
-        solution.to_vtk(target / "vtk")
-        write_control(solution, target / "control.csv")
-        report.write(solution, target, case.title, case.text)
+    try:
+        with console.status("writing"):
+            solution.to_vtk(target / "vtk")
+            write_control(solution, target / "control.csv")
+            report.write(solution, target, case.title, case.text)
+    except OSError as error:
+        what = error if isinstance(error, StorageError) else f"cannot write into {target}: {error.strerror or error}"
+        raise StorageError(f"{what}. The solution is whole in {target / 'solution.h5'}") from error
     if checkpoint and not solution.message.startswith("not converged: interrupt"):
         rerun.finished(target)
     console.print(

@@ -142,6 +142,11 @@ def multistart(
     schemes : `continuity`, `transport`, `layer_map`, as for `solve`.
 
     A critical point counts as found before if its control differs by less than 1e-4 of its size.
+
+    Raises
+    ------
+    ArgumentError
+        For starts, a solver or a callback of other kinds, and as `solve`.
     """
     chosen = minimiser(problem) if solver is None else solver
     if not isinstance(chosen, Solver):
@@ -190,6 +195,11 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
 
     A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
     the infimum taken for zero.
+
+    Raises
+    ------
+    ArgumentError
+        For counts or seeds that are no such integers.
     """
     problem, layers = system.problem, system.layers
     rng = np.random.default_rng(integer("seed", seed, minimum=0))

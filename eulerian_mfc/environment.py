@@ -15,6 +15,7 @@ NUMERICAL = ("numpy", "scipy", "numba", "scikit-fem")
 #: optional extras by the module that each needs
 EXTRAS = {
     "distributed": "distributed",
+    "film": "imageio_ffmpeg",
     "learn": "sklearn",
     "onnx": "onnx",
     "symbolic": "sympy",

@@ -42,6 +42,7 @@ class Cost:
 
     @property
     def total(self) -> float:
+        """`J`, the sum of the parts."""
         return self.terminal + self.penalty + self.running
 
 
@@ -126,7 +127,7 @@ class ControlledSystem(ABC):
         return Layer(float(self.times[n]), self.dt, theta)
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        """`1/2 int lambda |theta|^2 dt` of a control `(layers, m)`, and the L1 norm where there is one."""
         squares = 0.5 * self.dt * float((self.problem.penalties * control**2).sum())
         if not self.problem.sparse:
             return squares
@@ -146,7 +147,7 @@ class ControlledSystem(ABC):
         return np.where(self.free(control, gradient), gradient / self.dt, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """Largest modulus of an entry of `residual_vector`."""
+        """Largest modulus of an entry of `residual_vector`, at a control and its gradient `(layers, m)`."""
         return float(np.abs(self.residual_vector(control, gradient)).max())
 
     def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -165,7 +166,7 @@ class ControlledSystem(ABC):
         return ~(held | ((self.problem.sparsities > 0) & (control == 0) & (slope == 0)))
 
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`free`, and the entries held by a multiplier that is zero: only strict multipliers decide by themselves."""
+        """`(layers, m)` booleans: `free`, and what a multiplier of zero holds: only strict ones decide by themselves."""
         size = self.terms(control, gradient).max() + self.problem.penalties * (1.0 + np.abs(control).max())
         small = 1e-8 * self.dt * size
         weak = np.abs(self.slope(control, gradient)) <= small
@@ -373,7 +374,7 @@ class OptimalitySystem(ControlledSystem):
         return DifferencedHessian(self, theta)
 
     def with_running(self, psi: np.ndarray) -> np.ndarray:
-        """`psi + dt/2 L`: the trapezoidal rule for the running loss L, half of it at each end of a layer."""
+        """`psi + dt/2 L`, psi `(R, *shape)`: the trapezoidal rule for the running loss L, half of it at each end of a layer."""
         return psi if self._running is None else psi + self._running
 
     def step_back(self, n: int, theta: np.ndarray, psi: np.ndarray) -> np.ndarray:
@@ -389,7 +390,7 @@ class OptimalitySystem(ControlledSystem):
         return self.with_running(before), slope + self.dt * self.problem.penalties * theta
 
     def running_half(self, masses: np.ndarray) -> float:
-        """`dt/2 sum_r int L_r dm_r`, what one end of a layer adds to the running cost, but for its constant part."""
+        """`dt/2 sum_r int L_r dm_r` of masses `(R, *shape)`: an end of a layer adds it to the running cost, without constants."""
         if self._running is None:
             return 0.0
         if self.adjoint:
@@ -405,7 +406,7 @@ class OptimalitySystem(ControlledSystem):
         return (values * weights).sum(axis=1)
 
     def pairing_scale(self, final_masses: np.ndarray) -> float:
-        """The sum of the moduli of the terms of `pairings` at the final time."""
+        """The sum of the moduli of the terms of `pairings` at the final time, whose masses are `(R, *shape)`."""
         end = self.terminal(final_masses)
         if end.values is None:
             return float(np.abs(end.potentials * final_masses).sum())
@@ -496,7 +497,7 @@ class OptimalitySystem(ControlledSystem):
         return self._cost(theta, final, _trapezoidal(halves)).total, gradient
 
     def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
-        """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of `control`.
+        """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, at the densities and potentials of `control`.
 
         With `form="continuous"` the Hamiltonians of continuous time at the layers' starts; the gradient is then theirs.
         """

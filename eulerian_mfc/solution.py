@@ -160,6 +160,7 @@ class Solution:
 
     @property
     def mesh(self) -> Mesh:
+        """The mesh that it was solved on."""
         return self.numerics.mesh
 
     @property
@@ -184,6 +185,7 @@ class Solution:
 
     @property
     def layers(self) -> int:
+        """The number of layers of the control."""
         return self.numerics.layers
 
     @cached_property

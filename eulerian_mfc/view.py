@@ -40,12 +40,13 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
             import imageio.v2
             import imageio_ffmpeg  # noqa: F401
         except ImportError:
-            raise EulerianError("--mp4 needs two packages: pip install imageio imageio-ffmpeg") from None
+            raise EulerianError("--mp4 needs two packages: pip install 'eulerian-mfc[film]'") from None
         imageio.v2.mimwrite(film, frames, fps=RATE)
     else:
         from PIL import Image
 
-        pictures = [Image.fromarray(f).quantize(128) for f in frames]
+        # Colours that few pixels have, such as those of the bar, are kept.
+        pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
         pictures[0].save(film, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
     from PIL import Image
 
@@ -63,7 +64,8 @@ def _frame(solution: Solution, n: int) -> np.ndarray:
     plotter = pyvista.Plotter(off_screen=True, window_size=list(SIZE))
     plotter.set_background("white")
     {1: _line, 2: _plane, 3: _space}[solution.mesh.dim](plotter, solution, n)
-    plotter.add_text(f"t = {solution.times[n]:.3g}", color="black", font_size=12)
+    corner = "upper_right" if solution.mesh.dim == 1 else "upper_left"
+    plotter.add_text(f"t = {solution.times[n]:.3g}", position=corner, color="black", font_size=14)
     picture = plotter.screenshot(return_img=True)
     plotter.close()
     return np.ascontiguousarray(picture[:, :, :3])
@@ -84,8 +86,14 @@ def _line(plotter: Any, solution: Solution, n: int) -> None:
     chart = pyvista.Chart2D()
     chart.line(x[order], density[order], color="tab:blue", width=3.0)
     chart.x_label, chart.y_label = "x", "density"
-    chart.x_range = list(solution.mesh.bounds[0])
+    # Where there ever is something to see.
+    seen = x[(solution.total_density > 1e-4 * _largest(solution)).any(axis=0)]
+    margin = 0.05 * (seen.max() - seen.min()) + solution.mesh.width
+    low, high = solution.mesh.bounds[0]
+    chart.x_range = [max(low, seen.min() - margin), min(high, seen.max() + margin)]
     chart.y_range = [min(0.0, float(density.min())), 1.05 * _largest(solution)]
+    for axis in (chart.x_axis, chart.y_axis):
+        axis.label_size, axis.tick_label_size = 24, 18
     plotter.add_chart(chart)
 
 
@@ -107,8 +115,15 @@ def _plane(plotter: Any, solution: Solution, n: int) -> None:
         cmap="viridis",
         scalar_bar_args=_bar(),
     )
+    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", font_size=8)
     plotter.view_xy()
-    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", font_size=10)
+    # The domain takes as much of the picture as axes and bar leave.
+    (west, east), (south, north) = solution.mesh.bounds
+    half = max((north - south) / 1.55, (east - west) / 1.64)
+    centre = ((west + east) / 2 + 0.06 * half, (south + north) / 2 - 0.08 * half)
+    plotter.enable_parallel_projection()
+    plotter.camera.focal_point, plotter.camera.position = (*centre, 0.0), (*centre, 10 * half)
+    plotter.camera.parallel_scale = half
 
 
 def _space(plotter: Any, solution: Solution, n: int) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from ._files import write_whole
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
@@ -30,6 +31,11 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     * `spacetime.vti` (one dimension only): densities and potentials over (x, t), point data.
 
     On simplex meshes `.vtu` and `.vtr` instead of `.vti`; see `vtk_simplex.level`.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written.
     """
     from . import vtk_simplex
 
@@ -43,19 +49,31 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     names = []
     for n in range(solution.layers + 1):
         names.append(f"solution_{n:04d}.{ending}")
-        make_level(solution, n).save(target / names[-1])
+        save(make_level(solution, n), target / names[-1])
     write_collection(target / "solution.pvd", solution.times, names)
     names = []
     for n in range(solution.layers + 1):
         names.append(f"trajectories_{n:04d}.vtp")
-        polylines(solution, n).save(target / names[-1])
+        save(polylines(solution, n), target / names[-1])
     write_collection(target / "trajectories.pvd", solution.times, names)
-    polylines(solution, solution.layers).save(target / "trajectories.vtp")
+    save(polylines(solution, solution.layers), target / "trajectories.vtp")
     if solution.mesh.dim == 1:
         if boxes:
-            spacetime(solution).save(target / "spacetime.vti")
+            save(spacetime(solution), target / "spacetime.vti")
         else:
-            vtk_simplex.spacetime(solution).save(target / "spacetime.vtr")
+            save(vtk_simplex.spacetime(solution), target / "spacetime.vtr")
+
+
+def save(data: Any, path: Path) -> None:
+    """Write a data set of pyvista, whole or not at all: VTK's own files are cut off, and said to be written, on a full disk."""
+    from vtkmodules import vtkIOXML
+
+    writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
+    writer.SetInputData(data)
+    writer.SetDataModeToBinary()
+    writer.WriteToOutputStringOn()
+    writer.Write()
+    write_whole(path, writer.GetOutputString().encode())
 
 
 def write_collection(path: Path, times: np.ndarray, names: list[str]) -> None:
@@ -65,7 +83,7 @@ def write_collection(path: Path, times: np.ndarray, names: list[str]) -> None:
         for t, name in zip(times, names, strict=True)
     ]
     text = ['<?xml version="1.0"?>', '<VTKFile type="Collection" version="0.1">', "  <Collection>", *rows]
-    path.write_text("\n".join([*text, "  </Collection>", "</VTKFile>", ""]), encoding="utf-8")
+    write_whole(path, "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode())
 
 
 def level(solution: Solution, n: int) -> pyvista.ImageData:

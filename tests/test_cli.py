@@ -1,6 +1,7 @@
 """The command line and the cases: what a newcomer types."""
 
 import csv
+import errno
 import os
 import re
 import signal
@@ -256,16 +257,30 @@ def test_mistakes_in_case_files_are_told(tmp_path):
     """A syntax error, a keyword that solve does not know, and a default that two functions disagree about."""
     for text, message in (
         ("def problem(:\n", "invalid syntax"),
+        ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
+        ("# \u00e9\n", "a case is a text in UTF-8"),
         (
             MINIMAL + "\n\ndef numerics(n=3):\n    return {'cells': n}\n",
             "numerics: got 'cells', expected a keyword of solve",
         ),
         (MINIMAL + "\n\ndef numerics(penalty=3.0):\n    return {}\n", "disagree about the default of 'penalty'"),
     ):
-        (tmp_path / "case.py").write_text(text)
+        (tmp_path / "case.py").write_text(text, encoding="latin-1")
         result = run(tmp_path / "case.py", "--out", tmp_path / "out")
         assert result.exit_code == 1
         assert message in result.output.replace("\n", " ")
+
+
+def test_full_disks_are_told(monkeypatch, tmp_path):
+    """What libraries say of a disk that takes no more is one sentence, not the package's own mistake."""
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "there")
+
+    monkeypatch.setattr("eulerian_mfc.cli.write_whole", full)
+    told = CliRunner().invoke(main, ["new", str(tmp_path / "x.py")])
+    assert told.exit_code == 1
+    assert told.output == "Error: cannot write there: No space left on device; make room, or choose another folder\n"
 
 
 def test_lists_and_none_can_be_set(tmp_path):
@@ -344,6 +359,7 @@ def test_errors_are_one_block_and_debug_shows_the_traceback(tmp_path):
 
 def test_a_new_case_runs_and_is_viewed(tmp_path):
     """The starting case converges; its densities are drawn without a window, in a GIF of all levels and in stills."""
+    import imageio.v2
     from PIL import Image
 
     path = tmp_path / "mine.py"
@@ -363,12 +379,33 @@ def test_a_new_case_runs_and_is_viewed(tmp_path):
     first, last = (np.asarray(Image.open(tmp_path / "out" / "view" / f"still_{n:04d}.png")) for n in (0, 3))
     assert first.std() > 5  # something is drawn
     assert (first != last).any()
+    drawn = CliRunner().invoke(main, ["view", str(tmp_path / "out"), "--mp4", "--out", str(tmp_path / "film")])
+    assert drawn.exit_code == 0, drawn.output
+    with imageio.v2.get_reader(tmp_path / "film" / "density.mp4") as film:
+        pictures = [picture for picture in film]  # noqa: C416  its length is not known before
+    assert len(pictures) == 4
+    assert np.abs(pictures[-1].astype(float) - last[:, :, :3]).mean() < 5  # of 255: what the coding loses
     again = CliRunner().invoke(main, ["new", str(path)])
     assert "expected a file that does not exist yet" in again.output
     assert "ending in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output.replace(
         "that ends in", "ending in"
     )
     assert "a folder of `emfc run`" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell, monkeypatch):
+    """The script that `eval` gets names the command; what it then asks for are the commands and the options."""
+    script = CliRunner().invoke(main, env={"_EMFC_COMPLETE": f"{shell}_source"}, prog_name="emfc").output
+    assert "_EMFC_COMPLETE" in script
+    for words, expected in {"emfc re": "resume", "emfc run --ch": "--checkpoint"}.items():
+        last, asked = words.split()[-1], str(len(words.split()) - 1)
+        env = {
+            "_EMFC_COMPLETE": f"{shell}_complete",
+            "COMP_WORDS": words,
+            "COMP_CWORD": last if shell == "fish" else asked,
+        }
+        assert expected in CliRunner().invoke(main, env=env, prog_name="emfc").output
 
 
 def test_info_tells_versions_and_extras():
@@ -381,6 +418,7 @@ def test_info_tells_versions_and_extras():
         "kernel cache",
         "extra transport",
         "extra learn",
+        "extra film",
         "extra torch",
     ):
         assert re.search(rf"^{name} +\S", output, flags=re.MULTILINE), name

@@ -195,11 +195,26 @@ def test_other_files_are_refused(tmp_path):
         (json.dumps({"a": 1}), "damaged"),
         (json.dumps({**content, "format": "other"}), "not a study"),
         (json.dumps({**content, "schema": 99}), "has schema 99"),
-        (json.dumps({**content, "columns": [{"nam": 1}]}), "damaged"),
+        (json.dumps({**content, "title": "another"}), "was altered, its checksum is wrong"),
+        (json.dumps({k: v for k, v in content.items() if k != "sha256"}), "damaged"),
+        (json.dumps({**content, "schema": 1, "columns": [{"nam": 1}]}), "damaged"),
+        ("[" * 100_000, "damaged"),
     ):
         path.write_text(text)
         with pytest.raises(FileFormatError, match=message):
             Study.load(path)
+
+
+def test_files_of_schema_1_are_read(tmp_path):
+    """They had neither checksum nor provenance, and were otherwise the same."""
+    path = tmp_path / "study.json"
+    study().save(path)
+    content = json.loads(path.read_text())
+    assert content["schema"] == 2
+    path.write_text(
+        json.dumps({**{k: v for k, v in content.items() if k not in ("sha256", "provenance")}, "schema": 1})
+    )
+    assert Study.load(path) == dataclasses.replace(study(), provenance={})
 
 
 # --- figures

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import eulerian_mfc as emfc
 from eulerian_mfc.cli import NOT_CONVERGED, main
+from eulerian_mfc.environment import versions
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.studies.study_file import StudyFile
 
@@ -66,6 +67,12 @@ def test_a_study_file_is_the_call_from_python(tmp_path):
     assert str(study.fit("error J")) == str(direct.fit("error J"))
     assert study.table() in result.output.replace("\r", "")
     assert (tmp_path / "out" / "table.txt").read_text() == study.table() + "\n"
+    # What it takes to run it again.
+    assert study.provenance["versions"] == versions()
+    assert study.provenance["case"] == (ROOT / "cases" / "toy_line.py").read_text()
+    assert study.provenance["study file"] == (tmp_path / "study.toml").read_text()
+    assert study.provenance["settings"]["degree"] == 3
+    assert direct.provenance == {"versions": versions()}
 
 
 KINDS = {
@@ -83,6 +90,7 @@ def test_every_kind_runs(kind, tmp_path):
     assert result.exit_code == 0, result.output
     study = emfc.studies.Study.load(tmp_path / "out" / "study.json")
     assert study.kind == kind
+    assert study.provenance.get("seed") == (3 if kind == "samples" else None)
     assert len(study.records) == {"layers": 3, "samples": 2, "penalty": 2, "sweep": 4}[kind]
 
 
@@ -175,6 +183,8 @@ def test_mistakes_are_shown_with_their_line(text, line, message, tmp_path):
 
 def test_other_files_and_clusters_are_refused(tmp_path):
     assert "ending in .toml" in emfc_study(tmp_path / "no.toml", "--out", tmp_path).output
+    (tmp_path / "latin.toml").write_bytes(b"# \xe9")
+    assert "a study file is a text in UTF-8" in emfc_study(tmp_path / "latin.toml", "--out", tmp_path).output
     path = write(tmp_path, MESH)
     assert "none beside --scheduler" in emfc_study(path, "--out", tmp_path, "--workers", 2, "--scheduler", "x").output
 

@@ -8,7 +8,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc import cautions, errors
 from eulerian_mfc.stability import Stability
 
-from .conftest import toy_line, toy_mesh
+from .conftest import ROOT, toy_line, toy_mesh
 
 
 def test_mass_near_the_boundary():
@@ -47,3 +47,18 @@ def test_saddles_have_others_beside_them():
     assert isinstance(warning, errors.SeveralCriticalPointsWarning)
     assert "multistart" in str(warning)
     assert not cautions.of_second_order(Stability(0.8, 0, -0.3, 0.2, True, True))
+
+
+def test_every_category_is_on_the_page_and_filtered_by_itself():
+    page = (ROOT / "docs" / "howto" / "warnings.md").read_text()
+    categories = errors.EulerianWarning.__subclasses__()
+    assert len(categories) >= 5
+    for category in categories:
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{category.__name__}`"))
+        assert all(cell.strip() for cell in row.strip("|").split("|"))  # when, and what to do
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            warnings.filterwarnings("ignore", category=category)
+            for other in categories:
+                warnings.warn("x", other, stacklevel=1)
+        assert [w.category for w in told] == [other for other in categories if other is not category]

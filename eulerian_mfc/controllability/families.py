@@ -127,6 +127,11 @@ def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.n
     """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: functions `(n, N d) -> (n, N d)`.
 
     Fields as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+
+    Raises
+    ------
+    ArgumentError
+        If the fields are no functions, or there are no copies.
     """
     given = family(fields, integer("dim", dim))
     if not isinstance(given, NumericFamily):

@@ -46,6 +46,11 @@ def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupEr
     -----
     DiffeotopyWarning
         If the target is not diffeotopic to the identity, see `check_orientation`.
+
+    Raises
+    ------
+    ArgumentError
+        If the target is not finite, or of another dimension, on the region.
     """
     compact = as_region(region)
     x = compact.grid(integer("grid", grid, minimum=2))
@@ -69,6 +74,11 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
     -----
     DiffeotopyWarning
         If the determinant is not positive somewhere.
+
+    Raises
+    ------
+    ArgumentError
+        If the target is not finite, or of another dimension, on the region.
     """
     compact = as_region(region)
     x = compact.grid(integer("grid", grid, minimum=2))

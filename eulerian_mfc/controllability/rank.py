@@ -37,6 +37,7 @@ class BracketRank:
 
     @property
     def rank(self) -> int:
+        """The rank at the largest depth."""
         return self.ranks[-1]
 
     @property

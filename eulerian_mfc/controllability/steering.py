@@ -65,6 +65,7 @@ class Steering:
 
     @property
     def reached(self) -> bool:
+        """Whether the error is within the tolerance."""
         return self.error <= self.tolerance
 
     @property
@@ -205,6 +206,11 @@ def learn_map(
     -----
     DiffeotopyWarning
         If the target is not diffeotopic to the identity, see `check_orientation`.
+
+    Raises
+    ------
+    ArgumentError
+        For targets, regions or options of other kinds, and as `solve`.
     """
     compact = as_region(region)
     check_orientation(target, compact)

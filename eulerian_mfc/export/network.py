@@ -59,7 +59,7 @@ class Network:
         return list(formula(self.field).blocks(self.field))
 
     def blocks(self, n: int) -> dict[str, np.ndarray]:
-        """The weights of layer n by name."""
+        """The weights of layer n by name: of a neural field `W (d, d)` and `b (d,)`, of others see their formula."""
         out, at = {}, 0
         for name, shape in formula(self.field).blocks(self.field).items():
             size = int(np.prod(shape))

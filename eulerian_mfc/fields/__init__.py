@@ -31,7 +31,13 @@ REGISTRY = {
 
 
 def from_spec(spec: dict[str, Any]) -> Field:
-    """The field that `Field.spec` described; fields within fields too. FileFormatError for a kind that is not known."""
+    """The field that `Field.spec` described; fields within fields too.
+
+    Raises
+    ------
+    FileFormatError
+        If nothing of that name is registered.
+    """
 
     def rebuilt(value: Any) -> Any:
         if isinstance(value, dict):

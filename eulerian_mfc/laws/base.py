@@ -53,7 +53,13 @@ class Law(ABC):
         """`(d, 2)` bounds outside which lies at most `tolerance` of the mass."""
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> np.ndarray:
-        """N independent samples `(n, d)`."""
+        """N independent samples `(n, d)`.
+
+        Raises
+        ------
+        ArgumentError
+            If `n` is no positive integer.
+        """
         return self.draw(integer("n", n), np.random.default_rng(seed))[0]
 
 

@@ -60,7 +60,15 @@ class Loss(ABC):
 
     @abstractmethod
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
-        """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields."""
+        """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields.
+
+        `labels` are the law's, `(K, q)`, or None where there are not finitely many; q is `label_dim`.
+
+        Raises
+        ------
+        ArgumentError
+            If the loss has no such form, or its dimensions or labels are not the law's.
+        """
 
     @property
     def trained(self) -> bool:

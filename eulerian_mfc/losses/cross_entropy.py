@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._special import logsumexp, softmax
 from .outputs import LabelledOutputLoss
 
 

@@ -76,7 +76,7 @@ class Mesh(ABC):
 
     @abstractmethod
     def near_boundary(self, cells: int) -> np.ndarray:
-        """Booleans of the masses' shape: whether an entry lies within `cells` cells of the boundary."""
+        """`(*shape)` booleans, the shape that of the masses: whether an entry lies within `cells` cells of the boundary."""
 
     @abstractmethod
     def density(self, masses: np.ndarray) -> np.ndarray:
@@ -91,5 +91,5 @@ class Mesh(ABC):
         """JSON-ready part of what rebuilds the mesh, its "type" among it."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that rebuild the mesh, beside `spec`."""
+        """The arrays that rebuild the mesh, beside `spec`: of simplices `points (p, d)` and `cells (n, d + 1)`; of boxes none."""
         return {}

@@ -78,7 +78,7 @@ class CartesianMesh(Mesh):
         return f"{' x '.join(map(str, self.shape))} cells on {self.bounds}"
 
     def density(self, masses: np.ndarray) -> np.ndarray:
-        """Masses of the cells -> densities."""
+        """Masses of the cells `(..., *shape)` -> densities."""
         return masses / self.volume
 
     def spec(self) -> dict[str, Any]:
@@ -86,6 +86,7 @@ class CartesianMesh(Mesh):
 
     @cached_property
     def widths(self) -> np.ndarray:
+        """`(d,)`: the width of a cell along each axis."""
         return np.array([(b - a) / n for (a, b), n in zip(self.bounds, self.shape, strict=True)])
 
     @property
@@ -104,6 +105,7 @@ class CartesianMesh(Mesh):
 
     @cached_property
     def centres(self) -> np.ndarray:
+        """`(cells, d)`: the centres of the cells, the last axis fastest."""
         # Rows to the reader, columns in memory: whole-array operations on one coordinate stay contiguous.
         grid = np.meshgrid(*(self.axis(k) for k in range(self.dim)), indexing="ij")
         return np.stack([g.ravel() for g in grid]).T
@@ -114,7 +116,7 @@ class CartesianMesh(Mesh):
         return ((points >= low) & (points <= high)).all(axis=1)
 
     def near_boundary(self, cells: int) -> np.ndarray:
-        """`shape` booleans: the cells within `cells` cells of the boundary."""
+        """`(*shape)` booleans: the cells within `cells` cells of the boundary."""
         mask = np.ones(self.shape, dtype=bool)
         mask[tuple(slice(cells, max(n - cells, cells)) for n in self.shape)] = False
         return mask

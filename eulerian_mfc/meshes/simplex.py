@@ -148,14 +148,17 @@ class SimplexMesh(Mesh):
 
     @cached_property
     def points(self) -> np.ndarray:
+        """`(points, d)`: the vertices."""
         return np.ascontiguousarray(self.skfem.p.T, dtype=np.float64)
 
     @cached_property
     def cells(self) -> np.ndarray:
+        """`(cells, d + 1)`: the rows of `points` that are the corners of each cell."""
         return np.ascontiguousarray(self.skfem.t.T, dtype=np.int64)
 
     @cached_property
     def neighbours(self) -> np.ndarray:
+        """`(cells, d + 1)`: the cell beyond the facet opposite to each corner, -1 at the boundary."""
         return neighbours_of(self.points, self.cells)
 
     @cached_property
@@ -168,16 +171,19 @@ class SimplexMesh(Mesh):
 
     @cached_property
     def volumes(self) -> np.ndarray:
+        """`(cells,)`: lengths, areas or volumes."""
         corners = self.points[self.cells]
         factor = float(np.prod(np.arange(1, self.dim + 1)))
         return np.abs(np.linalg.det(corners[:, 1:] - corners[:, :1])) / factor
 
     @property
     def centres(self) -> np.ndarray:
+        """`(cells, d)`: the barycentres of the cells."""
         return self.locator.centroids
 
     @property
     def bounds(self) -> tuple[tuple[float, float], ...]:
+        """The smallest box that holds the mesh: a pair an axis."""
         low, high = self.points.min(axis=0), self.points.max(axis=0)
         return tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
 
@@ -223,7 +229,7 @@ class SimplexMesh(Mesh):
         return mask
 
     def density(self, masses: np.ndarray) -> np.ndarray:
-        """Masses of the cells -> densities."""
+        """Masses of the cells `(..., cells)` -> densities."""
         return masses / self.volumes
 
     def nodes(self, degree: int) -> ElementNodes:
@@ -246,7 +252,7 @@ class SimplexMesh(Mesh):
 
     @classmethod
     def from_arrays(cls, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimplexMesh:
-        """The mesh that `spec` and `arrays` describe."""
+        """The mesh that `spec` and `arrays` describe: `points (p, d)`, `cells (n, d + 1)`, facets of named boundaries."""
         import skfem
 
         points, cells = arrays["points"].T, arrays["cells"].T

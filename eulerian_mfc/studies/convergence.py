@@ -108,6 +108,11 @@ def layer_convergence(
     folder, executor, workers, progress, options : as for `mesh_convergence`.
 
     Controls are compared by their means over each layer.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     counts = [integer("layers", n) for n in _several("layers", layers)]
     if any(fine <= coarse for coarse, fine in pairwise(counts)):

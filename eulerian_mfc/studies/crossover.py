@@ -46,6 +46,11 @@ def crossover(
     -------
     Study
         A row an N: `N, sampling error, h*, cells*`, and the measured rms error on every mesh. The fits are in `details`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     of_mesh = mesh_convergence(problem, cells, layers, bounds, reference="particles", **run, **options)

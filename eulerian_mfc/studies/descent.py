@@ -46,6 +46,11 @@ def coupled_descent(
     Study
         Rows `N, iteration, training error, generalisation error`, means over the repeats of `J_N(theta_k) - min J_N` and
         `J(theta_k) - min J`. A run that has ended counts with its last iterate.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")

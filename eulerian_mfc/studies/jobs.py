@@ -42,6 +42,7 @@ class Job(NamedTuple):
 
     @property
     def address(self) -> str:
+        """64 hexadecimal digits that name the computation; see `address.address`."""
         name = f"{self.function.__module__}.{self.function.__qualname__}"
         return address(name, self.arguments if self.identity is None else self.identity)
 

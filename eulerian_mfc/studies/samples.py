@@ -68,6 +68,11 @@ def sample_convergence(
         A row an N, root mean squares and means over the repeats: distances, errors of the control, training cost
         `J_N(theta_N)`, generalisation cost `J(theta_N)`, their gap, excess `J(theta_N) - J(theta)`, ratios to W1.
         `details["runs"]` has every sample.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     source = given(problem, mesh, integer("layers", layers), options)
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}

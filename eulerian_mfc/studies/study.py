@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 
 from .._files import write_whole
 from .._validate import choice, mismatch
+from ..environment import versions
 from ..errors import FileFormatError
 from . import orders
 from .orders import Fit
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 FORMAT = "eulerian_mfc.study"
-SCHEMA = 1
+SCHEMA = 2
+#: earlier schemas that are read too: 1 had neither checksum nor provenance
+READABLE = (1, SCHEMA)
+
+
+def provenance() -> dict[str, Any]:
+    """What a study that is made now records of where it was made."""
+    return {"versions": versions()}
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,8 @@ class Study:
     notes : what a reader must know.
     failures : `label` and `error` of every job that failed.
     details : what figures need beside the table.
+    provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
+        text, its settings and the seed.
     """
 
     kind: str
@@ -88,13 +99,20 @@ class Study:
     notes: tuple[str, ...] = ()
     failures: tuple[dict[str, str], ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=provenance)
 
     def __repr__(self) -> str:
         fits = ", ".join(f"{e.name} {self.fit(e.name)}" for e in self.errors if self.fitted_points(e.name) >= 2)
         return f"<Study {self.kind}: {len(self.records)} rows, orders: {fits or 'none'}, {len(self.failures)} failed>"
 
     def values(self, name: str) -> np.ndarray:
-        """A column `(rows,)`; NaN where there is no value."""
+        """A column `(rows,)`; NaN where there is no value.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such column.
+        """
         choice("name", name, [c.name for c in self.columns])
         found = [record.get(name) for record in self.records]
         if any(isinstance(v, str) for v in found):
@@ -102,6 +120,7 @@ class Study:
         return np.array([np.nan if v is None else v for v in found], dtype=float)
 
     def error_column(self, name: str) -> ErrorColumn:
+        """What the column of errors of that name is."""
         return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
 
     def widths(self) -> np.ndarray:
@@ -169,8 +188,15 @@ class Study:
         return draw(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a JSON file, whole or not at all; equal studies give equal bytes."""
-        text = json.dumps({"format": FORMAT, "schema": SCHEMA, **asdict(self)}, indent=1, default=_plain)
+        """Write a JSON file with its checksum, whole or not at all; equal studies give equal bytes.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be written; the old one is intact.
+        """
+        content = json.loads(json.dumps(asdict(self), default=_plain))
+        text = json.dumps({"format": FORMAT, "schema": SCHEMA, "sha256": _checksum(content), **content}, indent=1)
         write_whole(path, (text + "\n").encode())
 
     @staticmethod
@@ -180,7 +206,7 @@ class Study:
         Raises
         ------
         FileNotFoundError, FileFormatError
-            If there is no file, or it is not a study of this schema.
+            If there is no file, or it is not a study, was altered, or has a schema that is not read.
         """
         if not Path(path).is_file():
             raise FileNotFoundError(f"no study file at {path}")
@@ -188,8 +214,16 @@ class Study:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             if found.pop("format") != FORMAT:
                 raise FileFormatError(f"{path} is not a study of eulerian_mfc")
-            if (schema := found.pop("schema")) != SCHEMA:
-                raise FileFormatError(f"{path} has schema {schema}, this version reads {SCHEMA}")
+            if (schema := found.pop("schema")) not in READABLE:
+                known = " and ".join(map(str, READABLE))
+                raise FileFormatError(
+                    f"{path} has schema {schema}, this version reads {known}: load it with the version of the package that "
+                    "wrote it, or run the study again"
+                )
+            if schema == 1:
+                found = {"provenance": {}, **found}
+            elif found.pop("sha256") != _checksum(found):
+                raise FileFormatError(f"{path} is damaged: it was altered, its checksum is wrong")
             return Study(
                 **{
                     **found,
@@ -198,7 +232,7 @@ class Study:
                     **{k: tuple(found[k]) for k in ("records", "notes", "failures")},
                 }
             )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             if isinstance(error, FileFormatError):
                 raise
             raise FileFormatError(f"{path} is damaged or not a study file: {error}") from error
@@ -213,6 +247,11 @@ def checked(kind: str, records: Sequence[Record], failures: Sequence[dict[str, s
     if not records:
         first = failures[0]["error"].splitlines()[0] if failures else "no jobs"
         raise mismatch(kind, f"no run that succeeded (the first: {first})", "at least one")
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Of what a file holds, however it is indented."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _written(text: str, path: str | os.PathLike[str] | None) -> str:

@@ -19,7 +19,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,10 @@ class StudyFile:
         file = Path(path)
         if not file.is_file() or file.suffix != ".toml":
             raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
-        text = file.read_text(encoding="utf-8")
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{file}: a study file is a text in UTF-8: {error}") from None
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -108,6 +111,13 @@ class StudyFile:
 
     def run(self, **run: Any) -> Study:
         """The study; `folder`, `executor`, `workers` and `progress` as for `run_jobs`."""
+        found = self._run(run)
+        seed = {"seed": self.content.get("seed", 0)} if self.kind == "samples" else {}
+        settings = json.loads(json.dumps(dict(self.case.settings), default=repr))
+        own = {"study file": self.text, "case": self.case.text, "settings": settings, **seed}
+        return replace(found, provenance={**found.provenance, **own})
+
+    def _run(self, run: dict[str, Any]) -> Study:
         content = {"title": self.case.title, **self.content}
         vary, title = dict(content["vary"]), str(content["title"])
         base = FromCase(str((self.path.parent / content["case"]).resolve()), dict(content.get("settings", {})))
@@ -121,7 +131,7 @@ class StudyFile:
             kept = tuple(e for e in found.errors if measure is None or e.name in [ERRORS[m] for m in measure])
             left_out = {e.name for e in found.errors} - {e.name for e in kept}
             columns = tuple(c for c in found.columns if c.name not in left_out)
-            return Study(**{**found.__dict__, "errors": kept, "columns": columns})
+            return replace(found, errors=kept, columns=columns)
         if self.kind == "samples":
             symmetry = SYMMETRIES[content["symmetry"]] if "symmetry" in content else None
             methods, repeats = content.get("methods", ["mesh", "particles"]), content.get("repeats", 8)

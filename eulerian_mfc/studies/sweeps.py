@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ def sweep(
         are reported too (of "cells" and "layers" in their inverse). Nothing else may vary then.
     reference : as for `mesh_convergence`, but "particles".
     folder, executor, workers, progress : see `run_jobs`.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments that are none of the study or of `solve`, or if no run succeeded.
     """
     source = given(problem, mesh, integer("layers", layers), options)
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
@@ -63,7 +69,7 @@ def penalty_sweep(problem: Any, mesh: Any, layers: int, penalties: Sequence[floa
 
 def as_penalty(study: Study) -> Study:
     """A sweep over penalties, drawn as such."""
-    return Study(**{**study.__dict__, "kind": "penalty"})
+    return replace(study, kind="penalty")
 
 
 def sweep_study(
