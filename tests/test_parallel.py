@@ -12,6 +12,8 @@ from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields._tanh import tanh
 from eulerian_mfc.parallel import VARIABLE, Workers, default_threads
 
+from .conftest import toy_line, toy_mesh
+
 
 def system(cells=(150, 120), layers=3, std=0.3, **options):
     """A plane with more nodes than a block."""
@@ -187,3 +189,10 @@ def test_tanh_against_numpy():
     special = np.array([np.inf, -np.inf, np.nan])
     tanh(special)
     np.testing.assert_array_equal(special, [1.0, -1.0, np.nan])
+
+
+def test_studies_tell_jobs_apart_by_storage_and_not_by_threads_and_memory(tmp_path):
+    for options in ({}, {"threads": 2, "memory": 10**6}, {"storage": "single"}):
+        emfc.studies.sweep(toy_line(), toy_mesh(16), 2, {"penalty": [1.0]}, folder=tmp_path, **options)
+        stored = len(list(tmp_path.glob("*.npz")))
+        assert stored == (2 if "storage" in options else 1)

@@ -13,7 +13,7 @@ from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
 from ..errors import ArgumentError, NonFiniteError
 from ..integrators import INTEGRATORS, State
-from ..laws import LabelledRule
+from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
 from . import _kernels
@@ -161,17 +161,25 @@ class FiniteVolumeOperator:
         """Coordinates at which the cell averages' test functions jump: the faces."""
         return [self.mesh.faces(k) for k in range(self.mesh.dim)]
 
-    def initial(self, rule: LabelledRule, moments: np.ndarray) -> np.ndarray:
-        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points."""
-        index = np.zeros(len(rule.x), dtype=np.int64)
-        for k, n in enumerate(self.mesh.shape):
-            low = self.mesh.bounds[k][0]
-            index = index * n + np.clip(((rule.x[:, k] - low) / self.mesh.widths[k]).astype(np.int64), 0, n - 1)
-        out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
+    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
+        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points, `(R, 1)` for a `ProductRule`."""
+        if isinstance(rule, ProductRule):
+            lines = [np.bincount(self._cell(k, x), w, self.mesh.shape[k]) for k, (x, w) in enumerate(rule.axes)]
+            out = rule.masses(lines, moments)
+        else:
+            index = np.zeros(len(rule.x), dtype=np.int64)
+            for k, n in enumerate(self.mesh.shape):
+                index = index * n + self._cell(k, rule.x[:, k])
+            out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
         for r, field in enumerate(out):
             if not self._is_signed(r) and field.min() < -1e-13 * np.abs(field).max():
                 raise ArgumentError(f"law: density {r} has a negative mass {field.min():.3e}, expected masses >= 0")
         return out.reshape(-1, *self.mesh.shape)
+
+    def _cell(self, axis: int, x: np.ndarray) -> np.ndarray:
+        """The cells of coordinates along an axis."""
+        low, n = self.mesh.bounds[axis][0], self.mesh.shape[axis]
+        return np.clip(((x - low) / self.mesh.widths[axis]).astype(np.int64), 0, n - 1)
 
     def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The masses as Gauss points `(n, d)` and weights `(R, n)`: average times point value is second order only."""
