@@ -7,6 +7,7 @@ import numpy as np
 import eulerian_mfc as emfc
 from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.integrators import INTEGRATORS
+from eulerian_mfc.parallel import Workers
 
 from .gradient import median_seconds
 
@@ -14,12 +15,12 @@ CELLS = 512
 SUBSTEPS = 4
 
 
-def ratio(reconstruction: str, repeats: int = 5) -> float:
-    """Time of a stage, a cell, over the time of copying one float64 (read and write)."""
+def measure(reconstruction: str, threads: int = 1, repeats: int = 5) -> tuple[float, float]:
+    """Seconds of a stage, a cell, and of copying one float64 (read and write)."""
     scheme = emfc.continuity.FiniteVolume(reconstruction, substeps=SUBSTEPS)
     mesh = emfc.CartesianMesh([(-2.0, 2.0)] * 2, CELLS)
     field = emfc.fields.NeuralField(2)
-    operator = scheme.on(mesh, Flow(field, emfc.LayerMap()))
+    operator = scheme.on(mesh, Flow(field, emfc.LayerMap(), Workers(threads)))
     x = mesh.centres
     masses = np.exp(-4 * (x**2).sum(axis=1)).reshape(1, CELLS, CELLS)
     layer = Layer(0.0, 0.005, np.array([0.5, 0.2, -0.3, 0.4, 0.1, 0.0]))
@@ -36,16 +37,24 @@ def ratio(reconstruction: str, repeats: int = 5) -> float:
         for _ in range(repeats)
     ]
     stage, copy = np.median(pairs, axis=0)
-    return float(stage / copy)
+    return float(stage), float(copy)
+
+
+def ratio(reconstruction: str) -> float:
+    """Time of a stage, a cell, over the time of copying one float64, one thread."""
+    stage, copy = measure(reconstruction)
+    return stage / copy
 
 
 def table() -> str:
     rows = [
-        f"Finite volumes, {CELLS}^2 cells, one density, one thread; a cell a stage, in units of copying one float64 (read and",
-        "write, same process, medians of 5). Made by `tox -e benchmarks`.",
+        f"Finite volumes, {CELLS}^2 cells, one density; a cell a stage, in nanoseconds and in units of copying one float64",
+        "(read and write, same process, medians of 5). Made by `tox -e benchmarks`.",
         "",
-        "| reconstruction | ratio |",
-        "|---|---|",
+        "| reconstruction | ns, one thread | copies | ns, two threads |",
+        "|---|---|---|---|",
     ]
-    rows += [f"| {name} | {ratio(name):.0f} |" for name in ("upwind", "muscl", "weno5")]
+    for name in ("upwind", "muscl", "weno5"):
+        stage, copy = measure(name)
+        rows.append(f"| {name} | {1e9 * stage:.0f} | {stage / copy:.0f} | {1e9 * measure(name, 2)[0]:.0f} |")
     return "\n".join(rows) + "\n"

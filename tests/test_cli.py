@@ -31,6 +31,7 @@ FILES = {
     "convergence.png",
 }
 SMALL = {"cells": "32", "layers": "4", "degree": "3"}
+SMALL_SPACE = {"bimodal_3d": {"cells": "16", "layers": "2", "degree": "3"}}
 SMALL_DOMAINS = {
     "disc": {"refinements": "3", "layers": "4"},
     "l_shape": {"cells": "12", "layers": "4", "penalty": "1.0"},
@@ -52,7 +53,8 @@ def settings(values):
 
 @pytest.mark.parametrize("path", CASES, ids=[p.stem for p in CASES])
 def test_every_case_runs_coarse(path, tmp_path):
-    result = run(path, "--out", tmp_path / "out", *settings({**SMALL_DOMAINS, **SMALL_MAPS}.get(path.stem, SMALL)))
+    small = {**SMALL_DOMAINS, **SMALL_MAPS, **SMALL_SPACE}.get(path.stem, SMALL)
+    result = run(path, "--out", tmp_path / "out", *settings(small))
     assert result.exit_code == 0, result.output
     flow = {"flow.png"} if emfc.Solution.load(tmp_path / "out" / "solution.h5").numerics.input_dim == 2 else set()
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES | flow
