@@ -63,21 +63,25 @@ def run(cells: int) -> dict[str, float]:
     }
 
 
-def table(cells: tuple[int, ...] = CELLS) -> str:
+def measured(cells: int) -> dict[str, float]:
+    """`run` in a process of its own."""
+    code = f"import json; from benchmarks.three import run; print(json.dumps(run({cells})))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return json.loads(out.stdout)
+
+
+def table(results: list[dict[str, float]] | None = None) -> str:
     rows = [
         f"`bimodal_3d`, splines of degree 5, RK4, {LAYERS} layers, L-BFGS from 0.1 to a relative residual of {TOLERANCE:g},",
-        f"{THREADS} threads; errors against the mean-field optimum (cost 0.40533480). A process a run, its memory the largest",
-        "that it ever had. Made by `python -m benchmarks.three`.",
+        f"{THREADS} threads; errors against the mean-field optimum (cost 0.40533480). A process a run: its seconds (kernels",
+        "compiled before) and the most memory that it held. Made by `python -m benchmarks.three`.",
         "",
         "| cells | error of the cost | error of the control | gradients | seconds | memory |",
         "|---|---|---|---|---|---|",
     ]
-    for n in cells:
-        code = f"import json; from benchmarks.three import run; print(json.dumps(run({n})))"
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-        r = json.loads(out.stdout)
+    for r in results or map(measured, CELLS):
         rows.append(
-            f"| {n}^3 | {r['cost_error']:.1e} | {r['control_error']:.1e} | {r['gradients']} | {r['seconds']:.0f} | "
+            f"| {r['cells']}^3 | {r['cost_error']:.1e} | {r['control_error']:.1e} | {r['gradients']} | {r['seconds']:.0f} | "
             f"{r['gigabytes']:.2f} GB |"
         )
     return "\n".join(rows) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -41,8 +42,8 @@ RECONSTRUCTIONS = {
     "weno5": Reconstruction(5, 5, "ssprk104", 1.0, "doi:10.1016/j.jcp.2007.11.038"),
 }
 
-#: entries of an array that a thread works on at a time
-PART = 2**15
+#: entries of an array that are worth a thread: with fewer, two threads are slower than one
+PART = 2**18
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,9 @@ class FiniteVolumeOperator:
         self._low, self._high, self._face, self._total, self._share = np.zeros((5, self.grid.size))
         self._flux, self._upwind = np.zeros((2, mesh.dim, self.grid.size))
         self._workers = flow.workers
-        #: what a thread does at a time: always the same, so that results are the same bits for any number of threads
-        self._parts = [(begin, min(begin + PART, self.grid.size)) for begin in range(0, self.grid.size, PART)]
+        # A part a thread. An entry's value does not depend on the part that it is in.
+        ends = np.linspace(0, self.grid.size, max(1, min(flow.workers.threads, self.grid.size // PART)) + 1)
+        self._parts = list(pairwise(ends.astype(int).tolist()))
 
     @property
     def lines(self) -> list[np.ndarray]:
