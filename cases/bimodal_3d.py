@@ -4,7 +4,7 @@ Gaussians of standard deviation 0.3 about (-1, -1, -1) and (1, 1, 1), labels (-1
 `F = tanh(W x + b)`, penalty 0.5. By symmetry b = 0, the diagonal of W is constant, and so is the rest of it. Expect
 `J = 0.40533480`.
 
-64^3 cells take minutes and 1 GB: `--threads 2`, and `--set cells=32` for a look.
+64^3 cells take minutes, most of them for the second-order analysis: `--threads 2`, and `--set cells=32` for a look.
 """
 
 import eulerian_mfc as emfc
