@@ -4,7 +4,8 @@ Gaussians of standard deviation 0.3 about (-1, -1, -1) and (1, 1, 1), labels (-1
 `F = tanh(W x + b)`, penalty 0.5. By symmetry b = 0, the diagonal of W is constant, and so is the rest of it. Expect
 `J = 0.40533480`.
 
-64^3 cells take minutes, most of them for the second-order analysis: `--threads 2`, and `--set cells=32` for a look.
+On 64^3 cells a solve takes about a minute on two cores (`--threads 2`), and the second-order analysis some dozens of
+gradients more; `--set cells=32` is for a look.
 """
 
 import eulerian_mfc as emfc
