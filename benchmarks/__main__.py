@@ -26,6 +26,7 @@ BENCHMARKS = (
     "roofline",
     "finite_volumes",
     "location",
+    "three",
 )
 
 

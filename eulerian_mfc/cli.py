@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -81,6 +82,41 @@ def main(debug: bool) -> None:
     """
 
 
+class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+    """Bytes, with a unit or without, or a share of the machine's memory."""
+
+    name = "memory"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return value
+        found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kMGT]?)(i?)B?", value.strip())
+        try:
+            number = float(found.group(1)) if found else -1.0
+        except ValueError:
+            number = -1.0
+        if number <= 0 or found is None:
+            self.fail(f"got {value!r}, expected bytes such as 2e9, 500MB or 4GiB, or a share such as 0.25", param, ctx)
+        _, unit, binary = found.groups()
+        if not unit and number <= 1:
+            return number
+        return int(number * (1024 if binary else 1000) ** " kMGT".index(unit or " "))
+
+
+def resources(command: Any) -> Any:
+    """The options that say what a run may use; results do not depend on them."""
+    for option in (
+        click.option(
+            "--memory",
+            type=Memory(),
+            help="For densities: bytes (2e9, 500MB, 4GiB), or a share of the machine's (0.25).",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="By default EMFC_NUM_THREADS, or 1."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
@@ -88,7 +124,8 @@ def main(debug: bool) -> None:
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
 @click.option("--checkpoint", is_flag=True, help="Keep what is done every ten seconds, for `emfc resume`.")
-def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool) -> None:
+@resources
+def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, **given: Any) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
 
     FILE is a Python file with a function problem(...); its keyword defaults, and those of its function numerics(...),
@@ -100,28 +137,31 @@ def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool) -
       emfc run cases/toy_line.py --out results/toy_line
       emfc run cases/bimodal_2d.py --set cells=64 --set penalty=0.1 --out results/small
       emfc run cases/bimodal_2d.py --out results/long --checkpoint
+      emfc run cases/bimodal_3d.py --out results/space --threads 2 --memory 1GB
     """
     changed = dict(_assignment(a) for a in assignments)
     case = Case.load(file).with_settings(changed)
     if checkpoint:
         case.build()  # mistakes are told before anything is written
         rerun.note(out, file, changed, case.text)
-    _status(run_case(case, out, checkpoint))
+    _status(run_case(case, out, checkpoint, **given))
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def resume(folder: Path) -> None:
+@resources
+def resume(folder: Path, **given: Any) -> None:
     """Go on with the run that `emfc run --checkpoint --out FOLDER` began and that was killed.
 
-    It ends with the same bits as a run that nothing interrupted. The case is read, and run, from where it was.
+    It ends with the same bits as a run that nothing interrupted, whatever the threads and memory. The case is read, and run,
+    from where it was.
 
     \b
     Example:
       emfc resume results/long
     """
     case, _, _ = rerun.case_of(folder)
-    _status(run_case(case, folder, checkpoint=True))
+    _status(run_case(case, folder, checkpoint=True, **given))
 
 
 def _status(solution: Solution) -> None:
@@ -213,8 +253,17 @@ def _assignment(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def run_case(case: Case, out: str | os.PathLike[str], checkpoint: bool = False) -> Solution:
-    """Solve a case with a progress display, and write everything into the folder `out`."""
+def run_case(
+    case: Case,
+    out: str | os.PathLike[str],
+    checkpoint: bool = False,
+    threads: int | None = None,
+    memory: float | None = None,
+) -> Solution:
+    """Solve a case with a progress display, and write everything into the folder `out`.
+
+    `threads` and `memory`, where given, take the place of the case's own.
+    """
     from rich.console import Console
 
     from . import report
@@ -228,6 +277,7 @@ def run_case(case: Case, out: str | os.PathLike[str], checkpoint: bool = False) 
         raise StorageError(f"--out: cannot make the folder {target}: {error}") from None
     if checkpoint:
         options["checkpoint"] = target / rerun.CHECKPOINT
+    options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
     mesh = options["mesh"]
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
     console.print(f"[bold]{case.title}[/bold]", soft_wrap=True)

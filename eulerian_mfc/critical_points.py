@@ -93,7 +93,7 @@ def continuation(
     mesh, layers : as for `solve`.
     penalties : positive numbers, or rows `(m,)`; usually from large to small.
     initial : the first control, as for `solve`.
-    options : of `solve`: schemes, layer_map, solver.
+    options : of `solve`: schemes, layer_map, solver, threads, memory, storage.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def multistart(
     seed : of the random controls.
     solver : LBFGS() by default, which finds minima; NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (runs done, runs in all, cost found).
-    schemes : `continuity`, `transport`, `layer_map`, as for `solve`.
+    schemes : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `storage`, as for `solve`.
 
     A critical point counts as found before if its control differs by less than 1e-4 of its size.
 

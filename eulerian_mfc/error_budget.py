@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -105,12 +105,17 @@ def estimate(solution: Solution) -> ErrorBudget:
     )
 
 
+def _as(system: OptimalitySystem) -> dict[str, Any]:
+    """The layer map, threads, memory and storage of a system, for others beside it."""
+    return {"layer_map": system.flow.layer_map, **system.resources}
+
+
 def _mesh(system: OptimalitySystem, control: np.ndarray, cost: float) -> Contribution:
     base = system.mesh.base
     if isinstance(base, SimplexMesh):
         degree = min(getattr(system.transport_scheme, "degree", 1) + 1, 3 if base.dim == 2 else 2)
         finer = OptimalitySystem(
-            system.problem, base.refined(), system.layers, transport=Elements(degree), layer_map=system.flow.layer_map
+            system.problem, base.refined(), system.layers, transport=Elements(degree), **_as(system)
         )
         how = (
             f"against the refined mesh ({finer.mesh.base.size} cells) and elements of degree {degree}, at this control"
@@ -119,7 +124,7 @@ def _mesh(system: OptimalitySystem, control: np.ndarray, cost: float) -> Contrib
     coarse = getattr(system.transport_scheme, "degree", 3)
     scheme = SemiLagrangian(min(coarse + 2, 7))
     mesh = CartesianMesh(system.mesh.bounds, [FINER_MESH * n for n in system.mesh.shape])
-    finer = OptimalitySystem(system.problem, mesh, system.layers, transport=scheme, layer_map=system.flow.layer_map)
+    finer = OptimalitySystem(system.problem, mesh, system.layers, transport=scheme, **_as(system))
     how = f"against {' x '.join(map(str, mesh.shape))} cells and splines of degree {scheme.degree}, at this control"
     return Contribution("mesh", cost - finer.cost(control).total, how, "more cells, or a higher degree")
 
@@ -171,7 +176,7 @@ def _samples(system: OptimalitySystem, control: np.ndarray) -> Contribution:
 def _optimisation(system: OptimalitySystem, control: np.ndarray) -> Contribution:
     adjoint = system
     if not system.adjoint:
-        adjoint = OptimalitySystem(system.problem, system.mesh.base, system.layers, layer_map=system.flow.layer_map)
+        adjoint = OptimalitySystem(system.problem, system.mesh.base, system.layers, **_as(system))
     here = adjoint.cost(control).total
     solver = minimiser(system.problem)
     outcome = solver.solve(adjoint, control)

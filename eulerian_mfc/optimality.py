@@ -19,6 +19,7 @@ from .continuity import FiniteVolumeTranspose, PushForward
 from .errors import DomainError, EulerianError, NonFiniteError
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import DifferencedHessian, ExactHessian, Hessian
+from .laws import LabelledRule, ProductRule
 from .losses import Readout, Separable
 from .losses.training import Fit
 from .meshes import Mesh, SimplexMesh
@@ -74,6 +75,18 @@ class Terminal:
 def _trapezoidal(halves: list[float]) -> float:
     """The running cost from what one end of a layer adds to it, at every time: inner times end one layer and begin another."""
     return 2 * sum(halves) - halves[0] - halves[-1]
+
+
+def _at_labels(y: np.ndarray, form: Separable) -> tuple[np.ndarray, ...]:
+    return form.offset(y), form.moments(y)
+
+
+def outside_of(mesh: Mesh, rule: LabelledRule | ProductRule) -> float:
+    """The weight of a rule's points that lie outside the mesh."""
+    if isinstance(rule, LabelledRule):
+        return float(rule.w[~mesh.contains(rule.x)].sum())
+    shares = [w[(low <= x) & (x <= high)].sum() for (x, w), (low, high) in zip(rule.axes, mesh.bounds, strict=True)]
+    return float(rule.w[0] * (1.0 - np.prod(shares)))
 
 
 TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
@@ -262,15 +275,27 @@ class OptimalitySystem(ControlledSystem):
         #: states of the forward sweep that a gradient keeps at most
         self.kept_states = states_within(memory, self.initial_masses.size * np.dtype(kept).itemsize)
         self._storage = storage
-        self._resources = {"threads": threads, "memory": memory, "storage": storage}
+        #: `threads`, `memory` and `storage` as they were given
+        self.resources: dict[str, Any] = {"threads": threads, "memory": memory, "storage": storage}
 
     def _bind_law(self) -> None:
-        separable = self.problem.separable
+        separable, running = self.problem.separable, self.problem.separable_running
         box = np.array(self.mesh.bounds)
-        rule = self.problem.law.quadrature(
-            [np.append(line, b) for line, b in zip(self.continuity.lines, box, strict=True)]
-        )
-        outside = float(rule.w[~self.mesh.contains(rule.x)].sum())
+        lines = [np.append(line, b) for line, b in zip(self.continuity.lines, box, strict=True)]
+        #: the constant part of the cost, E[c_0(Y)]
+        self.offset = 0.0
+        #: `(R, *shape)`: masses at time 0
+        self.initial_masses = np.zeros((len(separable.names), *self.mesh.mass_shape))
+        outside = running_offset = 0.0
+        for rule in self.problem.law.pieces(lines, products=self.mesh.kind == "cartesian"):
+            outside += outside_of(self.mesh, rule)
+            if outside > MASS_TOLERANCE:
+                continue
+            self._check_sizes("at the law's labels", partial(_at_labels, rule.y))
+            self.offset += float(rule.w @ separable.offset(rule.y))
+            self.initial_masses += self.continuity.initial(rule, separable.moments(rule.y))
+            if running is not None:
+                running_offset += float(rule.w @ running.offset(rule.y))
         if outside > MASS_TOLERANCE:
             where = f"box {self.mesh.bounds}" if self.mesh.kind == "cartesian" else f"mesh ({self.mesh.title})"
             needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in self.problem.law.box(MASS_TOLERANCE))
@@ -279,26 +304,21 @@ class OptimalitySystem(ControlledSystem):
                 f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
                 "see CartesianMesh.covering"
             )
-        self._check_sizes(rule.y)
-        #: the constant part of the cost, E[c_0(Y)]
-        self.offset = float(rule.w @ separable.offset(rule.y))
-        #: `(R, *shape)`: masses at time 0
-        self.initial_masses = self.continuity.initial(rule, separable.moments(rule.y))
+        self._check_sizes("on the mesh", lambda form: (form.terminal(self.mesh.centres),))
         self._known: tuple[np.ndarray, Terminal] | None = None
         self._fixed = None if separable.training is not None else self._terminal(separable, self.offset)
-        running, shape = self.problem.separable_running, (len(separable.names), *self.mesh.shape)
         #: `(R, *shape)`: half a layer's length times the running loss, in `terminal`'s form; None where there is none
         self._running: np.ndarray | None = None
         if running is not None:
-            self._running = 0.5 * self.dt * running.terminal(self.mesh.centres).reshape(shape)
-            self._running_offset = self.problem.horizon * float(rule.w @ running.offset(rule.y))
+            self._running = 0.5 * self.dt * running.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
+            self._running_offset = self.problem.horizon * running_offset
         if not self.adjoint and running is not None:
             self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
 
     def __reduce__(self) -> Any:
         """Sent to other processes as its arguments."""
         schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
-        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self._resources}
+        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self.resources}
         return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
@@ -341,19 +361,19 @@ class OptimalitySystem(ControlledSystem):
             raise EulerianError("final_potentials: the read-out is trained; ask terminal(final masses).potentials")
         return self._fixed.potentials
 
-    def _check_sizes(self, labels: np.ndarray) -> None:
-        """The losses' values on the mesh must be finite, and their squares too, which solvers take."""
+    def _check_sizes(self, where: str, values_of: Callable[[Separable], tuple[np.ndarray, ...]]) -> None:
+        """The losses' values must be finite, and their squares too, which solvers take."""
         for name, form in (("loss", self.problem.separable), ("running", self.problem.separable_running)):
             if form is None or form.training is not None:  # a read-out that is trained has no values yet
                 continue
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                values = form.terminal(self.mesh.centres), form.offset(labels), form.moments(labels)
+                values = values_of(form)
             if not all(np.isfinite(v).all() for v in values):
-                raise NonFiniteError(f"the {name} is not finite on the mesh, or at the law's labels")
+                raise NonFiniteError(f"the {name} is not finite {where}")
             largest = max(float(np.abs(v).max(initial=0.0)) for v in values)
             if largest > LARGEST_VALUE:
                 raise mismatch(
-                    name, f"values of size {largest:.1e} on the mesh", f"at most {LARGEST_VALUE:g}: change units"
+                    name, f"values of size {largest:.1e} {where}", f"at most {LARGEST_VALUE:g}: change units"
                 )
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -12,6 +12,11 @@ POINTS = {1: 8, 2: 5, 3: 4}
 PANEL = 0.4
 #: weights below this are left out: together they are less than round-off
 NEGLIGIBLE = 1e-22
+#: points that are made at once
+BLOCK = 2**18
+
+#: nodes `(n,)` and weights `(n,)` of a rule on a line
+Line = tuple[np.ndarray, np.ndarray]
 
 
 def panels(low: float, high: float, longest: float, lines: np.ndarray | None) -> np.ndarray:
@@ -34,38 +39,56 @@ def composite(ends: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
     return (ends[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
 
 
-def box_rule(
+def box_axes(
     bounds: np.ndarray,
     longest: np.ndarray,
     lines: Sequence[np.ndarray] | None,
     density: Callable[[int, np.ndarray], np.ndarray] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Tensor-product composite rule on a box: `(N, d)` points and `(N,)` weights that sum to 1.
+    points: int | None = None,
+) -> list[Line]:
+    """Composite rules of the axes, whose tensor product is a rule on a box; the weights of each sum to 1.
 
-    `density(k, x)` is the factor of a product density along axis k (1 by default). Points whose weights are below
-    `NEGLIGIBLE` are left out before they take memory: in three dimensions they are the most.
+    `density(k, x)` is the factor of a product density along axis k (1 by default); `points` are those of a panel, by default
+    `POINTS` for the dimension.
     """
-    dim = len(bounds)
-    points, weights = np.zeros((0, 1)), np.ones(1)
+    out = []
     for k, (low, high) in enumerate(bounds.tolist()):
-        nodes, w = composite(panels(low, high, longest[k], None if lines is None else lines[k]), POINTS[dim])
+        ends = panels(low, high, longest[k], None if lines is None else lines[k])
+        nodes, w = composite(ends, points or POINTS[len(bounds)])
         w = w if density is None else w * density(k, nodes)
-        w /= w.sum()
-        pieces = []
-        for start in range(0, len(weights), 4096):
-            block = slice(start, start + 4096)
-            joint = np.multiply.outer(weights[block], w)
-            i, j = np.nonzero(joint > NEGLIGIBLE)
-            pieces.append((np.concatenate([points[:, block][:, i], nodes[None, j]]), joint[i, j]))
+        out.append((nodes, w / w.sum()))
+    return out
+
+
+def tensor_blocks(axes: Sequence[Line]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The tensor product of rules: `(n, d)` points and `(n,)` weights that sum to 1 over all blocks of about `BLOCK` points.
+
+    Points whose weights are below `NEGLIGIBLE` are left out before they take memory: in three dimensions they are the most.
+    """
+    points, weights = np.zeros((0, 1)), np.ones(1)
+    for line in axes[:-1]:
+        pieces = list(_products(points, weights, line))
         points = np.concatenate([p for p, _ in pieces], axis=1)
         weights = np.concatenate([v for _, v in pieces])
-    return points.T, weights / weights.sum()
+    for block, v in _products(points, weights, axes[-1]):
+        yield block.T, v
 
 
-def ball_rule(
+def _products(points: np.ndarray, weights: np.ndarray, line: Line) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Columns `(k, n)` and their weights times a rule of one more axis: columns `(k + 1, n')`, in blocks."""
+    nodes, w = line
+    step = max(1, BLOCK // len(nodes))
+    for start in range(0, len(weights), step):
+        block = slice(start, start + step)
+        joint = np.multiply.outer(weights[block], w)
+        i, j = np.nonzero(joint > NEGLIGIBLE)
+        yield np.concatenate([points[:, block][:, i], nodes[None, j]]), joint[i, j]
+
+
+def ball_blocks(
     dim: int, radius: float, longest: float, density: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rule on a ball about the origin in two or three dimensions against a density of |x|.
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rule on a ball about the origin in two or three dimensions against a density of |x|, in blocks as `tensor_blocks`.
 
     Polar product rule with panel ends on the coordinate planes: integrands may jump there.
     """
@@ -80,5 +103,9 @@ def ball_rule(
         height = np.broadcast_to(np.cos(polar)[:, None, None], (*ring.shape[:2], 1))
         directions = np.concatenate([ring, height], axis=2).reshape(-1, 3)
         wd = np.multiply.outer(wp * np.sin(polar), wd).ravel()
-    points = (r[:, None, None] * directions).reshape(-1, dim)
-    return points, np.multiply.outer(wr, wd).ravel()
+    wr, wd = wr / wr.sum(), wd / wd.sum()
+    step = max(1, BLOCK // len(wd))
+    for start in range(0, len(r), step):
+        block = slice(start, start + step)
+        points = (r[block, None, None] * directions).reshape(-1, dim)
+        yield points, np.multiply.outer(wr[block], wd).ravel()

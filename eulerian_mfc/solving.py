@@ -26,6 +26,8 @@ from .solvers.base import Callback
 
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
+#: arguments of `solve` that its results do not depend on
+RESOURCES = ("threads", "memory")
 #: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
 ELEMENT_TOLERANCE = 1e-4
 
@@ -43,6 +45,9 @@ def solve(
     callback: Callback | None = None,
     adapt: Refine | None = None,
     checkpoint: Any = None,
+    threads: int | None = None,
+    memory: float = 0.5,
+    storage: str = "double",
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -62,7 +67,11 @@ def solve(
     adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
         estimated error is at most the target; `solution.rounds` has a row a round.
     checkpoint : a path, or a Checkpoint: what is evaluated is kept in that file every ten seconds, and the same call goes on
-        from there after it was killed, and ends with the same bits (but for the history's seconds).
+        from there after it was killed, and ends with the same bits (but for the history's seconds), whatever `threads` and
+        `memory` then are.
+    threads, memory, storage : what evaluations may use, see `OptimalitySystem`: threads (by default `EMFC_NUM_THREADS`, or 1),
+        bytes or a share of the machine's memory for densities, "single" to keep these in half of it. Only `storage` changes
+        results, by about 1e-7 of the gradient.
 
     Returns
     -------
@@ -93,6 +102,7 @@ def solve(
     if checkpoint is not None and not isinstance(checkpoint, Journal):
         options = {"problem": problem, "mesh": mesh, "layers": layers, "continuity": continuity, "transport": transport}
         options |= {"layer_map": layer_map, "solver": solver, "initial": getattr(initial, "control", initial)}
+        options |= {"storage": storage}
         options |= {"adapt": replace(adapt, report=None) if isinstance(adapt, Refine) else adapt}
         checkpoint = Checkpoint.of(checkpoint).journal(**options)
     if adapt is not None:
@@ -100,8 +110,10 @@ def solve(
 
         options = {"continuity": continuity, "transport": transport, "layer_map": layer_map, "solver": solver}
         options |= {"initial": initial, "callback": callback, "checkpoint": checkpoint}
+        options |= {"threads": threads, "memory": memory, "storage": storage}
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
-    system = OptimalitySystem(problem, mesh, layers, continuity=continuity, transport=transport, layer_map=layer_map)
+    schemes = {"continuity": continuity, "transport": transport, "layer_map": layer_map}
+    system = OptimalitySystem(problem, mesh, layers, **schemes, threads=threads, memory=memory, storage=storage)
     direct = minimiser(problem)
     if mesh.kind != "cartesian":
         direct = replace(direct, tol=ELEMENT_TOLERANCE)
@@ -186,6 +198,8 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
     if problem.sparse:
         extra["sparsity"] = ", ".join(f"{v:g}" for v in np.unique(problem.sparsities))
+    if system.resources["storage"] != "double":
+        extra["storage"] = f"densities in {system.resources['storage']} precision"
     extra |= {"bounds": ", ".join(map(str, bounds))} if problem.bounded else {}
     return {
         "field": repr(problem.field),

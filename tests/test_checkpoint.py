@@ -252,6 +252,24 @@ def test_another_run_is_refused(tmp_path):
         small(emfc.solvers.LBFGS(), checkpoint=3)
 
 
+def test_threads_and_memory_are_no_part_of_a_run(tmp_path, monkeypatch):
+    """A run with other limits finds all that was evaluated, and ends with the same bits; storage is part of a run."""
+    path = tmp_path / "c"
+    expected = bits(small(emfc.solvers.LBFGS(), checkpoint=path))
+
+    def refuse(system, control):
+        raise AssertionError("evaluated again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(emfc.OptimalitySystem, "cost_and_gradient", refuse)
+        again = small(emfc.solvers.LBFGS(), checkpoint=path, threads=2, memory=1)
+    assert bits(again) == expected
+    assert again.system.flow.workers.threads == 2
+    assert again.system.kept_states == 1
+    with pytest.raises(FileFormatError, match="belongs to another run"):
+        small(emfc.solvers.LBFGS(), checkpoint=path, storage="single")
+
+
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
     """The largest file that the process may write is set so that later checkpoints do not fit."""
     path = tmp_path / "c"

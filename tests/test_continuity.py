@@ -166,9 +166,9 @@ def test_kernels_against_numpy(scheme):
     u = np.random.default_rng(4).normal(size=60)
     low, high = np.zeros(60), np.zeros(60)
     if scheme.reconstruction == "muscl":
-        _kernels.muscl_edges(u, 1, _kernels.LIMITERS.index(scheme.limiter), low, high)
+        _kernels.muscl_edges(u, 1, _kernels.LIMITERS.index(scheme.limiter), low, high, (0, u.size))
     else:
-        _kernels.weno_edges(u, 1, low, high)
+        _kernels.weno_edges(u, 1, low, high, (0, u.size))
     expected = numpy_edges(scheme.reconstruction, u, scheme.limiter)
     np.testing.assert_allclose(low[2:-2], expected[0], rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(high[2:-2], expected[1], rtol=1e-12, atol=1e-13)

@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.checkpointing import backwards, split, states_within
+from eulerian_mfc.continuity import finite_volume
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields._tanh import tanh
 from eulerian_mfc.parallel import VARIABLE, Workers, default_threads
+
+from .conftest import toy_line, toy_mesh
 
 
 def system(cells=(150, 120), layers=3, std=0.3, **options):
@@ -188,3 +192,26 @@ def test_tanh_against_numpy():
     special = np.array([np.inf, -np.inf, np.nan])
     tanh(special)
     np.testing.assert_array_equal(special, [1.0, -1.0, np.nan])
+
+
+def test_studies_tell_jobs_apart_by_storage_and_not_by_threads_and_memory(tmp_path):
+    for options in ({}, {"threads": 2, "memory": 10**6}, {"storage": "single"}):
+        emfc.studies.sweep(toy_line(), toy_mesh(16), 2, {"penalty": [1.0]}, folder=tmp_path, **options)
+        stored = len(list(tmp_path.glob("*.npz")))
+        assert stored == (2 if "storage" in options else 1)
+
+
+@pytest.mark.parametrize("reconstruction", ["upwind", "muscl", "weno5"])
+def test_finite_volumes_give_the_same_bits_in_any_number_of_threads_and_parts(reconstruction, monkeypatch):
+    """Threads that read what others write would show, and so would wrong ends of parts."""
+    mesh, theta = emfc.CartesianMesh([(-2.0, 2.0)] * 3, (24, 36, 31)), np.random.default_rng(1).normal(size=12)
+    masses = np.exp(-4 * (mesh.centres**2).sum(axis=1)).reshape(1, *mesh.shape)
+    masses[:, 5:9] = 0.0  # with jumps, so that limiters work
+    found = []
+    monkeypatch.setattr(finite_volume, "PART", 1)
+    for threads in (1, 3, 8):
+        flow = Flow(emfc.fields.NeuralField(3), emfc.LayerMap(), Workers(threads))
+        operator = emfc.continuity.FiniteVolume(reconstruction, substeps=1).on(mesh, flow)
+        found.append(np.concatenate([a.ravel() for a in operator.step(Layer(0.0, 0.005, theta), masses)]))
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])

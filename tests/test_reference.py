@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from benchmarks import three
 from eulerian_mfc.case import Case
 
 from .conftest import REFERENCE, ROOT, toy_line, toy_mesh
@@ -106,3 +107,11 @@ def test_all_solvers_agree_on_the_references(solver, name, file, settings):
     assert abs(solution.cost - REFERENCE[name]["cost"]) <= 1e-8
     if isinstance(solver, emfc.solvers.NewtonCG | emfc.solvers.NewtonKrylov):
         assert solution.residual <= 1e-11
+
+
+def test_reference_in_space_is_that_of_particles_at_the_points_of_a_rule():
+    """Gauss-Hermite points, 10 an axis, RK4 with 4 substeps, from a constant control."""
+    cost, control = three.reference(points=10)
+    assert cost == pytest.approx(0.40533480, abs=5e-9, rel=0)
+    assert cost == pytest.approx(REFERENCE["bimodal_3d_0.5"]["cost"], abs=1e-12, rel=0)
+    assert np.abs(control - REFERENCE["bimodal_3d_0.5"]["control"]).max() <= 1e-9

@@ -6,6 +6,8 @@ DOCS = Path(__file__).parents[1]
 CASES = DOCS.parent / "cases"
 #: settings with which cases without a committed picture are solved while the site is built
 SMALL = {"cells": "48", "layers": "10", "refinements": "3", "degree": "3"}
+#: and others, for cases in space
+SMALLER = {"bimodal_3d": {"cells": "32", "layers": "5"}}
 
 
 def picture(path, folder):
@@ -20,7 +22,8 @@ def picture(path, folder):
     from eulerian_mfc.case import Case
 
     case = Case.load(path)
-    problem, options = case.with_settings({k: v for k, v in SMALL.items() if k in case.settings}).build()
+    small = {**SMALL, **SMALLER.get(path.stem, {})}
+    problem, options = case.with_settings({k: v for k, v in small.items() if k in case.settings}).build()
     emfc.solve(problem, **options).plot().savefig(folder / f"{path.stem}.png", dpi=80)
     return f"_generated/{path.stem}.png"
 

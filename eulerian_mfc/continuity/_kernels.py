@@ -5,6 +5,9 @@ that one loop over contiguous memory serves every axis and dimension. What such 
 line is never used. A face array has at e the face between e and e + s.
 
 Neighbours are taken as shifted views, so that every loop index is a plain non-negative counter: such loops vectorise.
+
+Kernels with an argument `part` write the entries from `part[0]` to `part[1]` only, as far as these have the neighbours that
+are needed: threads may do parts at the same time, since what a kernel writes it reads nowhere but there.
 """
 
 import numpy as np
@@ -43,12 +46,12 @@ def _muscl_loop(left, mid, right, low, high, limiter):
         high[i] = mid[i] + half
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def muscl_edges(u, s, limiter, low, high):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def muscl_edges(u, s, limiter, low, high, part):
     """Values of the limited linear reconstruction at both ends of every cell along the axis of stride s."""
-    n = u.size - 2 * s
-    left, mid, right = u[:n], u[s : s + n], u[2 * s :]
-    lo, hi = low[s : s + n], high[s : s + n]
+    begin, end = max(part[0], s), min(part[1], u.size - s)
+    left, mid, right = u[begin - s : end - s], u[begin:end], u[begin + s : end + s]
+    lo, hi = low[begin:end], high[begin:end]
     # One loop a limiter, each with a constant that the compiler folds.
     if limiter == 0:
         _muscl_loop(left, mid, right, lo, hi, 0)
@@ -64,99 +67,102 @@ def muscl_edges(u, s, limiter, low, high):
         _muscl_loop(left, mid, right, lo, hi, 5)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def weno_edges(u, s, low, high):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def weno_edges(u, s, low, high, part):
     """WENO-Z values at both ends of every cell along the axis of stride s."""
-    n = u.size - 4 * s
-    a, b, c, d, e = u[:n], u[s : s + n], u[2 * s : 2 * s + n], u[3 * s : 3 * s + n], u[4 * s :]
-    lo, hi = low[2 * s : 2 * s + n], high[2 * s : 2 * s + n]
-    for i in range(n):
+    begin, end = max(part[0], 2 * s), min(part[1], u.size - 2 * s)
+    a, b, c = u[begin - 2 * s : end - 2 * s], u[begin - s : end - s], u[begin:end]
+    d, e = u[begin + s : end + s], u[begin + 2 * s : end + 2 * s]
+    lo, hi = low[begin:end], high[begin:end]
+    for i in range(lo.size):
         hi[i] = weno5(a[i], b[i], c[i], d[i], e[i])
-    for i in range(n):
+    for i in range(lo.size):
         lo[i] = weno5(e[i], d[i], c[i], b[i], a[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def upwind_flux(u, s, v, flux):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def upwind_flux(u, s, v, flux, part):
     """First-order upwind flux at every face."""
-    n = u.size - s
-    below, above = u[:n], u[s:]
-    for i in range(n):
-        flux[i] = v[i] * (below[i] if v[i] > 0.0 else above[i])
+    begin, end = part[0], min(part[1], u.size - s)
+    below, above, speed, out = u[begin:end], u[begin + s : end + s], v[begin:end], flux[begin:end]
+    for i in range(out.size):
+        out[i] = speed[i] * (below[i] if speed[i] > 0.0 else above[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def edge_flux(low, high, s, v, face, base, share, flux):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def edge_flux(low, high, s, v, face, base, share, flux, part):
     """The edge value on the upwind side of every face, and its product with the velocity less `share * base`."""
-    n = low.size - s
-    above = low[s:]
-    for i in range(n):
-        value = high[i] if v[i] > 0.0 else above[i]
-        face[i] = value
-        flux[i] = v[i] * value - share * base[i]
+    begin, end = part[0], min(part[1], low.size - s)
+    below, above, speed = high[begin:end], low[begin + s : end + s], v[begin:end]
+    less, edge, out = base[begin:end], face[begin:end], flux[begin:end]
+    for i in range(out.size):
+        value = below[i] if speed[i] > 0.0 else above[i]
+        edge[i] = value
+        out[i] = speed[i] * value - share * less[i]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def add_line_moment(face, s, weights, v, flux):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def add_line_moment(face, s, weights, v, flux, part):
     """Add the product of transverse Legendre moments of velocity and density, the latter from 5 neighbours along s."""
-    n = face.size - 4 * s
-    a, b, c = face[:n], face[s : s + n], face[2 * s : 2 * s + n]
-    d, e = face[3 * s : 3 * s + n], face[4 * s :]
-    speed, out = v[2 * s : 2 * s + n], flux[2 * s : 2 * s + n]
+    begin, end = max(part[0], 2 * s), min(part[1], face.size - 2 * s)
+    a, b, c = face[begin - 2 * s : end - 2 * s], face[begin - s : end - s], face[begin:end]
+    d, e = face[begin + s : end + s], face[begin + 2 * s : end + 2 * s]
+    speed, out = v[begin:end], flux[begin:end]
     w0, w1, w2, w3, w4 = weights
-    for i in range(n):
+    for i in range(out.size):
         out[i] += speed[i] * (w0 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def line_moment(face, s, weights, out):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def line_moment(face, s, weights, out, part):
     """A Legendre moment along s from 5 neighbours, as a face array."""
-    n = face.size - 4 * s
-    a, b, c = face[:n], face[s : s + n], face[2 * s : 2 * s + n]
-    d, e = face[3 * s : 3 * s + n], face[4 * s :]
-    inner = out[2 * s : 2 * s + n]
+    begin, end = max(part[0], 2 * s), min(part[1], face.size - 2 * s)
+    a, b, c = face[begin - 2 * s : end - 2 * s], face[begin - s : end - s], face[begin:end]
+    d, e = face[begin + s : end + s], face[begin + 2 * s : end + 2 * s]
+    inner = out[begin:end]
     w0, w1, w2, w3, w4 = weights
-    for i in range(n):
+    for i in range(inner.size):
         inner[i] = w0 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def divergence(flux, s, factor, out):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def divergence(flux, s, factor, out, part):
     """`out -= factor * (flux - flux one face before)`: a forward Euler step along one axis."""
-    n = out.size - s
-    above, inner = flux[s:], out[s:]
-    for i in range(n):
-        inner[i] -= factor * (above[i] - flux[i])
+    begin, end = max(part[0], s), part[1]
+    below, above, inner = flux[begin - s : end - s], flux[begin:end], out[begin:end]
+    for i in range(inner.size):
+        inner[i] -= factor * (above[i] - below[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def drained(antiflux, s, factor, total):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def drained(antiflux, s, factor, total, part):
     """Add to `total` what the antidiffusive fluxes along one axis take out of every cell."""
-    n = total.size - s
-    above, inner = antiflux[s:], total[s:]
-    for i in range(n):
-        inner[i] += factor * (max(above[i], 0.0) - min(antiflux[i], 0.0))
+    begin, end = max(part[0], s), part[1]
+    below, above, inner = antiflux[begin - s : end - s], antiflux[begin:end], total[begin:end]
+    for i in range(inner.size):
+        inner[i] += factor * (max(above[i], 0.0) - min(below[i], 0.0))
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def limited_divergence(antiflux, s, factor, share, out):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def limited_divergence(antiflux, s, factor, share, out, part):
     """`divergence` of the antidiffusive fluxes, each times the share that its donor cell can give."""
-    n = out.size - 2 * s
-    below, above = antiflux[:n], antiflux[s : s + n]
-    before, here, after = share[:n], share[s : s + n], share[2 * s :]
-    inner = out[s : s + n]
-    for i in range(n):
+    begin, end = max(part[0], s), min(part[1], out.size - s)
+    below, above, inner = antiflux[begin - s : end - s], antiflux[begin:end], out[begin:end]
+    before, here, after = share[begin - s : end - s], share[begin:end], share[begin + s : end + s]
+    for i in range(inner.size):
         up = above[i] * (here[i] if above[i] > 0.0 else after[i])
         down = below[i] * (before[i] if below[i] > 0.0 else here[i])
         inner[i] -= factor * (up - down)
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
-def shares(available, total, share):
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def shares(available, total, share, part):
     """What every cell can give of `total` without becoming negative: at most 1."""
-    for i in range(available.size):
-        give = max(available[i], 0.0)
-        share[i] = 1.0 if total[i] <= give else give / total[i]
+    begin, end = part
+    has, wanted, out = available[begin:end], total[begin:end], share[begin:end]
+    for i in range(out.size):
+        give = max(has[i], 0.0)
+        out[i] = 1.0 if wanted[i] <= give else give / wanted[i]
 
 
 @njit(cache=True, fastmath=FAST, error_model="numpy")

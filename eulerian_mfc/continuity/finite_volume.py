@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
 from ..errors import ArgumentError, NonFiniteError
 from ..integrators import INTEGRATORS, State
-from ..laws import LabelledRule
+from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
 from . import _kernels
@@ -40,6 +41,9 @@ RECONSTRUCTIONS = {
     "muscl": Reconstruction(2, 3, "ssprk3", 0.4, "doi:10.1016/0021-9991(79)90145-1"),
     "weno5": Reconstruction(5, 5, "ssprk104", 1.0, "doi:10.1016/j.jcp.2007.11.038"),
 }
+
+#: entries of an array that are worth a thread: with fewer, two threads are slower than one
+PART = 2**18
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ class FiniteVolume:
 
 
 class FiniteVolumeOperator:
-    """`FiniteVolume` bound to a mesh and a flow. Masses are `(R, *shape)`."""
+    """`FiniteVolume` bound to a mesh and a flow, whose threads it uses. Masses are `(R, *shape)`."""
 
     def __init__(self, scheme: FiniteVolume, mesh: CartesianMesh, flow: Flow, signed: Sequence[bool]) -> None:
         if min(mesh.shape) < scheme.stencil:
@@ -155,23 +159,35 @@ class FiniteVolumeOperator:
         self._legendre = _kernels.legendre_from_averages()
         self._low, self._high, self._face, self._total, self._share = np.zeros((5, self.grid.size))
         self._flux, self._upwind = np.zeros((2, mesh.dim, self.grid.size))
+        self._workers = flow.workers
+        # A part a thread. An entry's value does not depend on the part that it is in.
+        ends = np.linspace(0, self.grid.size, max(1, min(flow.workers.threads, self.grid.size // PART)) + 1)
+        self._parts = list(pairwise(ends.astype(int).tolist()))
 
     @property
     def lines(self) -> list[np.ndarray]:
         """Coordinates at which the cell averages' test functions jump: the faces."""
         return [self.mesh.faces(k) for k in range(self.mesh.dim)]
 
-    def initial(self, rule: LabelledRule, moments: np.ndarray) -> np.ndarray:
-        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points."""
-        index = np.zeros(len(rule.x), dtype=np.int64)
-        for k, n in enumerate(self.mesh.shape):
-            low = self.mesh.bounds[k][0]
-            index = index * n + np.clip(((rule.x[:, k] - low) / self.mesh.widths[k]).astype(np.int64), 0, n - 1)
-        out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
+    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
+        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points, `(R, 1)` for a `ProductRule`."""
+        if isinstance(rule, ProductRule):
+            lines = [np.bincount(self._cell(k, x), w, self.mesh.shape[k]) for k, (x, w) in enumerate(rule.axes)]
+            out = rule.masses(lines, moments)
+        else:
+            index = np.zeros(len(rule.x), dtype=np.int64)
+            for k, n in enumerate(self.mesh.shape):
+                index = index * n + self._cell(k, rule.x[:, k])
+            out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
         for r, field in enumerate(out):
             if not self._is_signed(r) and field.min() < -1e-13 * np.abs(field).max():
                 raise ArgumentError(f"law: density {r} has a negative mass {field.min():.3e}, expected masses >= 0")
         return out.reshape(-1, *self.mesh.shape)
+
+    def _cell(self, axis: int, x: np.ndarray) -> np.ndarray:
+        """The cells of coordinates along an axis."""
+        low, n = self.mesh.bounds[axis][0], self.mesh.shape[axis]
+        return np.clip(((x - low) / self.mesh.widths[axis]).astype(np.int64), 0, n - 1)
 
     def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The masses as Gauss points `(n, d)` and weights `(R, n)`: average times point value is second order only."""
@@ -255,35 +271,42 @@ class FiniteVolumeOperator:
         new = u.copy()
         for k, (v, s) in enumerate(zip(velocities, self.grid.strides, strict=True)):
             if linear or limited:
-                _kernels.upwind_flux(u, s, v.mean, self._upwind[k])
+                self._each(_kernels.upwind_flux, u, s, v.mean, self._upwind[k])
                 self.outflow_only(self._upwind[k], v.mean, k)
             if not linear:
                 # With the limiter: what the high-order flux has beyond the upwind flux.
                 self._reconstructed_flux(u, k, v, self._upwind[k], float(limited))
                 self.outflow_only(self._flux[k], v.mean, k)
             used = self._upwind[k] if linear or limited else self._flux[k]
-            _kernels.divergence(used, s, factors[k], new)
+            self._each(_kernels.divergence, used, s, factors[k], new)
             self._book(used, k, factors[k], crossed)
         if limited:
             self._antidiffusion(new, factors, crossed)
         return self.grid.unpad(new)
 
+    def _each(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        """A kernel on every part of the padded arrays, by the flow's threads."""
+        self._workers.run(lambda part: kernel(*arguments, part), self._parts)
+
     def _reconstructed_flux(self, u: np.ndarray, axis: int, v: AxisVelocities, base: np.ndarray, share: float) -> None:
         """The high-order flux less `share * base`, into the axis's flux array."""
         strides = self.grid.strides
         if self.scheme.reconstruction == "muscl":
-            _kernels.muscl_edges(u, strides[axis], LIMITERS.index(self.scheme.limiter), self._low, self._high)
+            limiter = LIMITERS.index(self.scheme.limiter)
+            self._each(_kernels.muscl_edges, u, strides[axis], limiter, self._low, self._high)
         else:
-            _kernels.weno_edges(u, strides[axis], self._low, self._high)
-        _kernels.edge_flux(self._low, self._high, strides[axis], v.mean, self._face, base, share, self._flux[axis])
+            self._each(_kernels.weno_edges, u, strides[axis], self._low, self._high)
+        edges = self._low, self._high, strides[axis]
+        self._each(_kernels.edge_flux, *edges, v.mean, self._face, base, share, self._flux[axis])
         transverse = [s for k, s in enumerate(strides) if k != axis]
         for (a, b), moment in v.moments.items():
             face = self._face
             if a and b:
                 face = self._low  # no longer needed: the moment along the second transverse axis
-                _kernels.line_moment(self._face, transverse[1], tuple(self._legendre[b]), face)
+                self._each(_kernels.line_moment, self._face, transverse[1], tuple(self._legendre[b]), face)
             along, degree = (transverse[0], a) if a else (transverse[1], b)
-            _kernels.add_line_moment(face, along, tuple(self._legendre[degree]), moment, self._flux[axis])
+            weights = tuple(self._legendre[degree])
+            self._each(_kernels.add_line_moment, face, along, weights, moment, self._flux[axis])
 
     def outflow_only(self, flux: np.ndarray, v: np.ndarray, axis: int) -> None:
         """Clear a face array where the velocity points inwards: mass (or what a moment counts) leaves and none enters.
@@ -313,10 +336,10 @@ class FiniteVolumeOperator:
                 # Sides keep their upwind flux: what lies beyond them has nothing to give or take.
                 for side in self.grid.boundary_faces(k):
                     self._flux[k].reshape(self.grid.shape)[side] = 0.0
-            _kernels.drained(self._flux[k], s, factors[k], self._total)
-        _kernels.shares(new, self._total, self._share)
+            self._each(_kernels.drained, self._flux[k], s, factors[k], self._total)
+        self._each(_kernels.shares, new, self._total, self._share)
         share = self._share.reshape(self.grid.shape)
         for k, s in enumerate(self.grid.strides):
             if self.grid.periodic(k):
                 self.grid.wrap(share, k)
-            _kernels.limited_divergence(self._flux[k], s, factors[k], self._share, new)
+            self._each(_kernels.limited_divergence, self._flux[k], s, factors[k], self._share, new)

@@ -10,8 +10,8 @@ import numpy as np
 
 from .._validate import mismatch
 from ..characteristics import Flow, Layer
-from ..laws import LabelledRule
-from ..meshes import Mesh
+from ..laws import LabelledRule, ProductRule
+from ..meshes import CartesianMesh, Mesh
 from ..transport.elements import ElementsOperator
 from ..transport.semi_lagrangian import SemiLagrangianOperator
 
@@ -51,9 +51,21 @@ class PushForwardOperator:
         """Coordinates, one array an axis, at which the basis functions are not smooth."""
         return self.transport.lines
 
-    def initial(self, rule: LabelledRule, moments: np.ndarray) -> np.ndarray:
-        """Masses of the law, `m_rj = int c_r L_j dmu0`; `moments` `(R, N)` are the c_r at the rule's points."""
-        return self.transport.deposit(rule.x, moments * rule.w)
+    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
+        """Masses of the law, `m_rj = int c_r L_j dmu0`; `moments` `(R, N)` are the c_r at the rule's points.
+
+        The L_j of tensor-product splines are products of those of the axes, so that a `ProductRule`, with `moments` `(R, 1)`,
+        takes integrals on lines only.
+        """
+        if isinstance(rule, LabelledRule):
+            return self.transport.deposit(rule.x, moments * rule.w)
+        return rule.masses([self._line_masses(k, *line) for k, line in enumerate(rule.axes)], moments)
+
+    def _line_masses(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """`(n,)`: `sum_q w_q L_j(x_q)`, L_j the cardinal functions of one axis."""
+        mesh = self.transport.mesh
+        line = CartesianMesh([mesh.bounds[axis]], mesh.shape[axis])
+        return self.transport.scheme.on(line, self.transport.flow).deposit(x[:, None], w[None])[0]
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""

@@ -8,6 +8,7 @@ from .augmented import Augmented as Augmented
 from .base import LabelledLaw as LabelledLaw
 from .base import LabelledRule as LabelledRule
 from .base import Law as Law
+from .base import ProductRule as ProductRule
 from .base import Rule as Rule
 from .empirical import Empirical as Empirical
 from .gaussian import Gaussian as Gaussian
@@ -25,6 +26,7 @@ __all__ = [
     "LabelledLaw",
     "LabelledRule",
     "Law",
+    "ProductRule",
     "Rule",
     "Uniform",
     "UniformBall",

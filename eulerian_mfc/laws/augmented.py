@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from .._validate import fail, integer
-from .base import LabelledLaw, LabelledRule, Lines
+from .base import LabelledLaw, LabelledRule, Lines, ProductRule
 
 
 class Augmented(LabelledLaw):
@@ -37,6 +39,14 @@ class Augmented(LabelledLaw):
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         rule = self.base.quadrature(None if lines is None else lines[: self.base.dim])
         return rule._replace(x=self.raised(rule.x))
+
+    def pieces(self, lines: Lines = None, products: bool = False) -> Iterator[LabelledRule | ProductRule]:
+        at_zero = np.zeros(1), np.ones(1)
+        for rule in self.base.pieces(None if lines is None else lines[: self.base.dim], products):
+            if isinstance(rule, ProductRule):
+                yield rule._replace(axes=[*rule.axes, *([at_zero] * self.extra)])
+            else:
+                yield rule._replace(x=self.raised(rule.x))
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
         x, y = self.base.sample(n, seed)

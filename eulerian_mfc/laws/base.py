@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._validate import array, integer, mismatch
+from ..quadrature import Line
 
 Lines = Sequence[np.ndarray] | None
 
@@ -30,6 +31,28 @@ class LabelledRule(NamedTuple):
     y: np.ndarray
 
 
+class ProductRule(NamedTuple):
+    """A rule for a law with independent coordinates and one label: nodes `(n_k,)` and weights `(n_k,)`, summing to 1, an axis.
+
+    `w` `(1,)` is the law's weight and `y` `(1, q)` its label, as of one point of a `LabelledRule`.
+    """
+
+    axes: list[Line]
+    w: np.ndarray
+    y: np.ndarray
+
+    def masses(self, lines: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
+        """`(R, *shape)`: the c_r of the label, `moments` `(R, 1)`, times the products of the axes' masses `(n_k,)`."""
+        return np.multiply.outer(moments @ self.w, reduce(np.multiply.outer, lines))
+
+
+class Product(NamedTuple):
+    """A component with independent coordinates: its weight, and a rule an axis as in `ProductRule`."""
+
+    weight: float
+    axes: list[Line]
+
+
 class Law(ABC):
     """A probability law on R^d, a mixture of one or more components."""
 
@@ -43,6 +66,14 @@ class Law(ABC):
         `lines`, one array an axis, are coordinates at which integrands are continuous but not smooth (a mesh's);
         `breaks`, likewise, those at which they jump.
         """
+
+    def blocks(self, lines: Lines = None, breaks: Lines = None) -> Iterator[Rule]:
+        """`quadrature` in pieces, so that a rule of many points never is in memory at once."""
+        yield self.quadrature(lines, breaks)
+
+    def products(self, lines: Lines = None, breaks: Lines = None, points: int | None = None) -> list[Product] | None:
+        """The components as rules of their axes, `points` a panel; None where coordinates are not independent."""
+        return None
 
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -78,6 +109,14 @@ class LabelledLaw(ABC):
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         """A rule for the law of the pairs; `lines` as for `Law.quadrature`."""
 
+    def pieces(self, lines: Lines = None, products: bool = False) -> Iterator[LabelledRule | ProductRule]:
+        """A rule for the law in pieces whose memory is bounded.
+
+        With `products`, what has independent coordinates and one label comes as rules of the axes: on tensor-product meshes
+        integrals against basis functions are then products of integrals on lines.
+        """
+        yield self.quadrature(lines)
+
     @abstractmethod
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
         """N independent samples: inputs `(n, d)`, labels `(n, q)`."""
@@ -89,15 +128,24 @@ class LabelledLaw(ABC):
     @cached_property
     def labels(self) -> np.ndarray | None:
         """`(K, q)` distinct labels in increasing order, or None where there are more than 64."""
-        return distinct(self.quadrature().y)
+        return distinct(piece.y for piece in self.pieces())
 
 
-def distinct(y: np.ndarray) -> np.ndarray | None:
-    """`(K, q)` distinct labels in increasing order, or None where there are more than 64."""
-    if len(np.unique(y[:4096], axis=0)) > 64:
-        return None
-    found = np.unique(y, axis=0)
-    return found if len(found) <= 64 else None
+def distinct(labels: Iterable[np.ndarray]) -> np.ndarray | None:
+    """`(K, q)` distinct rows of arrays `(n, q)` in increasing order, or None where there are more than 64."""
+    known: list[np.ndarray] = []
+    for y in labels:
+        for part in (y[:4096], y[4096:]):
+            known = [np.unique(np.concatenate([*known, part]), axis=0)]
+            if len(known[0]) > 64:
+                return None
+    return known[0]
+
+
+def joined(rules: Iterable[Rule]) -> Rule:
+    """All blocks of a rule as one, columns of points contiguous in memory."""
+    x, w, component = zip(*rules, strict=True)
+    return Rule(np.concatenate([p.T for p in x], axis=1).T, np.concatenate(w), np.concatenate(component))
 
 
 def merged(lines: Lines, breaks: Lines) -> Lines:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from .._special import gammainc, gammaincinv, ndtri
 from .._validate import array, fail, mismatch, positive
-from ..quadrature import PANEL, ball_rule, box_rule
-from .base import Law, Lines, Rule, checked_weights, merged
+from ..quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
+from .base import Law, Lines, Product, Rule, checked_weights, joined, merged
 
 #: standard deviations at which the rules of normal laws end: what lies beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
@@ -72,29 +72,39 @@ class GaussianMixture(Law):
             raise fail("std", std, "one number for all axes where truncation is given")
 
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
-        rules = [self._component_rule(k, lines, breaks) for k in range(self.components)]
-        x = np.concatenate([x.T for x, _ in rules], axis=1).T
-        w = np.concatenate([weight * w for weight, (_, w) in zip(self.weights, rules, strict=True)])
-        return Rule(x, w, np.repeat(np.arange(self.components), [len(w) for _, w in rules]))
+        return joined(self.blocks(lines, breaks))
 
-    def _component_rule(self, k: int, lines: Lines, breaks: Lines) -> tuple[np.ndarray, np.ndarray]:
+    def blocks(self, lines: Lines = None, breaks: Lines = None) -> Iterator[Rule]:
+        parts = self.products(lines, breaks)
+        for k, weight in enumerate(self.weights):
+            rules = self._ball_blocks(k, lines, breaks) if parts is None else tensor_blocks(parts[k].axes)
+            for x, w in rules:
+                yield Rule(x, weight * w, np.full(len(w), k))
+
+    def products(self, lines: Lines = None, breaks: Lines = None, points: int | None = None) -> list[Product] | None:
+        if self.truncation is not None and self.dim > 1:
+            return None
+        every = merged(lines, breaks)
+        return [Product(float(w), self._axes(k, every, points)) for k, w in enumerate(self.weights)]
+
+    def _axes(self, k: int, lines: Lines, points: int | None) -> list[Line]:
+        """The rules of component k's axes."""
         mean, std = self.means[k], self.std[k]
         reach = REACH[self.dim] * std
         if self.truncation is not None:
             reach = np.minimum(reach, self.truncation)
-        if self.truncation is not None and self.dim > 1:
-            radius = float(reach[0])
-            check_breaks(mean, radius, breaks)
-            longest = polar_panel(PANEL * min(std[0], radius), radius, lines)
-            x, w = ball_rule(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std[0]) ** 2))
-            x = mean + x
-        else:
-            bounds = np.stack([mean - reach, mean + reach], axis=1)
-            longest = PANEL * np.minimum(std, reach)
-            x, w = box_rule(
-                bounds, longest, merged(lines, breaks), lambda k, z: np.exp(-0.5 * ((z - mean[k]) / std[k]) ** 2)
-            )
-        return x, w / w.sum()
+        bounds = np.stack([mean - reach, mean + reach], axis=1)
+        density = lambda axis, z: np.exp(-0.5 * ((z - mean[axis]) / std[axis]) ** 2)  # noqa: E731
+        return box_axes(bounds, PANEL * np.minimum(std, reach), lines, density, points)
+
+    def _ball_blocks(self, k: int, lines: Lines, breaks: Lines) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The polar rule of component k, cut off."""
+        mean, std = self.means[k], float(self.std[k, 0])
+        radius = min(REACH[self.dim] * std, float(self.truncation or np.inf))
+        check_breaks(mean, radius, breaks)
+        longest = polar_panel(PANEL * min(std, radius), radius, lines)
+        for x, w in ball_blocks(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std) ** 2)):
+            yield mean + x, w
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         component = rng.choice(self.components, size=n, p=self.weights)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch
-from .base import LabelledLaw, LabelledRule, Law, Lines, distinct
+from ..quadrature import POINTS
+from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
 
 
 class Labelled(LabelledLaw):
@@ -48,7 +49,7 @@ class Labelled(LabelledLaw):
 
     @cached_property
     def labels(self) -> np.ndarray | None:
-        return distinct(self.quadrature().y if self._constants is None else self._constants)
+        return super().labels if self._constants is None else distinct([self._constants])
 
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:
@@ -70,6 +71,17 @@ class Labelled(LabelledLaw):
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         rule = self.law.quadrature(lines, self.breaks or None)
         return LabelledRule(rule.x, rule.w, self._labels(rule.x, rule.component))
+
+    def pieces(self, lines: Lines = None, products: bool = False) -> Iterator[LabelledRule | ProductRule]:
+        breaks = self.breaks or None
+        found = self.law.products(lines, breaks, POINTS[1]) if products and self._constants is not None else None
+        if found is None:
+            for rule in self.law.blocks(lines, breaks):
+                yield LabelledRule(rule.x, rule.w, self._labels(rule.x, rule.component))
+        else:
+            assert self._constants is not None
+            for part, label in zip(found, self._constants, strict=True):
+                yield ProductRule(part.axes, np.array([part.weight]), label[None])
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
         x, component = self.law.draw(integer("n", n), np.random.default_rng(seed))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from .._validate import array, fail, integer, positive
-from ..quadrature import PANEL, ball_rule, box_rule
-from .base import Law, Lines, Rule, merged
+from ..quadrature import PANEL, ball_blocks, box_axes, tensor_blocks
+from .base import Law, Lines, Product, Rule, joined, merged
 from .gaussian import check_breaks, polar_panel
 
 
@@ -26,8 +26,16 @@ class Uniform(Law):
         self.dim = len(self.bounds)
 
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
-        x, w = box_rule(self.bounds, np.diff(self.bounds)[:, 0] / 8, merged(lines, breaks))
-        return Rule(x, w / w.sum(), np.zeros(len(w), dtype=np.int64))
+        return joined(self.blocks(lines, breaks))
+
+    def blocks(self, lines: Lines = None, breaks: Lines = None) -> Iterator[Rule]:
+        (part,) = self.products(lines, breaks)
+        for x, w in tensor_blocks(part.axes):
+            yield Rule(x, w, np.zeros(len(w), dtype=np.int64))
+
+    def products(self, lines: Lines = None, breaks: Lines = None, points: int | None = None) -> list[Product]:
+        longest = np.diff(self.bounds)[:, 0] / 8
+        return [Product(1.0, box_axes(self.bounds, longest, merged(lines, breaks), points=points))]
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)), np.zeros(n, dtype=np.int64)
@@ -51,9 +59,13 @@ class UniformBall(Law):
             raise fail("centre", centre, "two or three coordinates (on the line: laws.Uniform)")
 
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
+        return joined(self.blocks(lines, breaks))
+
+    def blocks(self, lines: Lines = None, breaks: Lines = None) -> Iterator[Rule]:
         check_breaks(self.centre, self.radius, breaks)
-        x, w = ball_rule(self.dim, self.radius, polar_panel(PANEL * self.radius, self.radius, lines), np.ones_like)
-        return Rule(self.centre + x, w / w.sum(), np.zeros(len(w), dtype=np.int64))
+        longest = polar_panel(PANEL * self.radius, self.radius, lines)
+        for x, w in ball_blocks(self.dim, self.radius, longest, np.ones_like):
+            yield Rule(self.centre + x, w, np.zeros(len(w), dtype=np.int64))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         direction = rng.standard_normal((n, self.dim))

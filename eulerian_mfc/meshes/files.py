@@ -18,12 +18,18 @@ FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".bdf")
 SIMPLICES = {"line": 1, "triangle": 2, "tetra": 3}
 
 
+def _path(path: Any) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise fail("path", path, "the path of a mesh file")
+    return Path(path)
+
+
 def read(path: str | os.PathLike[str]) -> Any:
     """The scikit-fem mesh in a file: its simplices of the highest dimension, with the named boundaries."""
     import meshio
     from skfem.io.meshio import from_meshio
 
-    file = Path(path)
+    file = _path(path)
     if not file.is_file():
         raise FileNotFoundError(f"no mesh file at {path}")
     said = io.StringIO()
@@ -58,7 +64,7 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
     import meshio
     from skfem.io.meshio import to_meshio
 
-    file = Path(path)
+    file = _path(path)
     if file.suffix not in meshio.extension_to_filetypes:
         raise fail("path", str(path), f"a file ending such as {', '.join(FORMATS)}")
     content = to_meshio(mesh)

@@ -79,6 +79,8 @@ class SimplexMesh(Mesh):
             raise fail("skfem", self.skfem, wanted)
         if self.skfem.elem.maxdeg > 1:
             raise mismatch("skfem", f"a {type(self.skfem).__name__} of higher order", wanted)
+        if not isinstance(self.walls, bool):
+            raise fail("walls", self.walls, "True or False")
         array("skfem.p", self.skfem.p, ndim=2)
         locator = self.locator  # with the neighbours, which checks facets and vertices
         if self.dim > 1:

@@ -16,7 +16,7 @@ from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread
 from .runs import solve_run
-from .sources import Source, given, meshes
+from .sources import Source, depended_on, given, meshes
 from .store import Result
 from .study import Column, ErrorColumn, Study, checked
 
@@ -214,11 +214,11 @@ def _columns(kind: str, twin: bool) -> tuple[Column, ...]:
 
 
 def _job(source: Source, built: Any, twin: bool) -> Job:
-    problem, options = built
+    _, options = built
     label = f"{'twin, ' if twin else ''}{'x'.join(map(str, options['mesh'].shape))} cells, {options['layers']} layers"
-    identity = {"problem": problem, "options": dict(options), "twin": twin}
-    if twin:  # no mesh and no schemes: twins of several meshes are one job
-        identity["options"] = {k: v for k, v in options.items() if k not in ("mesh", "continuity", "transport")}
+    # No mesh and no schemes: twins of several meshes are one job.
+    left_out = ("mesh", "continuity", "transport", "storage") if twin else ()
+    identity = {**depended_on(built, *left_out), "twin": twin}
     return Job(solve_run, {"source": source, "twin": twin}, label, identity)
 
 

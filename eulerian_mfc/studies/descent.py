@@ -12,7 +12,7 @@ from .._validate import fail, integer
 from .convergence import COST
 from .jobs import Job, run_jobs
 from .runs import descent_run, solve_run
-from .sources import given
+from .sources import depended_on, given
 from .study import Column, Study, checked
 
 
@@ -56,7 +56,7 @@ def coupled_descent(
         raise fail("samples", samples, "a list of numbers of samples")
     source = given(problem, mesh, integer("layers", layers), options)
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
-    identity = {"problem": problem, "options": dict(source.options)}
+    identity = depended_on(source.build())
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
     for n, k in itertools.product(samples, range(integer("repeats", repeats))):
         draw = {"samples": integer("samples", n), "repeat": k, "seed": integer("seed", seed, minimum=0)}

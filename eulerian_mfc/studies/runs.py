@@ -17,7 +17,7 @@ from ..particles import ParticleSystem
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Outcome, Solver, minimiser
-from ..solving import solve
+from ..solving import RESOURCES, solve
 
 #: cells with less than this share of the largest mass do not count for the Courant number
 NEGLIGIBLE_MASS = 1e-6
@@ -160,7 +160,7 @@ class _Built:
 
 
 def _schemes(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k in ("continuity", "transport", "layer_map")}
+    return {k: v for k, v in options.items() if k in ("continuity", "transport", "layer_map", "storage", *RESOURCES)}
 
 
 def sample_control_run(

@@ -12,7 +12,7 @@ from .convergence import CONVERGED, _warned
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, averaged
 from .runs import sample_run, solve_run
-from .sources import Source, given
+from .sources import Source, depended_on, given
 from .store import Result
 from .study import Column, ErrorColumn, Study, checked
 
@@ -98,7 +98,7 @@ def sample_study(
     chosen = tuple(choice("methods", m, METHODS) for m in methods)
     integer("seed", seed, minimum=0)
     problem, options = source.build()
-    identity = {"problem": problem, "options": dict(options)}
+    identity = depended_on((problem, options))
     truth = run_jobs([Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})], **run)[0]
     if truth.error is not None:
         checked("samples", [], [{"label": "the law itself", "error": truth.error}])

@@ -11,7 +11,7 @@ from .._validate import fail, mismatch
 from ..case import Case
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
-from ..solving import solve
+from ..solving import RESOURCES, solve
 
 Built = tuple[Problem, dict[str, Any]]
 OPTIONS = tuple(
@@ -71,6 +71,13 @@ def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> G
                 "study", f"the argument {name!r}", "an argument of the study, or of solve: " + ", ".join(OPTIONS)
             )
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
+
+
+def depended_on(built: Built, *left_out: str) -> dict[str, Any]:
+    """What the result of a job on a problem with options depends on: not on the threads and memory, nor what is left out."""
+    problem, options = built
+    kept = {k: v for k, v in options.items() if k not in (*RESOURCES, *left_out)}
+    return {"problem": problem, "options": kept}
 
 
 def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _sever
 from .jobs import Job, run_jobs
 from .references import as_reference, check_parameters, control_errors, cost_errors, spread
 from .runs import solve_run
-from .sources import Source, given
+from .sources import Source, depended_on, given
 from .study import GROWING, Column, ErrorColumn, Study, checked
 
 TERMINAL = Column("terminal_cost", "E[loss(X(T), Y)]", digits=10)
@@ -96,7 +96,7 @@ def sweep_study(
         problem, options = varied.build()
         built.append((problem, options))
         label = ", ".join(f"{k}={_shown(v)}" for k, v in point.items())
-        identity = {"problem": problem, "options": dict(options), "measures": measures}
+        identity = {**depended_on((problem, options)), "measures": measures}
         jobs.append(Job(solve_run, {"source": varied, "measures": measures}, label, identity))
     results = run_jobs(jobs, **run)
     failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, results, strict=True) if r.error]
