@@ -284,7 +284,7 @@ class Interpolation:
 
     def _rows(self, feet: np.ndarray) -> np.ndarray:
         """`(n, d)` feet -> `(d, n)` contiguous rows, wrapped into the period where there is one."""
-        rows = np.ascontiguousarray(feet.T)
+        rows = np.ascontiguousarray(feet.T, dtype=np.float64)
         if self._overlap:
             low, high = np.array(self.mesh.bounds).T[:, :, None]
             rows = low + (rows - low) % (high - low)
@@ -292,7 +292,7 @@ class Interpolation:
 
     def scatter(self, feet: np.ndarray, masses: np.ndarray) -> Deposit:
         """Point masses `(R, n)` at `(n, d)` feet, added to zeros that just hold their stencils: see `Deposit`."""
-        rows, weights = self._rows(feet), np.ascontiguousarray(masses)
+        rows, weights = self._rows(feet), np.ascontiguousarray(masses, dtype=np.float64)
         counts = self._shape3
         slab = np.array([0, 0, 0, 1, 1, 1])
         first, size = slab[:3], slab[3:]
@@ -314,8 +314,8 @@ class Interpolation:
         rows = self._rows(feet)
         values = np.empty((len(coefficients), len(feet)))
         pull = np.empty(rows.shape)
-        weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses)
-        work = np.ascontiguousarray(coefficients)
+        weights = np.zeros(values.shape) if masses is None else np.ascontiguousarray(masses, dtype=np.float64)
+        work = np.ascontiguousarray(coefficients, dtype=np.float64)
         if self._gather(*self._place, len(feet), rows, weights, len(values), work, values, pull):
             _raise_not_finite(feet)
         return values, pull.T
