@@ -26,7 +26,13 @@ nb_merge_streams = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_class_signature = "separated"
-autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "__init__,__new__"}
+# What scikit-learn adds to its estimators by itself refers to its own site.
+ROUTING = "set_fit_request,set_score_request"
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    "exclude-members": f"__init__,__new__,{ROUTING}",
+}
 napoleon_use_ivar = True
 napoleon_google_docstring = False
 # Single backticks are code in the package's docstrings.
