@@ -317,9 +317,10 @@ def test_what_run_jobs_refuses():
 # --- interrupts
 
 SCRIPT = """
-    import sys
+    import signal, sys
     from tests import study_problems as sp
     from eulerian_mfc.studies.jobs import Job, run_jobs
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in a shell's background
     if __name__ == "__main__":
         work = [Job(sp.square, {"x": k, "sleep": 0.3}, str(k)) for k in range(6)]
         run_jobs(work, folder=sys.argv[1], workers=int(sys.argv[2]) or None)

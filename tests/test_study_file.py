@@ -263,7 +263,9 @@ def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, tmp_path):
     """The command is killed after two results and started again: the files of an uninterrupted study, no run made twice."""
     write(tmp_path, SLOW_CASE, "slow.py")
     path = write(tmp_path, f'kind = "mesh"\ncase = "slow.py"\n[vary]\ncells = {CELLS}\n')
-    code = "from eulerian_mfc.cli import main; main()"
+    # A shell's background processes ignore SIGINT, and so would theirs.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    code += "from eulerian_mfc.cli import main; main()"
     command = [sys.executable, "-c", code, "study", str(path), "--workers", str(workers), "--out"]
     runs = {name: tmp_path / f"{name}.txt" for name in ("whole", "killed", "again")}
     environments = {name: {**os.environ, "RUNS": str(file)} for name, file in runs.items()}
