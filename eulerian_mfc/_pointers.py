@@ -40,7 +40,7 @@ class Pointed:
         return int(self._compiled.address)
 
     def __call__(self, *arguments: Any) -> int:
-        return int(self._entry(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments)))
+        return int(self._entry(*map(_passed, self._signature.args, arguments)))
 
     @cached_property
     def _entry(self) -> Any:
@@ -48,6 +48,14 @@ class Pointed:
         return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds.get(t, ctypes.c_void_p) for t in self._signature.args))(
             self.address
         )
+
+
+def _passed(kind: Any, value: Any) -> Any:
+    if kind not in (DOUBLES, INTEGERS):
+        return value
+    if value.dtype != (np.float64 if kind == DOUBLES else np.int64) or not value.flags.c_contiguous:
+        raise TypeError(f"a pointer to {kind.dtype}: got {value.dtype}, contiguous: {value.flags.c_contiguous}")
+    return value.ctypes.data
 
 
 @intrinsic

@@ -13,8 +13,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 INT = ir.IntType(64)
-#: entries of `sync`: who has met, and two counters for the kernels
-MET, NEXT, USED, FAILED, SIZE = range(5)
+#: entries of `sync`: who has met, two counters for the kernels, failures, and whether a member is gone: then nobody waits
+MET, NEXT, USED, FAILED, BROKEN, SIZE = range(6)
 #: loads until a waiting thread gives way
 PATIENCE = 20_000
 
@@ -63,7 +63,7 @@ def meet(members, sync):
     """Wait until all members are here."""
     goal = (fetch_add(sync, MET, 1) // members + 1) * members
     loads = 0
-    while fetch(sync, MET) < goal:
+    while fetch(sync, MET) < goal and not fetch(sync, BROKEN):
         loads += 1
         if loads > PATIENCE:  # as long as it takes to wake a thread: the processor may be what the others wait for
             _give_way()

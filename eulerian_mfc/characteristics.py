@@ -15,7 +15,7 @@ import numpy as np
 
 from ._validate import choice, integer
 from .fields import Field
-from .fields.base import CompiledField, Steps
+from .fields.base import Steps, is_compiled
 from .parallel import ONE, Workers
 
 #: `covectors (n, d) at a layer's end -> ((dPhi/dx)^T p (n, d), sum_j (dPhi/dtheta)(x_j)^T p_j (m,))`
@@ -88,7 +88,7 @@ class LayerMap:
 
     def __call__(self, field: Field, layer: Layer, x: np.ndarray) -> np.ndarray:
         """`Phi_theta(x)`: `(n, d)` points -> `(n, d)` points at the layer's end."""
-        if isinstance(field, CompiledField):
+        if is_compiled(field):
             return field.trace(layer.theta, self.steps(layer), x, False)[0]
         for step in range(self.substeps):
             x, _ = self._step(field, layer, step, x)
@@ -96,7 +96,7 @@ class LayerMap:
 
     def trace(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """`Phi_theta(x)`, and the transposed derivatives of the layer map there: see `Pull`."""
-        if isinstance(field, CompiledField):
+        if is_compiled(field):
             steps = self.steps(layer)
             end, values = field.trace(layer.theta, steps, x, True)
             return end, partial(field.pull, layer.theta, steps, x, values)

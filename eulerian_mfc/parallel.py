@@ -7,17 +7,17 @@ is copied; between NumPy's calls they wait for it.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import count
-from threading import Lock
+from functools import lru_cache, partial
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ._team import SIZE
+from ._team import BROKEN, SIZE
 from ._validate import integer
 
 Item = TypeVar("Item")
@@ -30,16 +30,34 @@ WAITING = 16
 _one_team = Lock()
 
 
+def _renew() -> None:
+    """In a forked child: another thread may have held the lock."""
+    global _one_team
+    _one_team = Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
+
+
 def default_threads() -> int:
     """`EMFC_NUM_THREADS` where it is set, else 1: the many short calls of NumPy contend for the interpreter's lock."""
     given = os.environ.get(VARIABLE) or "1"
     return integer(VARIABLE, int(given) if given.isdecimal() else given)
 
 
-@lru_cache(maxsize=8)
-def _pool(process: int, threads: int) -> ThreadPoolExecutor:
-    """A pool of this process: a forked child has none of its parent's threads."""
-    return ThreadPoolExecutor(threads, thread_name_prefix="emfc")
+@lru_cache
+def _helpers(process: int, threads: int) -> SimpleQueue[Callable[[], None]]:
+    """A queue that so many threads serve, all of them started, of this process: a forked child has none of its parent's."""
+    tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    for _ in range(threads):
+        Thread(target=_serve, args=(tasks,), name="emfc", daemon=True).start()
+    return tasks
+
+
+def _serve(tasks: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        tasks.get()()
 
 
 @dataclass(frozen=True)
@@ -68,20 +86,28 @@ class Workers:
         """All results; the caller works too, and whoever is free takes the next item: one wake-up a thread, not an item."""
         results: list[Any] = [None] * len(items)
         errors: dict[int, BaseException] = {}
-        following = count()
+        left, done = deque(range(len(items))), SimpleQueue[int]()
 
         def work() -> None:
-            while not errors and (i := next(following)) < len(items):
+            while True:
                 try:
-                    results[i] = function(items[i])
+                    i = left.popleft()
+                except IndexError:
+                    return
+                try:
+                    if not errors:
+                        results[i] = function(items[i])
                 except BaseException as error:
                     errors[i] = error
+                finally:
+                    done.put(i)
 
-        pool = _pool(os.getpid(), self.threads - 1)
-        others = [pool.submit(work) for _ in range(min(self.threads, len(items)) - 1)]
+        tasks = _helpers(os.getpid(), self.threads - 1)
+        for _ in range(min(self.threads, len(items)) - 1):
+            tasks.put(work)
         work()
-        for other in others:
-            other.result()
+        for _ in items:
+            done.get()
         if errors:
             raise errors[min(errors)]
         return results
@@ -89,18 +115,35 @@ class Workers:
     def together(self, kernel: Callable[..., Any], *arguments: Any) -> np.ndarray:
         """`kernel(member, members, sync, *arguments)`, compiled and without the interpreter's lock, in all threads at once.
 
+        An exception in one member, or an interrupt, ends all.
         Returns `sync`, by which the members meet and take their tasks: see `_team`.
         """
         sync = np.zeros(SIZE, np.int64)
         if self.threads == 1:
             kernel(0, 1, sync, *arguments)
             return sync
-        pool = _pool(os.getpid(), self.threads - 1)
-        with _one_team:  # members wait for each other: those of two teams must not take each other's threads
-            others = [pool.submit(kernel, i, self.threads, sync, *arguments) for i in range(1, self.threads)]
-        kernel(0, self.threads, sync, *arguments)
-        for other in others:
-            other.result()
+        done = SimpleQueue[BaseException | None]()
+
+        def member(i: int) -> None:
+            try:
+                kernel(i, self.threads, sync, *arguments)
+                done.put(None)
+            except BaseException as error:
+                sync[BROKEN] = 1
+                done.put(error)
+
+        tasks = _helpers(os.getpid(), self.threads - 1)
+        try:
+            with _one_team:  # members wait for each other: those of two teams must not take each other's threads
+                for i in range(1, self.threads):
+                    tasks.put(partial(member, i))
+            kernel(0, self.threads, sync, *arguments)
+            for error in [done.get() for _ in range(1, self.threads)]:
+                if error is not None:
+                    raise error
+        except BaseException:
+            sync[BROKEN] = 1
+            raise
         return sync
 
     def run(self, function: Callable[[Item], Any], items: Sequence[Item]) -> None:

@@ -1,16 +1,22 @@
 """Problems and helpers that several tests share."""
 
+import hashlib
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-import eulerian_mfc as emfc
+ROOT = Path(__file__).parents[1]
+# Numba looks at the file of a kernel only, not at those of what it calls: a broken helper would go unnoticed.
+SOURCES = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "eulerian_mfc").rglob("*.py")))).hexdigest()
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "kernels" / SOURCES[:12]))
+
+import eulerian_mfc as emfc  # noqa: E402
 
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
-ROOT = Path(__file__).parents[1]
 
 
 def toy_line(bias=False, **changes):

@@ -1,11 +1,13 @@
 """Compiled layer maps and layers against the same in NumPy, block by block."""
 
+import pickle
+
 import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Layer, LayerMap
-from eulerian_mfc.errors import NonFiniteError
+from eulerian_mfc.characteristics import Flow, Layer, LayerMap
+from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields import NeuralField
 from eulerian_mfc.fields.neural import ACTIVATIONS
 from eulerian_mfc.transport import SemiLagrangian, compiled
@@ -92,3 +94,58 @@ def test_feet_that_are_not_finite_are_named(threads):
     for step in (given.transport.step, given.transport.adjoint_step):
         with pytest.raises(NonFiniteError, match="characteristics are not finite"):
             step(layer, given.initial_masses)
+
+
+class Halved(NeuralField):
+    """A user's field, whose values are not those of its parent."""
+
+    def __call__(self, t, theta, x):
+        return 0.5 * super().__call__(t, theta, x)
+
+
+def test_a_subclass_with_values_of_its_own_is_not_compiled():
+    x, layer = np.random.default_rng(0).normal(size=(5, 2)), Layer(0.0, 1.0, np.full(6, 0.3))
+    field, layer_map = Halved(2), LayerMap("euler")
+    np.testing.assert_array_equal(layer_map(field, layer, x), x + field(0.0, layer.theta, x))
+    given = system(2, SemiLagrangian(3), 12)
+    assert SemiLagrangian(3).on(given.mesh, Flow(field, layer_map))._compiled is None
+    assert SemiLagrangian(3).on(given.mesh, Flow(NeuralField(2), layer_map))._compiled is not None
+
+
+def test_wrong_shapes_are_told_and_reach_no_pointer():
+    field, layer_map, layer = NeuralField(2), LayerMap(), Layer(0.0, 1.0, np.full(6, 0.3))
+    x = np.zeros((4, 2))
+    for points in (np.zeros((4, 1)), np.zeros((4, 3)), np.zeros(4), x + 0j):
+        with pytest.raises(ArgumentError, match="x: got"):
+            layer_map(field, layer, points)
+    with pytest.raises(ArgumentError, match="theta"):
+        layer_map(field, layer._replace(theta=np.zeros(4)), x)
+    with pytest.raises(ArgumentError, match="covector a point"):
+        layer_map.trace(field, layer, x)[1](np.zeros((3, 2)))
+    with pytest.raises(ArgumentError, match="dimension 2"):
+        SemiLagrangian(3).on(emfc.CartesianMesh([(-1.0, 1.0)], 10), Flow(field, layer_map)).step(
+            layer, np.zeros((1, 10))
+        )
+    given = system(2, SemiLagrangian(3), 12)
+    psi = given.initial_masses
+    with pytest.raises(ArgumentError, match="one a node"):
+        given.transport.adjoint_step(layer, psi[:, :5])
+    with pytest.raises(ArgumentError, match="one a potential"):
+        given.transport.step_with_slope(layer, psi, given.continuity, psi[:1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_masses_that_are_not_finite_are_told(value):
+    given = system(2, SemiLagrangian(3), 12)
+    masses = given.initial_masses.copy()
+    masses[0, 3, 4] = value
+    with pytest.raises(NonFiniteError, match="masses"):
+        given.transport.adjoint_step(given.layer(0, np.full(6, 0.3)), masses)
+
+
+def test_operators_can_be_sent_after_use():
+    given = system(2, SemiLagrangian(3), 24)
+    layer, masses = given.layer(0, np.full(6, 0.3)), given.initial_masses
+    expected = given.transport.adjoint_step(layer, masses)[0]
+    again = pickle.loads(pickle.dumps(given.transport))
+    np.testing.assert_array_equal(again.adjoint_step(layer, masses)[0], expected)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from eulerian_mfc._team import MET, meet
 from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.checkpointing import backwards, split, states_within
 from eulerian_mfc.continuity import finite_volume
@@ -80,6 +81,27 @@ def test_an_error_in_one_block_ends_the_others_and_is_raised():
     with pytest.raises(NonFiniteError, match="here"):
         list(Workers(2).map(work, range(100)))
     assert len(done) < 20
+
+
+def test_a_member_of_a_team_that_fails_or_an_interrupt_ends_all():
+    """Who waits at a barrier is let go, and the threads serve the next call."""
+
+    def kernel(who, error, member, members, sync):
+        if member == who:
+            raise error("here")
+        meet(members, sync)
+
+    for who, error in ((0, KeyboardInterrupt), (1, MemoryError), (2, ValueError)):
+        with pytest.raises(error, match="here"):
+            Workers(3).together(lambda *a, who=who, error=error: kernel(who, error, *a))
+    met = Workers(3).together(lambda member, members, sync: meet(members, sync))
+    assert met[MET] == 3
+
+
+def test_maps_inside_maps():
+    """A helper that waits for its own items does not wait for a thread."""
+    found = Workers(2).map(lambda k: sum(Workers(2).map(lambda i: k * i, range(5))), range(6))
+    assert list(found) == [10 * k for k in range(6)]
 
 
 def test_the_environment_sets_the_number_of_threads(monkeypatch):

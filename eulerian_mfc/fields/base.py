@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -140,7 +140,15 @@ class Steps(NamedTuple):
 
 
 class CompiledField(Field):
-    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages."""
+    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages.
+
+    `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
+    """
+
+    @property
+    @abstractmethod
+    def compiled(self) -> bool:
+        """Whether `trace` and `pull` may stand for `__call__` and `pullback`."""
 
     @abstractmethod
     def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
@@ -160,6 +168,11 @@ class CompiledField(Field):
         self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Exact transposed derivatives of `trace` at x: for covectors p `(n, d)` at the end, `(n, d)` and `(m,)`."""
+
+
+def is_compiled(field: Any) -> TypeGuard[CompiledField]:
+    """Whether the field's layer maps are to be had compiled."""
+    return isinstance(field, CompiledField) and field.compiled
 
 
 def _four_point(function: Any, *directions: np.ndarray) -> np.ndarray:

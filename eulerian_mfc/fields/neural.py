@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._special import expit
-from .._validate import choice, integer
+from .._validate import choice, integer, mismatch
 from . import _neural_kernels
 from ._tanh import tanh
 from .base import CompiledField, Steps
@@ -152,16 +152,29 @@ class NeuralField(CompiledField):
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
-        matrix = np.ascontiguousarray(theta[: self.dim**2], dtype=np.float64).reshape(self.dim, self.dim)
-        shift = np.ascontiguousarray(theta[self.dim**2 :], dtype=np.float64) if self.bias else np.zeros(self.dim)
+        if theta.shape != (self.parameters,):
+            raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
+        matrix = np.array(theta[: self.dim**2], dtype=np.float64).reshape(self.dim, self.dim)
+        shift = np.array(theta[self.dim**2 :], dtype=np.float64) if self.bias else np.zeros(self.dim)
         return _neural_kernels.CODES[self.activation], self.dim, matrix, shift
+
+    @property
+    def compiled(self) -> bool:
+        own = type(self)
+        return all(getattr(own, name) is getattr(NeuralField, name) for name in ("__call__", "pullback", "_argument"))
 
     @property
     def addresses(self) -> tuple[int, int]:
         return _neural_kernels.trace.address, _neural_kernels.pull.address
 
+    def _rows(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Points or covectors `(n, d)` as contiguous rows."""
+        if x.ndim != 2 or x.shape[1] != self.dim or np.iscomplexobj(x):
+            raise mismatch(name, f"{x.dtype} numbers of shape {x.shape}", f"real ones of shape (n, {self.dim})")
+        return np.ascontiguousarray(x.T, dtype=np.float64)
+
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.array(x.T, dtype=np.float64, order="C")
+        rows = self._rows(x, "x").copy()
         values = np.empty((steps.number, len(steps.reach), *rows.shape) if keep else 0)
         _neural_kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
         return rows.T, values
@@ -169,7 +182,9 @@ class NeuralField(CompiledField):
     def pull(
         self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows, covectors = np.ascontiguousarray(x.T, dtype=np.float64), np.array(p.T, dtype=np.float64, order="C")
+        rows, covectors = self._rows(x, "x"), self._rows(p, "p").copy()
+        if covectors.shape != rows.shape:
+            raise mismatch("p", f"an array of shape {p.shape}", f"shape {x.shape}, a covector a point")
         slope = np.zeros(self.dim * (self.dim + 1))
         parts = slope[: self.dim**2].reshape(self.dim, self.dim), slope[self.dim**2 :]
         arguments = *self.kernel_arguments(theta), *steps.pointed, rows.shape[1]

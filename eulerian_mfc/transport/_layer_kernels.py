@@ -17,7 +17,7 @@ import numpy as np
 from numba import njit
 
 from .._pointers import call
-from .._team import FAILED, NEXT, USED, fetch, fetch_add, meet, take
+from .._team import BROKEN, FAILED, NEXT, USED, fetch, fetch_add, meet, take
 from ._kernels import HUGE
 
 #: points that go through all steps together
@@ -47,15 +47,17 @@ def _solve(member, members, sync, address, factors, transposed, lines, shape, x)
             meet(members, sync)
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+@njit(cache=True, nogil=True)
 def _largest(member, members, sync, masses, largest):
-    """The largest modulus of all masses `(R, N)`; `largest` `(members,)` is for what each member has found."""
-    found = 0.0
+    """The largest modulus of all masses `(R, N)`, infinite where one is not finite; `largest` `(members,)`: of each member's."""
+    found, bad = 0.0, 0
     for row in masses:
         begin, end = member * len(row) // members, (member + 1) * len(row) // members
         for j in range(begin, end):
-            found = max(found, abs(row[j]))
-    largest[member] = found
+            size = abs(row[j])
+            bad += not size < np.inf
+            found = size if size > found else found
+    largest[member] = np.inf if bad else found
     meet(members, sync)
     return largest.max()
 
@@ -117,6 +119,9 @@ def backward(
         coefficients[j] = psi[j]
     paired = masses.shape[1] > 0
     threshold = SHARE * _largest(member, members, sync, masses, largest)
+    if threshold == np.inf:
+        fetch_add(sync, FAILED, 1)
+        return
     _solve(member, members, sync, solve, factors, 0, lines, shape, coefficients)
     d, count = nodes.shape
     fields = shape[0]
@@ -208,6 +213,9 @@ def forward(
     feet, weighted = np.empty(d * SLAB_TASK), np.empty(fields * SLAB_TASK)
     sizes, heavy = np.empty(SLAB_TASK), np.empty(SLAB_TASK + 1, np.int64)
     threshold = SHARE * _largest(member, members, sync, masses, largest)
+    if threshold == np.inf:
+        fetch_add(sync, FAILED, 1)
+        return
     while True:
         task = take(NEXT, sync)
         if task >= len(slabs):
@@ -246,7 +254,7 @@ def forward(
             slab[i] = 0.0
         call(scatter, (*place, m, feet, weighted, fields, slabs[task, FIRST:], slab, clamped[task]))
     meet(members, sync)
-    if fetch(sync, FAILED) or fetch(sync, USED) > len(workspace):
+    if fetch(sync, BROKEN) or fetch(sync, FAILED) or fetch(sync, USED) > len(workspace):
         return
     _sum_slabs(member, members, workspace, slabs, shape, out)
     meet(members, sync)

@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from .._team import FAILED, USED
+from .._validate import mismatch
 from ..characteristics import Flow, Layer
 from ..fields.base import CompiledField
 from . import _layer_kernels
@@ -35,6 +36,8 @@ class CompiledLayers:
         out = np.empty((len(psi), count))
         slopes = np.empty((-(-count // _layer_kernels.TASK), d * (d + 1)))
         masses = np.empty((len(psi), 0)) if rows is None else rows
+        if len(masses) != len(psi):
+            raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
         arrays = values.shape, values.reshape(-1), np.empty(values.size)
         sync = self._run(_layer_kernels.backward, layer, masses, *arrays, out, slopes)
         return None if sync[FAILED] else (out, np.add.reduce(slopes, axis=0)[: len(layer.theta)])
@@ -56,10 +59,14 @@ class CompiledLayers:
 
     def _run(self, kernel: Any, layer: Layer, rows: np.ndarray, *arrays: Any) -> np.ndarray:
         """Run a kernel in all threads; returns what they have counted."""
+        if self.field.dim != len(self._nodes):
+            raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's, {len(self._nodes)}")
+        if rows.shape[1] not in (0, self._nodes.shape[1]):
+            raise mismatch("masses", f"{rows.shape[1]} numbers a field", f"{self._nodes.shape[1]}, one a node")
         pointers, place, *rest = self.interpolation.compiled(len(rows))
         trace, pull = self.field.addresses
         field = self.field.kernel_arguments(layer.theta)
         method = self.flow.layer_map.steps(layer).pointed
         workers = self.flow.workers
-        shared = self._nodes, np.ascontiguousarray(rows), np.empty(workers.threads)
+        shared = self._nodes, np.require(rows, np.float64, ["C", "W"]), np.empty(workers.threads)
         return workers.together(kernel, (trace, pull, *pointers), field, method, place, *rest, *shared, *arrays)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
+from .._pointers import Pointed
 from .._validate import choice, fail, integer
 from ..errors import NonFiniteError
 from ..meshes import CartesianMesh
@@ -218,8 +219,19 @@ class Interpolation:
         kinds = tuple(a.kind for a in self.axes)
         lengths = [(low, high - low if outside == "periodic" else 0.0) for low, high in mesh.bounds]
         self._period = tuple(lengths + [(0.0, 0.0)] * missing)
-        self._gather, self._scatter = _stencils.gather(sizes), _stencils.scatter(sizes)
         self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without addresses, which are this process's."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_pointed", "_place")}
+
+    @property
+    def _gather(self) -> Pointed:
+        return _stencils.gather(self._basis[2])
+
+    @property
+    def _scatter(self) -> Pointed:
+        return _stencils.scatter(self._basis[2])
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
         """`(R, *shape)` nodal values -> `(R, n0, n1, n2)` coefficients c with A c = values on every axis."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..characteristics import Flow, Layer
+from ..errors import NonFiniteError
 from . import _kernels
 from ._layer_kernels import SHARE
 from .interpolation import Interpolation
@@ -87,5 +88,7 @@ def measured_pairing(
 
 def carrying(weights: np.ndarray) -> np.ndarray:
     """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others cost as much and add nothing."""
+    if not np.isfinite(weights).all():
+        raise NonFiniteError("the masses are not finite")
     sizes = _kernels.largest_moduli(np.ascontiguousarray(weights))
     return sizes > SHARE * sizes.max(initial=0.0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._validate import choice, fail, integer
 from ..characteristics import Flow, Layer
-from ..fields.base import CompiledField
+from ..fields.base import is_compiled
 from ..meshes import CartesianMesh
 from .compiled import CompiledLayers
 from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation
@@ -109,7 +109,7 @@ class SemiLagrangianOperator:
         self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
         self._compiled = (
             CompiledLayers(self.interpolation, flow)
-            if isinstance(getattr(flow, "field", None), CompiledField) and scheme.linear
+            if is_compiled(getattr(flow, "field", None)) and scheme.linear
             else None
         )
 
