@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -35,20 +36,20 @@ def flow() -> Flow:
     return Flow(emfc.fields.NeuralField(2), emfc.LayerMap())
 
 
+def densities(operator: Any, masses: np.ndarray, area: float) -> np.ndarray:
+    """The masses `(1, n, n)` at the end over the cells' area."""
+    for layer in layers():
+        masses, _ = operator.step(layer, masses)
+    return masses[0] / area
+
+
 def push_forward(cells: int, degree: int) -> Solve:
     """The transpose of semi-Lagrangian transport; a step is a layer. Nodal masses over the cells' area are point values."""
     transport = emfc.transport.SemiLagrangian(degree).on(mesh(cells), flow())
     operator = emfc.continuity.PushForward().on(mesh(cells), flow(), transport)
     area = (2 * swirl.HALF / cells) ** 2
     start = area * swirl.values(swirl.start, cells)[None]
-
-    def run() -> np.ndarray:
-        masses = start
-        for layer in layers():
-            masses, _ = operator.step(layer, masses)
-        return masses[0] / area
-
-    return Solve(run, LAYERS, 1)
+    return Solve(partial(densities, operator, start, area), LAYERS, 1)
 
 
 def finite_volumes(cells: int, reconstruction: str) -> Solve:
@@ -57,15 +58,8 @@ def finite_volumes(cells: int, reconstruction: str) -> Solve:
     operator = scheme.on(mesh(cells), flow())
     area = (2 * swirl.HALF / cells) ** 2
     start = area * swirl.averages(swirl.start, cells)[None]
-
-    def run() -> np.ndarray:
-        masses = start
-        for layer in layers():
-            masses, _ = operator.step(layer, masses)
-        return masses[0] / area
-
     steps = sum(operator.substeps(layer) for layer in layers())
-    return Solve(run, steps, INTEGRATORS[str(scheme.integrator)].stages)
+    return Solve(partial(densities, operator, start, area), steps, INTEGRATORS[str(scheme.integrator)].stages)
 
 
 def makers(cells: int) -> dict[str, Callable[[], Solve]]:

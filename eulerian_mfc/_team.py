@@ -12,7 +12,6 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-INT = ir.IntType(64)
 #: entries of `sync`: who has met, two counters for the kernels, failures, and whether a member is gone: then nobody waits
 MET, NEXT, USED, FAILED, BROKEN, SIZE = range(6)
 #: loads until a waiting thread gives way
@@ -67,9 +66,3 @@ def meet(members, sync):
         loads += 1
         if loads > PATIENCE:  # as long as it takes to wake a thread: the processor may be what the others wait for
             _give_way()
-
-
-@njit(cache=True, nogil=True)
-def take(counter, sync):
-    """The next task's number."""
-    return fetch_add(sync, counter, 1)

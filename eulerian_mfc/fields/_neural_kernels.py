@@ -9,14 +9,13 @@ import math
 import numpy as np
 from numba import carray, njit
 
+from .._fastmath import FAST
 from .._pointers import COUNT, DOUBLES, NUMBER, Pointed
 from ._tanh import tanh_chunk
 
 TANH, SIGMOID, RELU, SOFTPLUS, SWISH, SIN = range(6)
 CODES = {"tanh": TANH, "sigmoid": SIGMOID, "relu": RELU, "softplus": SOFTPLUS, "swish": SWISH, "sin": SIN}
 CHUNK = 256
-# Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
-FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")

@@ -168,13 +168,13 @@ class NeuralField(CompiledField):
         return _neural_kernels.trace.address, _neural_kernels.pull.address
 
     def _rows(self, x: np.ndarray, name: str) -> np.ndarray:
-        """Points or covectors `(n, d)` as contiguous rows."""
+        """Points or covectors `(n, d)` as rows `(d, n)`, checked."""
         if x.ndim != 2 or x.shape[1] != self.dim or np.iscomplexobj(x):
             raise mismatch(name, f"{x.dtype} numbers of shape {x.shape}", f"real ones of shape (n, {self.dim})")
-        return np.ascontiguousarray(x.T, dtype=np.float64)
+        return x.T
 
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        rows = self._rows(x, "x").copy()
+        rows = np.array(self._rows(x, "x"), dtype=np.float64, order="C")
         values = np.empty((steps.number, len(steps.reach), *rows.shape) if keep else 0)
         _neural_kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
         return rows.T, values
@@ -182,7 +182,8 @@ class NeuralField(CompiledField):
     def pull(
         self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        rows, covectors = self._rows(x, "x"), self._rows(p, "p").copy()
+        rows = np.ascontiguousarray(self._rows(x, "x"), dtype=np.float64)
+        covectors = np.array(self._rows(p, "p"), dtype=np.float64, order="C")
         if covectors.shape != rows.shape:
             raise mismatch("p", f"an array of shape {p.shape}", f"shape {x.shape}, a covector a point")
         slope = np.zeros(self.dim * (self.dim + 1))

@@ -12,11 +12,10 @@ outermost piece is continued.
 import numpy as np
 from numba import njit
 
+from .._fastmath import FAST
 from .._weno import weno5
 from ._vector import horner
 
-# Sums may be reordered and contracted when compiled (the same bits every run); NaN and infinity keep their meaning.
-FAST = {"contract", "reassoc", "nsz", "arcp"}
 # Index coordinates beyond this are as good as infinite. (np.isfinite is compiled away under FAST; a comparison is not.)
 HUGE = 1e300
 # Index coordinates this close to the outermost nodes are those nodes, whose coordinates have round-off.

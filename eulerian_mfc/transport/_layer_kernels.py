@@ -3,9 +3,9 @@
 A few hundred points at a time go through all of it, so that what lies between the steps stays in the first-level cache. Tasks
 are the same for any number of threads and what they add up is summed in their order, so that the bits are the same too.
 
-What depends on the field and on the interpolation's degree lies behind pointers. Common arguments:
+What depends on the field and on the interpolation's degree lies behind pointers. `member`, `members` and `sync` are of the team,
+see `_team`; what both kernels are `given`:
 
-    member, members, sync : of the team, see `_team`.
     calls : addresses: trace, pull, gather, gather_values, scatter, solve.
     field, method : of `trace` and `pull`; method[4] is the number of steps.
     place : the mesh and the basis, `_stencils.PLACE`; period : `(low, length)` of each axis, length 0 for none.
@@ -17,11 +17,10 @@ import numpy as np
 from numba import njit
 
 from .._pointers import call
-from .._team import BROKEN, FAILED, NEXT, USED, fetch, fetch_add, meet, take
+from .._team import BROKEN, FAILED, NEXT, USED, fetch, fetch_add, meet
+from ..fields._neural_kernels import CHUNK
 from ._kernels import HUGE
 
-#: points that go through all steps together
-CHUNK = 256
 #: masses below this share of the largest are round-off: their nodes are not pushed forward, nor pulled back
 SHARE = 1e-18
 #: nodes a task: few, that threads end together; more where each task has a slab, whose rim is work
@@ -48,8 +47,8 @@ def _solve(member, members, sync, address, factors, transposed, lines, shape, x)
 
 
 @njit(cache=True, nogil=True)
-def _largest(member, members, sync, masses, largest):
-    """The largest modulus of all masses `(R, N)`, infinite where one is not finite; `largest` `(members,)`: of each member's."""
+def _threshold(member, members, sync, masses, largest):
+    """Masses up to here are round-off; infinite, and a failure, where one is not finite. `largest` `(members,)`: of each."""
     found, bad = 0.0, 0
     for row in masses:
         begin, end = member * len(row) // members, (member + 1) * len(row) // members
@@ -59,7 +58,9 @@ def _largest(member, members, sync, masses, largest):
             found = size if size > found else found
     largest[member] = np.inf if bad else found
     meet(members, sync)
-    return largest.max()
+    if largest.max() == np.inf:
+        fetch_add(sync, FAILED, 1)
+    return SHARE * largest.max()
 
 
 @njit(cache=True, nogil=True)
@@ -93,16 +94,7 @@ def backward(
     member,
     members,
     sync,
-    calls,
-    field,
-    method,
-    place,
-    period,
-    factors,
-    lines,
-    nodes,
-    masses,
-    largest,
+    given,
     shape,
     psi,
     coefficients,
@@ -113,14 +105,14 @@ def backward(
 
     shape : `(R, n0, n1, n2)`, of the values psi and of the coefficients, which are overwritten; masses `(R, 0)` : no pairing.
     """
+    calls, field, method, place, period, factors, lines, nodes, masses, largest = given
     trace, pull, gather, gather_values, _, solve = calls
     begin, end = member * psi.size // members, (member + 1) * psi.size // members
     for j in range(begin, end):
         coefficients[j] = psi[j]
     paired = masses.shape[1] > 0
-    threshold = SHARE * _largest(member, members, sync, masses, largest)
+    threshold = _threshold(member, members, sync, masses, largest)
     if threshold == np.inf:
-        fetch_add(sync, FAILED, 1)
         return
     _solve(member, members, sync, solve, factors, 0, lines, shape, coefficients)
     d, count = nodes.shape
@@ -130,7 +122,7 @@ def backward(
     kept = np.empty(method[0] * method[4] * d * CHUNK)
     sizes, heavy = np.empty(CHUNK), np.empty(CHUNK + 1, np.int64)
     while True:
-        task = take(NEXT, sync)
+        task = fetch_add(sync, NEXT, 1)
         if task * TASK >= count:
             break
         dmatrix, dshift = slopes[task, : d * d], slopes[task, d * d :]
@@ -182,16 +174,7 @@ def forward(
     member,
     members,
     sync,
-    calls,
-    field,
-    method,
-    place,
-    period,
-    factors,
-    lines,
-    nodes,
-    masses,
-    largest,
+    given,
     degree,
     workspace,
     slabs,
@@ -205,6 +188,7 @@ def forward(
     `clamped` `(tasks, R)`, zeros at first, are the masses outside the hull of the nodes. Where the workspace is too short
     nothing is done but `sync[USED]`, how much is needed.
     """
+    calls, field, method, place, period, factors, lines, nodes, masses, largest = given
     trace, _, _, _, scatter, solve = calls
     d, count = nodes.shape
     origin, inverse_widths = place[1], place[2]
@@ -212,12 +196,11 @@ def forward(
     counts = (n0, n1, n2)
     feet, weighted = np.empty(d * SLAB_TASK), np.empty(fields * SLAB_TASK)
     sizes, heavy = np.empty(SLAB_TASK), np.empty(SLAB_TASK + 1, np.int64)
-    threshold = SHARE * _largest(member, members, sync, masses, largest)
+    threshold = _threshold(member, members, sync, masses, largest)
     if threshold == np.inf:
-        fetch_add(sync, FAILED, 1)
         return
     while True:
-        task = take(NEXT, sync)
+        task = fetch_add(sync, NEXT, 1)
         if task >= len(slabs):
             break
         slabs[task, SHAPE] = 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import carray
+from numba import carray, njit
 
 from .._pointers import COUNT, DOUBLES, INTEGERS, Pointed
 from ._kernels import FAST, HUGE, SLACK, _clamp, _index, _solve_panel, _weights
@@ -78,6 +78,13 @@ solve = Pointed(
 )
 
 
+@njit(cache=True)
+def _axis(intervals, kinds, kind, table, size):
+    """The kinds of the intervals of one axis, its polynomials, and room for the values and slopes of its functions at a point."""
+    count = len(size)
+    return carray(kind, intervals), carray(table, (kinds, count, count)), np.empty(count), np.empty(count)
+
+
 @lru_cache
 def gather(sizes: Sizes) -> Pointed:
     """Evaluate R fields at n feet into values `(R, n)`, and `sum_r m_r grad` into pull `(d, n)`.
@@ -90,15 +97,12 @@ def gather(sizes: Sizes) -> Pointed:
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, masses_at, fields, coefficients_at, values_at, pull_at,
     ):  # fmt: skip
+        kind0, table0, w0, d0 = _axis(i0, k0, kind0_at, table0_at, size0)
+        kind1, table1, w1, d1 = _axis(i1, k1, kind1_at, table1_at, size1)
+        kind2, table2, w2, d2 = _axis(i2, k2, kind2_at, table2_at, size2)
         origin, inverse_widths, feet = carray(origin_at, d), carray(inverse_at, d), carray(feet_at, (d, n))
-        kind0, kind1, kind2 = carray(kind0_at, i0), carray(kind1_at, i1), carray(kind2_at, i2)
-        table0 = carray(table0_at, (k0, len(size0), len(size0)))
-        table1 = carray(table1_at, (k1, len(size1), len(size1)))
-        table2 = carray(table2_at, (k2, len(size2), len(size2)))
         masses, values, pull = carray(masses_at, (fields, n)), carray(values_at, (fields, n)), carray(pull_at, (d, n))
         flat = carray(coefficients_at, fields * n0 * n1 * n2)
-        w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-        d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
         bad = 0
         for p in range(n):
             s0, s1, s2 = _index(feet, origin, inverse_widths, p)
@@ -138,14 +142,11 @@ def gather_values(sizes: Sizes) -> Pointed:
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, fields, coefficients_at, values_at,
     ):  # fmt: skip
+        kind0, table0, w0, d0 = _axis(i0, k0, kind0_at, table0_at, size0)
+        kind1, table1, w1, d1 = _axis(i1, k1, kind1_at, table1_at, size1)
+        kind2, table2, w2, d2 = _axis(i2, k2, kind2_at, table2_at, size2)
         origin, inverse_widths, feet = carray(origin_at, d), carray(inverse_at, d), carray(feet_at, (d, n))
-        kind0, kind1, kind2 = carray(kind0_at, i0), carray(kind1_at, i1), carray(kind2_at, i2)
-        table0 = carray(table0_at, (k0, len(size0), len(size0)))
-        table1 = carray(table1_at, (k1, len(size1), len(size1)))
-        table2 = carray(table2_at, (k2, len(size2), len(size2)))
         flat, values = carray(coefficients_at, fields * n0 * n1 * n2), carray(values_at, (fields, n))
-        w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-        d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
         bad = 0
         for p in range(n):
             s0, s1, s2 = _index(feet, origin, inverse_widths, p)
@@ -178,16 +179,13 @@ def scatter(sizes: Sizes) -> Pointed:
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, masses_at, fields, slab_at, sums_at, clamped_at,
     ):  # fmt: skip
+        kind0, table0, w0, d0 = _axis(i0, k0, kind0_at, table0_at, size0)
+        kind1, table1, w1, d1 = _axis(i1, k1, kind1_at, table1_at, size1)
+        kind2, table2, w2, d2 = _axis(i2, k2, kind2_at, table2_at, size2)
         origin, inverse_widths, feet = carray(origin_at, d), carray(inverse_at, d), carray(feet_at, (d, n))
-        kind0, kind1, kind2 = carray(kind0_at, i0), carray(kind1_at, i1), carray(kind2_at, i2)
-        table0 = carray(table0_at, (k0, len(size0), len(size0)))
-        table1 = carray(table1_at, (k1, len(size1), len(size1)))
-        table2 = carray(table2_at, (k2, len(size2), len(size2)))
         slab, masses, clamped = carray(slab_at, 6), carray(masses_at, (fields, n)), carray(clamped_at, fields)
         first0, first1, first2, c0, c1, c2 = slab[0], slab[1], slab[2], slab[3], slab[4], slab[5]
         flat = carray(sums_at, fields * c0 * c1 * c2)
-        w0, w1, w2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
-        d0, d1, d2 = np.empty(len(size0)), np.empty(len(size1)), np.empty(len(size2))
         for p in range(n):
             s0, s1, s2 = _index(feet, origin, inverse_widths, p)
             if abs(_clamp(s0, n0) - s0) + abs(_clamp(s1, n1) - s1) + abs(_clamp(s2, n2) - s2) > SLACK:

@@ -45,7 +45,7 @@ class CompiledLayers:
     def forward(self, layer: Layer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the masses `(R,)` whose feet were clamped."""
         tasks = -(-self._nodes.shape[1] // _layer_kernels.SLAB_TASK)
-        out = np.empty_like(self.interpolation.deposits(len(rows)))
+        out = np.empty((len(rows), *self.interpolation.counts))
         needed = ROOM * out.size
         while True:
             slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
@@ -69,4 +69,4 @@ class CompiledLayers:
         method = self.flow.layer_map.steps(layer).pointed
         workers = self.flow.workers
         shared = self._nodes, np.require(rows, np.float64, ["C", "W"]), np.empty(workers.threads)
-        return workers.together(kernel, (trace, pull, *pointers), field, method, place, *rest, *shared, *arrays)
+        return workers.together(kernel, ((trace, pull, *pointers), field, method, place, *rest, *shared), *arrays)

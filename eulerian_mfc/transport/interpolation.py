@@ -209,10 +209,11 @@ class Interpolation:
             raise fail("cells", mesh.shape, f"at least {degree + 1} cells on every axis for degree {degree}")
         self.mesh, self.degree, self.outside, self._workers = mesh, degree, outside, workers
         self._overlap = _OVERLAP.get((interpolation, degree), degree + 1) if outside == "periodic" else 0
-        counts = [n + 2 * self._overlap for n in mesh.shape]
+        padded = [n + 2 * self._overlap for n in mesh.shape]
         missing = 3 - mesh.dim
-        self._shape3 = (*([1] * missing), *counts)
-        self.axes = [axis_basis(1, 0, interpolation)] * missing + [axis_basis(n, degree, interpolation) for n in counts]
+        #: of basis functions, `(n0, n1, n2)`; 1 on an axis that is not there
+        self.counts = (*([1] * missing), *padded)
+        self.axes = [axis_basis(1, 0, interpolation)] * missing + [axis_basis(n, degree, interpolation) for n in padded]
         self._origin = np.array([mesh.axis(k)[0] for k in range(mesh.dim)]) - self._overlap * mesh.widths
         self._inverse_widths = 1.0 / mesh.widths
         sizes = tuple((0,) * a.pieces.shape[1] for a in self.axes)
@@ -240,7 +241,7 @@ class Interpolation:
     def compiled(self, fields: int) -> tuple[Any, ...]:
         """What `_layer_kernels` need to know: pointers, place, period, factors, and groups of lines for so many fields."""
         factors = tuple((a.lower, a.upper, a.first, a.last) for a in self.axes)
-        lines = tuple(_lines(*view) for view in _views(fields, self._shape3))
+        lines = tuple(_lines(*view) for view in _views(fields, self.counts))
         return *self._pointed, self._period, factors, lines
 
     @cached_property
@@ -255,7 +256,7 @@ class Interpolation:
         """The mesh and the basis, as `_stencils` take them."""
         tables, kinds, _, clamp = self._basis
         axes = [
-            (n, len(kind), len(table), kind, table) for n, kind, table in zip(self._shape3, kinds, tables, strict=True)
+            (n, len(kind), len(table), kind, table) for n, kind, table in zip(self.counts, kinds, tables, strict=True)
         ]
         return self.mesh.dim, self._origin, self._inverse_widths, int(clamp), *(part for axis in axes for part in axis)
 
@@ -263,11 +264,11 @@ class Interpolation:
         """Nodal values `(R, *shape)` as `(R, n0, n1, n2)`, repeated beyond the ends of a period; not always a copy."""
         if self._overlap:
             values = np.pad(values, ((0, 0), *([(self._overlap,) * 2] * self.mesh.dim)), mode="wrap")
-        return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, *self._shape3)
+        return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, *self.counts)
 
     def deposits(self, fields: int) -> np.ndarray:
         """Zeros `(fields, n0, n1, n2)` for what `scatter` makes to be added to."""
-        return np.zeros((fields, *self._shape3))
+        return np.zeros((fields, *self.counts))
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
         """Sums of `B_j` against point masses -> masses A^-T deposits, `(R, *shape)`. Overwrites its argument."""
@@ -275,7 +276,7 @@ class Interpolation:
 
     def folded(self, work: np.ndarray) -> np.ndarray:
         """The transpose of `padded`."""
-        out = work.reshape(-1, *self._shape3[3 - self.mesh.dim :])
+        out = work.reshape(-1, *self.counts[3 - self.mesh.dim :])
         for k, n in enumerate(self.mesh.shape):
             if self._overlap:
                 view = np.moveaxis(out, k + 1, 0)
@@ -305,7 +306,7 @@ class Interpolation:
     def scatter(self, feet: np.ndarray, masses: np.ndarray) -> Deposit:
         """Point masses `(R, n)` at `(n, d)` feet, added to zeros that just hold their stencils: see `Deposit`."""
         rows, weights = self._rows(feet), np.ascontiguousarray(masses, dtype=np.float64)
-        counts = self._shape3
+        counts = self.counts
         slab = np.array([0, 0, 0, 1, 1, 1])
         first, size = slab[:3], slab[3:]
         for k, row in enumerate(rows, start=3 - len(rows)):
