@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ._sums import paired
 from ._validate import fail
 from .transport.pairing import carrying
 
@@ -94,7 +95,7 @@ class ContinuousHamiltonian(LayerHamiltonian):
     def integral(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         value, t = self._value(theta), float(self._system.times[self._n])
         slope = self._system.problem.field.pullback(t, theta, self._points, value, self._pull)[1]
-        return float(np.vdot(value, self._pull)), slope
+        return paired(value, self._pull), slope
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
         field, t = self._system.problem.field, float(self._system.times[self._n])

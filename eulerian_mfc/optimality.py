@@ -12,6 +12,7 @@ import numpy as np
 
 from . import continuity as continuity_schemes
 from . import transport as transport_schemes
+from ._sums import paired
 from ._validate import array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .checkpointing import STORAGE, backwards, states_within
@@ -414,8 +415,8 @@ class OptimalitySystem(ControlledSystem):
         if self._running is None:
             return 0.0
         if self.adjoint:
-            return float(np.vdot(self._running, masses))
-        return float(np.vdot(self._running_values, self.continuity.measure(masses)[1]))
+            return paired(self._running, masses)
+        return paired(self._running_values, self.continuity.measure(masses)[1])
 
     def pairings(self, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
         """`(R,)`: `int psi_r dm_r`; on an adjoint pair the sums over the nodes."""
@@ -488,7 +489,7 @@ class OptimalitySystem(ControlledSystem):
             else (end.values, self.continuity.measure(final_masses)[1])
         )
         constant = 0.0 if self._running is None else self._running_offset
-        return Cost(end.offset + float(np.vdot(*final)), self.penalty_cost(theta), constant + running)
+        return Cost(end.offset + paired(*final), self.penalty_cost(theta), constant + running)
 
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""

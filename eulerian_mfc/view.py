@@ -104,7 +104,7 @@ def _grid(solution: Solution, n: int) -> Any:
 
 
 def _bar() -> dict[str, Any]:
-    return {"title": "density", "color": "black", "vertical": True, "position_x": 0.85, "position_y": 0.2}
+    return {"title": "density\n", "color": "black", "vertical": True, "position_x": 0.85, "position_y": 0.2}
 
 
 def _plane(plotter: Any, solution: Solution, n: int) -> None:
@@ -119,8 +119,8 @@ def _plane(plotter: Any, solution: Solution, n: int) -> None:
     plotter.view_xy()
     # The domain takes as much of the picture as axes and bar leave.
     (west, east), (south, north) = solution.mesh.bounds
-    half = max((north - south) / 1.55, (east - west) / 1.64)
-    centre = ((west + east) / 2 + 0.06 * half, (south + north) / 2 - 0.08 * half)
+    half = max((north - south) / 1.4, (east - west) / 1.6)
+    centre = ((west + east) / 2 + 0.04 * half, (south + north) / 2 - 0.18 * half)
     plotter.enable_parallel_projection()
     plotter.camera.focal_point, plotter.camera.position = (*centre, 0.0), (*centre, 10 * half)
     plotter.camera.parallel_scale = half

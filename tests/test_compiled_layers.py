@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from eulerian_mfc import _team
 from eulerian_mfc.characteristics import Flow, Layer, LayerMap
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields import NeuralField
 from eulerian_mfc.fields.neural import ACTIVATIONS
-from eulerian_mfc.transport import SemiLagrangian, compiled
+from eulerian_mfc.transport import SemiLagrangian, _layer_kernels, compiled
 
 MAPS = [(1, True, "euler", 1), (2, True, "rk4", 1), (2, False, "rk4", 3), (3, True, "midpoint", 2)]
 
@@ -132,6 +133,16 @@ def test_wrong_shapes_are_told_and_reach_no_pointer():
         given.transport.adjoint_step(layer, psi[:, :5])
     with pytest.raises(ArgumentError, match="one a potential"):
         given.transport.step_with_slope(layer, psi, given.continuity, psi[:1])
+
+
+@pytest.mark.parametrize("value", [0.0, 5e-324, -7.0, 1e308, np.inf, -np.inf, np.nan, -np.nan])
+def test_round_off_is_a_share_of_the_largest_mass(value):
+    masses, sync = np.random.default_rng(0).uniform(-1.0, 1.0, size=(3, 1001)), np.zeros(_team.SIZE, np.int64)
+    masses[1, 600] = value
+    threshold = _layer_kernels._threshold(0, 1, sync, masses, np.empty(1))
+    finite = np.isfinite(value)
+    assert threshold == (_layer_kernels.SHARE * np.abs(masses).max() if finite else np.inf)
+    assert sync[_team.FAILED] == (not finite)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -5,12 +5,14 @@ from math import comb
 
 import numpy as np
 import pytest
+import skfem
+from threadpoolctl import threadpool_limits
 
 import eulerian_mfc as emfc
 from eulerian_mfc._team import MET, meet
 from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.checkpointing import backwards, split, states_within
-from eulerian_mfc.continuity import finite_volume
+from eulerian_mfc.continuity import FiniteVolume, finite_volume
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields._tanh import tanh
 from eulerian_mfc.parallel import VARIABLE, Workers, default_threads
@@ -53,6 +55,26 @@ def test_any_number_of_threads_gives_the_same_bits():
     assert np.isfinite(one).all()
     for threads in (2, 3, 8):
         np.testing.assert_array_equal(everything(threads), one)
+
+
+@pytest.mark.parametrize(
+    ("mesh", "options"),
+    [
+        (emfc.CartesianMesh([(-4.0, 4.0)] * 2, (150, 120)), {}),
+        (emfc.CartesianMesh([(-4.0, 4.0)] * 2, (150, 120)), {"continuity": FiniteVolume()}),
+        (emfc.SimplexMesh(skfem.MeshTri.init_tensor(*[np.linspace(-4.0, 4.0, 111)] * 2)), {}),
+    ],
+)
+def test_threads_of_blas_do_not_change_the_bits(mesh, options):
+    """Sums by BLAS would, and its threads spin on, so that a team of two was slower than one thread."""
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            given = emfc.OptimalitySystem(system().problem, mesh, 3, **options)
+            assert given.initial_masses.size > 30_000
+            cost, gradient = given.cost_and_gradient(control())
+            results.append([cost, given.cost(control()).total, *gradient.ravel()])
+    np.testing.assert_array_equal(*results)
 
 
 def test_nodes_without_mass_add_nothing_but_round_off(monkeypatch):

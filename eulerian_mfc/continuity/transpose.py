@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._sums import paired
 from ..characteristics import Flow, Layer
 from ..meshes import CartesianMesh
 from ..transport.pairing import Pairing
@@ -126,4 +127,4 @@ class TransposePairing(Pairing):
 
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
         before, slope = self._operator.step_with_slope(layer, self._psi, None, self._masses)
-        return float(np.vdot(before, self._masses)), slope
+        return paired(before, self._masses), slope

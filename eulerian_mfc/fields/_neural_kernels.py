@@ -57,7 +57,7 @@ def _slope(code, z, value, scale, remainder, copy):
         for j in range(z.size):
             z[j] = -math.expm1(-value[j])
     elif code == SWISH:
-        _value(SIGMOID, z, scale, remainder, copy)
+        _value(np.int64(SIGMOID), z, scale, remainder, copy)
         for j in range(z.size):
             z[j] = z[j] + value[j] * (1.0 - z[j])
     else:

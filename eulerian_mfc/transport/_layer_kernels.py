@@ -3,8 +3,9 @@
 A few hundred points at a time go through all of it, so that what lies between the steps stays in the first-level cache. Tasks
 are the same for any number of threads and what they add up is summed in their order, so that the bits are the same too.
 
-What depends on the field and on the interpolation's degree lies behind pointers. `member`, `members` and `sync` are of the team,
-see `_team`; what both kernels are `given`:
+What depends on the field and on the interpolation's degree lies behind pointers. (And `np.int64(0)` stands where a plain 0
+would have its value made part of its type, and the callee compiled for each value.) `member`, `members` and `sync` are of the
+team, see `_team`; what both kernels are `given`:
 
     calls : addresses: trace, pull, gather, gather_values, scatter, solve.
     field, method : of `trace` and `pull`; method[4] is the number of steps.
@@ -23,6 +24,8 @@ from ._kernels import HUGE
 
 #: masses below this share of the largest are round-off: their nodes are not pushed forward, nor pulled back
 SHARE = 1e-18
+#: the bits of a number without its sign; those of infinity
+UNSIGNED, INFINITE = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
 #: nodes a task: few, that threads end together; more where each task has a slab, whose rim is work
 TASK, SLAB_TASK = 1024, 4096
 #: what a row of `slabs` tells: where the slab starts in the workspace, its first basis functions, its shape
@@ -49,18 +52,21 @@ def _solve(member, members, sync, address, factors, transposed, lines, shape, x)
 @njit(cache=True, nogil=True)
 def _threshold(member, members, sync, masses, largest):
     """Masses up to here are round-off; infinite, and a failure, where one is not finite. `largest` `(members,)`: of each."""
-    found, bad = 0.0, 0
+    found = np.int64(0)
     for row in masses:
+        # Without the sign, bits are ordered as the numbers are, and what is not finite comes last.
+        bits = row.view(np.int64)
         begin, end = member * len(row) // members, (member + 1) * len(row) // members
         for j in range(begin, end):
-            size = abs(row[j])
-            bad += not size < np.inf
-            found = size if size > found else found
-    largest[member] = np.inf if bad else found
+            found = max(found, bits[j] & UNSIGNED)
+    largest.view(np.int64)[member] = min(found, INFINITE)
     meet(members, sync)
-    if largest.max() == np.inf:
+    most = 0.0
+    for size in largest:
+        most = max(most, size)
+    if most == np.inf:
         fetch_add(sync, FAILED, 1)
-    return SHARE * largest.max()
+    return SHARE * most
 
 
 @njit(cache=True, nogil=True)
@@ -114,7 +120,7 @@ def backward(
     threshold = _threshold(member, members, sync, masses, largest)
     if threshold == np.inf:
         return
-    _solve(member, members, sync, solve, factors, 0, lines, shape, coefficients)
+    _solve(member, members, sync, solve, factors, np.int64(0), lines, shape, coefficients)
     d, count = nodes.shape
     fields = shape[0]
     x, feet, covectors = np.empty(d * CHUNK), np.empty(d * CHUNK), np.empty(d * CHUNK)
@@ -241,7 +247,7 @@ def forward(
         return
     _sum_slabs(member, members, workspace, slabs, shape, out)
     meet(members, sync)
-    _solve(member, members, sync, solve, factors, 1, lines, shape, out)
+    _solve(member, members, sync, solve, factors, np.int64(1), lines, shape, out)
     meet(members, sync)
 
 

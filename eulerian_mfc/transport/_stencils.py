@@ -38,7 +38,7 @@ def _solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last
         carray(last_at, n),
     )
     x, lines = carray(at, (outer, n, inner)), carray(lines_at, (groups, 3))
-    width = 0
+    none = width = np.int64(0)  # not a literal, whose value would be part of its type: one `_solve_panel`, not three
     if inner == 1:
         for group in range(groups):
             width = max(width, min(LINES, lines[group, 2] - lines[group, 1]))
@@ -53,7 +53,7 @@ def _solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last
             for q in range(count):
                 for i in range(n):
                     panel[i, q] = x[line + q, i, 0]
-            _solve_panel(lower, upper, first, last, panel, 0, width, transposed != 0)
+            _solve_panel(lower, upper, first, last, panel, none, width, transposed != 0)
             for q in range(count):
                 for i in range(n):
                     x[line + q, i, 0] = panel[i, q]

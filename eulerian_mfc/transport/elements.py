@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from .._sums import paired
 from .._validate import choice, integer, mismatch
 from ..characteristics import Flow, Layer
 from ..meshes import Mesh, SimplexMesh
@@ -186,6 +187,6 @@ class ElementPairing(Pairing):
             feet, pull = self._flow.trace(layer, points)
             trace = self._interpolation.locator.trace(self._cells[block], points, feet)
             values, covectors = self._interpolation.evaluate(trace, self._coefficients, weights)
-            value += float(np.vdot(values, weights))
+            value += paired(values, weights)
             slope += pull(covectors)[1]
         return value, slope

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._sums import paired
 from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
 from . import _kernels
@@ -52,7 +53,7 @@ class PointPairing(Pairing):
         def part(block: slice) -> tuple[float, np.ndarray]:
             feet, pull = self._flow.trace(layer, self._points[block])
             values, covectors = self._interpolation.gather(feet, self._coefficients, self._weights[:, block])
-            return float(np.vdot(values, self._weights[:, block])), pull(covectors)[1]
+            return paired(values, self._weights[:, block]), pull(covectors)[1]
 
         value, slope = 0.0, np.zeros_like(layer.theta)
         for v, s in self._flow.workers.map(part, self._blocks()):
