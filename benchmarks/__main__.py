@@ -14,6 +14,7 @@ from .session import ONE_THREAD, ROOT
 #: what there is, in the order of running
 BENCHMARKS = (
     "gradient",
+    "parts",
     "gradient_peers",
     "forward",
     "backward",

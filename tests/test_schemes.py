@@ -14,7 +14,7 @@ def study():
 
 
 ORDERS = {
-    "upwind": (0.9, ["tanh, 1D", "rotation, 2D", "swirl, 2D", "rotation, 3D"]),
+    "upwind": (0.9, ["tanh, 1D", "rotation, 2D", "swirl, 2D"]),
     "MUSCL none": (1.9, ["tanh, 1D", "rotation, 2D"]),
     "MUSCL minmod": (1.7, ["tanh, 1D", "rotation, 2D"]),
     "MUSCL van_leer": (1.9, ["tanh, 1D", "rotation, 2D"]),
