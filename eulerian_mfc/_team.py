@@ -1,6 +1,6 @@
-"""Threads that work together inside compiled code: a counter from which they take tasks, and a barrier at which they meet.
+"""Threads that work together inside compiled code: counters from which they take tasks, and a barrier at which they meet.
 
-`sync` is an array of int64, zeros at the start, that all members of a team share. A kernel of a team takes `(member, members,
+`sync` `(SIZE + members,)` is an array of int64, zeros at the start, that all members of a team share. A kernel of a team takes `(member, members,
 sync, ...)`, and every member runs it (see `parallel.Workers.together`). Waiting is a loop of loads: a thread that sleeps is woken
 in some hundred microseconds, a layer's steps take as long.
 """
@@ -12,8 +12,9 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-#: entries of `sync`: who has met, two counters for the kernels, failures, and whether a member is gone: then nobody waits
-MET, NEXT, USED, FAILED, BROKEN, SIZE = range(6)
+#: entries of `sync`: who has met, a counter for the kernels, failures, and whether a member is gone: then nobody waits; from SIZE
+#: on, how many tasks of each member's share are taken
+MET, USED, FAILED, BROKEN, SIZE = range(5)
 #: loads until a waiting thread gives way
 PATIENCE = 20_000
 
@@ -66,3 +67,18 @@ def meet(members, sync):
         loads += 1
         if loads > PATIENCE:  # as long as it takes to wake a thread: the processor may be what the others wait for
             _give_way()
+
+
+@njit(cache=True, nogil=True)
+def take(member, members, sync, tasks):
+    """A task that nobody has taken, of the member's own share while there is one; none: -1.
+
+    A share is a range, so that a member stays where the data are that it has just used.
+    """
+    for k in range(members):
+        owner = (member + k) % members
+        begin, end = owner * tasks // members, (owner + 1) * tasks // members
+        task = begin + fetch_add(sync, SIZE + owner, 1)
+        if task < end:
+            return task
+    return -1

@@ -118,7 +118,7 @@ class Workers:
         An exception in one member, or an interrupt, ends all.
         Returns `sync`, by which the members meet and take their tasks: see `_team`.
         """
-        sync = np.zeros(SIZE, np.int64)
+        sync = np.zeros(SIZE + self.threads, np.int64)
         if self.threads == 1:
             kernel(0, 1, sync, *arguments)
             return sync

@@ -137,7 +137,7 @@ def test_wrong_shapes_are_told_and_reach_no_pointer():
 
 @pytest.mark.parametrize("value", [0.0, 5e-324, -7.0, 1e308, np.inf, -np.inf, np.nan, -np.nan])
 def test_round_off_is_a_share_of_the_largest_mass(value):
-    masses, sync = np.random.default_rng(0).uniform(-1.0, 1.0, size=(3, 1001)), np.zeros(_team.SIZE, np.int64)
+    masses, sync = np.random.default_rng(0).uniform(-1.0, 1.0, size=(3, 1001)), np.zeros(_team.SIZE + 1, np.int64)
     masses[1, 600] = value
     threshold = _layer_kernels._threshold(0, 1, sync, masses, np.empty(1))
     finite = np.isfinite(value)

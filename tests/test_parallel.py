@@ -9,7 +9,7 @@ import skfem
 from threadpoolctl import threadpool_limits
 
 import eulerian_mfc as emfc
-from eulerian_mfc._team import MET, meet
+from eulerian_mfc._team import MET, SIZE, meet, take
 from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.checkpointing import backwards, split, states_within
 from eulerian_mfc.continuity import FiniteVolume, finite_volume
@@ -118,6 +118,19 @@ def test_a_member_of_a_team_that_fails_or_an_interrupt_ends_all():
             Workers(3).together(lambda *a, who=who, error=error: kernel(who, error, *a))
     met = Workers(3).together(lambda member, members, sync: meet(members, sync))
     assert met[MET] == 3
+
+
+@pytest.mark.parametrize("tasks", [0, 2, 3, 10])
+def test_every_task_is_taken_once_and_own_ones_first(tasks):
+    members = 3
+    sync = np.zeros(SIZE + members, np.int64)
+    shares = [range(m * tasks // members, (m + 1) * tasks // members) for m in range(members)]
+    own = [take(1, members, sync, tasks) for _ in shares[1]]
+    assert own == list(shares[1])
+    others = [take(1, members, sync, tasks) for _ in range(tasks - len(own) - len(shares[0]))]
+    assert others == list(shares[2])
+    assert [take(2, members, sync, tasks) for _ in shares[0]] == list(shares[0])
+    assert [take(m, members, sync, tasks) for m in range(members)] == [-1] * members
 
 
 def test_maps_inside_maps():

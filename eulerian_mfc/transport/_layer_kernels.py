@@ -18,7 +18,7 @@ import numpy as np
 from numba import njit
 
 from .._pointers import call
-from .._team import BROKEN, FAILED, NEXT, USED, fetch, fetch_add, meet
+from .._team import BROKEN, FAILED, USED, fetch, fetch_add, meet, take
 from ..fields._neural_kernels import CHUNK
 from ._kernels import HUGE
 
@@ -128,8 +128,8 @@ def backward(
     kept = np.empty(method[0] * method[4] * d * CHUNK)
     sizes, heavy = np.empty(CHUNK), np.empty(CHUNK + 1, np.int64)
     while True:
-        task = fetch_add(sync, NEXT, 1)
-        if task * TASK >= count:
+        task = take(member, members, sync, len(slopes))
+        if task < 0:
             break
         dmatrix, dshift = slopes[task, : d * d], slopes[task, d * d :]
         for i in range(slopes.shape[1]):
@@ -206,8 +206,8 @@ def forward(
     if threshold == np.inf:
         return
     while True:
-        task = fetch_add(sync, NEXT, 1)
-        if task >= len(slabs):
+        task = take(member, members, sync, len(slabs))
+        if task < 0:
             break
         slabs[task, SHAPE] = 0
         begin = task * SLAB_TASK
