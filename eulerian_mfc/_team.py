@@ -1,8 +1,8 @@
 """Threads that work together inside compiled code: counters from which they take tasks, and a barrier at which they meet.
 
-`sync` `(SIZE + members,)` is an array of int64, zeros at the start, that all members of a team share. A kernel of a team takes `(member, members,
-sync, ...)`, and every member runs it (see `parallel.Workers.together`). Waiting is a loop of loads: a thread that sleeps is woken
-in some hundred microseconds, a layer's steps take as long.
+`sync` `(SIZE + members,)` is an array of int64, zeros at the start, that all members of a team share. A kernel of a team takes
+`(member, members, sync, ...)`, and every member runs it (see `parallel.Workers.together`). Waiting is a loop of loads: a thread
+that sleeps is woken in some hundred microseconds, a layer's steps take as long.
 """
 
 import sys
