@@ -78,6 +78,7 @@ def test_no_room_imports_from_its_right():
             "_fastmath",
             "_pointers",
             "_special",
+            "_sums",
             "_team",
             "address",
             "environment",

@@ -38,6 +38,23 @@ def _index(feet, origin, inverse_widths, p):
     return s0, s1, s2
 
 
+@njit(cache=True, nogil=True)
+def extent(feet, origin, inverse_width, count, degree):
+    """The first and the number of basis functions that are not zero at some of the coordinates `feet`; 0 if one is not finite."""
+    least, largest, summed = HUGE, -HUGE, 0.0
+    for foot in feet:
+        s = (foot - origin) * inverse_width
+        least, largest = min(least, s), max(largest, s)
+        summed += abs(s)
+    if not summed < HUGE:
+        return 0, 0
+    low = int(min(max(least, 0.0), count - 2.0)) - (degree - 1) // 2
+    high = int(min(max(largest, 0.0), count - 2.0)) - (degree - 1) // 2
+    low = max(0, min(low, count - degree - 1))
+    high = max(0, min(high, count - degree - 1))
+    return low, high + degree + 1 - low
+
+
 @njit(cache=True, fastmath=FAST)
 def _weights(s, count, table, kind, weights, slopes, size, clamp):
     """Fill the values and slopes of the basis functions at the coordinate `s`; return where they start."""

@@ -20,7 +20,7 @@ from numba import njit
 from .._pointers import call
 from .._team import BROKEN, FAILED, USED, fetch, fetch_add, meet, take
 from ..fields._neural_kernels import CHUNK
-from ._kernels import HUGE
+from ._kernels import extent
 
 #: masses below this share of the largest are round-off: their nodes are not pushed forward, nor pulled back
 SHARE = 1e-18
@@ -159,23 +159,6 @@ def backward(
 
 
 @njit(cache=True, nogil=True)
-def _extent(feet, origin, inverse_width, count, degree):
-    """The first and the number of basis functions that are not zero at some of the coordinates `feet`; 0 if one is not finite."""
-    least, largest, summed = HUGE, -HUGE, 0.0
-    for foot in feet:
-        s = (foot - origin) * inverse_width
-        least, largest = min(least, s), max(largest, s)
-        summed += abs(s)
-    if not summed < HUGE:
-        return 0, 0
-    low = int(min(max(least, 0.0), count - 2.0)) - (degree - 1) // 2
-    high = int(min(max(largest, 0.0), count - 2.0)) - (degree - 1) // 2
-    low = max(0, min(low, count - degree - 1))
-    high = max(0, min(high, count - degree - 1))
-    return low, high + degree + 1 - low
-
-
-@njit(cache=True, nogil=True)
 def forward(
     member,
     members,
@@ -224,7 +207,7 @@ def forward(
             start, width = 0, 1
             if axis >= 3 - d:
                 k = axis - 3 + d
-                start, width = _extent(feet[k * m : (k + 1) * m], origin[k], inverse_widths[k], counts[axis], degree)
+                start, width = extent(feet[k * m : (k + 1) * m], origin[k], inverse_widths[k], counts[axis], degree)
             slabs[task, FIRST + axis], slabs[task, SHAPE + axis] = start, width
             size *= width
         if size == 0:

@@ -310,12 +310,10 @@ class Interpolation:
         slab = np.array([0, 0, 0, 1, 1, 1])
         first, size = slab[:3], slab[3:]
         for k, row in enumerate(rows, start=3 - len(rows)):
-            ends = (np.array([row.min(), row.max()]) - self._origin[k - 3]) * self._inverse_widths[k - 3]
-            if not np.abs(ends).sum() < _kernels.HUGE:
+            at = self._origin[k - 3], self._inverse_widths[k - 3], counts[k], self.degree
+            first[k], size[k] = _kernels.extent(row, *at)
+            if not size[k]:
                 _raise_not_finite(feet)
-            interval = np.clip(ends, 0, counts[k] - 2).astype(np.int64)
-            low, high = _first_function(interval, counts[k], self.degree)
-            first[k], size[k] = low, high + self.degree + 1 - low
         out, clamped = np.zeros((len(weights), *size)), np.zeros(len(weights))
         self._scatter(*self._place, len(feet), rows, weights, len(weights), slab, out, clamped)
         return Deposit(first, out, clamped)
