@@ -50,6 +50,11 @@ class Pointed:
         )
 
 
+def pointed(*arguments: Any, **options: Any) -> Callable[[Callable[..., int]], Pointed]:
+    """A decorator that makes a `Pointed` of a function: the types of its arguments, and options of the compiler."""
+    return lambda function: Pointed(function, *arguments, **options)
+
+
 def _passed(kind: Any, value: Any) -> Any:
     if kind not in (DOUBLES, INTEGERS):
         return value

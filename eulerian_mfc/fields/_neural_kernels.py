@@ -10,12 +10,14 @@ import numpy as np
 from numba import carray, njit
 
 from .._fastmath import FAST
-from .._pointers import COUNT, DOUBLES, NUMBER, Pointed
+from .._pointers import COUNT, DOUBLES, NUMBER, pointed
 from ._tanh import tanh_chunk
 
 TANH, SIGMOID, RELU, SOFTPLUS, SWISH, SIN = range(6)
 CODES = {"tanh": TANH, "sigmoid": SIGMOID, "relu": RELU, "softplus": SOFTPLUS, "swish": SWISH, "sin": SIN}
 CHUNK = 256
+FIELD = COUNT, COUNT, DOUBLES, DOUBLES
+METHOD = COUNT, DOUBLES, DOUBLES, NUMBER, COUNT
 
 
 @njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
@@ -77,7 +79,8 @@ def _argument(matrix, shift, row, point, z):
             z[j] += entry * x[j]
 
 
-def _trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps, n, x_at, keep, values_at):
+@pointed(*FIELD, *METHOD, COUNT, DOUBLES, COUNT, DOUBLES, fastmath=FAST, error_model="numpy")
+def trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps, n, x_at, keep, values_at):
     """Overwrite the points x `(d, n)` by their images; to `keep`, write the field's values `(steps, stages, d, n)` for `pull`."""
     matrix, shift, x = carray(matrix_at, (d, d)), carray(shift_at, d), carray(x_at, (d, n))
     reach, weights = carray(reach_at, stages), carray(weights_at, stages)
@@ -123,7 +126,8 @@ def _trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps
     return 0
 
 
-def _pull(
+@pointed(*FIELD, *METHOD, COUNT, *[DOUBLES] * 5, fastmath=FAST, error_model="numpy")
+def pull(
     code,
     d,
     matrix_at,
@@ -230,9 +234,3 @@ def _pull(
                 for j in range(m):
                     end[j] = add[j]
     return 0
-
-
-_FIELD = (COUNT, COUNT, DOUBLES, DOUBLES)
-_METHOD = (COUNT, DOUBLES, DOUBLES, NUMBER, COUNT)
-trace = Pointed(_trace, *_FIELD, *_METHOD, COUNT, DOUBLES, COUNT, DOUBLES, fastmath=FAST, error_model="numpy")
-pull = Pointed(_pull, *_FIELD, *_METHOD, COUNT, *[DOUBLES] * 5, fastmath=FAST, error_model="numpy")

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numba import carray, njit
 
-from .._pointers import COUNT, DOUBLES, INTEGERS, Pointed
+from .._pointers import COUNT, DOUBLES, INTEGERS, Pointed, pointed
 from ._kernels import FAST, HUGE, SLACK, _clamp, _index, _solve_panel, _weights
 from ._vector import stencil_add, stencil_sums, stencil_value
 
@@ -24,7 +24,8 @@ PLACE = (COUNT, DOUBLES, DOUBLES, COUNT, *((COUNT, COUNT, COUNT, INTEGERS, DOUBL
 Sizes = tuple[tuple[int, ...], ...]
 
 
-def _solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_at, transposed, groups, lines_at):
+@pointed(*[COUNT] * 3, DOUBLES, *[COUNT] * 2, *[DOUBLES] * 2, *[INTEGERS] * 2, *[COUNT] * 2, INTEGERS, fastmath=FAST)
+def solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_at, transposed, groups, lines_at):
     """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of x `(outer, n, inner)`.
 
     Only the groups of lines `(k, 3)`, each `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where
@@ -60,24 +61,6 @@ def _solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last
     return 0
 
 
-#: `(outer, n, inner, x, columns of lower, of upper, lower, upper, first, last, transposed, k, lines)`
-solve = Pointed(
-    _solve,
-    *[COUNT] * 3,
-    DOUBLES,
-    COUNT,
-    COUNT,
-    DOUBLES,
-    DOUBLES,
-    INTEGERS,
-    INTEGERS,
-    COUNT,
-    COUNT,
-    INTEGERS,
-    fastmath=FAST,
-)
-
-
 @njit(cache=True)
 def _axis(intervals, kinds, kind, table, size):
     """The kinds of the intervals of one axis, its polynomials, and room for the values and slopes of its functions at a point."""
@@ -93,6 +76,7 @@ def gather(sizes: Sizes) -> Pointed:
     """
     size0, size1, size2 = sizes
 
+    @pointed(*PLACE, COUNT, DOUBLES, DOUBLES, COUNT, DOUBLES, DOUBLES, DOUBLES, fastmath=FAST)
     def gather_at(
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, masses_at, fields, coefficients_at, values_at, pull_at,
@@ -130,7 +114,7 @@ def gather(sizes: Sizes) -> Pointed:
                 pull[d - 3, p] = g0 * inverse_widths[d - 3]
         return bad
 
-    return Pointed(gather_at, *PLACE, COUNT, DOUBLES, DOUBLES, COUNT, DOUBLES, DOUBLES, DOUBLES, fastmath=FAST)
+    return gather_at
 
 
 @lru_cache
@@ -138,6 +122,7 @@ def gather_values(sizes: Sizes) -> Pointed:
     """The values of `gather` alone: `(*PLACE, n, feet, R, coefficients, values)`."""
     size0, size1, size2 = sizes
 
+    @pointed(*PLACE, COUNT, DOUBLES, COUNT, DOUBLES, DOUBLES, fastmath=FAST)
     def gather_values_at(
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, fields, coefficients_at, values_at,
@@ -162,7 +147,7 @@ def gather_values(sizes: Sizes) -> Pointed:
                 at += n0 * n1 * n2
         return bad
 
-    return Pointed(gather_values_at, *PLACE, COUNT, DOUBLES, COUNT, DOUBLES, DOUBLES, fastmath=FAST)
+    return gather_values_at
 
 
 @lru_cache
@@ -175,6 +160,7 @@ def scatter(sizes: Sizes) -> Pointed:
     """
     size0, size1, size2 = sizes
 
+    @pointed(*PLACE, COUNT, DOUBLES, DOUBLES, COUNT, INTEGERS, DOUBLES, DOUBLES, fastmath=FAST)
     def scatter_at(
         d, origin_at, inverse_at, clamp, n0, i0, k0, kind0_at, table0_at, n1, i1, k1, kind1_at, table1_at,
         n2, i2, k2, kind2_at, table2_at, n, feet_at, masses_at, fields, slab_at, sums_at, clamped_at,
@@ -200,4 +186,4 @@ def scatter(sizes: Sizes) -> Pointed:
                 at += c0 * c1 * c2
         return 0
 
-    return Pointed(scatter_at, *PLACE, COUNT, DOUBLES, DOUBLES, COUNT, INTEGERS, DOUBLES, DOUBLES, fastmath=FAST)
+    return scatter_at
