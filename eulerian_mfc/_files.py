@@ -4,12 +4,54 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from .errors import StorageError
+from ._validate import fail
+from .errors import MissingFileError, StorageError
 
 #: ending of files that are being written; one that is left behind by a killed process may be deleted
 PART = ".part"
+
+
+def as_path(name: str, value: Any) -> Path:
+    """An argument that is the path of a file or folder."""
+    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise fail(name, value, "a path")
+    return Path(text)
+
+
+def existing(name: str, value: Any, what: str) -> Path:
+    """The path of a file that there is; `what` says what it should be."""
+    path = as_path(name, value)
+    try:
+        there = path.is_file()
+        other = path.exists()
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from error
+    if not there:
+        raise MissingFileError(f"no {what} at {path}" + (": it is a folder, or no plain file" if other else ""))
+    return path
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """StorageError for what keeps a library from writing there."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def make_folder(name: str, value: Any) -> Path:
+    """The path of a folder, made where there is none."""
+    path = as_path(name, value)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
@@ -20,7 +62,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     StorageError
         If it cannot be written; the old file is intact, and nothing is left beside it.
     """
-    target = Path(path)
+    target = as_path("path", path)
     name = ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import os
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -60,3 +62,43 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     if isinstance(value, np.ndarray) or value not in options:
         raise fail(name, value, "one of " + ", ".join(map(repr, options)))
     return value
+
+
+def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
+    """ArgumentError where a user's function cannot be called with the arguments, told as `"t, theta, x"`."""
+    try:
+        inspect.signature(function).bind(*arguments.split(", "))
+    except TypeError:
+        raise fail(name, function, f"a function of ({arguments})") from None
+    except ValueError:  # compiled ones do not tell
+        pass
+
+
+def frozen(values: np.ndarray) -> np.ndarray:
+    """A view for a user's function, which may not write to it: the package goes on with the same numbers."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
+def generator(seed: Any) -> np.random.Generator:
+    """The random numbers of a seed."""
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise fail("seed", seed, "None, an integer >= 0 or a numpy.random.Generator") from None
+
+
+def machine_memory() -> int:
+    """Bytes of physical memory; 4 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**32
+
+
+def affordable(name: str, value: Any, numbers: int, what: str) -> None:
+    """ArgumentError where an argument asks for so many float64 numbers that the machine's memory cannot hold them."""
+    if 8 * numbers > machine_memory():
+        needed = f"{min(8 * numbers, 10**30) / 2**30:,.0f} GiB"
+        raise fail(name, value, f"less: {what} would take {needed}, more than this machine's memory")

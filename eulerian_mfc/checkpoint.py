@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from ._files import remove_parts, write_whole
+from ._files import as_path, remove_parts, write_whole
 from ._validate import fail, positive
 from .address import address, package_sources
 from .environment import versions
-from .errors import FileFormatError, NonFiniteError
+from .errors import FileFormatError, NonFiniteError, StorageError
 from .hessian import Hessian
 
 FORMAT = "eulerian_mfc.checkpoint"
@@ -57,8 +57,13 @@ class Checkpoint:
     every: float = 10.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str | os.PathLike):
-            raise fail("checkpoint", self.path, "the path of a file, or a Checkpoint")
+        path = as_path("checkpoint", self.path)
+        try:
+            if path.is_dir():
+                raise fail("checkpoint", self.path, "a file, not a folder")
+            path.exists()
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror}") from error
         positive("every", self.every, allow_zero=True)
 
     @classmethod

@@ -10,14 +10,13 @@ doi:10.1145/347837.347846.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from math import comb
 from typing import Any
 
 import numpy as np
 
-from ._validate import fail
+from ._validate import fail, machine_memory
 
 #: number types of the states that are kept
 STORAGE = {"double": np.float64, "single": np.float32}
@@ -30,14 +29,6 @@ def states_within(memory: Any, size: int) -> int:
     if not (whole or part):
         raise fail("memory", memory, "a number of bytes, or a fraction in (0, 1] of the machine's memory")
     return max(1, int(memory if whole else memory * machine_memory()) // size)
-
-
-def machine_memory() -> int:
-    """Bytes of physical memory; 4 GiB where the system does not say."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**32
 
 
 def split(layers: int, states: int) -> int:

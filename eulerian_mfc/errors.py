@@ -25,6 +25,10 @@ class FileFormatError(EulerianError, ValueError):
     """A file is not one of this package's, is damaged, or belongs to another schema version or another run."""
 
 
+class MissingFileError(EulerianError, FileNotFoundError):
+    """There is no such file; the message says which was looked for."""
+
+
 class StorageError(EulerianError, OSError):
     """A file could not be written (full disk, missing rights); the file that was there before is intact."""
 

@@ -13,7 +13,7 @@ import numpy as np
 from . import continuity as continuity_schemes
 from . import transport as transport_schemes
 from ._sums import paired
-from ._validate import array, choice, fail, integer, mismatch
+from ._validate import affordable, array, choice, fail, integer, mismatch
 from .characteristics import TABLEAUX, Flow, Layer, LayerMap
 from .checkpointing import STORAGE, backwards, states_within
 from .continuity import FiniteVolumeTranspose, PushForward
@@ -32,6 +32,8 @@ from .transport import Elements, SemiLagrangian
 MASS_TOLERANCE = 1e-8
 #: largest value of a loss on the mesh
 LARGEST_VALUE = 1e100
+#: share of one term of a sum below which the sum does not tell the other
+ROUND_OFF = 1e-12
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class ControlledSystem(ABC):
             raise fail("problem", problem, "a Problem")
         self.problem = problem
         self.layers = integer("layers", layers)
+        affordable("layers", layers, layers * problem.parameters, "its control")
         workers = Workers() if threads is None else Workers(threads)
         self.flow = Flow(problem.field, as_layer_map(layer_map), workers)
         self.dt = problem.horizon / self.layers
@@ -189,8 +192,13 @@ class ControlledSystem(ABC):
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum."""
+        return np.maximum(np.abs(self.problem.penalties * control), self.drive(control, gradient))
+
+    def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`|int D_theta F^T grad psi dmu|`, `(layers, m)`, to which the penalty's term is the counterpart; 0 if lost in it."""
         penalty = self.problem.penalties * control
-        return np.maximum(np.abs(penalty), np.abs(gradient / self.dt - penalty))
+        drive = np.abs(gradient / self.dt - penalty)
+        return np.where(drive > ROUND_OFF * np.abs(penalty), drive, 0.0)
 
     def hessian(self, control: Any) -> Hessian:
         """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""

@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ._team import BROKEN, SIZE
-from ._validate import integer
+from ._validate import fail, integer
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: the environment variable that sets the number of threads where no argument does
 VARIABLE = "EMFC_NUM_THREADS"
+#: threads at most: more than any machine has processors for
+MOST = 1024
 #: results a thread that wait at most before they are used
 WAITING = 16
 _one_team = Lock()
@@ -72,7 +74,8 @@ class Workers:
     threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:
-        integer("threads", self.threads)
+        if integer("threads", self.threads) > MOST:
+            raise fail("threads", self.threads, f"at most {MOST}")
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """`function(item)` for every item, in their order; few results wait at a time. Of several errors the first is raised."""

@@ -14,6 +14,9 @@ from .fields import Field
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
 
+#: penalties lie between this and its inverse
+LARGEST = 1e100
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -62,6 +65,10 @@ class Problem:
         weights = array("penalty", self.penalty, ndim=(0, 1))
         if not (weights > 0).all():
             raise fail("penalty", self.penalty, "positive numbers")
+        if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
+            raise fail(
+                "penalty", self.penalty, f"numbers from {1 / LARGEST:g} to {LARGEST:g}, whose squares are numbers too"
+            )
         if weights.ndim == 1 and len(weights) != self.field.parameters:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
         thresholds = array("sparsity", self.sparsity, ndim=(0, 1))

@@ -7,9 +7,10 @@ import io
 import os
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
+
+from ._files import make_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +66,7 @@ def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: 
     """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`."""
     from .plotting import figures
 
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    target = make_folder("folder", folder)
     drawn = figures(solution)
     for name, figure in drawn.items():
         figure.savefig(target / f"{name}.png", dpi=150)

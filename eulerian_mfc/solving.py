@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import cautions
-from ._validate import fail, mismatch
+from ._validate import affordable, fail, mismatch
 from .checkpoint import Checkpoint, Journal
 from .environment import versions
 from .meshes import Mesh, Refine
@@ -26,6 +26,8 @@ from .solvers.base import Callback
 
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
+#: how far the gradients of a solver and of the certificate may differ, relative to the terms that cancel in them
+STORED = {"double": 1e-11, "single": 1e-5}
 #: arguments of `solve` that its results do not depend on
 RESOURCES = ("threads", "memory")
 #: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
@@ -114,6 +116,7 @@ def solve(
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     schemes = {"continuity": continuity, "transport": transport, "layer_map": layer_map}
     system = OptimalitySystem(problem, mesh, layers, **schemes, threads=threads, memory=memory, storage=storage)
+    affordable("layers", layers, 2 * (layers + 1) * system.initial_masses.size, "the densities of all layers")
     direct = minimiser(problem)
     if mesh.kind != "cartesian":
         direct = replace(direct, tol=ELEMENT_TOLERANCE)
@@ -126,7 +129,8 @@ def solve(
             outcome = chosen.solve(journal.watching(system), start, callback)
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
-    for doubt in doubts(solution):
+    slack = STORED[storage] * outcome.threshold / chosen.tol if chosen.discrete else np.inf
+    for doubt in [*other_values(solution, slack), *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
     cautions.warn(cautions.of_the_mesh(system, solution), 2)
@@ -141,6 +145,16 @@ def starting_control(system: OptimalitySystem, initial: Any, name: str = "initia
         names = ", ".join(system.problem.field.parameter_names)
         raise mismatch(name, f"a solution with the parameters {', '.join(initial.parameter_names)}", names)
     return prolong(initial.control, system.layers)
+
+
+def other_values(solution: Solution, slack: float) -> list[str]:
+    """Why the solver's residual is not believed: the certificate, which computes it anew, has one larger by more than slack."""
+    if not solution.converged or solution.kink is not None or solution.residual <= solution.threshold + slack:
+        return []
+    return [
+        f"the same control evaluated again has the optimality residual {solution.residual:.2e}: the problem's functions do not "
+        "give the same values at every call, or a checkpoint holds those of other functions"
+    ]
 
 
 def doubts(solution: Solution) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import continuity, fields, losses, transport
-from ._files import write_whole
+from ._files import existing, write_whole
 from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
@@ -176,18 +176,18 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
 
     Raises
     ------
-    FileNotFoundError, FileFormatError
+    MissingFileError, FileFormatError
         If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
     ArgumentError
         If `problem` is not the one that was solved.
     """
     import h5py
 
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no solution file at {path}")
+    file_path = existing("path", path, "solution file")
     try:
-        _verify(Path(path))
+        _verify(file_path)
         with h5py.File(path, "r") as file:
+            file.visititems_links(_no_links)
             if file.attrs.get("format") != FORMAT:
                 raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
             if file.attrs.get("schema") not in READABLE:
@@ -213,6 +213,14 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     return solution
 
 
+def _no_links(name: str, link: Any) -> None:
+    """FileFormatError for what lies in another file, or elsewhere in this one: no checksum is of it."""
+    import h5py
+
+    if not isinstance(link, h5py.HardLink):
+        raise FileFormatError(f"{name} is a link to somewhere else: the file was altered")
+
+
 def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
     if "squared_loss" in meta:  # schema 2
         squared = losses.SquaredLoss().spec() if meta.pop("squared_loss") is True else None
@@ -236,6 +244,8 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
         arrays = {**arrays, "labels": labels}
         shapes["labels"] = (fields_count, None)
     check_arrays(arrays, shapes)
+    if meta["input_dim"] > dim or not arrays["paths/x"].size:
+        raise FileFormatError("input_dim is larger than the mesh's dimension, or there are no paths: the file was altered")
     layer_map = LayerMap(**meta["layer_map"])
     flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
     loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])

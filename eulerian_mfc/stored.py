@@ -11,7 +11,13 @@ from .errors import FileFormatError
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A number in double precision; infinity is one, NaN is none."""
+    whole = type(value) is int and abs(value) < 2**1000
+    return whole or (isinstance(value, float) and value == value)
+
+
+def _finite(value: Any) -> bool:
+    return _number(value) and abs(value) < np.inf
 
 
 def _texts(value: Any) -> bool:
@@ -20,16 +26,31 @@ def _texts(value: Any) -> bool:
 
 def _rows(value: Any) -> bool:
     return (
-        isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and all(map(_number, r)) for r in value)
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(r, list) and all(map(_number, r)) for r in value)
     )
 
 
 def _numbers(value: Any) -> bool:
-    return isinstance(value, dict) and all(_number(v) and abs(v) < np.inf for v in value.values())
+    return isinstance(value, dict) and all(map(_finite, value.values()))
 
 
 def _checks(value: Any) -> bool:
+    """What a certificate may say: a drift that there is none of is null."""
+    return (
+        isinstance(value, dict)
+        and all(_finite(v) or isinstance(v, bool) for k, v in value.items() if k != "hamiltonian_drift")
+        and (value.get("hamiltonian_drift") is None or _finite(value["hamiltonian_drift"]))
+    )
+
+
+def _stability(value: Any) -> bool:
     return isinstance(value, dict) and all(v is None or isinstance(v, int | float) for v in value.values())
+
+
+def _kink(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
 
 
 #: what each key of the metadata may be, in words and as a test
@@ -44,13 +65,14 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "bounds": ("two rows of numbers", _rows),
     "cost": ("finite numbers by name", _numbers),
     "checks": ("numbers by name", _checks),
-    "stability": ("numbers by name, or null", lambda v: v is None or _checks(v)),
+    "stability": ("numbers by name, or null", lambda v: v is None or _stability(v)),
     "names": ("a list of texts", _texts),
     "parameter_names": ("a list of texts", _texts),
     "description": (
         "texts by name",
         lambda v: isinstance(v, dict) and all(isinstance(t, str) for t in v.values()),
     ),
+    "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
     "field": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
 }
 
@@ -59,6 +81,7 @@ def check_metadata(meta: Any) -> None:
     """FileFormatError for the first key that is missing or is not what `RULES` says."""
     if not isinstance(meta, dict):
         raise FileFormatError("the metadata is no table")
+    meta = {"kink": None, **meta}  # which older files do not have
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from ._files import write_whole
+from ._files import make_folder, write_whole
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
@@ -41,8 +41,7 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
 
     boxes = isinstance(solution.mesh, CartesianMesh)
     make_level, ending = (level, "vti") if boxes else (vtk_simplex.level, "vtu")
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
+    target = make_folder("folder", folder)
     for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
         for stale in target.glob(pattern):  # of an earlier run with more layers
             stale.unlink()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._files import existing, write_whole
 from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
@@ -88,15 +88,13 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
         },
     )
     onnx.checker.check_model(model, full_check=True)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, os.fspath(path))
+    write_whole(path, model.SerializeToString())
 
 
 def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
     """The control `(layers, m)` in a file that `to_onnx` wrote, trained on or not: a start for `solve(initial=...)`."""
     onnx = _onnx()
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no ONNX file at {path}")
+    existing("path", path, "ONNX file")
     try:
         model = onnx.load(os.fspath(path))
         told = {p.key: p.value for p in model.metadata_props}

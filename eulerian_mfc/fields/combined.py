@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, mismatch
+from .._validate import array, fail, mismatch, takes
 from .base import Field
 
 
@@ -119,6 +119,8 @@ class ScaledField(Field):
     def __post_init__(self) -> None:
         if not isinstance(self.field, Field):
             raise fail("field", self.field, "a field")
+        if callable(self.scale):
+            takes("scale", self.scale, "t")
         value = self.scale(0.37) if callable(self.scale) else self.scale
         number = array("scale", value, ndim=0).item()
         if not callable(self.scale):

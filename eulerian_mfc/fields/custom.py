@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import fail, integer, mismatch, positive
+from .._validate import array, fail, frozen, integer, mismatch, positive, takes
 from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
 
 
@@ -48,16 +48,21 @@ class CustomField(Field):
         integer("size", self.size)
         if not callable(self.function):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
+        takes("function", self.function, "t, theta, x")
         for name in ("state_jacobian", "parameter_jacobian"):
             if getattr(self, name) is not None and not callable(getattr(self, name)):
                 raise fail(name, getattr(self, name), "a function (t, theta, x) -> derivatives, or None")
+            if getattr(self, name) is not None:
+                takes(name, getattr(self, name), "t, theta, x")
         if self.speed is not None:
             positive("speed", self.speed, allow_zero=True)
-        if self.names is not None and len(self.names) != self.size:
-            raise fail("names", self.names, f"{self.size} names")
+        if self.names is not None:
+            texts = isinstance(self.names, list | tuple) and all(isinstance(n, str) for n in self.names)
+            if not texts or len(self.names) != self.size:
+                raise fail("names", self.names, f"{self.size} names")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
-        value = np.asarray(self.function(t, theta, x))
+        value = array("function", self.function(t, frozen(theta), frozen(x)), finite=False)
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
         given = self.state_jacobian is not None
@@ -83,7 +88,7 @@ class CustomField(Field):
         return self.speed
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.function(t, theta, x), dtype=np.float64)
+        return np.asarray(self.function(t, frozen(theta), frozen(x)), dtype=np.float64)
 
     def pullback(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
@@ -93,12 +98,12 @@ class CustomField(Field):
 
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.state_jacobian is not None:
-            return np.asarray(self.state_jacobian(t, theta, x), dtype=np.float64)
+            return np.asarray(self.state_jacobian(t, frozen(theta), frozen(x)), dtype=np.float64)
         return complex_step_jacobian(lambda z: self.function(t, theta, z), x, "function (in x)")
 
     def _in_parameters(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.parameter_jacobian is not None:
-            return np.asarray(self.parameter_jacobian(t, theta, x), dtype=np.float64)
+            return np.asarray(self.parameter_jacobian(t, frozen(theta), frozen(x)), dtype=np.float64)
         out = np.empty((*x.shape, self.size))
         for i in range(self.size):
             shifted = theta.astype(np.complex128)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._validate import array, integer, mismatch
+from .._validate import affordable, array, generator, integer, mismatch
 from ..quadrature import Line
 
 Lines = Sequence[np.ndarray] | None
@@ -89,9 +89,10 @@ class Law(ABC):
         Raises
         ------
         ArgumentError
-            If `n` is no positive integer.
+            If `n` is no positive integer, or more than memory holds, or `seed` is none.
         """
-        return self.draw(integer("n", n), np.random.default_rng(seed))[0]
+        affordable("n", integer("n", n), n * self.dim, "so many samples")
+        return self.draw(n, generator(seed))[0]
 
 
 class LabelledLaw(ABC):

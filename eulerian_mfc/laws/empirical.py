@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, integer, mismatch
+from .._validate import affordable, array, generator, integer, mismatch
 from .base import LabelledLaw, LabelledRule, Lines, checked_weights
 
 
@@ -37,7 +37,8 @@ class Empirical(LabelledLaw):
         return LabelledRule(self.x, self.weights, self.y)
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.random.default_rng(seed).choice(len(self.x), size=integer("n", n), p=self.weights)
+        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "so many samples")
+        rows = generator(seed).choice(len(self.x), size=n, p=self.weights)
         return self.x[rows], self.y[rows]
 
     def box(self, tolerance: float) -> np.ndarray:

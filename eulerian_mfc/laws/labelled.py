@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, integer, mismatch
+from .._validate import affordable, array, fail, frozen, generator, integer, mismatch, takes
 from ..quadrature import POINTS
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
 
@@ -30,6 +30,7 @@ class Labelled(LabelledLaw):
             raise fail("law", law, "a law of the inputs, such as laws.Gaussian")
         self.law, self.label, self.dim = law, label, law.dim
         if callable(label):
+            takes("label", label, "x")
             self._constants = None
         else:
             constants = array("label", label, ndim=(1, 2))
@@ -54,7 +55,7 @@ class Labelled(LabelledLaw):
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:
             return self._constants[component]
-        y = np.asarray(self.label(x), dtype=np.float64)
+        y = array("label", self.label(frozen(x)), finite=False)
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(x):
             raise mismatch(
@@ -84,7 +85,8 @@ class Labelled(LabelledLaw):
                 yield ProductRule(part.axes, np.array([part.weight]), label[None])
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        x, component = self.law.draw(integer("n", n), np.random.default_rng(seed))
+        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "so many samples")
+        x, component = self.law.draw(n, generator(seed))
         return x, self._labels(x, component)
 
     def box(self, tolerance: float) -> np.ndarray:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validate import array, fail, integer, positive
+from .._validate import affordable, array, fail, integer, positive
 from .base import Mesh
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class CartesianMesh(Mesh):
         if len(counts) != len(box):
             raise fail("cells", self.cells, f"one number, or {len(box)} numbers for {len(box)} axes")
         counts = [integer("cells", n) for n in counts]
+        affordable("cells", self.cells, prod(counts) * len(counts), "their centres")
         object.__setattr__(self, "bounds", tuple((float(a), float(b)) for a, b in box))
         object.__setattr__(self, "cells", tuple(counts))
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._validate import fail, integer, positive
+from .._validate import affordable, fail, integer, positive
 from .simplex import SimplexMesh
+
+#: numbers that a mesh and its tables take a triangle, at least
+NUMBERS = 40
 
 
 def disc(refinements: int = 5) -> SimplexMesh:
     """The unit disc, as a polygon; every refinement quarters the triangles and doubles the corners."""
     import skfem
 
-    return SimplexMesh(skfem.MeshTri.init_circle(integer("refinements", refinements)), walls=True)
+    triangles = 4 ** min(integer("refinements", refinements) + 1, 100)
+    affordable("refinements", refinements, NUMBERS * triangles, "its triangles")
+    return SimplexMesh(skfem.MeshTri.init_circle(refinements), walls=True)
 
 
 def l_shape(cells: int = 24) -> SimplexMesh:
@@ -25,6 +30,7 @@ def l_shape(cells: int = 24) -> SimplexMesh:
 
     if integer("cells", cells) % 2:
         raise fail("cells", cells, "an even number")
+    affordable("cells", cells, NUMBERS * 2 * cells**2, "its triangles")
     square = skfem.MeshTri.init_tensor(*[np.linspace(-1.0, 1.0, cells + 1)] * 2)
     centres = square.p[:, square.t].mean(axis=1)
     mesh = square.remove_elements(np.flatnonzero((centres > 0).all(axis=0)))
@@ -46,6 +52,7 @@ def channel(width: float = 0.1, radius: float = 0.4) -> SimplexMesh:
         raise fail("radius", radius, "a number between 0 and 0.9: the disc lies in the channel")
     if positive("width", width) > 0.5:
         raise fail("width", width, "at most 0.5")
+    affordable("width", width, NUMBERS * int(16 / width**2), "its triangles")
     columns, rows = int(np.ceil(4 / width)), int(np.ceil(2 / width))
     x, y = np.meshgrid(np.linspace(-2, 2, columns + 1), np.linspace(-1, 1, rows + 1), indexing="ij")
     shift = (np.arange(rows + 1) % 2) * 0.5 * 4 / columns  # rows of equilateral triangles

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._files import as_path, existing, writing
 from .._validate import fail
 from ..errors import FileFormatError
 
@@ -18,20 +18,12 @@ FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".bdf")
 SIMPLICES = {"line": 1, "triangle": 2, "tetra": 3}
 
 
-def _path(path: Any) -> Path:
-    if not isinstance(path, str | os.PathLike):
-        raise fail("path", path, "the path of a mesh file")
-    return Path(path)
-
-
 def read(path: str | os.PathLike[str]) -> Any:
     """The scikit-fem mesh in a file: its simplices of the highest dimension, with the named boundaries."""
     import meshio
     from skfem.io.meshio import from_meshio
 
-    file = _path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"no mesh file at {path}")
+    file = existing("path", path, "mesh file")
     said = io.StringIO()
     try:
         # meshio prints what is wrong and leaves by SystemExit where no reader takes the file.
@@ -64,11 +56,12 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
     import meshio
     from skfem.io.meshio import to_meshio
 
-    file = _path(path)
+    file = as_path("path", path)
     if file.suffix not in meshio.extension_to_filetypes:
         raise fail("path", str(path), f"a file ending such as {', '.join(FORMATS)}")
     content = to_meshio(mesh)
     content.points = np.pad(content.points, ((0, 0), (0, 3 - content.points.shape[1])))  # as most formats want them
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Two formats share this ending; Gmsh's is the one that generators and ParaView read.
-    content.write(file, "gmsh" if file.suffix == ".msh" else None)
+    with writing(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Two formats share this ending; Gmsh's is the one that generators and ParaView read.
+        content.write(file, "gmsh" if file.suffix == ".msh" else None)

@@ -70,7 +70,7 @@ class Recorder:
         self.last: Point | None = None
         self.accepted: Point | None = None
         self.history: list[Iteration] = []
-        self._first_residual = 0.0
+        self._first_drive = 0.0
         self._gradients = Gradients(np.sqrt(system.problem.penalties)) if system.kinks else None
         self.evaluations = self.sweeps = 0
         self._start = time.perf_counter()
@@ -90,7 +90,8 @@ class Recorder:
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
             raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {self.evaluations}")
         if self.last is None:
-            self._first_residual = point.residual
+            drive = self.system.drive(control, gradient)[self.system.free(control, gradient)]
+            self._first_drive = float(drive.max(initial=0.0))
         self.last = point
         if self._gradients is not None:
             self._gradients.add(point)
@@ -147,13 +148,14 @@ class Recorder:
         return self.tol * self.scale(point)
 
     def scale(self, point: Point) -> float:
-        """The larger of the two terms that cancel at an optimum, and a thousandth of the first residual.
+        """The larger of the two terms that cancel at an optimum, and a thousandth of the loss's at the first control.
 
-        Of the entries that no bound holds. None changes with a constant added to the loss, and all go with the units.
+        Of the entries that no bound holds. None changes with a constant added to the loss, and all go with the units; the
+        penalty's term at the first control is not among them, for it may be as large as one likes.
         """
         free = self.system.free(point.control, point.gradient)
         terms = self.system.terms(point.control, point.gradient)[free]
-        return max(float(terms.max(initial=0.0)), 1e-3 * self._first_residual)
+        return max(float(terms.max(initial=0.0)), 1e-3 * self._first_drive)
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,8 @@ class Solver(ABC):
     Parameters
     ----------
     tol : converged means: the optimality residual `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times
-        the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the first residual,
-        where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
+        the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the latter at the first
+        control, where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
         parameters whose terms are far smaller than those of others are found to that accuracy only. Where the cost has
         kinks (elements on simplices), the residual of the shortest convex combination of the gradients within
         `tol max |theta|` of the control (a hundredth at most) may take its place: at a kink no gradient vanishes, see
@@ -183,6 +185,11 @@ class Solver(ABC):
     def __post_init__(self) -> None:
         positive("tol", self.tol)
         integer("max_iterations", self.max_iterations)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the residual is that of the discrete system, as the certificate has it."""
+        return True
 
     def solve(self, system: ControlledSystem, initial: Any, callback: Callback | None = None) -> Outcome:
         """Run from a control: a number, `(m,)` or `(layers, m)`, moved into the problem's bounds.

@@ -66,6 +66,10 @@ class Shooting(Solver):
             return Anderson(self.anderson, self.relaxation)
         return FixedRelaxation(self.relaxation)
 
+    @property
+    def discrete(self) -> bool:
+        return self.update == "discrete"
+
     def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
         need_layers(system)
         mixing, problem = self._mixing(), system.problem
