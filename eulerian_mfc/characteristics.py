@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._validate import choice, integer
+from ._validate import choice, fail, integer
 from .fields import Field
 from .fields.base import Steps, is_compiled
 from .parallel import ONE, Workers
@@ -45,6 +45,7 @@ class Tableau(NamedTuple):
     order: int
 
 
+MOST_SUBSTEPS = 10_000
 TABLEAUX = {
     "euler": Tableau((0.0,), (1.0,), 1),
     "midpoint": Tableau((0.0, 0.5), (0.0, 1.0), 2),
@@ -79,7 +80,8 @@ class LayerMap:
 
     def __post_init__(self) -> None:
         choice("method", self.method, TABLEAUX)
-        integer("substeps", self.substeps)
+        if integer("substeps", self.substeps) > MOST_SUBSTEPS:
+            raise fail("substeps", self.substeps, f"at most {MOST_SUBSTEPS}: use more layers")
 
     @property
     def order(self) -> int:

@@ -187,7 +187,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     try:
         _verify(file_path)
         with h5py.File(path, "r") as file:
-            file.visititems_links(_no_links)
+            _check_links(file)
             if file.attrs.get("format") != FORMAT:
                 raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
             if file.attrs.get("schema") not in READABLE:
@@ -213,12 +213,14 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     return solution
 
 
-def _no_links(name: str, link: Any) -> None:
+def _check_links(file: Any) -> None:
     """FileFormatError for what lies in another file, or elsewhere in this one: no checksum is of it."""
     import h5py
 
-    if not isinstance(link, h5py.HardLink):
-        raise FileFormatError(f"{name} is a link to somewhere else: the file was altered")
+    found: list[str] = []
+    file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else found.append(name))
+    if found:
+        raise FileFormatError(f"{found[0]} is a link to somewhere else: the file was altered")
 
 
 def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
@@ -245,7 +247,9 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
         shapes["labels"] = (fields_count, None)
     check_arrays(arrays, shapes)
     if meta["input_dim"] > dim or not arrays["paths/x"].size:
-        raise FileFormatError("input_dim is larger than the mesh's dimension, or there are no paths: the file was altered")
+        raise FileFormatError(
+            "input_dim is larger than the mesh's dimension, or there are no paths: the file was altered"
+        )
     layer_map = LayerMap(**meta["layer_map"])
     flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
     loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])

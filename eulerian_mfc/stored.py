@@ -26,9 +26,7 @@ def _texts(value: Any) -> bool:
 
 def _rows(value: Any) -> bool:
     return (
-        isinstance(value, list)
-        and len(value) == 2
-        and all(isinstance(r, list) and all(map(_number, r)) for r in value)
+        isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and all(map(_number, r)) for r in value)
     )
 
 

@@ -5,8 +5,15 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc import CartesianMesh, LayerMap, OptimalitySystem, ParticleSystem, Problem
-from eulerian_mfc.errors import ArgumentError, DomainError, EulerianError, NonFiniteError
-from eulerian_mfc.fields import AffineField, CustomField, LinearControlField, NeuralField
+from eulerian_mfc.errors import (
+    ArgumentError,
+    DomainError,
+    EulerianError,
+    MissingFileError,
+    NonFiniteError,
+    StorageError,
+)
+from eulerian_mfc.fields import AffineField, CustomField, LinearControlField, NeuralField, ScaledField
 from eulerian_mfc.laws import Empirical, Gaussian, GaussianMixture, Labelled, Uniform
 from eulerian_mfc.losses import LabelLoss, SquaredLoss
 from eulerian_mfc.solvers import LBFGS, Direct, GradientFlow, NewtonKrylov, Shooting, SuccessiveApproximations
@@ -15,6 +22,7 @@ from eulerian_mfc.transport import SemiLagrangian
 SAMPLES = Empirical([[0.1], [-0.2]], [1.0, -1.0])
 PLANE = Empirical([[0.1, 0.0], [-0.2, 0.3]], [[1.0, 0.0], [-1.0, 1.0]])
 MESH = CartesianMesh([(-6.0, 6.0)], 48)
+NORMAL = Gaussian([0.0], 1.0)
 ONES = np.ones((3, 1))
 SMALL = CartesianMesh([(-2.0, 2.0)], 12)
 
@@ -55,6 +63,7 @@ TABLE = {
     "penalty zero": (lambda: problem(penalty=0.0), r"penalty: got 0.0, expected positive"),
     "penalty negative": (lambda: problem(penalty=[1.0, -2.0]), r"penalty: got \[1.0, -2.0\], expected positive"),
     "penalty count": (lambda: problem(penalty=[1, 2, 3]), r"penalty: got \[1, 2, 3\], .* or 2 numbers"),
+    "penalty tiny": (lambda: problem(penalty=1e-300), r"penalty: got 1e-300, expected numbers from 1e-100 to 1e\+100"),
     "penalty nan": (lambda: problem(penalty=np.nan), r"penalty: got nan"),
     "penalty none": (lambda: problem(penalty=None), r"penalty: got "),
     "penalty words": (lambda: problem(penalty="small"), r"penalty: got 'small', expected an array of real"),
@@ -204,6 +213,41 @@ TABLE = {
     "krylov step": (lambda: NewtonKrylov(first_step=-np.inf), r"first_step: got -inf"),
     "direct": (lambda: Direct(method="SQP"), r"method: got 'SQP', expected one of 'trust-constr'"),
     "divergence": (lambda: Shooting(divergence=1.0), r"divergence: got 1.0, expected a number > 1"),
+    # users' functions
+    "label arguments": (lambda: Labelled(NORMAL, lambda x, t: x), r"label: got <function .*, expected a function of \(x\)"),
+    "label text": (lambda: Labelled(NORMAL, lambda x: np.full(len(x), "a")), r"label: got array\(.*, expected an array of real"),
+    "label complex": (lambda: Labelled(NORMAL, lambda x: 1j * x), r"label: got array\("),
+    "field arguments": (lambda: CustomField(lambda x: x, 1, 1), r"function: got .*, expected a function of \(t, theta, x\)"),
+    "field complex": (lambda: CustomField(lambda t, u, x: 1j * x, 1, 1), r"function: got array\("),
+    "jacobian arguments": (
+        lambda: CustomField(lambda t, u, x: x, 1, 1, lambda x: x), r"state_jacobian: got .*, expected a function of \(t, theta",
+    ),
+    "names number": (lambda: CustomField(lambda t, u, x: x, 1, 1, names=3), r"names: got 3, expected 1 names"),
+    "names numbers": (lambda: CustomField(lambda t, u, x: x, 1, 1, names=[3]), r"names: got \[3\], expected 1 names"),
+    "fields arguments": (lambda: LinearControlField([lambda: 0], 1), r"fields\[0\]: got .*, expected a function of \(x\)"),
+    "loss arguments": (lambda: LabelLoss(lambda x: x, [1.0]), r"function: got .*, expected a function of \(x, y\)"),
+    "loss without labels": (lambda: LabelLoss(lambda x, y: x[:, 0], []), r"labels: got \[\], expected one label at least"),
+    "scale arguments": (lambda: ScaledField(NeuralField(1), lambda: 1.0), r"scale: got .*, expected a function of \(t\)"),
+    # what no machine has the memory or the processors for
+    "layers": (lambda: solve(10**9), r"layers: got 1000000000, expected less: the densities of all layers would take"),
+    "layers beyond": (lambda: system(layers=10**18), r"layers: got 10+, expected less: its control would take"),
+    "cells beyond": (lambda: CartesianMesh([(0, 1)], 10**12), r"cells: got 10+, expected less: their centres would take"),
+    "cells far beyond": (lambda: CartesianMesh([(0, 1)] * 3, 10**400), r"cells: got 10+.*, expected less"),
+    "disc": (lambda: emfc.meshes.domains.disc(40), r"refinements: got 40, expected less: its triangles would take"),
+    "l_shape": (lambda: emfc.meshes.domains.l_shape(10**8), r"cells: got 100000000, expected less: its triangles"),
+    "channel": (lambda: emfc.meshes.domains.channel(1e-7), r"width: got 1e-07, expected less: its triangles"),
+    "threads": (lambda: system(threads=10**5), r"threads: got 100000, expected at most 1024"),
+    "substeps beyond": (lambda: LayerMap(substeps=10**9), r"substeps: got 1000000000, expected at most 10000"),
+    "samples of a law": (lambda: NORMAL.sample(10**18), r"n: got 10+, expected less: so many samples would take"),
+    "samples labelled": (lambda: SAMPLES.sample(10**18), r"n: got 10+, expected less: so many samples would take"),
+    "seed text": (lambda: NORMAL.sample(3, seed="a"), r"seed: got 'a', expected None, an integer"),
+    "seed negative": (lambda: SAMPLES.sample(3, seed=-1), r"seed: got -1, expected None, an integer"),
+    # paths
+    "checkpoint folder": (lambda: solve(checkpoint="/"), r"checkpoint: got '/', expected a file, not a folder"),
+    "checkpoint empty": (lambda: solve(checkpoint=""), r"checkpoint: got '', expected a path"),
+    "checkpoint zero": (lambda: solve(checkpoint="a\0b"), r"checkpoint: got 'a.x00b', expected a path"),
+    "load none": (lambda: emfc.Solution.load(None), r"path: got None, expected a path"),
+    "mesh path": (lambda: emfc.SimplexMesh.read(3), r"path: got 3, expected a path"),
 }  # fmt: skip
 
 
@@ -240,3 +284,46 @@ def test_loss_that_is_not_finite_on_the_mesh():
     loss = LabelLoss(lambda x, y: np.where(x[:, 0] > 1.0, np.inf, 0.0), [-1.0, 1.0])
     with pytest.raises(NonFiniteError, match="the loss is not finite on the mesh"):
         system(changes={"loss": loss})
+
+
+def test_files_that_are_not_there_or_cannot_be_written(tmp_path):
+    """Of the package's own hierarchy, and of Python's."""
+    for read in (emfc.Solution.load, emfc.SimplexMesh.read, emfc.export.control_from_onnx):
+        for path in (tmp_path / "none.vtu", tmp_path):
+            with pytest.raises(MissingFileError, match=r"no .* file at") as caught:
+                read(path)
+            assert isinstance(caught.value, FileNotFoundError)
+    (tmp_path / "file").touch()
+    solution = solve(solver=LBFGS(max_iterations=1))
+    mesh = emfc.meshes.domains.disc(1)
+    for write in (
+        lambda: solution.save(tmp_path / "file" / "a.h5"),
+        lambda: solution.save(tmp_path),
+        lambda: solution.to_vtk(tmp_path / "file"),
+        lambda: solution.to_onnx(tmp_path / "file" / "a.onnx"),
+        lambda: mesh.write(tmp_path / "file" / "a.vtu"),
+        lambda: solve(checkpoint=tmp_path / ("a" * 300)),
+    ):
+        with pytest.raises(StorageError, match=r"cannot (read|write) "):
+            write()
+
+
+def shifts(x):
+    x -= 0.5
+    return np.sign(x)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Labelled(NORMAL, shifts),
+        lambda: CustomField(lambda t, u, x: shifts(x), 1, 1),
+        lambda: CustomField(lambda t, u, x: shifts(u) * x, 1, 1),
+        lambda: LinearControlField([shifts], 1),
+        lambda: problem(loss=LabelLoss(lambda x, y: shifts(x)[:, 0], [1.0, -1.0])),
+    ],
+)
+def test_functions_of_the_user_cannot_write_into_what_they_are_given(build):
+    """They would change the problem that is solved."""
+    with pytest.raises(ValueError, match="read-only"):
+        build()

@@ -1,5 +1,6 @@
 """Solutions: parts of the cost, flow and prediction, certificate, files."""
 
+import json
 import subprocess
 import sys
 
@@ -262,3 +263,50 @@ def test_a_problem_with_other_bounds_is_another_problem(tmp_path):
     assert emfc.Solution.load(tmp_path / "a.h5", toy_line(bounds=(-0.05, 0.05))).converged
     with pytest.raises(ArgumentError, match="problem: got one whose bounds"):
         emfc.Solution.load(tmp_path / "a.h5", toy_line())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        pytest.param("horizon", 10**400, "horizon", id="huge"),
+        ("horizon", float("nan"), "horizon"),
+        ("bounds", [[float("nan")], [1.0]], "bounds"),
+        ("checks", dict.fromkeys(("residual", "mass_drift"), None), "checks"),
+        ("checks", {"residual": float("nan")}, "checks"),
+        ("kink", "ab", "kink"),
+        ("input_dim", 5, "input_dim"),
+        ("layer_map", {"method": "rk4", "substeps": 10**9}, "substeps"),
+    ],
+)
+def test_what_a_resealed_file_says_is_checked(tmp_path, toy_solution, key, value, reason):
+    path = tmp_path / "toy.h5"
+    toy_solution.save(path)
+    with h5py.File(path, "r+") as file:
+        meta = {**json.loads(file["metadata"][()]), key: value}
+        del file["metadata"]
+        file["metadata"] = json.dumps(meta)
+    resealed(path)
+    with pytest.raises(FileFormatError, match=reason):
+        emfc.Solution.load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"control": h5py.ExternalLink("other.h5", "/control")}, "control is a link to somewhere else"),
+        ({"paths/y": h5py.SoftLink("/paths/x")}, "paths/y is a link to somewhere else"),
+        ({"paths/x": np.zeros((21, 0, 1)), "paths/y": np.zeros((0, 1))}, "no paths"),
+    ],
+)
+def test_files_hold_all_that_is_theirs(tmp_path, toy_solution, changes, reason):
+    """No links to other files, of which no checksum is; and paths."""
+    path = tmp_path / "toy.h5"
+    toy_solution.save(tmp_path / "other.h5")
+    toy_solution.save(path)
+    with h5py.File(path, "r+") as file:
+        for name, value in changes.items():
+            del file[name]
+            file[name] = value
+    resealed(path)
+    with pytest.raises(FileFormatError, match=reason):
+        emfc.Solution.load(path)

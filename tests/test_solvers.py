@@ -42,6 +42,56 @@ def test_undamped_shooting_diverges_for_a_small_penalty_and_says_so():
     assert solution.cost <= min(row.cost for row in solution.history) + 1e-12
 
 
+FROM_ANYWHERE = [
+    emfc.solvers.LBFGS(),
+    emfc.solvers.Shooting(relaxation="auto"),
+    emfc.solvers.GradientFlow(),
+    emfc.solvers.SuccessiveApproximations(),
+    emfc.solvers.NewtonCG(),
+    emfc.solvers.NewtonKrylov(),
+    emfc.solvers.ProximalGradient(),
+]
+
+
+@pytest.mark.parametrize("start", [1e8, 1e12, 1e30])
+@pytest.mark.parametrize("solver", FROM_ANYWHERE, ids=lambda s: type(s).__name__)
+def test_converged_means_the_same_however_large_the_start(solver, start):
+    """A tolerance that went with the start's residual called zero controls converged."""
+    best = emfc.solve(toy_line(), toy_mesh(40), 4)
+    found = emfc.solve(toy_line(), toy_mesh(40), 4, initial=start, solver=solver)
+    assert found.converged
+    np.testing.assert_allclose(found.cost, best.cost, rtol=1e-9)
+    np.testing.assert_allclose(found.threshold / solver.tol, best.threshold / emfc.solvers.LBFGS().tol, rtol=1e-2)
+
+
+@pytest.mark.parametrize("penalty", [1e8, 1e14, 1e30])
+def test_converged_means_the_same_however_large_the_penalty(penalty):
+    """To first order the control is `-int D_theta F^T grad psi dmu / lambda` at zero: times lambda it is always the same."""
+    small, large = (emfc.solve(toy_line(penalty=p), toy_mesh(40), 4) for p in (1e8, penalty))
+    assert large.converged
+    np.testing.assert_allclose(large.control * penalty, small.control * 1e8, rtol=1e-7)
+
+
+def test_functions_that_change_between_calls_are_not_called_converged(tmp_path):
+    """A checkpoint holds the values of the function as it was; the certificate computes them anew."""
+    file, checkpoint = tmp_path / "label.txt", tmp_path / "run.checkpoint"
+    name = str(file)
+    file.write_text("1")
+
+    def solve():
+        normal = emfc.laws.Gaussian([0.0], 1.0)
+        law = emfc.laws.Labelled(normal, lambda x: np.loadtxt(name) * np.sign(x), breaks=[0.0])
+        problem = emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+        return emfc.solve(problem, toy_mesh(40), 4, checkpoint=checkpoint)
+
+    assert solve().converged
+    assert solve().converged
+    file.write_text("2")
+    solution = solve()
+    assert not solution.converged
+    assert "evaluated again has the optimality residual 1." in solution.message
+
+
 def test_early_stop_is_not_called_converged():
     solution = emfc.solve(toy_line(), toy_mesh(), layers=20, solver=emfc.solvers.LBFGS(max_iterations=2))
     assert not solution.converged

@@ -92,7 +92,7 @@ class SimplexMesh(Mesh):
 
         Raises
         ------
-        FileNotFoundError
+        MissingFileError
             If there is no file.
         FileFormatError
             If meshio cannot read it, with its message.
