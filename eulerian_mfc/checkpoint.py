@@ -50,7 +50,12 @@ class Checkpoint:
     every : seconds between two writes (0: after every evaluation); never more than a twentieth of the time is spent on
         writing, unless it is 0.
 
-    The file grows by about `8 layers m` bytes an evaluation, to `LARGEST` at most.
+    The file grows by about `8 layers m` bytes an evaluation, to `LARGEST` bytes at most.
+
+    Raises
+    ------
+    ArgumentError
+        For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
     """
 
     path: str | os.PathLike[str]
@@ -83,6 +88,19 @@ class Journal:
     """Values by the hash of what they are values of, in memory and in a file.
 
     A context: the file is written at the end too, unless a file could not be written.
+
+    Parameters
+    ----------
+    path : the file.
+    every : seconds between two writes.
+    run : the address of the run, a hash.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, or belongs to another run or to other versions.
+    StorageError
+        If it cannot be written.
     """
 
     def __init__(self, path: Path, every: float, run: str) -> None:
@@ -150,7 +168,14 @@ class Journal:
 
 
 def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) -> bytes:
-    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays."""
+    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays.
+
+    Parameters
+    ----------
+    run : the address of the run.
+    values : flat float64 arrays by key.
+    errors : messages of evaluations that failed, by key.
+    """
     content = io.BytesIO()
     flat = [np.zeros(0), *values.values()]
     np.savez(
@@ -173,7 +198,18 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
 
 
 def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
-    """The values and errors of a checkpoint file of this run."""
+    """The values and errors of a checkpoint file of this run.
+
+    Parameters
+    ----------
+    path : the file.
+    run : the address of the run that asks.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no checkpoint, is damaged, or belongs to another run, schema or version.
+    """
     start_anew = "delete it to start from the beginning"
     line, _, body = path.read_bytes().partition(b"\n")
     text, _, checksum = line.rpartition(b" ")
@@ -211,7 +247,14 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
 
 
 class Journalled:
-    """A system whose values come from a journal; what solvers ask of it besides is the system's own."""
+    """A system whose values come from a journal; what solvers ask of it besides is the system's own.
+
+    Parameters
+    ----------
+    journal : where values are kept.
+    system : an OptimalitySystem or a ParticleSystem.
+    number : the system's number in its run, so that keys differ.
+    """
 
     def __init__(self, journal: Journal, system: Any, number: int) -> None:
         self._journal, self._own, self._number = journal, system, str(number).encode()
@@ -257,6 +300,13 @@ class Journalled:
 
 
 def flat(number: float, array: np.ndarray) -> np.ndarray:
+    """`(1 + size,)`: a number and an array as one flat array.
+
+    Parameters
+    ----------
+    number : the cost.
+    array : of any shape.
+    """
     return np.concatenate([[number], np.ravel(array)])
 
 

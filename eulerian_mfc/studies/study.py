@@ -88,6 +88,13 @@ class Study:
     details : what figures need beside the table.
     provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
         text, its settings and the seed.
+
+    Raises
+    ------
+    FileNotFoundError, FileFormatError
+        From `load`, if there is no file, or it is no study, was altered, or has a schema that is not read.
+    ArgumentError
+        From methods, for columns that there are not.
     """
 
     kind: str
