@@ -224,7 +224,7 @@ class Energies:
         self._parts: list[tuple[float, float, float]] | None = [] if known else None
 
     def add(self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float) -> None:
-        """The potentials and masses at the start of layer n."""
+        """The control `(m,)` of layer n, and the masses and potentials `(R, *shape)` at its start."""
         if self._parts is not None:
             system = self._system
             transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt

@@ -258,17 +258,21 @@ class Flow(NamedTuple):
         return self.layer_map(self.field, layer, x)
 
     def trace(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        """`(n, d)` end points, and the transposed derivatives there; see `LayerMap.trace`."""
         return self.layer_map.trace(self.field, layer, x)
 
     def with_stages(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
+        """`(n, d)` end points and the stages of every substep; see `LayerMap.with_stages`."""
         return self.layer_map.with_stages(self.field, layer, x)
 
     def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Covectors `(n, d)` at the start and the derivative `(m,)` in theta; see `LayerMap.pullback`."""
         return self.layer_map.pullback(self.field, layer, stages, p)
 
     def tangent(
         self, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
     ) -> tuple[np.ndarray, list[list[Stage]]]:
+        """`(n, d)`: how end points move with `dtheta` `(m,)`, and the stages with them; see `LayerMap.tangent`."""
         return self.layer_map.tangent(self.field, layer, stages, dtheta)
 
     def pullback_tangent(
@@ -280,4 +284,5 @@ class Flow(NamedTuple):
         dstages: list[list[Stage]],
         dp: np.ndarray,
     ) -> np.ndarray:
+        """`(m,)`: the derivative of `pullback` along `(dtheta, dstages, dp)`; see `LayerMap.pullback_tangent`."""
         return self.layer_map.pullback_tangent(self.field, layer, stages, p, dtheta, dstages, dp)

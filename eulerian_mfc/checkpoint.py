@@ -134,7 +134,7 @@ class Journal:
         return Journalled(self, system, self._systems)
 
     def value(self, what: bytes, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The value of `what`, a new flat array: from the journal, or computed and kept."""
+        """The value of `what`, a new flat array `(size,)`: from the journal, or computed and kept."""
         key = hashlib.blake2b(what, digest_size=KEY).digest()
         if key in self._errors:
             raise NonFiniteError(self._errors[key])
@@ -267,13 +267,16 @@ class Journalled:
         return self._journal.value(b"|".join([self._number, what.encode(), *pieces]), compute)
 
     def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
+        """J and its gradient `(layers, m)`, from the journal where it has them."""
         found = self._value("gradient", lambda: flat(*self._own.cost_and_gradient(control)), control)
         return float(found[0]), found[1:].reshape(np.shape(control))
 
     def hessian(self, control: np.ndarray) -> Hessian:
+        """Hessian products at a control `(layers, m)`, each from the journal where it has it."""
         return _Hessian(self, control)
 
     def layer_updates(self, control: np.ndarray, form: str = "discrete") -> tuple[float, np.ndarray, list[Any]]:
+        """J, its gradient `(layers, m)` and the layers' Hamiltonians, whose values are in the journal too."""
         layers = _Layers(self, control, form)
 
         def compute() -> np.ndarray:
@@ -285,9 +288,12 @@ class Journalled:
         return float(found[0]), found[1:].reshape(control.shape), own
 
     def potentials(self, control: np.ndarray) -> _Potentials:
+        """What stands for the potentials `(layers + 1, R, *shape)` of a control: computed when they are looked at."""
         return _Potentials(self._own, control)
 
     def sequential_update(self, potentials: Any, choose: Any) -> tuple[np.ndarray, float]:
+        """The control `(layers, m)` of one forward sweep and its cost, from the journal where it has them."""
+
         def compute() -> np.ndarray:
             theta, cost = self._own.sequential_update(np.asarray(potentials), choose)
             return flat(cost, theta)

@@ -56,6 +56,7 @@ def sample_convergence(
     samples : the N.
     repeats : samples of each size. Every sample has a random stream of its own, spawned from `seed` by its size and
         number: adding sizes or repeats changes none of the others.
+    seed : an integer >= 0.
     methods : "mesh", "particles", or both.
     symmetry : see `metrics.wasserstein`: distances of the laws' images are reported too.
     atoms : see `metrics.wasserstein`.

@@ -131,12 +131,12 @@ class Study:
         return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
 
     def widths(self) -> np.ndarray:
-        """The parameter so that errors fall with it: of growing ones, such as N, the inverse."""
+        """`(n,)` the parameter so that errors fall with it: of growing ones, such as N, the inverse."""
         x = self.values(self.parameter)
         return 1.0 / x if self.parameter in GROWING else x
 
     def usable(self, name: str) -> np.ndarray:
-        """Booleans: the rows whose error says something of the order: converged, positive, above the floor."""
+        """`(n,)` booleans: the rows whose error says something of the order: converged, positive, above the floor."""
         converged = np.array([record.get("converged", True) is not False for record in self.records], dtype=bool)
         errors = self.values(name)
         return converged & (errors > self.error_column(name).floor) & np.isfinite(errors) & (self.widths() > 0)
