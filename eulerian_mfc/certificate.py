@@ -169,7 +169,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     system : the discrete problem.
     control : `(layers, m)`.
     masses : `(layers + 1, R, *shape)`, of the forward sweep.
-    crossed : shares of the mass that left the box, as the forward sweep gave them.
+    crossed : `(layers, R)`, what of them left the box.
 
     Raises
     ------

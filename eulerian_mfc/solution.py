@@ -83,7 +83,8 @@ class Solution:
     ----------
     numerics : how the problem was discretised.
     outcome : what the solver returned.
-    cost, checks : the `Cost` of the control, and what both sweeps show.
+    cost : the `Cost` of the control.
+    checks : what both sweeps at the control show.
     names, labels, parameter_names : see below.
     total : `(R,)` coefficients with `sum_r total_r m_r` = the masses of X.
     description : what was solved and how, in words.

@@ -270,7 +270,29 @@ def test_docstrings_tell_what_is_raised():
 
 def test_errors_that_docstrings_name_exist():
     """The package's own, or Python's."""
-    own = vars(emfc.errors).keys() | {"FileNotFoundError", "ImportError"}
+    own = vars(emfc.errors).keys() | {"FileNotFoundError", "ImportError", "ValueError"}
     for where, value in public_names().items():
         for line in section(value.__doc__, "Raises", "Warns"):
             assert line.startswith(" ") or not line or set(line.split(", ")) <= own, (where, line)
+
+
+def test_the_site_reads_docstrings_as_they_are_meant():
+    """Entries with their meaning, one a name; mathematics and initials are no markup; nothing is read as nothing."""
+    text = [
+        "|x|",
+        "",
+        "Attributes",
+        "-" * 10,
+        "a, b : one",
+        "    more.",
+        "c : two.",
+        "",
+        "References",
+        "-" * 10,
+        "A. Bo.",
+    ]
+    expected = ["a", "    one", "    more.", "b", "    one", "    more.", "c", "    two.", ""]
+    expected = ["\\|x\\|", "", *text[2:4], *expected, "References", "-" * 10, "\\A. Bo."]
+    for lines, plain in ((text, expected), ([], [])):
+        script("conf").plain(None, "class", "", None, None, lines)
+        assert lines == plain

@@ -200,7 +200,8 @@ def learn_map(
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
     samples : number of random points of the region; without it the points of a quadrature rule.
     initial : the first control `(layers, m)`; random where not given.
-    field, layers, horizon, layer_map, tolerance, penalties, seed : as for `steer`; `seed` is that of the samples too.
+    field, layers, horizon, layer_map, tolerance, penalties : as for `steer`.
+    seed : of the first control, and of the samples.
 
     Warns
     -----

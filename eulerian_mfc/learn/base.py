@@ -80,7 +80,9 @@ class MeanFieldEstimator(BaseEstimator):
     Raises
     ------
     ArgumentError
-        From `fit`, for parameters out of range, more than three coordinates, labels that do not vary.
+        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise.
+    ValueError
+        From `fit`, by scikit-learn, for arrays that it refuses.
 
     References
     ----------
