@@ -39,8 +39,31 @@ napoleon_google_docstring = False
 default_role = "code"
 
 
+def one_by_one(lines):
+    """Attributes that share an entry `a, b : meaning`, each with its own: napoleon does so for parameters only."""
+    out, shared, title = [], [], ""
+    for line, following in zip(lines, [*lines[1:], ""], strict=False):
+        if re.fullmatch(r"-{3,}", following):
+            title = line
+        if not line.startswith(" ") or not line.strip():
+            shared = []
+        if title == "Attributes" and (entry := re.match(r"(\w+(?:, \w+)+) : (.*)", line)):
+            shared = [[f"{name} : {entry[2]}"] for name in entry[1].split(", ")]
+            out += shared
+        elif shared:
+            for entry in shared:
+                entry.append(line)
+        else:
+            out.append([line])
+    return [line for entry in out for line in entry]
+
+
 def plain(app, what, name, obj, options, lines):
-    """The docstrings' mathematics is plain text: `|` and `*` outside code are no markup, and indented blocks are literal."""
+    """The docstrings' mathematics is plain text: `|` and `*` outside code are no markup, and indented blocks are literal.
+
+    Nor is the initial of an author an item of a list.
+    """
+    lines[:] = one_by_one(lines)
     out, fresh, literal, listing = [], True, False, False
     for k, line in enumerate(lines):
         following = lines[k + 1] if k + 1 < len(lines) else ""
@@ -62,6 +85,7 @@ def plain(app, what, name, obj, options, lines):
             pieces = re.split(r"(``[^`]*``|`[^`]*`)", line)
             bullet = "* " if line.startswith("* ") else ""
             pieces[0] = pieces[0].removeprefix(bullet)
+            pieces[0] = re.sub(r"^(?=[A-Z]\. )", r"\\", pieces[0])
             line = bullet + "".join(p if p.startswith("`") else re.sub(r"(?<!\\)([|*])", r"\\\1", p) for p in pieces)
         if listing and (entry := re.match(r"([\w, ]+) : (.*)", line)):
             out += [entry[1], "    " + entry[2]]  # what follows the colon is what it means, not its type

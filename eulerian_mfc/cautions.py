@@ -31,7 +31,18 @@ CURVED = ("tanh", "sigmoid", "sin")
 
 
 def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
-    """Of a solution as `solve` has it: mass near the boundary, a control too steep for the cells."""
+    """Of a solution as `solve` has it: mass near the boundary, a control too steep for the cells.
+
+    Parameters
+    ----------
+    system : of the mesh and the problem.
+    solution : its checks and its control are looked at.
+
+    Returns
+    -------
+    list of EulerianWarning
+        BoundaryMassWarning above a share of 1e-4 of the mass, SteepControlWarning above `|W| h = 1` (dimensionless).
+    """
     out: list[EulerianWarning] = []
     mesh, law, field = solution.mesh, system.problem.law, system.problem.field
     touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
@@ -58,7 +69,17 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
 
 
 def of_second_order(stability: Stability) -> list[EulerianWarning]:
-    """Of the Hessian and of shooting's eigenvalue."""
+    """Of the Hessian and of shooting's eigenvalue.
+
+    Parameters
+    ----------
+    stability : of the solution.
+
+    Returns
+    -------
+    list of EulerianWarning
+        SeveralCriticalPointsWarning, ShootingThresholdWarning.
+    """
     out: list[EulerianWarning] = []
     if stability.index or not stability.layers_convex or stability.kind.startswith("degenerate"):
         out.append(
@@ -80,6 +101,12 @@ def of_second_order(stability: Stability) -> list[EulerianWarning]:
 
 
 def warn(found: list[EulerianWarning], level: int) -> None:
-    """Give the warnings at the caller's caller's line."""
+    """Give the warnings at the caller's caller's line.
+
+    Parameters
+    ----------
+    found : the warnings.
+    level : how many calls up the line is, as `stacklevel` of `warnings.warn`.
+    """
     for warning in found:
         warnings.warn(warning, stacklevel=level + 1)

@@ -34,12 +34,13 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Checks:
-    """What both sweeps at a control show.
+    """What both sweeps at a control show; shares and relative numbers are dimensionless.
 
     Attributes
     ----------
-    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds).
-    mass_drift : largest change of the total mass over time.
+    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds), in
+        cost / (theta time).
+    mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
     mass_crossed : share of the mass whose characteristics left the box.
@@ -50,6 +51,11 @@ class Checks:
         an optimum (up to the order of the layers), relative to the sum of the moduli of its parts; None for a field that
         depends on time, or a transport scheme without gradients between the nodes.
     adjoint : whether the two schemes are each other's transpose.
+
+    References
+    ----------
+    L. S. Pontryagin, V. G. Boltyanskii, R. V. Gamkrelidze, E. F. Mishchenko, The Mathematical Theory of Optimal Processes, Wiley
+    1962 (the Hamiltonian is constant); conservation and duality: docs/theory/duality.md.
     """
 
     residual: float
@@ -64,7 +70,14 @@ class Checks:
 
 @dataclass(frozen=True)
 class Certificate(Stability, Checks):
-    """Checks of both sweeps (see `Checks`) and second-order facts (see `Stability`) of a solution."""
+    """Checks of both sweeps (see `Checks`) and second-order facts (see `Stability`) of a solution.
+
+    Attributes
+    ----------
+    residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint : see `Checks`.
+    hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
+    """
 
     @classmethod
     def of(cls, checks: Checks, stability: Stability) -> Certificate:
@@ -122,7 +135,12 @@ class Certificate(Stability, Checks):
 
 
 def balance(checks: Checks) -> list[str]:
-    """The checks of both sweeps in words."""
+    """The checks of both sweeps in words.
+
+    Parameters
+    ----------
+    checks : those of a solution.
+    """
     out = [
         "The schemes are each other's transpose: mass and duality hold to "
         f"{checks.mass_drift:.0e} and {checks.duality_drift:.0e}."
@@ -144,7 +162,20 @@ def _shown(value: Any) -> str:
 
 
 def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, crossed: np.ndarray) -> Checks:
-    """The checks of a control whose forward sweep gave `masses` and `crossed`; makes the backward sweep."""
+    """The checks of a control whose forward sweep gave `masses` and `crossed`; makes the backward sweep.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : `(layers, m)`.
+    masses : `(layers + 1, R, *shape)`, of the forward sweep.
+    crossed : `(layers, R)`, what of them left the box.
+
+    Raises
+    ------
+    NonFiniteError
+        If the backward sweep meets NaN or infinity.
+    """
     total = np.einsum("r,nr...->n...", system.problem.separable.total, masses)
     mass = total.reshape(len(total), -1).sum(axis=1)
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
@@ -180,6 +211,11 @@ class Energies:
     """`h_n = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at the start of every layer.
 
     For an autonomous field h is constant within a layer, and from layer to layer at an optimum, up to the layers' order.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    always : whether fields that depend on time are followed too.
     """
 
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
@@ -188,7 +224,7 @@ class Energies:
         self._parts: list[tuple[float, float, float]] | None = [] if known else None
 
     def add(self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float) -> None:
-        """The potentials and masses at the start of layer n."""
+        """The control `(m,)` of layer n, and the masses and potentials `(R, *shape)` at its start."""
         if self._parts is not None:
             system = self._system
             transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt

@@ -23,7 +23,13 @@ Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Layer(NamedTuple):
-    """One layer: its start time, its length and its parameters `(m,)`."""
+    """One layer: its start time, its length and its parameters.
+
+    Attributes
+    ----------
+    start, length : in units of time.
+    theta : `(m,)`.
+    """
 
     start: float
     length: float
@@ -31,14 +37,31 @@ class Layer(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A stage of a Runge-Kutta step: its points `(n, d)` and the field's value there `(n, d)`."""
+    """A stage of a Runge-Kutta step.
+
+    Attributes
+    ----------
+    x : `(n, d)` points.
+    value : `(n, d)`, the field's values there, in state units per time.
+    """
 
     x: np.ndarray
     value: np.ndarray
 
 
 class Tableau(NamedTuple):
-    """An explicit Runge-Kutta method whose stage i uses stage i - 1 alone: `x + dt reach[i] k_{i-1}`, `c_i = reach[i]`."""
+    """An explicit Runge-Kutta method whose stage i uses stage i - 1 alone: `x + dt reach[i] k_{i-1}`, `c_i = reach[i]`.
+
+    Attributes
+    ----------
+    reach : the `c_i`, shares of the step.
+    weights : of the stages in the step, summing to 1.
+    order : in the length of a step.
+
+    References
+    ----------
+    E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, Springer 1993, section II.1.
+    """
 
     reach: tuple[float, ...]
     weights: tuple[float, ...]
@@ -67,6 +90,11 @@ class LayerMap:
     ----------
     method : "euler" (order 1), "midpoint" (order 2) or "rk4" (order 4, the classical method).
     substeps : steps a layer.
+
+    Raises
+    ------
+    ArgumentError
+        For a method that is none of these, or a number of substeps that is no positive integer.
 
     References
     ----------
@@ -215,7 +243,14 @@ class LayerMap:
 
 
 class Flow(NamedTuple):
-    """A field with its layer map, all that a scheme needs to know of the dynamics, and the threads that trace it."""
+    """A field with its layer map, all that a scheme needs to know of the dynamics, and the threads that trace it.
+
+    Attributes
+    ----------
+    field : the controlled vector field F.
+    layer_map : how a layer moves points.
+    workers : the threads; one by default.
+    """
 
     field: Field
     layer_map: LayerMap
@@ -225,17 +260,21 @@ class Flow(NamedTuple):
         return self.layer_map(self.field, layer, x)
 
     def trace(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        """`(n, d)` end points, and the transposed derivatives there; see `LayerMap.trace`."""
         return self.layer_map.trace(self.field, layer, x)
 
     def with_stages(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
+        """`(n, d)` end points and the stages of every substep; see `LayerMap.with_stages`."""
         return self.layer_map.with_stages(self.field, layer, x)
 
     def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Covectors `(n, d)` at the start and the derivative `(m,)` in theta; see `LayerMap.pullback`."""
         return self.layer_map.pullback(self.field, layer, stages, p)
 
     def tangent(
         self, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
     ) -> tuple[np.ndarray, list[list[Stage]]]:
+        """`(n, d)`: how end points move with `dtheta` `(m,)`, and the stages with them; see `LayerMap.tangent`."""
         return self.layer_map.tangent(self.field, layer, stages, dtheta)
 
     def pullback_tangent(
@@ -247,4 +286,5 @@ class Flow(NamedTuple):
         dstages: list[list[Stage]],
         dp: np.ndarray,
     ) -> np.ndarray:
+        """`(m,)`: the derivative of `pullback` along `(dtheta, dstages, dp)`; see `LayerMap.pullback_tangent`."""
         return self.layer_map.pullback_tangent(self.field, layer, stages, p, dtheta, dstages, dp)

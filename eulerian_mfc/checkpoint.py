@@ -50,7 +50,12 @@ class Checkpoint:
     every : seconds between two writes (0: after every evaluation); never more than a twentieth of the time is spent on
         writing, unless it is 0.
 
-    The file grows by about `8 layers m` bytes an evaluation, to `LARGEST` at most.
+    The file grows by about `8 layers m` bytes an evaluation, to `LARGEST` bytes at most.
+
+    Raises
+    ------
+    ArgumentError
+        For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
     """
 
     path: str | os.PathLike[str]
@@ -88,6 +93,19 @@ class Journal:
     """Values by the hash of what they are values of, in memory and in a file.
 
     A context: the file is written at the end too, unless a file could not be written.
+
+    Parameters
+    ----------
+    path : the file.
+    every : seconds between two writes.
+    run : the address of the run, a hash.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, or belongs to another run or to other versions.
+    StorageError
+        If it cannot be written.
     """
 
     def __init__(self, path: Path, every: float, run: str) -> None:
@@ -121,7 +139,7 @@ class Journal:
         return Journalled(self, system, self._systems)
 
     def value(self, what: bytes, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The value of `what`, a new flat array: from the journal, or computed and kept."""
+        """The value of `what`, a new flat array `(size,)`: from the journal, or computed and kept."""
         key = hashlib.blake2b(what, digest_size=KEY).digest()
         if key in self._errors:
             raise NonFiniteError(self._errors[key])
@@ -155,7 +173,14 @@ class Journal:
 
 
 def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) -> bytes:
-    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays."""
+    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays.
+
+    Parameters
+    ----------
+    run : the address of the run.
+    values : flat float64 arrays by key.
+    errors : messages of evaluations that failed, by key.
+    """
     content = io.BytesIO()
     flat = [np.zeros(0), *values.values()]
     np.savez(
@@ -178,7 +203,18 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
 
 
 def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
-    """The values and errors of a checkpoint file of this run."""
+    """The values and errors of a checkpoint file of this run.
+
+    Parameters
+    ----------
+    path : the file.
+    run : the address of the run that asks.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no checkpoint, is damaged, or belongs to another run, schema or version.
+    """
     start_anew = "delete it to start from the beginning"
     line, _, body = path.read_bytes().partition(b"\n")
     text, _, checksum = line.rpartition(b" ")
@@ -216,7 +252,14 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
 
 
 class Journalled:
-    """A system whose values come from a journal; what solvers ask of it besides is the system's own."""
+    """A system whose values come from a journal; what solvers ask of it besides is the system's own.
+
+    Parameters
+    ----------
+    journal : where values are kept.
+    system : an OptimalitySystem or a ParticleSystem.
+    number : the system's number in its run, so that keys differ.
+    """
 
     def __init__(self, journal: Journal, system: Any, number: int) -> None:
         self._journal, self._own, self._number = journal, system, str(number).encode()
@@ -229,13 +272,16 @@ class Journalled:
         return self._journal.value(b"|".join([self._number, what.encode(), *pieces]), compute)
 
     def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
+        """J and its gradient `(layers, m)`, from the journal where it has them."""
         found = self._value("gradient", lambda: flat(*self._own.cost_and_gradient(control)), control)
         return float(found[0]), found[1:].reshape(np.shape(control))
 
     def hessian(self, control: np.ndarray) -> Hessian:
+        """Hessian products at a control `(layers, m)`, each from the journal where it has it."""
         return _Hessian(self, control)
 
     def layer_updates(self, control: np.ndarray, form: str = "discrete") -> tuple[float, np.ndarray, list[Any]]:
+        """J, its gradient `(layers, m)` and the layers' Hamiltonians, whose values are in the journal too."""
         layers = _Layers(self, control, form)
 
         def compute() -> np.ndarray:
@@ -247,9 +293,12 @@ class Journalled:
         return float(found[0]), found[1:].reshape(control.shape), own
 
     def potentials(self, control: np.ndarray) -> _Potentials:
+        """What stands for the potentials `(layers + 1, R, *shape)` of a control: computed when they are looked at."""
         return _Potentials(self._own, control)
 
     def sequential_update(self, potentials: Any, choose: Any) -> tuple[np.ndarray, float]:
+        """The control `(layers, m)` of one forward sweep and its cost, from the journal where it has them."""
+
         def compute() -> np.ndarray:
             theta, cost = self._own.sequential_update(np.asarray(potentials), choose)
             return flat(cost, theta)
@@ -262,6 +311,13 @@ class Journalled:
 
 
 def flat(number: float, array: np.ndarray) -> np.ndarray:
+    """`(1 + size,)`: a number and an array as one flat array.
+
+    Parameters
+    ----------
+    number : the cost.
+    array : of any shape.
+    """
     return np.concatenate([[number], np.ravel(array)])
 
 

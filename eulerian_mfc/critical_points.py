@@ -26,7 +26,14 @@ SAME = 1e-4
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """A solution, what led to it (one name a start), and the label under which tables and figures show it."""
+    """A solution and what led to it.
+
+    Attributes
+    ----------
+    solution : the Solution.
+    starts : one name a start that ended here.
+    label : under which tables and figures show it.
+    """
 
     solution: Solution
     starts: tuple[str, ...]
@@ -98,7 +105,12 @@ def continuation(
     Raises
     ------
     ArgumentError
-        If there are no penalties, or one is not positive.
+        If there are no penalties, or one is not positive; and as `solve`.
+
+    References
+    ----------
+    E. L. Allgower, K. Georg, Introduction to Numerical Continuation Methods, SIAM 2003, doi:10.1137/1.9780898719154; why it is
+    needed: docs/theory/penalties.md.
     """
     values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) and np.ndim(penalties) else []
     if not values or isinstance(penalties, str):
@@ -136,7 +148,7 @@ def multistart(
     ----------
     problem, mesh, layers : as for `solve`.
     starts : a number of random controls (see `random_controls`), or a list of controls, each as `initial` of `solve`.
-    seed : of the random controls.
+    seed : of the random controls, an integer >= 0.
     solver : LBFGS() by default, which finds minima; NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (runs done, runs in all, cost found).
     schemes : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `storage`, as for `solve`.
@@ -147,6 +159,10 @@ def multistart(
     ------
     ArgumentError
         For starts, a solver or a callback of other kinds, and as `solve`.
+
+    References
+    ----------
+    Own construction; why there are several: docs/theory/penalties.md.
     """
     chosen = minimiser(problem) if solver is None else solver
     if not isinstance(chosen, Solver):
@@ -196,10 +212,20 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
     the infimum taken for zero.
 
+    Parameters
+    ----------
+    system : for its layers, parameters and bound.
+    count : how many.
+    seed : an integer >= 0.
+
     Raises
     ------
     ArgumentError
         For counts or seeds that are no such integers.
+
+    References
+    ----------
+    The bound: docs/theory/penalties.md.
     """
     problem, layers = system.problem, system.layers
     rng = np.random.default_rng(integer("seed", seed, minimum=0))

@@ -27,8 +27,8 @@ class Distance(NamedTuple):
     Attributes
     ----------
     value : the distance, in units of the state.
-    tolerance : bound of its error: round-off on the line; elsewhere the distance by which the law was moved into atoms,
-        and the gap between the linear program's value and its dual.
+    tolerance : bound of its error, in the same units: round-off on the line; elsewhere the distance by which the law was
+        moved into atoms, and the gap between the linear program's value and its dual.
     method : how it was computed.
     """
 
@@ -60,7 +60,7 @@ def wasserstein(
     Raises
     ------
     ArgumentError
-        If the samples have another dimension than the law.
+        If the samples have another dimension than the law, or p is another number.
     EulerianError
         In two and three dimensions without POT, or if its solver stops before the optimum.
 

@@ -38,7 +38,14 @@ ROUND_OFF = 1e-12
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost and its parts: `total = terminal + penalty + running`."""
+    """The cost and its parts: `total = terminal + penalty + running`.
+
+    Attributes
+    ----------
+    terminal : `E[loss(X(T), Y)]`, in units of the loss, as all of them.
+    penalty : `1/2 int lambda |theta|^2 dt`, and the L1 norm's part.
+    running : `E int running(X, Y) dt`; 0 where there is none.
+    """
 
     terminal: float
     penalty: float
@@ -61,6 +68,10 @@ class Terminal:
     values : `(R, N)`, a_r at the points of the continuity scheme's measure; None on an adjoint pair.
     offset : the constant part: E[c_0(Y)], and the penalty of a trained read-out.
     fit : a trained read-out, or None.
+
+    References
+    ----------
+    docs/theory/duality.md; the read-out: `losses.TrainedReadout`.
     """
 
     separable: Separable
@@ -85,7 +96,13 @@ def _at_labels(y: np.ndarray, form: Separable) -> tuple[np.ndarray, ...]:
 
 
 def outside_of(mesh: Mesh, rule: LabelledRule | ProductRule) -> float:
-    """The weight of a rule's points that lie outside the mesh."""
+    """The weight of a rule's points that lie outside the mesh.
+
+    Parameters
+    ----------
+    mesh : the mesh.
+    rule : of a law.
+    """
     if isinstance(rule, LabelledRule):
         return float(rule.w[~mesh.contains(rule.x)].sum())
     shares = [w[(low <= x) & (x <= high)].sum() for (x, w), (low, high) in zip(rule.axes, mesh.bounds, strict=True)]
@@ -97,7 +114,17 @@ CONTINUITY = tuple(continuity_schemes.REGISTRY.values())
 
 
 def as_layer_map(layer_map: Any) -> LayerMap:
-    """A LayerMap, from itself or from a method's name."""
+    """A LayerMap, from itself or from a method's name.
+
+    Parameters
+    ----------
+    layer_map : a LayerMap, or "euler", "midpoint" or "rk4".
+
+    Raises
+    ------
+    ArgumentError
+        For other names.
+    """
     if isinstance(layer_map, LayerMap):
         return layer_map
     return LayerMap(choice("layer_map", layer_map, TABLEAUX))
@@ -108,6 +135,18 @@ class ControlledSystem(ABC):
 
     A solver needs no more than `cost_and_gradient`, `residual`, `hessian` and, layer by layer, `layer_updates` and
     `sequential_update`.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    layers : their number, of equal lengths `dt = T / layers` in units of time.
+    layer_map : see `OptimalitySystem`.
+    threads : of the layer maps; by default `EMFC_NUM_THREADS`, or 1.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is of another kind or out of range.
     """
 
     def __init__(self, problem: Problem, layers: int, layer_map: Any, threads: int | None = None) -> None:
@@ -242,6 +281,15 @@ class OptimalitySystem(ControlledSystem):
         If more than `MASS_TOLERANCE` of the law lies outside the mesh.
     NonFiniteError
         During an evaluation, naming the layer, if characteristics are not finite.
+    ArgumentError
+        For arguments that are of other kinds, out of range, or do not fit together.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161 (the continuous
+    system); the adjoint pair and its gradient: docs/theory/duality.md; checkpoints: A. Griewank, A. Walther, Algorithm 799:
+    Revolve, ACM Trans. Math. Software 26 (2000), 19-45, doi:10.1145/347837.347846.
     """
 
     def __init__(

@@ -30,6 +30,16 @@ class ParticleSystem(ControlledSystem):
     seed : seed of the samples.
 
     Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting, SuccessiveApproximations) need a mesh.
+
+    Raises
+    ------
+    ArgumentError
+        For arguments of other kinds or out of range, and a seed without samples.
+
+    References
+    ----------
+    W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
+    doi:10.1007/s40687-018-0172-y; the gradient is reverse accumulation through the layer maps, see `LayerMap`.
     """
 
     def __init__(

@@ -30,8 +30,8 @@ class Problem:
     field : the controlled vector field F.
     law : the law mu0 of inputs and labels (X(0), Y).
     loss : the loss of a final state and a label.
-    penalty : lambda > 0: one number, or one a parameter `(m,)`.
-    horizon : the final time T > 0.
+    penalty : lambda > 0, in cost / (theta^2 time): one number, or one a parameter `(m,)`.
+    horizon : the final time T > 0, in units of time.
     representation : "auto" (fewer fields; one density a label where both have as many), "moments" or "labels".
     running : a loss that is integrated over time (turnpike problems), or None.
     bounds : of the control, at every time: None, one pair `(low, high)`, one pair a parameter (None for no bound), or a
@@ -42,6 +42,12 @@ class Problem:
     ------
     ArgumentError
         Where an argument is out of range or two of them do not fit together.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161; the fields that suffice:
+    docs/theory/reduction.md.
     """
 
     field: Field
@@ -191,7 +197,18 @@ class Problem:
 
 
 def control_box(bounds: Any, parameters: int) -> np.ndarray:
-    """`(2, m)` lower and upper bounds from what a user may give; ArgumentError where they admit no control."""
+    """`(2, m)` lower and upper bounds of the control.
+
+    Parameters
+    ----------
+    bounds : what `Problem` takes.
+    parameters : their number m.
+
+    Raises
+    ------
+    ArgumentError
+        Where they have another form, or admit no control.
+    """
     wanted = f"None, one pair (low, high), {parameters} pairs or a scipy.optimize.Bounds"
     if bounds is None:
         return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)

@@ -34,14 +34,32 @@ TRAJECTORIES = 300
 
 
 class Paths(NamedTuple):
-    """Characteristics: positions `(layers + 1, n, d)`, and the label of each `(n, q)`."""
+    """Characteristics.
+
+    Attributes
+    ----------
+    x : `(layers + 1, n, d)` positions, in units of the state.
+    y : `(n, q)`, the label of each.
+    """
 
     x: np.ndarray
     y: np.ndarray
 
 
 class Numerics(NamedTuple):
-    """How the problem was discretised: what a file must hold to evaluate the solution again."""
+    """How the problem was discretised: what a file must hold to evaluate the solution again.
+
+    Attributes
+    ----------
+    mesh : of the states.
+    transport, continuity : the schemes.
+    layer_map : of all layers.
+    flow : the field with its layer map, None in a solution loaded without its field.
+    horizon : the final time, in units of time.
+    layers : their number.
+    input_dim : coordinates of the inputs; the others start at zero.
+    loss : the loss, None where a file does not hold it.
+    """
 
     mesh: Mesh
     transport: Any
@@ -58,8 +76,23 @@ class Numerics(NamedTuple):
 class Solution:
     """A control with its densities, potentials, history and certificate.
 
-    Made by `solve` and by `Solution.load`. Arrays on the mesh are `(layers + 1, R, *shape)`, time first, in the order
-    of time, R the moments or labels named by `names`.
+    Made by `solve` and by `Solution.load`, not by hand. Arrays on the mesh are `(layers + 1, R, *shape)`, time first, in the
+    order of time, R the moments or labels named by `names`.
+
+    Parameters
+    ----------
+    numerics : how the problem was discretised.
+    outcome : what the solver returned.
+    cost : the `Cost` of the control.
+    checks : what both sweeps at the control show.
+    names, labels, parameter_names : see below.
+    total : `(R,)` coefficients with `sum_r total_r m_r` = the masses of X.
+    description : what was solved and how, in words.
+    system : the OptimalitySystem; None in a solution that was loaded without its problem.
+    masses, potentials : `(layers + 1, R, *shape)`; made when first asked for, where None.
+    paths : characteristics; the same.
+    stability : the same.
+    bounds : `(2, m)` bounds of the control; none by default.
 
     Attributes
     ----------
@@ -80,6 +113,13 @@ class Solution:
     labels : `(K, q)` the labels where the fields are densities of single labels, else None.
     parameter_names : m names.
     rounds : of a solve with `adapt`, (cells, unknowns, cost, estimated error) a round; not kept in files.
+
+    Raises
+    ------
+    EulerianError
+        From what needs the problem's functions, if it was loaded without its problem.
+    ArgumentError
+        From methods, for points, labels or steps of other shapes.
     """
 
     def __init__(

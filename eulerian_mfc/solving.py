@@ -67,7 +67,7 @@ def solve(
         layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
     callback : called with an `Iteration` at the end of each.
     adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
-        estimated error is at most the target; `solution.rounds` has a row a round.
+        estimated error of the cost is at most the target; `solution.rounds` has a row a round.
     checkpoint : a path, or a Checkpoint: what is evaluated is kept in that file every ten seconds, and the same call goes on
         from there after it was killed, and ends with the same bits (but for the history's seconds), whatever `threads` and
         `memory` then are.
@@ -96,6 +96,12 @@ def solve(
         If mass came near the boundary of the mesh or crossed it.
     SteepControlWarning
         If the control is too steep for the cells, `|W| h > 1`.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161;
+    the discrete system: docs/theory/duality.md; each method and scheme: see there.
     """
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
@@ -138,7 +144,19 @@ def solve(
 
 
 def starting_control(system: OptimalitySystem, initial: Any, name: str = "initial") -> np.ndarray:
-    """`(layers, m)` from what `solve` takes as `initial`."""
+    """`(layers, m)` from what `solve` takes as `initial`.
+
+    Parameters
+    ----------
+    system : for the shape, and the layers' times.
+    initial : what `solve` takes.
+    name : of the argument, for messages.
+
+    Raises
+    ------
+    ArgumentError
+        For other shapes, or the solution of a problem with other parameters.
+    """
     if not isinstance(initial, Solution):
         return system.control(initial, name)
     if initial.parameter_names != system.problem.field.parameter_names:
@@ -158,7 +176,12 @@ def other_values(solution: Solution, slack: float) -> list[str]:
 
 
 def doubts(solution: Solution) -> list[str]:
-    """Why the discrete optimum is no answer, where it is none."""
+    """Why the discrete optimum is no answer, where it is none.
+
+    Parameters
+    ----------
+    solution : that was found.
+    """
     out = []
     crossed = solution.checks.mass_crossed
     if crossed > LOST_TOLERANCE:
@@ -205,7 +228,13 @@ def interrupted_once() -> Iterator[None]:
 
 
 def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
-    """What was solved and how, in words, for reports and files."""
+    """What was solved and how, in words, for reports and files.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    solver : the method.
+    """
     problem = system.problem
     penalty = np.unique(problem.penalties)
     bounds = np.unique(np.stack([problem.lower, problem.upper], axis=1), axis=0).tolist()

@@ -30,7 +30,7 @@ _LANCZOS_TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Stability:
-    """Second-order facts of a control.
+    """Second-order facts of a control; eigenvalues are dimensionless, the penalty's own being 1.
 
     Attributes
     ----------
@@ -42,6 +42,10 @@ class Stability:
     exact : whether Hessian products are those of the discrete cost to round-off.
 
     At a kink of the cost there are no such facts, see `AT_KINK`.
+
+    References
+    ----------
+    docs/theory/penalties.md.
     """
 
     hessian_smallest: float
@@ -78,7 +82,22 @@ AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)
 
 
 def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
-    """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many."""
+    """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : `(layers, m)`.
+
+    Raises
+    ------
+    NonFiniteError
+        If a Hessian product meets NaN or infinity.
+
+    References
+    ----------
+    R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998, doi:10.1137/1.9780898719628 (Lanczos, Arnoldi).
+    """
     _, gradient, hamiltonians = system.layer_updates(control)
     free = system.strictly_free(control, gradient).ravel()
     if not free.any():
@@ -115,7 +134,14 @@ def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
 
 
 def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """D on the free entries, `(k, k)`: block diagonal, one block a layer."""
+    """D on the free entries, `(k, k)`: block diagonal, one block a layer.
+
+    Parameters
+    ----------
+    hamiltonians : one a layer.
+    control : `(layers, m)`.
+    free : `(layers m,)`, which entries no bound holds.
+    """
     layers, m = control.shape
     out = np.zeros((layers * m, layers * m))
     for n, h in enumerate(hamiltonians):

@@ -46,6 +46,11 @@ HEAD = 512
 def save(solution: Solution, path: str | os.PathLike[str]) -> None:
     """Write `solution` to `path`, whole or not at all.
 
+    Parameters
+    ----------
+    solution : the solution.
+    path : the file, HDF5 after a line of text.
+
     Raises
     ------
     StorageError
@@ -66,7 +71,12 @@ def save(solution: Solution, path: str | os.PathLike[str]) -> None:
 
 
 def head(content: bytes) -> bytes:
-    """The first `HEAD` bytes of the file whose rest is `content`."""
+    """The first `HEAD` bytes of the file whose rest is `content`.
+
+    Parameters
+    ----------
+    content : all of the HDF5 file.
+    """
     text = f"{FORMAT} schema {SCHEMA} bytes {len(content)} sha256 {hashlib.sha256(content).hexdigest()}\n"
     return text.encode().ljust(HEAD, b"\0")
 
@@ -151,7 +161,12 @@ _SCHEMES = {
 
 
 def scheme_spec(scheme: Any) -> dict[str, Any]:
-    """JSON-ready name and arguments of a scheme."""
+    """JSON-ready name and arguments of a scheme.
+
+    Parameters
+    ----------
+    scheme : of transport or continuity.
+    """
     name = next(name for name, kind in _SCHEMES.items() if type(scheme) is kind)
     arguments = {f.name: getattr(scheme, f.name) for f in fields_of(scheme)}
     return {
@@ -164,7 +179,17 @@ def scheme_spec(scheme: Any) -> dict[str, Any]:
 
 
 def scheme_of(spec: dict[str, Any]) -> Any:
-    """The scheme that `scheme_spec` described."""
+    """The scheme that `scheme_spec` described.
+
+    Parameters
+    ----------
+    spec : a name and arguments.
+
+    Raises
+    ------
+    FileFormatError
+        For a name that is not registered.
+    """
     arguments = {k: scheme_of(v) if isinstance(v, dict) and "type" in v else v for k, v in spec.items() if k != "type"}
     if spec["type"] not in _SCHEMES:
         raise FileFormatError(f"unknown scheme {spec['type']!r}")
@@ -173,6 +198,11 @@ def scheme_of(spec: dict[str, Any]) -> Any:
 
 def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Solution:
     """Read a solution; with `problem`, everything that needs its functions works too.
+
+    Parameters
+    ----------
+    path : the file.
+    problem : the one that was solved; without it what needs its functions raises EulerianError.
 
     Raises
     ------

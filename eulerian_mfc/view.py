@@ -23,6 +23,13 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
     On a line the graph of the density; in the plane its colours; in space its isosurfaces. Colours and heights have one
     scale for all times.
 
+    Parameters
+    ----------
+    solution : with its densities.
+    folder : where they are written; made where it is missing.
+    stills : how many, spread over the time levels.
+    mp4 : a film instead of a GIF.
+
     Raises
     ------
     EulerianError

@@ -1,12 +1,20 @@
 """README and docs: their code runs, their tables are what the scripts made, their links lead somewhere."""
 
+import dataclasses
+import importlib
 import inspect
 import re
+import shlex
 import types
+import warnings
+from contextlib import contextmanager, nullcontext
 
 import pytest
+from click.testing import CliRunner
 
 import eulerian_mfc as emfc
+from eulerian_mfc.cli import main
+from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT
 from .test_transport import script
@@ -14,7 +22,25 @@ from .test_transport import script
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += [p for folder in ("theory", "tutorials", "howto") for p in sorted((ROOT / "docs" / folder).glob("*.md"))]
 PAGES = [p for p in PAGES if p.name != "gallery.md"]  # made by the build
+FENCE = re.compile(r"^```(\S+)[^\n]*\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+#: blocks that tests below run, beside those of the site's own markup
+RUN = {"python", "{code-cell}", "toml", "console"}
+MARKUP = {"{eval-rst}", "{toctree}"}
+#: commands of console blocks that no test runs, and why
+NOT_RUN = {"pip": "installs from the network, into the environment that runs the tests", "tox": "runs these tests"}
+#: the address in the docs, in whose place there is a cluster on this machine
+SCHEDULER = "tcp://scheduler.example:8786"
+COARSE = ["--set", "cells=32", "--set", "layers=4"]
 BLOCK = re.compile(r"^```(?:python|\{code-cell\} ipython3)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+
+
+@contextmanager
+def scheduler():
+    distributed = pytest.importorskip("distributed")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # the cluster's own
+        with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+            yield cluster.scheduler_address
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text())], ids=lambda p: p.name)
@@ -24,13 +50,80 @@ def test_code_blocks_run_in_order(page, tmp_path, monkeypatch):
         pytest.importorskip("IPython", reason="the tutorials are notebooks")
     names = {}
     for block in BLOCK.findall(page.read_text()):
-        exec(compile(block, page.name, "exec"), names)
+        with scheduler() if SCHEDULER in block else nullcontext(SCHEDULER) as address:
+            exec(compile(block.replace(SCHEDULER, address), page.name, "exec"), names)
     if page.name == "README.md":
         assert names["solution"].converged
         assert abs(names["solution"].cost - 0.37938947649292637) <= 1e-9
         assert (tmp_path / "out" / "toy_line" / "solution.pvd").is_file()
     if page.name == "guide.md":
         assert names["solution"].converged
+
+
+def fenced(page, language):
+    """The blocks of a page in a language."""
+    return [text for found, text in FENCE.findall(page.read_text()) if found == language]
+
+
+def pages(language):
+    return pytest.mark.parametrize("page", [p for p in PAGES if fenced(p, language)], ids=lambda p: p.name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_block_is_run(page):
+    """In a language that one of these tests runs, or markup of the site."""
+    assert {language for language, _ in FENCE.findall(page.read_text())} <= RUN | MARKUP
+
+
+def coarse(study_file):
+    return re.sub(r"cells = \[.*\]", "cells = [32, 48, 64]", study_file)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A copy of what the commands of the docs read, with coarse studies, as the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for path in [*ROOT.glob("cases/*.py"), *ROOT.glob("studies/*.toml"), ROOT / "tests" / "reference.json"]:
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(coarse(path.read_text()))
+    return tmp_path
+
+
+@pages("toml")
+def test_study_files_run(page, checkout):
+    """As those in studies/."""
+    for text in fenced(page, "toml"):
+        file = checkout / "studies" / "of_the_docs.toml"
+        file.write_text(coarse(text))
+        study = StudyFile.load(file).run()
+        assert not study.failures
+        assert all(record["converged"] for record in study.records)
+
+
+def killed(*arguments, **options):
+    raise SystemExit("killed")
+
+
+@pages("console")
+@pytest.mark.usefixtures("checkout")
+def test_commands_run_in_order(page, monkeypatch):
+    """With coarse settings; a run whose next line resumes it is killed."""
+    lines = [line for text in fenced(page, "console") for line in text.splitlines()]
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        if completion := re.search(r"_EMFC_COMPLETE=(\w+) emfc", line):
+            told = CliRunner().invoke(main, [], prog_name="emfc", env={"_EMFC_COMPLETE": completion[1]})
+            assert "_EMFC_COMPLETE" in told.output, line
+            continue
+        for words in map(shlex.split, re.sub(r"\s# .*", "", line).split("&&")):
+            if words[0] in NOT_RUN:
+                continue
+            assert words[0] == "emfc", line
+            with monkeypatch.context() as patch:
+                if dies := following.startswith("emfc resume"):
+                    patch.setattr("eulerian_mfc.cli.solve", killed)
+                done = CliRunner().invoke(main, [*words[1:], *(COARSE if words[1] == "run" else [])])
+            assert done.output.endswith("killed\n") if dies else done.exit_code == 0, (line, done.output)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -74,16 +167,18 @@ def test_the_readme_names_every_case():
 
 
 def public_names():
-    """Every class and function of the public lists, by its name."""
-    modules, found = [emfc], {}
+    """Every class and function of the public lists and of the modules in docs/api.md, by its name."""
+    modules = re.findall(r"automodule:: (\S+)", (ROOT / "docs" / "api.md").read_text())
+    modules, found, seen = [emfc, *map(importlib.import_module, modules)], {}, set()
     while modules:
         module = modules.pop()
-        for name in getattr(module, "__all__", ()):
-            value = getattr(module, name)
+        seen.add(module)
+        names = getattr(module, "__all__", [name for name in vars(module) if not name.startswith("_")])
+        for value in (getattr(module, name) for name in names):
             if isinstance(value, types.ModuleType):
-                modules.append(value)
-            elif inspect.isclass(value) or inspect.isfunction(value):
-                found[f"{module.__name__}.{name}"] = value
+                modules += [value] * (hasattr(module, "__all__") and value not in seen)
+            elif getattr(value, "__module__", "").startswith(module.__name__) and callable(value):
+                found[f"{value.__module__}.{value.__qualname__}"] = value
     return found
 
 
@@ -113,5 +208,91 @@ def undocumented():
 
 
 def test_public_names_have_docstrings_with_shapes():
-    assert len(public_names()) > 80
+    assert len(public_names()) > 150
     assert not list(undocumented())
+
+
+#: what checks none of its arguments: inner functions, of arguments that the package has made, and texts for people
+UNCHECKED = {
+    "cautions": {"of_the_mesh", "of_second_order", "warn"},
+    "certificate": {"balance", "Energies"},
+    "checkpoint": {"Journalled", "encode", "flat"},
+    "error_budget": {"linear_means"},
+    "optimality": {"outside_of"},
+    "solving": {"describe", "doubts"},
+    "stability": {"layer_blocks"},
+    "storage": {"head", "scheme_spec"},
+}
+
+
+def arguments(value):
+    """The names of the arguments, in the package's own signatures; exceptions and warnings take a message."""
+    return (
+        []
+        if issubclass(value if inspect.isclass(value) else object, Exception)
+        else inspect.signature(value).parameters
+    )
+
+
+def section(text, *titles):
+    """The lines of sections of a docstring."""
+    parts = re.split(r"^(\w+)\n-+\n", inspect.cleandoc(text), flags=re.MULTILINE)
+    return [
+        line
+        for title, body in zip(parts[1::2], parts[2::2], strict=True)
+        if title in titles
+        for line in body.splitlines()
+    ]
+
+
+def named(text):
+    """The names that the sections of parameters and attributes list, an entry `name, name : what they mean` a line."""
+    entries = [re.match(r"([\w, ]+) : ", line) for line in section(text, "Parameters", "Attributes")]
+    return {name for entry in entries if entry for name in entry[1].split(", ")}
+
+
+def checks(value):
+    """Whether there is code that may refuse its arguments: plain records have none."""
+    record = inspect.isclass(value) and (dataclasses.is_dataclass(value) or issubclass(value, tuple))
+    return not record or hasattr(value, "__post_init__")
+
+
+def test_docstrings_name_every_argument():
+    missing = {where: [a for a in arguments(v) if a not in named(v.__doc__)] for where, v in public_names().items()}
+    assert not {where: names for where, names in missing.items() if names}
+
+
+def test_docstrings_tell_what_is_raised():
+    unchecked = {f"eulerian_mfc.{module}.{name}" for module, names in UNCHECKED.items() for name in names}
+    silent = {w for w, v in public_names().items() if arguments(v) and checks(v) and not section(v.__doc__, "Raises")}
+    assert silent == unchecked
+
+
+def test_errors_that_docstrings_name_exist():
+    """The package's own, or Python's."""
+    own = vars(emfc.errors).keys() | {"ImportError", "ValueError"}
+    for where, value in public_names().items():
+        for line in section(value.__doc__, "Raises", "Warns"):
+            assert line.startswith(" ") or not line or set(line.split(", ")) <= own, (where, line)
+
+
+def test_the_site_reads_docstrings_as_they_are_meant():
+    """Entries with their meaning, one a name; mathematics and initials are no markup; nothing is read as nothing."""
+    text = [
+        "|x|",
+        "",
+        "Attributes",
+        "-" * 10,
+        "a, b : one",
+        "    more.",
+        "c : two.",
+        "",
+        "References",
+        "-" * 10,
+        "A. Bo.",
+    ]
+    expected = ["a", "    one", "    more.", "b", "    one", "    more.", "c", "    two.", ""]
+    expected = ["\\|x\\|", "", *text[2:4], *expected, "References", "-" * 10, "\\A. Bo."]
+    for lines, plain in ((text, expected), ([], [])):
+        script("conf").plain(None, "class", "", None, None, lines)
+        assert lines == plain

@@ -56,8 +56,8 @@ class FiniteVolume:
     limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada".
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104" (ten stages, order 4); by default the one that suits the
         reconstruction: euler, ssprk3, ssprk104.
-    cfl : Courant number of a substep, `dt sum_k |v_k| / h_k` at most; by default 0.9, 0.4, 1.0. At most the integrator's
-        SSP coefficient (1, or 6 for ssprk104).
+    cfl : Courant number (dimensionless) of a substep, `dt sum_k |v_k| / h_k` at most; by default 0.9, 0.4, 1.0. At most the
+        integrator's SSP coefficient (1, or 6 for ssprk104).
     boundary : "outflow" (mass may leave, none enters), "no_flux", "periodic": one for all sides, or a mapping such as
         `{"x_low": "no_flux", "x_high": "outflow"}` with the axes x, y, z; sides not named are outflow.
     substeps : number of substeps a layer, instead of the choice by `cfl`.
@@ -70,6 +70,24 @@ class FiniteVolume:
     after the upwind step (the donor's share of S. Zalesak's flux-corrected transport, doi:10.1016/0021-9991(79)90051-2;
     for WENO: X. Hu, N. Adams, C.-W. Shu, doi:10.1016/j.jcp.2013.01.024). Unlike the scaling of point values by Zhang and
     Shu it holds up to Courant number 1 a stage in every dimension.
+
+    Raises
+    ------
+    ArgumentError
+        For a name that is none of these, a `cfl` above the integrator's coefficient, substeps that are no positive integer.
+
+    References
+    ----------
+    R. LeVeque, Finite Volume Methods for Hyperbolic Problems, Cambridge 2002, section 4.9 (upwind), chapter 6 (limiters);
+    B. van Leer, Towards the ultimate conservative difference scheme V, J. Comput. Phys. 32 (1979), 101-136,
+    doi:10.1016/0021-9991(79)90145-1 (MUSCL); P. K. Sweby, High resolution schemes using flux limiters for hyperbolic conservation
+    laws, SIAM J. Numer. Anal. 21 (1984), 995-1011, doi:10.1137/0721062; G. D. van Albada, B. van Leer, W. W. Roberts, A
+    comparative study of computational methods in cosmic gas dynamics, Astron. Astrophys. 108 (1982), 76-84; R. Borges, M.
+    Carmona, B. Costa, W. S. Don, An improved weighted essentially non-oscillatory scheme for hyperbolic conservation laws, J.
+    Comput. Phys. 227 (2008), 3191-3211, doi:10.1016/j.jcp.2007.11.038 (WENO-Z). S. Gottlieb, D. Ketcheson, C.-W. Shu, Strong
+    Stability Preserving Runge-Kutta and Multistep Time Discretizations, World Scientific 2011, doi:10.1142/7498; D.
+    Ketcheson, Highly efficient strong stability-preserving Runge-Kutta methods with low-storage implementations, SIAM J. Sci.
+    Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X (ssprk104).
     """
 
     reconstruction: str = "muscl"

@@ -23,6 +23,15 @@ class PushForward:
     Conservative to round-off on every mesh, since S maps constants to constants, and `sum_r <psi_r, m_r>` is constant
     in time. Masses may be negative for degree > 1; quantities tested against smooth functions converge at the order
     of the transport, even where the law has jumps or atoms.
+
+    Raises
+    ------
+    ArgumentError
+        When bound to a pair whose transport is not linear and semi-Lagrangian.
+
+    References
+    ----------
+    docs/theory/duality.md proves both; orders: docs/theory/orders.md.
     """
 
     linear: ClassVar[bool] = True

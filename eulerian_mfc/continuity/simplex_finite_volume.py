@@ -46,8 +46,8 @@ class SimplexFiniteVolume:
         cells that share a vertex.
     limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none".
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; euler for upwind and ssprk3 for muscl by default.
-    cfl : share of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by default. That
-        step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
+    cfl : share (dimensionless) of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by
+        default. That step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
     boundary : "outflow" (mass may leave, none enters) or "no_flux": one for all, or a mapping from the names of the mesh's
         boundaries; those not named are outflow.
     substeps : number of substeps a layer, instead of the choice by `cfl`.
@@ -56,11 +56,20 @@ class SimplexFiniteVolume:
     balance in every cell no new extrema appear: a cell's average is the mean of its values at the facets' centres, each
     of them between averages, and the step is a convex combination of those.
 
+    Raises
+    ------
+    ArgumentError
+        For a name that is none of these, a `cfl` above the integrator's coefficient, other meshes than simplices.
+
     References
     ----------
     T. Barth, D. Jespersen, The design and application of upwind schemes on unstructured meshes, AIAA paper 89-0366
     (1989), doi:10.2514/6.1989-366; V. Venkatakrishnan, Convergence to steady state solutions of the Euler equations on
     unstructured grids with limiters, J. Comput. Phys. 118 (1995), 120-130, doi:10.1006/jcph.1995.1084.
+    The integrators: S. Gottlieb, D. Ketcheson, C.-W. Shu, Strong Stability Preserving Runge-Kutta and Multistep Time
+    Discretizations, World Scientific 2011, doi:10.1142/7498; D. Ketcheson, Highly efficient strong stability-preserving
+    Runge-Kutta methods with low-storage implementations, SIAM J. Sci. Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X
+    (ssprk104).
     """
 
     reconstruction: str = "muscl"

@@ -21,6 +21,20 @@ class FiniteVolumeTranspose:
 
     A non-conservative upwind scheme for the transport equation: first order, monotone, constants preserved where no
     mass leaves. Made by `FiniteVolume("upwind").adjoint()`.
+
+    Parameters
+    ----------
+    scheme : the linear scheme, `FiniteVolume("upwind")` with Euler steps.
+
+    Raises
+    ------
+    ArgumentError
+        From `FiniteVolume.adjoint`, for a scheme that is not linear.
+
+    References
+    ----------
+    R. Courant, E. Isaacson, M. Rees, On the solution of nonlinear hyperbolic differential equations by finite differences,
+    Comm. Pure Appl. Math. 5 (1952), 243-255, doi:10.1002/cpa.3160050303 (upwind); the transpose: docs/theory/duality.md.
     """
 
     scheme: FiniteVolume

@@ -69,15 +69,15 @@ def strong_approximation_error(
     ----------
     fields, variables : as for `bracket_rank`.
     target : X, a function `(n, d) -> (n, d)`.
-    box : d pairs (low, high).
+    box : d pairs (low, high), in units of the state.
     depth : of the deepest brackets.
-    bound : of the C^1 norm of Y; None for none.
+    bound : of the C^1 norm of Y, above zero; None for none.
     grid : points an axis.
 
     Raises
     ------
     ArgumentError, NotAnalyticError
-        As `bracket_rank`.
+        As `bracket_rank`; for a box without an inside, a bound that is not positive, fewer than two points an axis.
 
     References
     ----------

@@ -126,12 +126,21 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
 def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.ndarray]]:
     """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: functions `(n, N d) -> (n, N d)`.
 
-    Fields as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+    Parameters
+    ----------
+    fields : as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+    dim : the dimension d of one point.
+    copies : the number N of points.
 
     Raises
     ------
     ArgumentError
         If the fields are no functions, or there are no copies.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
+    1579-1596, doi:10.1137/19M1273049.
     """
     given = family(fields, integer("dim", dim))
     if not isinstance(given, NumericFamily):

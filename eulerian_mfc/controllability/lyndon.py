@@ -35,6 +35,16 @@ def bracket_basis(generators: int, depth: int) -> list[Bracket]:
 
     Every iterated bracket of at most that depth is a linear combination of these, whatever the fields are.
 
+    Parameters
+    ----------
+    generators : number m of the fields.
+    depth : the longest words.
+
+    Raises
+    ------
+    ArgumentError
+        If there are more than 20,000 of them.
+
     References
     ----------
     C. Reutenauer, Free Lie Algebras, Oxford University Press 1993, section 5.1; J.-P. Duval, Generation d'une section des

@@ -20,8 +20,8 @@ class SupError(NamedTuple):
 
     Attributes
     ----------
-    value : `max_x |Phi(x) - Psi(x)|`.
-    at : `(d,)` where.
+    value : `max_x |Phi(x) - Psi(x)|`, in units of the state.
+    at : `(d,)`, where.
     points : number of points of the grid.
     mean_square : the mean of the squared distance over the region.
     """
@@ -33,7 +33,7 @@ class SupError(NamedTuple):
 
 
 def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupError:
-    """The error of a flow as an approximation of a map on a compact set, in the maximum norm on a grid.
+    """The error `max_x |Phi(x) - Psi(x)|` of a flow as an approximation of a map on a compact set, in the maximum norm on a grid.
 
     Parameters
     ----------
@@ -69,6 +69,12 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
 
     Flows preserve orientation. On a box or a ball a diffeomorphism onto its image is diffeotopic to the identity exactly if it
     does, so that approximation by flows is possible; elsewhere controls blow up as they come closer to the map.
+
+    Parameters
+    ----------
+    target : the map, a function `(n, d) -> (n, d)`.
+    region : as for `sup_error`.
+    grid : points an axis, 2 or more.
 
     Warns
     -----

@@ -90,6 +90,8 @@ def bracket_rank(
         For wrong shapes, points that coincide, and more brackets than 20,000.
     NotAnalyticError
         If a function is not analytic near a point.
+    EulerianError
+        For expressions, without SymPy.
 
     References
     ----------

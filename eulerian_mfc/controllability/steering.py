@@ -46,7 +46,7 @@ class Steering:
     Attributes
     ----------
     control : `(layers, m)`.
-    error : the largest distance of an end point to its target, with the layer map that was used.
+    error : the largest distance of an end point to its target, in units of the state, with the layer map that was used.
     tolerance : the error that counts as reached.
     flow_error : how far the end points of more accurate layer maps (four times the substeps) are from these: the layers as
         a residual network are exact, as a flow they have this error.
@@ -121,8 +121,8 @@ def steer(
     points, targets : `(N, d)`, each pairwise distinct.
     field : by default AgrachevSarychevField(d), which moves any N points to any others for d >= 2.
     layers, horizon, layer_map : as for `solve`.
-    tolerance : the error, in the maximum norm over points and components, that counts as reached.
-    penalties : the values of lambda, falling.
+    tolerance : the error in units of the state, in the maximum norm over points and components, that counts as reached.
+    penalties : the values of lambda, falling, above zero.
     starts : random first controls to try.
     seed : of the first one.
 
@@ -200,7 +200,8 @@ def learn_map(
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
     samples : number of random points of the region; without it the points of a quadrature rule.
     initial : the first control `(layers, m)`; random where not given.
-    field, layers, horizon, layer_map, tolerance, penalties, seed : as for `steer`; `seed` is that of the samples too.
+    field, layers, horizon, layer_map, tolerance, penalties : as for `steer`.
+    seed : of the first control, and of the samples.
 
     Warns
     -----
@@ -211,6 +212,11 @@ def learn_map(
     ------
     ArgumentError
         For targets, regions or options of other kinds, and as `solve`.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
+    J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
     """
     compact = as_region(region)
     check_orientation(target, compact)

@@ -47,10 +47,24 @@ def columns(fields: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
 def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
     """`[F, G] = DG F - DF G` of columns of d SymPy expressions in d variables, exactly.
 
+    Parameters
+    ----------
+    f, g : columns of d expressions.
+    variables : d SymPy symbols.
+
     Raises
     ------
     NotAnalyticError
         If a derivative does not exist as a function (of sign, Heaviside and the like).
+    ArgumentError
+        If a column has another length, or symbols that are no variables.
+    EulerianError
+        If SymPy is not installed.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
+    1579-1596, doi:10.1137/19M1273049.
     """
     sympy = _sympy()
     first, second = columns([f, g], variables)
@@ -70,7 +84,26 @@ def evaluated(matrix: Any, variables: Sequence[Any], x: np.ndarray) -> np.ndarra
 
 
 def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
-    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: their columns, and their N d variables."""
+    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: their columns, and their N d variables.
+
+    Parameters
+    ----------
+    fields : columns of d SymPy expressions.
+    variables : their d symbols.
+    copies : the number N of points.
+
+    Raises
+    ------
+    ArgumentError
+        If a column has another length, or symbols that are no variables.
+    EulerianError
+        If SymPy is not installed.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
+    1579-1596, doi:10.1137/19M1273049.
+    """
     sympy = _sympy()
     names = [[sympy.Symbol(f"{v}_{j + 1}", real=v.is_real) for v in variables] for j in range(copies)]
     folded = [

@@ -23,9 +23,19 @@ class Network:
     ----------
     field, layer_map : what a layer is made of.
     control : `(layers, m)`.
-    dt : length of a layer.
+    dt : length of a layer, in units of time.
     input_dim : coordinates of the inputs; those of the states that follow start at zero.
     readout : the affine last layer, or None for the final states.
+
+    Raises
+    ------
+    ArgumentError
+        From `Network.of`, for fields that are not exported and read-outs that there are not.
+
+    References
+    ----------
+    W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
+    doi:10.1007/s40687-018-0172-y (residual networks as controlled flows).
     """
 
     field: Field

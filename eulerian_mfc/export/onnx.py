@@ -28,7 +28,7 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
     Parameters
     ----------
     solution, readout : see `to_torch`.
-    path : the file, by custom `NAME.onnx`.
+    path : the file to write, by custom `NAME.onnx`.
     dtype : "float32" or "float64".
 
     Initialisers are called `layers.N.W` and the like, so that `control_from_onnx` finds them.
@@ -92,7 +92,21 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
 
 
 def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The control `(layers, m)` in a file that `to_onnx` wrote, trained on or not: a start for `solve(initial=...)`."""
+    """The control `(layers, m)` in a file that `to_onnx` wrote, trained on or not: a start for `solve(initial=...)`.
+
+    Parameters
+    ----------
+    path : the file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is none.
+    FileFormatError
+        If it is damaged, or no network that `to_onnx` wrote.
+    ImportError
+        If ONNX is not installed.
+    """
     onnx = _onnx()
     existing("path", path, "ONNX file")
     try:

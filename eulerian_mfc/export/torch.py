@@ -78,7 +78,17 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
 
 
 def control_from_torch(module: Any) -> np.ndarray:
-    """The control `(layers, m)` of a module that `to_torch` made, trained on or not: a start for `solve(initial=...)`."""
+    """The control `(layers, m)` of a module that `to_torch` made, trained on or not: a start for `solve(initial=...)`.
+
+    Parameters
+    ----------
+    module : what `to_torch` returned.
+
+    Raises
+    ------
+    ArgumentError
+        If it is another module.
+    """
     if not isinstance(getattr(module, "network", None), Network):
         raise fail("module", type(module).__name__, "a module that export.to_torch made")
     layers = [

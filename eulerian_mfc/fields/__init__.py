@@ -33,10 +33,16 @@ REGISTRY = {
 def from_spec(spec: dict[str, Any]) -> Field:
     """The field that `Field.spec` described; fields within fields too.
 
+    Parameters
+    ----------
+    spec : `type`, a name of `REGISTRY`, and the constructor's arguments.
+
     Raises
     ------
     FileFormatError
         If nothing of that name is registered.
+    ArgumentError
+        From the constructor.
     """
 
     def rebuilt(value: Any) -> Any:

@@ -14,7 +14,19 @@ from .neural import matrix_bias_names, split_matrix_bias
 
 @dataclass(frozen=True)
 class AffineField(Field):
-    """`F(theta, x) = W x + b`; theta = (W row by row, b). `matrix=False` leaves `F = b`, `bias=False` leaves `F = W x`."""
+    """`F(theta, x) = W x + b`; theta = (W row by row, b).
+
+    Parameters
+    ----------
+    dim : the dimension d of the state; m = d^2 + d.
+    matrix : whether there is a W; without it `F = b`, m = d. Entries per unit of time.
+    bias : whether there is a b, in state units per time; without it `F = W x`, m = d^2.
+
+    Raises
+    ------
+    ArgumentError
+        For a dimension that is no positive integer, flags that are none, and neither W nor b.
+    """
 
     dim: int = 1
     matrix: bool = True

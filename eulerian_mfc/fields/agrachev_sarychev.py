@@ -15,6 +15,15 @@ from .base import Field
 class AgrachevSarychevField(Field):
     """`F(u, x) = sum_i (u_i + u_{d+i} exp(-|x|^2)) e_i`: the constant fields d_i, then exp(-|x|^2) d_i.
 
+    Parameters
+    ----------
+    dim : the dimension d of the state; m = 2 d.
+
+    Raises
+    ------
+    ArgumentError
+        For a dimension that is no positive integer.
+
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,

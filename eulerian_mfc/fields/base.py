@@ -15,7 +15,18 @@ from ..errors import NotAnalyticError
 class Field(ABC):
     """A controlled vector field `F(t, theta, x)` on R^d with parameters `theta` in R^m.
 
-    Points are rows: `x` is `(n, d)` and so is the value.
+    Points are rows: `x` is `(n, d)` and so is the value, in state units per time; t is in units of time, theta in what F makes of
+    it.
+
+    Attributes
+    ----------
+    dim : the dimension d.
+    parameters : the number m.
+
+    Raises
+    ------
+    ArgumentError
+        From `check`, before a problem is solved, if shapes or values are wrong.
     """
 
     dim: int

@@ -31,6 +31,11 @@ class BottleneckField(Field):
     width : the number w of hidden units, smaller or larger than d; m = 2 w d + w + d.
     activation : as for NeuralField.
 
+    Raises
+    ------
+    ArgumentError
+        For numbers that are no positive integers, or an unknown activation.
+
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, doi:10.1109/CVPR.2016.90.

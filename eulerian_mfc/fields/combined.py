@@ -14,7 +14,17 @@ from .base import Field
 
 @dataclass(frozen=True)
 class SumField(Field):
-    """`F(t, theta, x) = sum_k F_k(t, theta_k, x)`; theta = (theta_1, theta_2, ..). Also written `a + b`."""
+    """`F(t, theta, x) = sum_k F_k(t, theta_k, x)`; theta = (theta_1, theta_2, ..). Also written `a + b`.
+
+    Parameters
+    ----------
+    fields : the F_k, all of one dimension; sums within are opened.
+
+    Raises
+    ------
+    ArgumentError
+        If there are none, or their dimensions differ.
+    """
 
     fields: Any
 
@@ -110,7 +120,12 @@ class ScaledField(Field):
     Parameters
     ----------
     field : the field G.
-    scale : a number, or a function of t (a file cannot hold one).
+    scale : a dimensionless number, or a function of t (a file cannot hold one).
+
+    Raises
+    ------
+    ArgumentError
+        If `field` is none, or the scale is no finite number or function.
     """
 
     field: Field

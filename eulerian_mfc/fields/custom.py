@@ -22,7 +22,7 @@ class CustomField(Field):
     size : the number m of parameters.
     state_jacobian : `(t, theta, x) -> (n, d, d)`, entries dF_a/dx_b; by the complex step where not given.
     parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by the complex step where not given.
-    speed : a bound of `|F_i|` for every control, where there is one.
+    speed : a bound of `|F_i|` for every control, in state units per time, where there is one.
     names : one name a parameter.
     autonomous : say so where `function` does not depend on t: finite volumes then keep their face velocities in a layer.
 
@@ -32,6 +32,13 @@ class CustomField(Field):
     ------
     NotAnalyticError
         If they disagree: the function is not analytic there, or the derivative that was passed is wrong.
+    ArgumentError
+        For functions that are none, or whose values have other shapes; for names and numbers that do not fit.
+
+    References
+    ----------
+    W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
+    doi:10.1137/S003614459631241X (the complex step).
     """
 
     function: Callable[[float, np.ndarray, np.ndarray], np.ndarray]

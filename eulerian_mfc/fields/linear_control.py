@@ -29,6 +29,15 @@ class LinearControlField(Field):
     ------
     NotAnalyticError
         If a field has no usable complex-step derivative.
+    ArgumentError
+        If there are no functions, or their values have other shapes.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
+    1579-1596, doi:10.1137/19M1273049.
+    W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
+    doi:10.1137/S003614459631241X (the complex step).
     """
 
     fields: Sequence[VectorField]

@@ -100,7 +100,12 @@ class NeuralField(CompiledField):
     ----------
     dim : the dimension d of the state.
     activation : "tanh", "sigmoid", "relu", "softplus", "swish" or "sin".
-    bias : whether there is a b; m = d^2 + d with it, d^2 without.
+    bias : whether there is a b (dimensionless, as sigma's argument); m = d^2 + d with it, d^2 without.
+
+    Raises
+    ------
+    ArgumentError
+        For a dimension that is no positive integer, an unknown activation, a flag that is none.
 
     References
     ----------

@@ -19,6 +19,16 @@ class PolynomialField(ScalarBasisField):
 
     Monomials by degree, within a degree as in `x1^2, x1 x2, x2^2`. Degree 0 leaves constant, degree 1 affine fields.
     Flows of fields of degree 2 and more can reach infinity in finite time.
+
+    Parameters
+    ----------
+    dim : the dimension d of the state.
+    degree : the largest degree, >= 0; m = d times the number of monomials.
+
+    Raises
+    ------
+    ArgumentError
+        For numbers that are no such integers.
     """
 
     dim: int = 2

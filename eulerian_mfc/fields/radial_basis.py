@@ -18,8 +18,18 @@ class RadialBasisField(ScalarBasisField):
 
     Parameters
     ----------
-    centres : `(K, d)`, kept as tuples.
-    width : one number; a centre at the origin and width 1 are the bumps of AgrachevSarychevField.
+    centres : `(K, d)`, in units of the state, kept as tuples; m = K d.
+    width : one number, in units of the state; a centre at the origin and width 1 are the bumps of AgrachevSarychevField.
+
+    Raises
+    ------
+    ArgumentError
+        For centres of another shape, or a width that is not positive.
+
+    References
+    ----------
+    A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
+    J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2. (its bumps)
     """
 
     centres: Any

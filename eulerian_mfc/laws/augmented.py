@@ -21,6 +21,11 @@ class Augmented(LabelledLaw):
     base : the law of (X, Y).
     extra : number of coordinates, which come after those of X.
 
+    Raises
+    ------
+    ArgumentError
+        If `base` is no law of pairs, or `extra` no positive integer.
+
     References
     ----------
     E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32 (2019), arXiv:1904.01681.

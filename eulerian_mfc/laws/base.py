@@ -16,7 +16,14 @@ Lines = Sequence[np.ndarray] | None
 
 
 class Rule(NamedTuple):
-    """A quadrature rule of the inputs: points `(N, d)`, weights `(N,)` that sum to 1, component of each point `(N,)`."""
+    """A quadrature rule of the inputs, `int f dmu = sum_i w_i f(x_i)`.
+
+    Attributes
+    ----------
+    x : `(N, d)` points.
+    w : `(N,)` weights, shares that sum to 1.
+    component : `(N,)`, the component of the law that each point belongs to.
+    """
 
     x: np.ndarray
     w: np.ndarray
@@ -24,7 +31,14 @@ class Rule(NamedTuple):
 
 
 class LabelledRule(NamedTuple):
-    """A quadrature rule of inputs and labels: points `(N, d)`, weights `(N,)` that sum to 1, labels `(N, q)`."""
+    """A quadrature rule of inputs and labels, `E f(X, Y) = sum_i w_i f(x_i, y_i)`.
+
+    Attributes
+    ----------
+    x : `(N, d)` points.
+    w : `(N,)` weights, shares that sum to 1.
+    y : `(N, q)` labels.
+    """
 
     x: np.ndarray
     w: np.ndarray
@@ -32,9 +46,13 @@ class LabelledRule(NamedTuple):
 
 
 class ProductRule(NamedTuple):
-    """A rule for a law with independent coordinates and one label: nodes `(n_k,)` and weights `(n_k,)`, summing to 1, an axis.
+    """A rule for a law with independent coordinates and one label, as one point of a `LabelledRule` is.
 
-    `w` `(1,)` is the law's weight and `y` `(1, q)` its label, as of one point of a `LabelledRule`.
+    Attributes
+    ----------
+    axes : an axis each, nodes `(n_k,)` and weights `(n_k,)`, which sum to 1.
+    w : `(1,)`, the law's weight.
+    y : `(1, q)`, its label.
     """
 
     axes: list[Line]
@@ -54,7 +72,18 @@ class Product(NamedTuple):
 
 
 class Law(ABC):
-    """A probability law on R^d, a mixture of one or more components."""
+    """A probability law on R^d, a mixture of one or more components; lengths are in units of the state.
+
+    Attributes
+    ----------
+    dim : the dimension d.
+    components : their number, 1 where it is no mixture.
+
+    Raises
+    ------
+    ArgumentError
+        From `sample`, if the number of samples is no positive integer.
+    """
 
     dim: int
     components: int = 1
@@ -96,7 +125,18 @@ class Law(ABC):
 
 
 class LabelledLaw(ABC):
-    """A law of pairs (X, Y), as `Problem` takes it."""
+    """A law of pairs (X, Y), as `Problem` takes it.
+
+    Attributes
+    ----------
+    dim : the dimension d of the state.
+    label_dim : the dimension q of the label.
+
+    Raises
+    ------
+    ArgumentError
+        From `sample`, if the number of samples is no positive integer.
+    """
 
     dim: int
     label_dim: int

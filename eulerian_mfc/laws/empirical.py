@@ -11,13 +11,18 @@ from .base import LabelledLaw, LabelledRule, Lines, checked_weights
 
 
 class Empirical(LabelledLaw):
-    """The empirical law of N samples.
+    """The empirical law of N samples, `sum_i w_i delta_(x_i, y_i)`.
 
     Parameters
     ----------
     x : `(N, d)` inputs, or `(N,)` on a line.
     y : `(N, q)` labels, or `(N,)`.
     weights : `(N,)` non-negative, summing to 1; equal by default.
+
+    Raises
+    ------
+    ArgumentError
+        For arrays of other shapes, values that are not finite, weights that are no law.
     """
 
     def __init__(self, x: Any, y: Any, weights: Any = None) -> None:

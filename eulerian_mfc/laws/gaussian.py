@@ -43,10 +43,19 @@ class GaussianMixture(Law):
 
     Parameters
     ----------
-    means : `(K, d)`.
+    means : `(K, d)`, in units of the state.
     std : standard deviation: one number, one a component `(K,)`, or one a component and axis `(K, d)`.
     weights : `(K,)`, summing to 1; equal by default.
-    truncation : radius; each component is conditioned on `|x - mean| < truncation` (one std for all axes).
+    truncation : radius, in units of the state; each component is conditioned on `|x - mean| < truncation` (one std for all axes).
+
+    Raises
+    ------
+    ArgumentError
+        For shapes that do not fit, deviations or a radius that are not positive, weights that are no law, d > 3.
+
+    References
+    ----------
+    P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
     """
 
     def __init__(
@@ -128,9 +137,18 @@ class Gaussian(GaussianMixture):
 
     Parameters
     ----------
-    mean : `(d,)`.
-    std : one number, or one an axis `(d,)`.
+    mean : `(d,)`, in units of the state.
+    std : standard deviation, in units of the state: one number, or one an axis `(d,)`.
     truncation : radius; the law is conditioned on `|x - mean| < truncation`.
+
+    Raises
+    ------
+    ArgumentError
+        For shapes that do not fit, deviations or a radius that are not positive, d > 3.
+
+    References
+    ----------
+    P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
     """
 
     def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:

@@ -20,9 +20,15 @@ class Labelled(LabelledLaw):
     ----------
     law : law of the inputs.
     label : a function `(N, d) -> (N, q)` or `(N,)`, or one constant label a component of the law.
-    breaks : coordinates at which a label function jumps, one list an axis (one flat list on a line): the quadrature
-        is split there. Jumps across other surfaces are integrated to low order. Truncated laws in two and three
-        dimensions can be split through their centres only.
+    breaks : coordinates, in units of the state, at which a label function jumps, one list an axis (one flat list on a line):
+        the quadrature is split there. Jumps across other surfaces are integrated to low order. Truncated laws in two and
+        three dimensions can be split through their centres only.
+
+    Raises
+    ------
+    ArgumentError
+        If `law` is none, the label does not fit its components, or the breaks are no lists of coordinates. Of a label function's
+        values: when the law is first integrated or sampled.
     """
 
     def __init__(self, law: Law, label: Any, breaks: Sequence[Any] | None = None) -> None:

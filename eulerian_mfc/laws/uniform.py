@@ -13,7 +13,23 @@ from .gaussian import check_breaks, polar_panel
 
 
 class Uniform(Law):
-    """Uniform law on a box; `bounds` holds one pair (low, high) an axis."""
+    """Uniform law on a box, of density `1 / prod_k (high_k - low_k)`.
+
+    Integrals are taken by composite Gauss-Legendre rules, of panels an eighth of a side at most.
+
+    Parameters
+    ----------
+    bounds : one pair (low, high) an axis, one to three of them, in units of the state.
+
+    Raises
+    ------
+    ArgumentError
+        For other shapes, or where low is not below high.
+
+    References
+    ----------
+    P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+    """
 
     def __init__(self, bounds: Sequence[tuple[float, float]]) -> None:
         self.bounds = array("bounds", bounds, ndim=2)
@@ -50,7 +66,22 @@ class Uniform(Law):
 
 
 class UniformBall(Law):
-    """Uniform law on the disc or ball of a radius around a centre in two or three dimensions."""
+    """Uniform law on the disc or ball of a radius around a centre in two or three dimensions.
+
+    Parameters
+    ----------
+    centre : `(d,)`, d = 2 or 3, in units of the state.
+    radius : in units of the state.
+
+    Raises
+    ------
+    ArgumentError
+        For another dimension, or a radius that is not positive.
+
+    References
+    ----------
+    P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+    """
 
     def __init__(self, centre: Sequence[float], radius: float = 1.0) -> None:
         self.centre, self.radius = array("centre", centre, ndim=1), positive("radius", radius)

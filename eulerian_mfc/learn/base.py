@@ -64,8 +64,8 @@ class MeanFieldEstimator(BaseEstimator):
 
     Parameters
     ----------
-    layers, horizon : number of layers and final time T of the flow; a state moves by at most T in every coordinate for tanh.
-        Every layer interpolates once: few layers are resolved by fewer cells.
+    layers, horizon : number of layers and final time T (in units of time) of the flow; a state moves by at most T in every
+        coordinate for tanh. Every layer interpolates once: few layers are resolved by fewer cells.
     penalty : lambda of `1/2 int lambda |theta|^2 dt`: the larger, the smoother the flow, and the coarser a mesh resolves it.
     readout_penalty : kappa of `kappa/2 |(A, b)|^2`: the larger, the flatter the loss of the final states.
     augment : extra coordinates; inputs and these are at most three together.
@@ -73,9 +73,22 @@ class MeanFieldEstimator(BaseEstimator):
     activation, layer_map : of the network, see the fields and `LayerMap`.
     cells : cells an axis; by default 160, 48 or 24 in one, two or three dimensions.
     degree : of the splines on the mesh.
-    tol, max_iter : of L-BFGS, see `solvers.Solver`: on the mesh, and on the samples before.
+    tol, max_iter : (relative) tolerance and iterations of L-BFGS, see `solvers.Solver`: on the mesh, and on the samples before.
     starts : random first controls from which the samples alone are followed; the cheapest end is taken to the mesh.
     random_state : seed of the first controls, normal with deviation 0.5.
+
+    Raises
+    ------
+    ArgumentError
+        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise.
+    ValueError
+        From `fit`, by scikit-learn, for arrays that it refuses.
+
+    References
+    ----------
+    W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
+    doi:10.1007/s40687-018-0172-y; the extra coordinates: E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32
+    (2019), arXiv:1904.01681.
     """
 
     def __init__(
@@ -197,7 +210,19 @@ class MeanFieldEstimator(BaseEstimator):
 
 
 def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of columns `(n, q)`; 1 in the place of the deviation of a column that does not vary."""
+    """Mean and deviation of columns `(n, q)`; 1 in the place of the deviation of a column that does not vary.
+
+    Parameters
+    ----------
+    name : of the argument, for messages.
+    values : `(n, q)`.
+    weights : `(n,)`, summing to 1.
+
+    Raises
+    ------
+    ArgumentError
+        If a value is too large for a mean and a deviation.
+    """
     with np.errstate(over="ignore"):
         mean = weights @ values
         deviation = np.sqrt(weights @ (values - mean) ** 2)

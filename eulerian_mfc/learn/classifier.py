@@ -24,7 +24,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     ----------
     loss : "cross-entropy" (with `predict_proba`) or "hinge" (squared).
     class_weight : None, "balanced", or a weight for every class, as everywhere in scikit-learn.
-    others : see MeanFieldEstimator.
+    layers, horizon, penalty, readout_penalty, augment, width, activation, layer_map : see `MeanFieldEstimator`.
+    cells, degree, tol, max_iter, starts, random_state : see `MeanFieldEstimator`.
 
     Attributes
     ----------
@@ -33,6 +34,15 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     mean_, scale_ : `(features,)`, what inputs are standardised by.
     mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
     n_iter_ : iterations on the mesh.
+
+    Raises
+    ------
+    ArgumentError
+        From `fit`, as `MeanFieldEstimator`, for an unknown loss and labels of one class.
+
+    References
+    ----------
+    See `losses.CrossEntropy`, `losses.Hinge` and `MeanFieldEstimator`.
     """
 
     def __init__(

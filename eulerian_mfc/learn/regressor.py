@@ -14,7 +14,24 @@ from .base import MeanFieldEstimator, standard
 class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
     """Numbers by a flow and an affine read-out of its final states: the squared loss, of standardised labels.
 
-    For the parameters see MeanFieldEstimator; attributes are those of MeanFieldClassifier, and `y_mean_`, `y_scale_`.
+    Parameters
+    ----------
+    layers, horizon, penalty, readout_penalty, augment, width, activation, layer_map : see `MeanFieldEstimator`.
+    cells, degree, tol, max_iter, starts, random_state : see `MeanFieldEstimator`.
+
+    Attributes
+    ----------
+    solution_, mean_, scale_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
+    y_mean_, y_scale_ : `(q,)`, what labels are standardised by.
+
+    Raises
+    ------
+    ArgumentError
+        From `fit`, as `MeanFieldEstimator`.
+
+    References
+    ----------
+    See `MeanFieldEstimator`.
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MeanFieldRegressor:

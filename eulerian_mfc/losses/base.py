@@ -34,6 +34,10 @@ class Separable(NamedTuple):
     signed : R flags, whether a moment may be negative (none where left out).
     training : how a read-out is trained together with the control, or None where the loss has none to train; `terminal`
         then takes the trained one from `Training.fit`.
+
+    References
+    ----------
+    docs/theory/reduction.md proves that R fields on the state's mesh suffice.
     """
 
     names: tuple[str, ...]
@@ -48,7 +52,20 @@ class Separable(NamedTuple):
 
 
 class Loss(ABC):
-    """A loss function of a state and a label."""
+    """A loss `loss(x, y)` of a final state x and a label y, which `separate` writes as `c_0(y) + sum_r a_r(x) c_r(y)`.
+
+    States are `(n, d)` in units of the state, labels `(n, q)`, values `(n,)` in units of the cost. A subclass has `value`,
+    `gradient` and `separate`.
+
+    Raises
+    ------
+    ArgumentError
+        From `separate`, if the loss has no such form, or its dimensions or labels are not the law's.
+
+    References
+    ----------
+    docs/theory/reduction.md has the proposition and which losses have which R.
+    """
 
     @abstractmethod
     def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -14,7 +14,20 @@ from .outputs import LabelledOutputLoss
 class CrossEntropy(LabelledOutputLoss):
     """`loss(x, y_k) = -weights_k log p_k`, `p = softmax(A x + b)`: one output a label.
 
-    For the parameters see LabelledOutputLoss.
+    Parameters
+    ----------
+    labels : `(K,)` or `(K, q)`, every label that the law has.
+    readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
+    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none.
+
+    References
+    ----------
+    C. M. Bishop, Pattern Recognition and Machine Learning, Springer 2006, section 4.3.4.
     """
 
     name: ClassVar[str] = "cross_entropy"

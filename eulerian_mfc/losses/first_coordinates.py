@@ -22,6 +22,15 @@ class FirstCoordinates(Loss):
     ----------
     loss : the loss of a state in dimension `dim`.
     dim : how many coordinates it sees.
+
+    Raises
+    ------
+    ArgumentError
+        If `loss` is none, or `dim` no positive integer; from `separate`, if the state has fewer coordinates.
+
+    References
+    ----------
+    E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32 (2019), arXiv:1904.01681.
     """
 
     loss: Loss

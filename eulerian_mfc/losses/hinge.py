@@ -17,8 +17,16 @@ class Hinge(LabelledOutputLoss):
 
     Parameters
     ----------
-    labels, readout, weights : see LabelledOutputLoss.
+    labels : `(K,)` or `(K, q)`, every label that the law has.
+    readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
+    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
     power : 1, or 2 for a loss with a continuous gradient; a read-out can be trained with 2 only.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none;
+        another power, or 1 with a trained read-out.
 
     References
     ----------

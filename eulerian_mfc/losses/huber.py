@@ -19,8 +19,16 @@ class Huber(LabelledOutputLoss):
 
     Parameters
     ----------
-    labels, readout, weights : see LabelledOutputLoss.
-    threshold : s > 0.
+    labels : `(K,)` or `(K, q)`, every label that the law has.
+    readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
+    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
+    threshold : s > 0, in units of the labels.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none;
+        a threshold that is not positive.
 
     References
     ----------

@@ -15,13 +15,25 @@ from .base import Loss, Separable, by_labels, label_index
 
 @dataclass(frozen=True, eq=False)
 class LabelLoss(Loss):
-    """Any loss with finitely many labels.
+    """Any loss with finitely many labels, one field each: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
 
     Parameters
     ----------
     function : `(x (n, d), y (q,)) -> (n,)`, the loss at states x for one label y.
     labels : `(K, q)` or `(K,)`, every label that the law has.
     state_gradient : `(x, y) -> (n, d)`; only particles need it; by the complex step where not given.
+
+    Raises
+    ------
+    ArgumentError
+        If `function` is none or returns other shapes, or labels are no array; from `separate`, if they are not the law's.
+    NotAnalyticError
+        If a derivative is wrong, or the function has none by the complex step.
+
+    References
+    ----------
+    W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
+    doi:10.1137/S003614459631241X (the complex step).
     """
 
     function: Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -18,6 +18,11 @@ class Readout:
     ----------
     matrix : `(p, d)`, one row an output (for classes one row a label), one column a coordinate of the state.
     bias : `(p,)`; zero by default.
+
+    Raises
+    ------
+    ArgumentError
+        If an array has another shape, or entries that are not finite.
     """
 
     matrix: Any
@@ -55,7 +60,19 @@ class TrainedReadout:
 
     Parameters
     ----------
-    penalty : above zero, so that there is one minimiser for a convex loss.
+    penalty : kappa, above zero, so that there is one minimiser for a convex loss.
+
+    Raises
+    ------
+    ArgumentError
+        If the penalty is not positive.
+    NonFiniteError
+        While a problem is solved, if Newton's method for the read-out does not end at a minimum.
+
+    References
+    ----------
+    G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose variables separate,
+    SIAM J. Numer. Anal. 10 (1973), 413-432, doi:10.1137/0710036.
     """
 
     penalty: float = 1e-3

@@ -23,6 +23,15 @@ class SquaredLoss(OutputLoss):
     Parameters
     ----------
     readout : a Readout or a TrainedReadout, for labels of another dimension than the state's; none by default.
+
+    Raises
+    ------
+    ArgumentError
+        If the read-out is none; from `separate`, if outputs and labels have other dimensions.
+
+    References
+    ----------
+    docs/theory/reduction.md (the form by moments).
     """
 
     readout: Readout | TrainedReadout | None = None

@@ -12,6 +12,15 @@ class Mesh(ABC):
     """A mesh of the state space, or the places on it where the unknowns of a pair of schemes live.
 
     Arrays on a mesh are `(R, *shape)`; `centres` are the points of one field's entries, as rows.
+
+    `centres` and `bounds` are in units of the state.
+
+    Attributes
+    ----------
+    dim : the dimension d.
+    shape : of one field's array; its size is `size`.
+    centres : `(size, d)`.
+    bounds : (low, high) of every axis.
     """
 
     #: which schemes live on it: "cartesian" or "simplex"

@@ -33,6 +33,11 @@ class CartesianMesh(Mesh):
     widths : `(d,)`, the cell widths h.
     centres : `(size, d)`, the cell centres as rows, the last axis running fastest.
 
+    Raises
+    ------
+    ArgumentError
+        For bounds without an inside, more than three axes, cells that are no positive integers.
+
     Examples
     --------
     >>> mesh = CartesianMesh([(-1.0, 1.0)], cells=4)

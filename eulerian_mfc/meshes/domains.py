@@ -12,7 +12,17 @@ NUMBERS = 40
 
 
 def disc(refinements: int = 5) -> SimplexMesh:
-    """The unit disc, as a polygon; every refinement quarters the triangles and doubles the corners."""
+    """The unit disc, as a polygon; every refinement quarters the triangles and doubles the corners.
+
+    Parameters
+    ----------
+    refinements : how often; a positive integer.
+
+    Raises
+    ------
+    ArgumentError
+        If it is none.
+    """
     import skfem
 
     triangles = 4 ** min(integer("refinements", refinements) + 1, 100)
@@ -21,10 +31,19 @@ def disc(refinements: int = 5) -> SimplexMesh:
 
 
 def l_shape(cells: int = 24) -> SimplexMesh:
-    """The square [-1, 1]^2 without its upper right quarter; `cells` intervals a side.
+    """The square [-1, 1]^2 without its upper right quarter, meshed by triangles.
 
     Inner vertices are moved at random (a fixed seed) by up to 0.15 of the width: were edges to follow the symmetries, feet
     would lie on facets, where the cost has its kinks.
+
+    Parameters
+    ----------
+    cells : intervals a side, even.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no even positive integer.
     """
     import skfem
 
@@ -44,6 +63,16 @@ def channel(width: float = 0.1, radius: float = 0.4) -> SimplexMesh:
     """The channel [-2, 2] x [-1, 1] around a disc at the origin, with cells of about `width`, finer at the disc.
 
     Its boundaries are named "inlet", "outlet", "walls" and "obstacle".
+
+    Parameters
+    ----------
+    width : of a cell, at most 0.5, in units of the state.
+    radius : of the disc, below 0.9, in units of the state.
+
+    Raises
+    ------
+    ArgumentError
+        If one is out of range.
     """
     import skfem
     from scipy.spatial import Delaunay

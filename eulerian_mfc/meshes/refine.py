@@ -16,11 +16,17 @@ class Refine:
 
     Parameters
     ----------
-    target : estimated error of the cost at which to stop, unless its sign has just changed: it may be small by accident.
+    target : estimated error of the cost, in its units, at which to stop, unless its sign has just changed: it may be small by
+        accident.
     max_cells : cells after which to stop in any case.
     share : share of the sum of the cells' indicators that the refined cells carry, in (0, 1].
     max_rounds : solves at most.
     report : called with one line of text a round; print by default, None for silence.
+
+    Raises
+    ------
+    ArgumentError
+        If a number is out of range, or `report` is no function.
 
     References
     ----------

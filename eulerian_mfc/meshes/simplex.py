@@ -47,10 +47,10 @@ class SimplexMesh(Mesh):
     ----------
     dim : the dimension d.
     shape : `(cells,)`.
-    points : `(vertices, d)`.
+    points : `(vertices, d)`, in units of the state.
     cells : `(cells, d + 1)`, the vertices of each cell.
     neighbours : `(cells, d + 1)`, the cell beyond the facet opposite to each vertex, -1 at the boundary.
-    volumes : `(cells,)`.
+    volumes : `(cells,)`, in units of the state to the power d.
     centres : `(cells, d)`, the centroids.
     bounds : (low, high) of every axis.
 

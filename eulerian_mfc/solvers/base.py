@@ -21,6 +21,14 @@ class Iteration(NamedTuple):
 
     `evaluations` counts costs with their gradients, `sweeps` all passes over the layers: one for a cost, two for a
     gradient, two for an exact Hessian product and four for a differenced one.
+
+    Attributes
+    ----------
+    iteration : counted from zero, the first control.
+    cost : J.
+    residual : the optimality residual, as in `Solver`.
+    evaluations, sweeps : since the start.
+    seconds : since the start, on the wall's clock.
     """
 
     iteration: int
@@ -36,7 +44,17 @@ Callback = Callable[[Iteration], Any]
 
 @dataclass
 class Outcome:
-    """What a solver returns: its best control, whether that solves the system, and why it stopped."""
+    """What a solver returns: its best control, whether that solves the system, and why it stopped.
+
+    Attributes
+    ----------
+    control : `(layers, m)`.
+    converged : whether its residual is at most the threshold.
+    message : why the solver stopped.
+    history : one `Iteration` each.
+    threshold : the largest residual that counts as converged.
+    kink : where the cost has kinks and the residual is above the threshold, what the gradients nearby tell; else None.
+    """
 
     control: np.ndarray
     converged: bool
@@ -164,14 +182,26 @@ class Solver(ABC):
 
     Parameters
     ----------
-    tol : converged means: the optimality residual `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times
-        the larger of `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|` (or a thousandth of the latter at the first
-        control, where both vanish at the optimum). Maxima are over layers and parameters, without the entries that a bound holds:
-        parameters whose terms are far smaller than those of others are found to that accuracy only. Where the cost has
-        kinks (elements on simplices), the residual of the shortest convex combination of the gradients within
-        `tol max |theta|` of the control (a hundredth at most) may take its place: at a kink no gradient vanishes, see
-        `solvers.kinks`.
+    tol : relative, dimensionless; converged means: the optimality residual
+        `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of `max |lambda theta|` and
+        `max |int D_theta F^T grad psi dmu|` (or a thousandth of the latter at the first control, where both vanish at the
+        optimum). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far smaller than
+        those of others are found to that accuracy only. Where the cost has kinks (elements on simplices), the residual of the
+        shortest convex combination of the gradients within `tol max |theta|` of the control (a hundredth at most) may take
+        its place: at a kink no gradient vanishes, see `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
+
+    Raises
+    ------
+    ArgumentError
+        If a number is out of range; from `solve`, for a system that the method cannot treat.
+    NonFiniteError
+        From `solve`, if not even the first control can be evaluated.
+
+    References
+    ----------
+    A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141 (2013), 135-163,
+    doi:10.1007/s10107-012-0514-2, section 6.3 (the test at kinks).
     """
 
     tol: float = 1e-9

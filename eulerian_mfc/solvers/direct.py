@@ -26,12 +26,20 @@ class Direct(Solver):
 
     Parameters
     ----------
+    tol, max_iterations : see `Solver`; 1e-6 and 500 by default.
     method : "trust-constr" (with Hessian products; interior point under bounds), "L-BFGS-B" or "SLSQP".
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, and for an unknown method.
 
     References
     ----------
     R. H. Byrd, M. E. Hribar, J. Nocedal, An interior point algorithm for large-scale nonlinear programming, SIAM J.
     Optim. 9 (1999), 877-900, doi:10.1137/S1052623497325107.
+    D. Kraft, A software package for sequential quadratic programming, DFVLR-FB 88-28 (1988) (SLSQP); R. H. Byrd, P. Lu, J.
+    Nocedal, C. Zhu, SIAM J. Sci. Comput. 16 (1995), 1190-1208, doi:10.1137/0916069 (L-BFGS-B).
     """
 
     tol: float = 1e-6

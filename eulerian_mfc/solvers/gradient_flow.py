@@ -27,9 +27,15 @@ class GradientFlow(Solver):
 
     Parameters
     ----------
-    step : first step s.
+    tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
+    step : first step s, dimensionless.
     rule : "armijo" (halve until the cost falls enough, then try twice the step) or "barzilai-borwein" (steps
         `|ds|^2 / <ds, dg>`, compared with the largest of the last ten costs).
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, for a step that is not positive or an unknown rule.
 
     References
     ----------

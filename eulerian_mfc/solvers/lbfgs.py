@@ -22,8 +22,14 @@ class LBFGS(Solver):
 
     Parameters
     ----------
+    tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
     memory : pairs kept.
     last_steps : Newton steps at the end, at most; each costs many gradients.
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, for numbers that are no such integers.
 
     References
     ----------

@@ -21,6 +21,15 @@ class NewtonCG(Solver):
     negative curvature are followed to the edge of the region, so that saddles are left; entries that a bound holds are
     left out of the step.
 
+    Parameters
+    ----------
+    tol, max_iterations : see `Solver`; 1e-11 and 200 by default.
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`.
+
     References
     ----------
     T. Steihaug, The conjugate gradient method and trust regions in large scale optimization, SIAM J. Numer. Anal. 20

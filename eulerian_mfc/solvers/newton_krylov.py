@@ -27,8 +27,14 @@ class NewtonKrylov(Solver):
 
     Parameters
     ----------
+    tol, max_iterations : see `Solver`; 1e-11 and 100 by default.
     first_step : first delta, in units of 1 / lambda; infinity for Newton's method from the start.
     inner_iterations : GMRES steps a Newton step, at most.
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, for a first step or a number of steps that is not positive.
 
     References
     ----------

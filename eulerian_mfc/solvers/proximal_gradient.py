@@ -23,6 +23,15 @@ class ProximalGradient(Solver):
     metric, compared with the largest of the last ten costs. Converged means that the proximal residual
     `lambda |theta - prox_1(theta - gradient / (lambda dt))|` is small; without sparsity it is the residual of the others.
 
+    Parameters
+    ----------
+    tol, max_iterations : see `Solver`; 1e-9 and 2000 by default.
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`.
+
     References
     ----------
     S. J. Wright, R. D. Nowak, M. A. T. Figueiredo, Sparse reconstruction by separable approximation, IEEE Trans. Signal

@@ -23,21 +23,29 @@ class Shooting(Solver):
 
     Parameters
     ----------
+    tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
     relaxation : rho in (0, 1]; 1 is the source's algorithm, which diverges for small penalties; "auto" for the best rho
         that the estimated dominant eigenvalue of G' allows.
     anderson : window (>= 1) of Anderson acceleration, instead of plain steps; then rho mixes the new directions in.
     update : "discrete", the layer's own Hamiltonian; or "continuous", that of continuous time at the layer's start
         (explicit where the field is linear in the control), whose fixed points differ by the order of the layer length.
-    divergence : stop once the residual exceeds this many times its smallest value.
+    divergence : above 1; stop once the residual exceeds this many times its smallest value.
 
     With the discrete update on an adjoint pair the fixed points are exactly the critical points of the discrete cost, and
     `G' = 1 - D^-1 J''`, D the blocks of single layers: plain shooting converges if and only if its eigenvalues are
     smaller than 1 in modulus, which fails for small penalties.
 
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, for options out of range or that do not fit together; from `solve`, for particles.
+
     References
     ----------
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161, section 5.
+    Anderson acceleration: H. F. Walker, P. Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49 (2011),
+    1715-1735, doi:10.1137/10078356X; when it converges: docs/theory/penalties.md.
     """
 
     relaxation: float | str = 1.0

@@ -31,8 +31,14 @@ class SuccessiveApproximations(Solver):
 
     Parameters
     ----------
+    tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
     weight : first proximal weight w >= 0, in units of the penalty.
     growth : factor > 1 of w after a sweep whose cost did not fall; w is divided by it after one whose cost did.
+
+    Raises
+    ------
+    ArgumentError
+        As `Solver`, for a negative weight or a growth of 1 or less; from `solve`, for particles.
 
     References
     ----------

@@ -50,7 +50,8 @@ def mesh_convergence(
     problem : the control problem.
     cells : cells of each mesh, from coarse to fine, each as for `CartesianMesh`; or the meshes themselves.
     layers : one number for all, or one a mesh (in proportion to the cells: a fixed Courant number).
-    bounds : the box; by default the one that covers the problem with the finest mesh.
+    bounds : the box, one pair (low, high) an axis in units of the state; by default the one that covers the problem with the
+        finest mesh.
     reference : what errors are against: "richardson" (the default), "finest", "particles" (the particle twin on the law's
         own quadrature points or samples, with the same layers: no mesh at all), a `Reference`, a mapping with `cost` and
         `control`, or a Solution.
@@ -67,6 +68,11 @@ def mesh_convergence(
     ------
     ArgumentError
         For arguments that do not fit together, or if no run succeeds.
+
+    References
+    ----------
+    P. J. Roache, Quantification of uncertainty in computational fluid dynamics, Annu. Rev. Fluid Mech. 29 (1997), 123-160,
+    doi:10.1146/annurev.fluid.29.1.123 (Richardson's limit); orders of theory: docs/theory/orders.md.
     """
     boxes = meshes(problem, cells, bounds)
     if any(fine.width >= coarse.width for coarse, fine in pairwise(boxes)):
@@ -113,6 +119,11 @@ def layer_convergence(
     ------
     ArgumentError
         For arguments that are none of the study or of `solve`, or if no run succeeded.
+
+    References
+    ----------
+    P. J. Roache, Quantification of uncertainty in computational fluid dynamics, Annu. Rev. Fluid Mech. 29 (1997), 123-160,
+    doi:10.1146/annurev.fluid.29.1.123 (Richardson's limit); orders of theory: docs/theory/orders.md.
     """
     counts = [integer("layers", n) for n in _several("layers", layers)]
     if any(fine <= coarse for coarse, fine in pairwise(counts)):

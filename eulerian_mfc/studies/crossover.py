@@ -41,6 +41,7 @@ def crossover(
     ----------
     problem, cells, layers, bounds, options : as for `mesh_convergence`.
     samples, repeats, seed : as for `sample_convergence`.
+    folder, executor, workers, progress : see `run_jobs`.
 
     Returns
     -------
@@ -51,6 +52,11 @@ def crossover(
     ------
     ArgumentError
         For arguments that are none of the study or of `solve`, or if no run succeeded.
+
+    References
+    ----------
+    Own construction; the rates: docs/theory/orders.md, and N. Fournier, A. Guillin, On the rate of convergence in Wasserstein
+    distance of the empirical measure, Probab. Theory Relat. Fields 162 (2015), 707-738, doi:10.1007/s00440-014-0583-7.
     """
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     of_mesh = mesh_convergence(problem, cells, layers, bounds, reference="particles", **run, **options)

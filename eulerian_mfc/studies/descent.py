@@ -40,6 +40,7 @@ def coupled_descent(
     problem, mesh, layers, options : as for `solve`, for the true law; the samples are trained by the particle twin, with
         `options["solver"]` where that is LBFGS, from `options["initial"]`.
     samples, repeats, seed : as for `sample_convergence`.
+    folder, executor, workers, progress : see `run_jobs`.
 
     Returns
     -------
@@ -51,6 +52,12 @@ def coupled_descent(
     ------
     ArgumentError
         For arguments that are none of the study or of `solve`, or if no run succeeded.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161
+    (the generalisation error).
     """
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")

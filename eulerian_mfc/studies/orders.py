@@ -22,7 +22,7 @@ class Fit(NamedTuple):
     ----------
     order, constant : the fitted values.
     low, high : confidence interval of the order by Student's t with n - 2 degrees of freedom; NaN for two points.
-    level : its confidence level.
+    level : its confidence level, a share of 1.
     points : how many errors were fitted.
     """
 

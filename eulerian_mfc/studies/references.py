@@ -30,6 +30,11 @@ class Reference:
     control : the optimal control `(layers, m)`, on as many layers or others: it is averaged over each layer.
     cost_floor, control_floor : how wrong they may be; smaller errors tell no order.
     source : what they are, in words.
+
+    Raises
+    ------
+    ArgumentError
+        If neither cost nor control is given, or a number is negative or not finite.
     """
 
     cost: float | None = None

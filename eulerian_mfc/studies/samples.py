@@ -56,6 +56,7 @@ def sample_convergence(
     samples : the N.
     repeats : samples of each size. Every sample has a random stream of its own, spawned from `seed` by its size and
         number: adding sizes or repeats changes none of the others.
+    seed : an integer >= 0.
     methods : "mesh", "particles", or both.
     symmetry : see `metrics.wasserstein`: distances of the laws' images are reported too.
     atoms : see `metrics.wasserstein`.
@@ -73,6 +74,13 @@ def sample_convergence(
     ------
     ArgumentError
         For arguments that are none of the study or of `solve`, or if no run succeeded.
+
+    References
+    ----------
+    B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
+    for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161
+    (the bound); N. Fournier, A. Guillin, On the rate of convergence in Wasserstein distance of the empirical measure, Probab.
+    Theory Relat. Fields 162 (2015), 707-738, doi:10.1007/s00440-014-0583-7 (the rates of W1).
     """
     source = given(problem, mesh, integer("layers", layers), options)
     run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}

@@ -88,6 +88,13 @@ class Study:
     details : what figures need beside the table.
     provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
         text, its settings and the seed.
+
+    Raises
+    ------
+    FileNotFoundError, FileFormatError
+        From `load`, if there is no file, or it is no study, was altered, or has a schema that is not read.
+    ArgumentError
+        From methods, for columns that there are not.
     """
 
     kind: str
@@ -124,12 +131,12 @@ class Study:
         return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
 
     def widths(self) -> np.ndarray:
-        """The parameter so that errors fall with it: of growing ones, such as N, the inverse."""
+        """`(n,)` the parameter so that errors fall with it: of growing ones, such as N, the inverse."""
         x = self.values(self.parameter)
         return 1.0 / x if self.parameter in GROWING else x
 
     def usable(self, name: str) -> np.ndarray:
-        """Booleans: the rows whose error says something of the order: converged, positive, above the floor."""
+        """`(n,)` booleans: the rows whose error says something of the order: converged, positive, above the floor."""
         converged = np.array([record.get("converged", True) is not False for record in self.records], dtype=bool)
         errors = self.values(name)
         return converged & (errors > self.error_column(name).floor) & np.isfinite(errors) & (self.widths() > 0)

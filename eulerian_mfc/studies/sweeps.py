@@ -48,6 +48,7 @@ def sweep(
     parameter : a varied argument whose values are numbers from coarse to fine: errors against `reference` and orders in it
         are reported too (of "cells" and "layers" in their inverse). Nothing else may vary then.
     reference : as for `mesh_convergence`, but "particles".
+    title : of the table.
     folder, executor, workers, progress : see `run_jobs`.
 
     Raises
@@ -61,7 +62,28 @@ def sweep(
 
 
 def penalty_sweep(problem: Any, mesh: Any, layers: int, penalties: Sequence[float], **options: Any) -> Study:
-    """Cost, its two parts and the size of the control over the penalty lambda; arguments as for `sweep`."""
+    """Cost, its two parts and the size of the control over the penalty lambda.
+
+    Parameters
+    ----------
+    problem, mesh, layers : as for `solve`; the problem's own penalty is not used.
+    penalties : two or more values of lambda > 0.
+    options : as for `sweep`.
+
+    Returns
+    -------
+    Study
+        A row a penalty.
+
+    Raises
+    ------
+    ArgumentError
+        For fewer than two penalties, or as `sweep`.
+
+    References
+    ----------
+    Where critical points multiply as lambda falls: docs/theory/penalties.md.
+    """
     values = _several("penalties", penalties)
     study = sweep(problem, mesh, layers, {"penalty": values}, **{"title": "Penalty", **options})
     return as_penalty(study)

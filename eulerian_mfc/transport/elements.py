@@ -37,6 +37,11 @@ class Elements:
     masses may be negative. Across facets the gradient of `I psi` jumps by `O(h^p)`, so that J has kinks of the size of one
     node's mass times that. Minima lie on kinks, where the residual stays of that size; solvers tell by the gradients about.
 
+    Raises
+    ------
+    ArgumentError
+        For another degree, degree 3 elsewhere than on triangles, or another mesh than simplices.
+
     References
     ----------
     M. Falcone, R. Ferretti, Semi-Lagrangian Approximation Schemes for Linear and Hamilton-Jacobi Equations,

@@ -39,16 +39,26 @@ class FiniteVolume:
     ----------
     reconstruction : "upwind" (order 1) or "weno5" (WENO-Z differences, order 5).
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; by default euler for upwind, ssprk104 for weno5.
-    cfl : Courant number of a substep, `dt sum_k |F_k| / h_k`, at most the integrator's SSP coefficient.
+    cfl : Courant number (dimensionless) of a substep, `dt sum_k |F_k| / h_k`, at most the integrator's SSP coefficient.
     boundary : as for `continuity.FiniteVolume`; beyond sides that are not periodic psi is continued as a constant.
 
     Not the transpose of the finite volumes for the masses: the pair is not adjoint. For the transpose of upwind finite
     volumes use `continuity.FiniteVolume("upwind").adjoint()`.
 
+    Raises
+    ------
+    ArgumentError
+        For a name that is none of these, or a `cfl` above the integrator's coefficient.
+
     References
     ----------
     G.-S. Jiang, D. Peng, Weighted ENO schemes for Hamilton-Jacobi equations, SIAM J. Sci. Comput. 21 (2000),
     2126-2143, doi:10.1137/S106482759732455X.
+    R. Borges, M. Carmona, B. Costa, W. S. Don, An improved weighted essentially non-oscillatory scheme for hyperbolic
+    conservation laws, J. Comput. Phys. 227 (2008), 3191-3211, doi:10.1016/j.jcp.2007.11.038 (WENO-Z).
+    S. Gottlieb, D. Ketcheson, C.-W. Shu, Strong Stability Preserving Runge-Kutta and Multistep Time Discretizations,
+    World Scientific 2011, doi:10.1142/7498; D. Ketcheson, Highly efficient strong stability-preserving Runge-Kutta methods with
+    low-storage implementations, SIAM J. Sci. Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X (ssprk104).
     """
 
     reconstruction: str = "weno5"

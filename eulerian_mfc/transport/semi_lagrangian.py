@@ -43,10 +43,16 @@ class SemiLagrangian:
     The error is `O(h^{p+1})` a layer, so order p at a
     fixed Courant number, and p + 1 at a fixed number of layers once the Courant number exceeds 1. No time-step limit.
 
+    Raises
+    ------
+    ArgumentError
+        For a degree, interpolation or rule that is none of these, or another degree than 3 with limited interpolation.
+
     References
     ----------
     M. Falcone, R. Ferretti, Semi-Lagrangian Approximation Schemes for Linear and Hamilton-Jacobi Equations,
     SIAM 2013, doi:10.1137/1.9781611973051.
+    C. de Boor, A Practical Guide to Splines, Springer 2001 (not-a-knot splines).
     """
 
     degree: int = 5
