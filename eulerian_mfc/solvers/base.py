@@ -185,10 +185,10 @@ class Solver(ABC):
     tol : relative, dimensionless; converged means: the optimality residual
         `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of `max |lambda theta|` and
         `max |int D_theta F^T grad psi dmu|` (or a thousandth of the latter at the first control, where both vanish at the
-        optimum). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far smaller than
-        those of others are found to that accuracy only. Where the cost has kinks (elements on simplices), the residual of the
-        shortest convex combination of the gradients within `tol max |theta|` of the control (a hundredth at most) may take
-        its place: at a kink no gradient vanishes, see `solvers.kinks`.
+        optimum). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far
+        smaller than those of others are found to that accuracy only. Where the cost has kinks (elements on simplices), the
+        residual of the shortest convex combination of the gradients within `tol max |theta|` of the control (a hundredth at
+        most) may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
 
     Raises
