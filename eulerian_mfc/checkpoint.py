@@ -175,7 +175,10 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
 def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
     """The values and errors of a checkpoint file of this run."""
     start_anew = "delete it to start from the beginning"
-    line, _, body = path.read_bytes().partition(b"\n")
+    try:
+        line, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}") from error
     text, _, checksum = line.rpartition(b" ")
     try:
         head = json.loads(text)
