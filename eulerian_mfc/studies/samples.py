@@ -98,6 +98,7 @@ def sample_study(
     chosen = tuple(choice("methods", m, METHODS) for m in methods)
     if not chosen or len(set(chosen)) < len(chosen):
         raise fail("methods", methods, "one or both of " + ", ".join(map(repr, METHODS)))
+    integer("repeats", repeats)
     integer("seed", seed, minimum=0)
     problem, options = source.build()
     known, identity = _given(reference, problem.parameters), depended_on((problem, options))
@@ -113,7 +114,7 @@ def sample_study(
         cost = cost if known.cost is None else known.cost
     jobs = []
     for n in sizes:
-        for k in range(integer("repeats", repeats)):
+        for k in range(repeats):
             arguments = {"samples": n, "repeat": k, "seed": seed, "initial": control, "methods": chosen,
                          "symmetry": symmetry, "atoms": atoms}  # fmt: skip
             label = f"N = {n}, sample {k + 1} of {repeats}"

@@ -310,6 +310,9 @@ class _Checker:
                 raise self.wrong(None, key, text + ", ".join([*map(repr, known), *others]))
         if content.get("methods") == []:
             raise self.wrong(None, "methods", "methods: got [], expected one or both of 'mesh', 'particles'")
+        if "parameter" in content and len(content["vary"]) > 1:
+            text = f"parameter: got {content['parameter']!r}, expected the one argument that varies"
+            raise self.wrong(None, "parameter", text)
         for key in ("repeats", "seed", "atoms"):
             if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
                 raise self.wrong(None, key, f"{key}: got {content[key]!r}, expected an integer >= {int(key != 'seed')}")
