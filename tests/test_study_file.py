@@ -175,7 +175,7 @@ WRONG = [
             ("mesh", "settings.penalty = -1", "cells = [32, 48]", "penalty: got -1, expected positive numbers"),
             ("samples", "methods = []", "samples = [10]", "expected one or both of 'mesh', 'particles'"),
             ("samples", 'methods = ["mesh", "mesh"]', "samples = [10]", "expected a list of 'mesh', 'particles'"),
-            ("samples", 'reference = "finest"', "samples = [10]", "expected one of a table [reference]"),
+            ("samples", 'reference = "finest"', "samples = [10]", "expected a table [reference]"),
             ("samples", "reference.cost = 1.0", "samples = [10]", "expected the law's control"),
             ("sweep", 'parameter = "penalty"', "penalty = [1]\ncells = [40]", "the one argument that varies"),
         )
@@ -205,6 +205,7 @@ WRONG = [
             ('entry = "a"', "expected the JSON file that has it"),
             ('cost = "x"', "reference.cost: got 'x', expected an array of real numbers"),
             ("cost_floor = -1\ncost = 1.0", "reference.cost_floor: got -1, expected a number >= 0"),
+            ("source = 3\ncost = 1.0", "reference.source: got 3, expected a text"),
             ("control = [[1.0, 2.0]]", "2 parameters a layer, expected the problem's 1"),
         )
     ),

@@ -305,7 +305,7 @@ class _Checker:
             listed = value if isinstance(value, list) else [value]
             several = key in ("measure", "methods")
             if several != isinstance(value, list) or any(v not in known or listed.count(v) > 1 for v in listed):
-                text = f"{key}: got {value!r}, expected {'a list of' if several else 'one of'} "
+                text = f"{key}: got {value!r}, expected {'a list of ' if several else 'one of ' if known else ''}"
                 others = ["a table [reference]"] if key == "reference" else []
                 raise self.wrong(None, key, text + ", ".join([*map(repr, known), *others]))
         if content.get("methods") == []:
