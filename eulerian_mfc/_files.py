@@ -82,6 +82,22 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
+def make_folder(name: str, path: str | os.PathLike[str]) -> Path:
+    """The folder `path`, made where there is none; `name` is the argument that it comes from.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made, or is no folder.
+    """
+    target = Path(path)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{name}: cannot make the folder {target}: {error.strerror or error}") from error
+    return target
+
+
 def remove_parts(path: str | os.PathLike[str]) -> None:
     """Delete what writes of `path` that were killed have left beside it."""
     target = Path(path)

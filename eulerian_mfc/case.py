@@ -13,14 +13,17 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ._validate import fail
+import numpy as np
+
+from ._validate import fail, integer
 from .errors import ArgumentError
-from .meshes import CartesianMesh
+from .meshes import CartesianMesh, Mesh
 from .problem import Problem
 from .solving import solve
 
@@ -30,14 +33,19 @@ DEFAULT_LAYERS = 20
 
 @dataclass(frozen=True)
 class Case:
-    """A case file read: its name, text, title (first line of its docstring) and functions."""
+    """A case file read: its path, text, title (first line of its docstring) and functions."""
 
-    name: str
+    path: str
     text: str
     title: str
     problem: Callable[..., Problem]
     numerics: Callable[..., dict[str, Any]] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's, without its ending."""
+        return Path(self.path).stem
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Case:
@@ -46,8 +54,8 @@ class Case:
         Raises
         ------
         ArgumentError
-            If there is no such file, it is no Python in UTF-8, or it has no function `problem` whose arguments all have
-            defaults.
+            If there is no such file, it is no Python in UTF-8, or it has no function `problem`, or one whose arguments do
+            not all have defaults.
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".py":
@@ -64,30 +72,23 @@ class Case:
         sys.modules[spec.name] = module
         sys.path.insert(0, str(file.parent.resolve()))
         try:
-            spec.loader.exec_module(module)
+            with no_exit(f"{path}: the case", "while it was read"):
+                spec.loader.exec_module(module)
         except SyntaxError as error:
             raise ArgumentError(f"{path}: {error}") from None
-        except SystemExit as error:
-            raise ArgumentError(f"{path}: the case ended Python (exit status {error.code}) while it was read") from None
         finally:
             sys.path.remove(str(file.parent.resolve()))
-        functions = [getattr(module, name, None) for name in ("problem", "numerics")]
-        if not callable(functions[0]):
+        problem, numerics = (getattr(module, name, None) for name in ("problem", "numerics"))
+        if problem is None:
             raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
-        settings: dict[str, Any] = {}
-        for function in filter(callable, functions):
-            for parameter in inspect.signature(function).parameters.values():
-                if parameter.default is parameter.empty:
-                    raise ArgumentError(
-                        f"{path}: the argument {parameter.name!r} of {function.__name__} has no default"
-                    )
-                if parameter.name in settings and settings[parameter.name] != parameter.default:
-                    raise ArgumentError(
-                        f"{path}: problem and numerics disagree about the default of {parameter.name!r}"
-                    )
-                settings[parameter.name] = parameter.default
-        title = (module.__doc__ or file.stem).strip().splitlines()[0].rstrip(".")
-        return cls(file.stem, text, title, functions[0], functions[1], settings)
+        settings = _defaults(path, "problem", problem)
+        if numerics is not None:
+            for name, default in _defaults(path, "numerics", numerics).items():
+                if name in settings and not _same(settings[name], default):
+                    raise ArgumentError(f"{path}: problem and numerics disagree about the default of {name!r}")
+                settings[name] = default
+        title = ((module.__doc__ or "").strip() or file.stem).splitlines()[0].rstrip(".")
+        return cls(str(path), text, title, problem, numerics, settings)
 
     def with_settings(self, assignments: Mapping[str, Any]) -> Case:
         """The case with other values; texts are read as Python literals of the default's kind."""
@@ -97,27 +98,76 @@ class Case:
                 known = ", ".join(f"{k}={v!r}" for k, v in merged.items()) or "none"
                 raise fail("--set", name, f"a setting of this case ({known})")
             merged[name] = _read(name, value, merged[name]) if isinstance(value, str) else value
-        return Case(self.name, self.text, self.title, self.problem, self.numerics, merged)
+        return replace(self, settings=merged)
 
     def build(self) -> tuple[Problem, dict[str, Any]]:
-        """The problem, and the keyword arguments of `solve`."""
-        problem = self._call(self.problem)
+        """The problem, and the keyword arguments of `solve`.
+
+        Raises
+        ------
+        ArgumentError
+            If a function returns something else, or a keyword that `solve` does not take.
+        """
+        problem = self._call("problem", self.problem)
         if not isinstance(problem, Problem):
-            raise ArgumentError(f"{self.name}: problem(...) returned {type(problem).__name__}, expected a Problem")
-        options = {} if self.numerics is None else dict(self._call(self.numerics))
+            raise ArgumentError(f"{self.path}: problem(...) returned {type(problem).__name__}, expected a Problem")
+        where = f"{self.path}: numerics"
+        options = {} if self.numerics is None else self._call("numerics", self.numerics)
+        if not isinstance(options, Mapping):
+            expected = "a dict of keyword arguments of solve"
+            raise ArgumentError(f"{where}(...) returned {type(options).__name__}, expected {expected}")
         # What the command gives itself is none of the case's.
         known = [n for n in inspect.signature(solve).parameters if n not in ("problem", "callback", "checkpoint")]
         for name in options:
             if name not in known:
-                raise fail("numerics", name, "a keyword of solve: " + ", ".join(known))
-        options.setdefault("layers", DEFAULT_LAYERS)
+                raise fail(where, name, "a keyword of solve: " + ", ".join(known))
+        options = {"layers": DEFAULT_LAYERS, **options}
+        options["layers"] = integer(f"{where}: layers", options["layers"])
         if "mesh" not in options:
             options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
+        if not isinstance(options["mesh"], Mesh):
+            raise fail(f"{where}: mesh", options["mesh"], "a mesh, such as CartesianMesh(bounds, cells)")
         return problem, options
 
-    def _call(self, function: Callable[..., Any]) -> Any:
+    def _call(self, name: str, function: Callable[..., Any]) -> Any:
         names = inspect.signature(function).parameters
-        return function(**{name: self.settings[name] for name in names})
+        with no_exit(f"{self.path}: {name}(...)", "instead of returning"):
+            return function(**{n: self.settings[n] for n in names})
+
+
+@contextmanager
+def no_exit(who: str, when: str) -> Iterator[None]:
+    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ArgumentError(f"{who} ended Python (exit status {error.code}) {when}") from None
+
+
+def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[str, Any]:
+    """The arguments of a function of a case, and their defaults."""
+    try:
+        signature = None if inspect.iscoroutinefunction(function) else inspect.signature(function)
+    except (TypeError, ValueError):
+        signature = None
+    if signature is None:
+        kind = "an async function" if inspect.iscoroutinefunction(function) else f"a {type(function).__name__}"
+        returned = "a Problem" if name == "problem" else "a dict of keyword arguments of solve"
+        raise ArgumentError(f"{path}: {name} is {kind}, expected a function that returns {returned}")
+    parameters = signature.parameters.values()
+    for parameter in parameters:
+        if parameter.default is parameter.empty:
+            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} has no default")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} cannot be given by its name")
+    return {p.name: p.default for p in parameters}
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays
+        return np.array_equal(one, other)
 
 
 def _read(name: str, text: str, default: Any) -> Any:

@@ -216,7 +216,10 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
         If it is no checkpoint, is damaged, or belongs to another run, schema or version.
     """
     start_anew = "delete it to start from the beginning"
-    line, _, body = path.read_bytes().partition(b"\n")
+    try:
+        line, _, body = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}") from error
     text, _, checksum = line.rpartition(b" ")
     try:
         head = json.loads(text)

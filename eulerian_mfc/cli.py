@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import math
 import os
 import re
 import sys
 import traceback
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,9 +20,9 @@ from typing import Any
 import click
 
 from . import rerun
-from ._files import write_whole
+from ._files import make_folder, write_whole
 from ._validate import fail
-from .case import Case
+from .case import Case, no_exit
 from .errors import EulerianError, EulerianWarning, StorageError
 from .solution import Solution
 from .solvers import Iteration
@@ -32,8 +35,24 @@ NOT_CONVERGED = 3
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
+class Debugged(click.Command):
+    """A command that takes `--debug` too: it is the group's, but people write it at the end."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=_debugging)
+        )
+
+
+def _debugging(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    ctx.find_root().params["debug"] |= value
+
+
 class Told(click.Group):
     """A group of commands whose errors are told in one block; with `--debug` the traceback is shown."""
+
+    command_class = Debugged
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -91,16 +110,14 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         if isinstance(value, int | float):
             return value
         found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kMGT]?)(i?)B?", value.strip())
+        number, unit, binary = found.groups() if found else ("nan", "", "")
         try:
-            number = float(found.group(1)) if found else -1.0
+            size = float(number) * (1024 if binary else 1000) ** " kMGT".index(unit or " ")
         except ValueError:
-            number = -1.0
-        if number <= 0 or found is None:
+            size = math.nan
+        if not 0 < size < math.inf:
             self.fail(f"got {value!r}, expected bytes such as 2e9, 500MB or 4GiB, or a share such as 0.25", param, ctx)
-        _, unit, binary = found.groups()
-        if not unit and number <= 1:
-            return number
-        return int(number * (1024 if binary else 1000) ** " kMGT".index(unit or " "))
+        return size if not unit and size <= 1 else int(size)
 
 
 def resources(command: Any) -> Any:
@@ -139,12 +156,10 @@ def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, *
       emfc run cases/bimodal_2d.py --out results/long --checkpoint
       emfc run cases/bimodal_3d.py --out results/space --threads 2 --memory 1GB
     """
-    changed = dict(_assignment(a) for a in assignments)
-    case = Case.load(file).with_settings(changed)
-    if checkpoint:
-        case.build()  # mistakes are told before anything is written
-        rerun.note(out, file, changed, case.text)
-    _status(run_case(case, out, checkpoint, **given))
+    case, changed = Case.load(file), dict(_assignment(a) for a in assignments)
+    record = rerun.Record.of(file, changed, case.text)
+    rerun.check_free(out, case, record, checkpoint)
+    _status(run_case(case.with_settings(changed), out, record if checkpoint else None, **given))
 
 
 @main.command()
@@ -160,8 +175,8 @@ def resume(folder: Path, **given: Any) -> None:
     Example:
       emfc resume results/long
     """
-    case, _, _ = rerun.case_of(folder)
-    _status(run_case(case, folder, checkpoint=True, **given))
+    case, record = rerun.case_of(folder)
+    _status(run_case(case, folder, record, **given))
 
 
 def _status(solution: Solution) -> None:
@@ -256,44 +271,42 @@ def _assignment(text: str) -> tuple[str, str]:
 def run_case(
     case: Case,
     out: str | os.PathLike[str],
-    checkpoint: bool = False,
+    record: rerun.Record | None = None,
     threads: int | None = None,
     memory: float | None = None,
 ) -> Solution:
     """Solve a case with a progress display, and write everything into the folder `out`.
 
-    `threads` and `memory`, where given, take the place of the case's own.
+    With a `record` of the run, what is evaluated is kept there, for `emfc resume`. `threads` and `memory`, where given, take
+    the place of the case's own.
     """
     from rich.console import Console
+    from rich.markup import escape
 
     from . import report
 
     console = Console(stderr=False, highlight=False)
     problem, options = case.build()
-    target = Path(out)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"--out: cannot make the folder {target}: {error}") from None
-    if checkpoint:
-        options["checkpoint"] = target / rerun.CHECKPOINT
+    target = make_folder("--out", out)
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
-    mesh = options["mesh"]
+    mesh, layers = options.pop("mesh"), options.pop("layers")
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
-    console.print(f"[bold]{case.title}[/bold]", soft_wrap=True)
-    console.print(
-        f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {options['layers']} layers", soft_wrap=True
-    )
-    console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'sweeps':>7}  {'seconds':>8}")
+    heading = escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {layers} layers")
+    begun: list[Iteration] = []
 
     def show(row: Iteration) -> None:
+        if not begun:  # what is wrong with the arguments has been told by now
+            console.print(f"[bold]{escape(case.title)}[/bold]", soft_wrap=True)
+            console.print(heading, soft_wrap=True)
+            console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'sweeps':>7}  {'seconds':>8}")
+        begun.append(row)
         line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.sweeps:7d}  {row.seconds:8.2f}"
         console.print(line)
 
-    with interrupted_once(), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", EulerianWarning)
-        with console.status("solving"):
-            solution = solve(problem, mesh, options.pop("layers"), **_without(options, "mesh"), callback=show)
+    with interrupted_once(), own_warnings() as caught:
+        stopped = no_exit(f"{case.path}: the case", "while it was solved")
+        with console.status(f"solving {heading}"), rerun.recorded(target, record) as checkpoint, stopped:
+            solution = solve(problem, mesh, layers, **options, callback=show, checkpoint=checkpoint)
         solution.description |= {
             "case": case.text, "settings": json.dumps(dict(case.settings), default=repr)
         }  # fmt: skip
@@ -303,7 +316,7 @@ def run_case(
             solution.stability  # noqa: B018  computed, to be printed and stored
         solution.save(target / "solution.h5")
     for warning in caught:
-        console.print(f"[yellow]warning:[/yellow] {warning.message}", soft_wrap=True)
+        console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
     colour = "green" if solution.converged else "red"
     verdict, *details = solution.verdict()
     console.print(f"[{colour}]{verdict}[/{colour}]", soft_wrap=True)
@@ -321,7 +334,7 @@ def run_case(
     except OSError as error:
         what = error if isinstance(error, StorageError) else f"cannot write into {target}: {error.strerror or error}"
         raise StorageError(f"{what}. The solution is whole in {target / 'solution.h5'}") from error
-    if checkpoint and not solution.message.startswith("not converged: interrupt"):
+    if record is not None and not solution.message.startswith("not converged: interrupt"):
         rerun.finished(target)
     console.print(
         f"written: {target / 'report.html'}, {target / 'solution.h5'}, {target / 'vtk' / 'solution.pvd'}",
@@ -330,8 +343,22 @@ def run_case(
     return solution
 
 
-def _without(options: dict[str, Any], name: str) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k != name}
+@contextmanager
+def own_warnings() -> Iterator[list[EulerianWarning]]:
+    """The package's own warnings as they come, to be printed at the end; others go the usual way."""
+    caught: list[EulerianWarning] = []
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def keep(message: Warning | str, *where: Any, **more: Any) -> None:
+            if isinstance(message, EulerianWarning):
+                caught.append(message)
+            else:
+                usual(message, *where, **more)
+
+        warnings.showwarning = keep
+        warnings.simplefilter("always", EulerianWarning)
+        yield caught
 
 
 def write_control(solution: Solution, path: Path) -> None:

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from .parallel import Workers
 from .version import __version__
@@ -41,8 +42,12 @@ def extras() -> dict[str, bool]:
 
 
 def kernel_cache() -> str:
-    """The folder in which Numba keeps the compiled kernels."""
-    return os.environ.get("NUMBA_CACHE_DIR") or os.path.join(os.path.dirname(__file__), "*", "__pycache__")
+    """Where Numba keeps the compiled kernels: beside each source (`**` is any folder of the package), or all in one folder."""
+    from ._team import meet
+
+    # Numba's own choice: NUMBA_CACHE_DIR, beside the sources, or the user's cache where these may not be written to.
+    folder = Path(meet.stats.cache_path)
+    return str(Path(__file__).parent / "**" / "__pycache__" if folder.name == "__pycache__" else folder.parent)
 
 
 def information() -> list[tuple[str, str]]:

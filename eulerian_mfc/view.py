@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import EulerianError
+from ._files import make_folder
+from ._validate import integer
+from .errors import EulerianError, StorageError
 from .meshes import CartesianMesh
 
 if TYPE_CHECKING:
@@ -32,15 +34,27 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
 
     Raises
     ------
+    ArgumentError
+        If `stills` is no integer of at least 1.
+    StorageError
+        If something cannot be written.
     EulerianError
         For a film without `imageio` and `imageio-ffmpeg`.
     """
+    integer("stills", stills)
+    target = make_folder("folder", folder)
     from vtkmodules.vtkCommonCore import vtkLogger
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
+    try:
+        return [_film(frames, target, mp4), *_stills(frames, target, stills)]
+    except OSError as error:
+        raise StorageError(f"cannot write into {target}: {error.strerror or error}") from error
+
+
+def _film(frames: list[np.ndarray], target: Path, mp4: bool) -> Path:
+    """All pictures, one after the other."""
     film = target / ("density.mp4" if mp4 else "density.gif")
     if mp4:
         try:
@@ -55,13 +69,18 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
         # Colours that few pixels have, such as those of the bar, are kept.
         pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
         pictures[0].save(film, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
+    return film
+
+
+def _stills(frames: list[np.ndarray], target: Path, count: int) -> list[Path]:
+    """As many pictures, from the first to the last."""
     from PIL import Image
 
-    levels = np.unique(np.linspace(0, solution.layers, stills).round().astype(int))
+    levels = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     paths = [target / f"still_{n:04d}.png" for n in levels]
     for n, path in zip(levels, paths, strict=True):
         Image.fromarray(frames[n]).save(path)
-    return [film, *paths]
+    return paths
 
 
 def _frame(solution: Solution, n: int) -> np.ndarray:

@@ -260,22 +260,103 @@ def test_a_case_may_import_its_neighbours_and_use_dataclasses(tmp_path):
     assert options["layers"] == 20
 
 
-def test_mistakes_in_case_files_are_told(tmp_path):
-    """A syntax error, a keyword that solve does not know, and a default that two functions disagree about."""
-    for text, message in (
-        ("def problem(:\n", "invalid syntax"),
-        ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
-        ("# \u00e9\n", "a case is a text in UTF-8"),
-        (
-            MINIMAL + "\n\ndef numerics(n=3):\n    return {'cells': n}\n",
-            "numerics: got 'cells', expected a keyword of solve",
-        ),
-        (MINIMAL + "\n\ndef numerics(penalty=3.0):\n    return {}\n", "disagree about the default of 'penalty'"),
-    ):
-        (tmp_path / "case.py").write_text(text, encoding="latin-1")
+def numerics_that(text):
+    return f"{MINIMAL}\n\ndef numerics(n=3):\n    {text}\n"
+
+
+DICT = "a dict of keyword arguments of solve"
+EXIT = "    import sys\n    sys.exit(0)\n"
+MISTAKES = {
+    "syntax": ("def problem(:\n", "invalid syntax"),
+    "exit at the top": ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
+    "latin-1": ("# \u00e9\n", "a case is a text in UTF-8"),
+    "keyword": (numerics_that("return {'cells': n}"), "numerics: got 'cells', expected a keyword of solve"),
+    "default": (
+        f"{MINIMAL}\n\ndef numerics(penalty=3.0):\n    return {{}}\n",
+        "disagree about the default of 'penalty'",
+    ),
+    "None": (numerics_that("return None"), f"numerics(...) returned NoneType, expected {DICT}"),
+    "list": (numerics_that("return [1, 2]"), f"numerics(...) returned list, expected {DICT}"),
+    "async": (
+        f"{MINIMAL}\n\nasync def numerics():\n    return {{}}\n",
+        "numerics is an async function, expected a function",
+    ),
+    "no function": (
+        MINIMAL + "\n\nnumerics = {'layers': 3}\n",
+        f"numerics is a dict, expected a function that returns {DICT}",
+    ),
+    "no problem": ("problem = 3\n", "problem is a int, expected a function that returns a Problem"),
+    "no names": ("def problem(penalty=1.0, /):\n    return 3\n", "'penalty' of problem cannot be given by its name"),
+    "mesh": (numerics_that("return {'mesh': 3}"), "numerics: mesh: got 3, expected a mesh, such as CartesianMesh"),
+    "layers": (numerics_that("return {'layers': 'a'}"), "numerics: layers: got 'a', expected an integer >= 1"),
+    "exit": (f"def problem():\n{EXIT}", "problem(...) ended Python (exit status 0) instead of returning"),
+    "exit of numerics": (
+        f"{MINIMAL}\n\ndef numerics():\n{EXIT}",
+        "numerics(...) ended Python (exit status 0) instead of",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_in_case_files_are_told(name, tmp_path):
+    """Each by the file, the function and what is expected, before anything is printed or written."""
+    text, message = MISTAKES[name]
+    (tmp_path / "case.py").write_text(text, encoding="latin-1")
+    result = run(tmp_path / "case.py", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.output.startswith(f"Error: {tmp_path / 'case.py'}: ")
+    assert message in result.output.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_exit_while_solving_is_an_error(tmp_path):
+    text = MINIMAL.replace("class", "").replace("[-2.0, 2.0]", "leave, breaks=[0.0]")
+    (tmp_path / "case.py").write_text(text + f"\n\ndef leave(x):\n{EXIT}")
+    result = run(tmp_path / "case.py", "--out", tmp_path / "out")
+    assert (result.exit_code, "ended Python (exit status 0)" in result.output) == (1, True)
+
+
+def test_docstrings_may_be_blank(tmp_path):
+    (tmp_path / "case.py").write_text(f'"""  """\n{MINIMAL}')
+    assert Case.load(tmp_path / "case.py").title == "case"
+
+
+def test_defaults_may_be_arrays(tmp_path):
+    """The same in both functions, where `==` has no truth value."""
+    text = MINIMAL.replace("penalty=1.0", "penalty=1.0, grid=np.arange(3)")
+    text += "\n\ndef numerics(grid=np.arange(3), layers=4):\n    return {'layers': layers}\n"
+    (tmp_path / "case.py").write_text("import numpy as np\n" + text)
+    assert Case.load(tmp_path / "case.py").build()[1]["layers"] == 4
+    (tmp_path / "case.py").write_text(
+        "import numpy as np\n" + text.replace("np.arange(3), layers", "np.ones(3), layers")
+    )
+    with pytest.raises(ArgumentError, match="disagree about the default of 'grid'"):
+        Case.load(tmp_path / "case.py")
+
+
+def test_errors_come_before_the_heading(tmp_path):
+    """What only `solve` sees, too: the first line that is printed is the error."""
+    result = run(ROOT / "cases" / "toy_line.py", "--out", tmp_path / "out", "--set", "cells=4")
+    assert result.output.startswith("Error: cells: got (4,)")
+
+
+def test_only_the_packages_warnings_are_listed(tmp_path):
+    text = numerics_that("return {'layers': n, 'solver': Warns()}")
+    text += """
+
+class Warns(emfc.solvers.LBFGS):
+    def _run(self, *arguments):
+        import warnings
+
+        warnings.warn("of somebody else", RuntimeWarning)
+        warnings.warn("our own", emfc.errors.EulerianWarning)
+        return super()._run(*arguments)
+"""
+    (tmp_path / "case.py").write_text(text)
+    with pytest.warns(RuntimeWarning, match="of somebody else"):
         result = run(tmp_path / "case.py", "--out", tmp_path / "out")
-        assert result.exit_code == 1
-        assert message in result.output.replace("\n", " ")
+    assert "warning: our own" in result.output
+    assert "of somebody else" not in result.output
 
 
 def test_full_disks_are_told(monkeypatch, tmp_path):
@@ -353,6 +434,57 @@ def test_a_killed_run_is_resumed(tmp_path):
     assert "no run was started there with --checkpoint" in nothing.output.replace("\n", " ")
 
 
+def left(folder):
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_an_unfinished_run_is_not_lost(tmp_path):
+    """Other runs into its folder are refused and leave it as it was; the same one goes on."""
+    killed_run(tmp_path, "--set", "penalty=0.9")
+    case, out = tmp_path / "slow.py", tmp_path / "out"
+    kept = left(out)
+    assert set(kept) == {"run.json", "checkpoint"}
+    for arguments in (["--checkpoint", "--set", "penalty=0.5"], ["--checkpoint"], [], ["--set", "penalty=0.9"]):
+        result = run(case, "--out", out, *arguments)
+        assert result.exit_code == 1
+        assert f"Go on with it by `emfc resume {out}`" in result.output.replace("\n", " ")
+        assert left(out) == kept
+    result = run(case, "--out", out, "--checkpoint", "--set", "penalty=0.90")
+    assert result.exit_code == 0, result.output
+    assert set(left_names := {p.name for p in out.iterdir()}) == FILES, left_names
+
+
+def test_a_refused_run_leaves_no_record(tmp_path):
+    """Nor a changed one: by what `solve` refuses, and by a checkpoint that is another run's."""
+    case, out = ROOT / "cases" / "toy_line.py", tmp_path / "out"
+    for wrong in ("cells=4", "half_width=2.0"):
+        assert run(case, "--out", out, "--checkpoint", "--set", wrong).exit_code == 1
+        assert left(out) == {}
+    emfc.solve(*Case.load(case).build()[:1], emfc.CartesianMesh([(-8.0, 8.0)], 32), 3, checkpoint=out / "checkpoint")
+    kept = left(out)
+    assert "belongs to another run" in run(case, "--out", out, "--checkpoint").output
+    assert left(out) == kept
+    (out / "checkpoint").unlink()
+    (out / "checkpoint").mkdir()
+    assert "checkpoint cannot be read: Is a directory" in run(case, "--out", out, "--checkpoint").output
+    assert [p.name for p in out.iterdir()] == ["checkpoint"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": "other", "schema": 1}', "is no record of a run of eulerian_mfc: got 'other'; delete it"),
+        ('{"format": "eulerian_mfc.run", "schema": 7}', "has schema 7, this version reads 1: delete it"),
+        ("{", "is damaged"),
+    ],
+)
+def test_records_that_are_none_are_told(content, message, tmp_path):
+    (tmp_path / "run.json").write_text(content)
+    result = CliRunner().invoke(main, ["resume", str(tmp_path)])
+    assert result.exit_code == 1
+    assert message in result.output
+
+
 def test_errors_are_one_block_and_debug_shows_the_traceback(tmp_path):
     (tmp_path / "case.py").write_text("def problem(penalty=1.0):\n    return 1 / 0\n")
     result = run(tmp_path / "case.py", "--out", tmp_path / "out")
@@ -360,8 +492,8 @@ def test_errors_are_one_block_and_debug_shows_the_traceback(tmp_path):
     assert result.output.startswith("Error: ZeroDivisionError: division by zero\n  in problem, line 2 of ")
     assert "Traceback" not in result.output
     arguments = ["--debug", "run", str(tmp_path / "case.py"), "--out", str(tmp_path / "out")]
-    shown = CliRunner().invoke(main, arguments)
-    assert isinstance(shown.exception, ZeroDivisionError)
+    for ordered in (arguments, [*arguments[1:], "--debug"]):
+        assert isinstance(CliRunner().invoke(main, ordered).exception, ZeroDivisionError)
 
 
 def test_a_new_case_runs_and_is_viewed(tmp_path):
@@ -407,6 +539,9 @@ def test_a_new_case_runs_and_is_viewed(tmp_path):
     assert "ending in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output.replace(
         "that ends in", "ending in"
     )
+    for wrong in (path / "x", "/proc/x"):
+        refused = CliRunner().invoke(main, ["view", str(tmp_path / "out"), "--out", str(wrong)])
+        assert f"cannot make the folder {wrong}" in refused.output
     assert "a folder of `emfc run`" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
 
 
@@ -442,6 +577,31 @@ def test_info_tells_versions_and_extras():
     assert np.__version__ in output
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_info_tells_where_all_kernels_are(own, tmp_path):
+    """In `NUMBA_CACHE_DIR` if that is set, else beside the sources."""
+    code = """
+import os
+from pathlib import Path
+from eulerian_mfc import _team
+from eulerian_mfc.environment import kernel_cache
+from eulerian_mfc.transport import _kernels
+told = kernel_cache()
+for module in (_team, _kernels):
+    kernels = [v for v in vars(module).values() if hasattr(v, "stats")]
+    assert kernels
+    for kernel in kernels:
+        folder = Path(kernel.stats.cache_path)
+        head, _, tail = told.partition("/**")
+        assert folder.is_relative_to(head) and str(folder).endswith(tail), (folder, told)
+print(told)
+"""
+    env = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"} | {"PYTHONPATH": str(ROOT)}
+    env |= {"NUMBA_CACHE_DIR": str(tmp_path)} if own else {}
+    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert told.strip() == str(tmp_path if own else ROOT / "eulerian_mfc" / "**" / "__pycache__")
+
+
 @pytest.mark.parametrize("command", ["run", "resume", "study", "new", "view"])
 def test_help_has_examples(command):
     assert f"emfc {command} " in CliRunner().invoke(main, [command, "--help"]).output.split("Example")[1]
@@ -472,7 +632,7 @@ def test_threads_and_memory_reach_the_solver(tmp_path, monkeypatch):
     result = run(case, "--out", tmp_path / "out", "--threads", "2", "--memory", "1GB")
     assert "seen" in result.output
     assert (seen["threads"], seen["memory"], seen["storage"]) == (2, 10**9, "single")
-    for wrong in ("-1", "0", "many", "2.5.1"):
+    for wrong in ("-1", "0", "many", "2.5.1", "1e400", "1e300T"):
         result = run(case, "--out", tmp_path / "out", f"--memory={wrong}")
         assert result.exit_code == 2
         assert f"got '{wrong}', expected bytes such as 2e9" in result.output

@@ -21,7 +21,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.address import address, address_of_part
 from eulerian_mfc.case import Case
 from eulerian_mfc.cli import main
-from eulerian_mfc.errors import ArgumentError, FileFormatError
+from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.store import Result, Store
@@ -307,7 +307,10 @@ def test_functions_of_modules_can(tmp_path):
     assert here == there
 
 
-def test_what_run_jobs_refuses():
+def test_what_run_jobs_refuses(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"folder: cannot make the folder .*file: File exists"):
+        run_jobs([], folder=tmp_path / "file")
     with ThreadPoolExecutor(1) as threads, pytest.raises(ArgumentError, match="none where an executor is given"):
         run_jobs([], executor=threads, workers=2)
     with pytest.raises(ArgumentError, match=r"concurrent\.futures\.Executor"):

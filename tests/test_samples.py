@@ -202,10 +202,16 @@ def test_coupled_descent():
         ({"samples": [0]}, "an integer >= 1"),
         ({"repeats": 0}, "an integer >= 1"),
         ({"methods": ["grid"]}, "one of 'mesh', 'particles'"),
+        ({"methods": []}, "one or both of 'mesh', 'particles'"),
+        ({"methods": ["mesh", "mesh"]}, "one or both of 'mesh', 'particles'"),
         ({"seed": -1}, "an integer >= 0"),
+        ({"reference": "finest"}, "with a control"),
+        ({"reference": {"control": [[1.0, 2.0]]}}, "2 parameters a layer, expected the problem's 1"),
     ],
 )
-def test_what_is_refused(changes, message):
+def test_what_is_refused(changes, message, monkeypatch):
+    """Before any job runs."""
+    monkeypatch.setattr("eulerian_mfc.studies.samples.run_jobs", None)
     arguments = {"samples": [10], "repeats": 1, "layers": 3, **changes}
     with pytest.raises(ArgumentError, match=message):
         studies.sample_convergence(toy_line(), toy_mesh(40), **arguments)

@@ -296,6 +296,10 @@ def test_a_failing_point_does_not_end_a_sweep():
         emfc.studies.sweep(toy_line(), toy_mesh(40), 4, {"transport": ["spline"]})
 
 
+def sweep_in(name, values):
+    return emfc.studies.sweep(toy_line(), toy_mesh(40), 4, {name: values}, parameter=name)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -311,9 +315,21 @@ def test_a_failing_point_does_not_end_a_sweep():
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, reference={"price": 1}), "'price'"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [80, 40], 4), "from coarse to fine"),
         (lambda: emfc.studies.layer_convergence(toy_line(), toy_mesh(40), [4, 8], reference="particles"), "twin=True"),
+        (lambda: emfc.studies.layer_convergence(toy_line(), toy_mesh(40), [8, 4]), "numbers that grow"),
+        (
+            lambda: emfc.studies.mesh_convergence(
+                toy_line(), [emfc.CartesianMesh([(-a, a)], 40) for a in (8.0, 8.0)], 4
+            ),
+            "from coarse to fine",
+        ),
+        (lambda: sweep_in("layers", [8, 4]), "values from coarse to fine"),
+        (lambda: sweep_in("transport", ["upwind", "spline"]), "transport: got .*, expected an array of real numbers"),
         (lambda: emfc.studies.Reference(), "neither cost nor control"),
     ],
 )
-def test_what_studies_refuse(call, message):
+def test_what_studies_refuse(call, message, monkeypatch):
+    """Before any job runs."""
+    for module in ("convergence", "sweeps"):
+        monkeypatch.setattr(f"eulerian_mfc.studies.{module}.run_jobs", None)
     with pytest.raises(ArgumentError, match=message):
         call()

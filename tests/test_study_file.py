@@ -165,6 +165,50 @@ WRONG = [
     ('kind = "samples"\ncase = "TOY"\nrepeats = 0\n[vary]\nsamples = [1]', "line 3: repeats = 0", "an integer >= 1"),
     ('kind = "samples"\ncase = "TOY"\n[vary]\nsamples = [1.5]', "line 4: samples = [1.5]", "integers >= 1"),
     ('case = "TOY"\n[vary]\ncells = [32, 48]', "line 1:", "expected a line `kind = ...`"),
+    *(
+        (f'kind = "{kind}"\ncase = "TOY"\n{line}\n[vary]\n{vary}', f"line 3: {line}", message)
+        for kind, line, vary, message in (
+            ("mesh", "settings = 3", "cells = [32, 48]", "settings: got 3, expected a table"),
+            ("mesh", "settings = [1]", "cells = [32, 48]", "settings: got [1], expected a table"),
+            ("mesh", "title = 3", "cells = [32, 48]", "title: got 3, expected a text"),
+            ("mesh", "title = []", "cells = [32, 48]", "title: got [], expected a text"),
+            ("mesh", "settings.penalty = -1", "cells = [32, 48]", "penalty: got -1, expected positive numbers"),
+            ("samples", "methods = []", "samples = [10]", "expected one or both of 'mesh', 'particles'"),
+            ("samples", 'methods = ["mesh", "mesh"]', "samples = [10]", "expected a list of 'mesh', 'particles'"),
+            ("samples", 'reference = "finest"', "samples = [10]", "expected a table [reference]"),
+            ("samples", "reference.cost = 1.0", "samples = [10]", "expected the law's control"),
+            ("sweep", 'parameter = "penalty"', "penalty = [1]\ncells = [40]", "the one argument that varies"),
+        )
+    ),
+    *(
+        (f'kind = "{kind}"\ncase = "TOY"\n{more}[vary]\n{line}', f"line {4 + bool(more)}: {line}", message)
+        for kind, more, line, message in (
+            ("mesh", "", "cells = [80, 40, 20]", "expected runs from coarse to fine"),
+            ("mesh", "", "cells = [20, 20, 20]", "expected runs from coarse to fine"),
+            ("mesh", "", "cells = [20, -40]", "cells: got -40"),
+            ("mesh", "", "cells = [20, 40, [80]]", "a list in each place, or none"),
+            ("layers", "", "layers = [8, 4]", "expected runs from coarse to fine"),
+            ("layers", "", "layers = [4, 0]", "layers: got 0, expected an integer >= 1"),
+            ("penalty", "", "penalty = [1.0, -1.0]", "penalty: got -1.0, expected positive numbers"),
+            ("sweep", 'parameter = "cells"\n', "cells = [40, 20]", "values from coarse to fine"),
+        )
+    ),
+    *(
+        (
+            f'kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\n[reference]\n{line}',
+            f"line 6: {line.splitlines()[0]}",
+            message,
+        )
+        for line, message in (
+            ("file = 3", "file: got 3, expected a text"),
+            ("entry = [1]", "entry: got [1], expected a text"),
+            ('entry = "a"', "expected the JSON file that has it"),
+            ('cost = "x"', "reference.cost: got 'x', expected an array of real numbers"),
+            ("cost_floor = -1\ncost = 1.0", "reference.cost_floor: got -1, expected a number >= 0"),
+            ("source = 3\ncost = 1.0", "reference.source: got 3, expected a text"),
+            ("control = [[1.0, 2.0]]", "2 parameters a layer, expected the problem's 1"),
+        )
+    ),
 ]
 
 
@@ -179,6 +223,37 @@ def test_mistakes_are_shown_with_their_line(text, line, message, tmp_path):
     assert result.exit_code == 1
     assert "Traceback" not in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "entry", "message"),
+    [
+        ("[1, 2]", False, 'line 6: file = "r.json"\nfile: got [1, 2] in it, expected an object'),
+        ("3", True, 'line 6: file = "r.json"\nfile: got 3 in it, expected an object'),
+        ('{"a": 3}', True, 'line 7: entry = "a"\nentry: got 3 in the file, expected an object'),
+        ('{"a": {"cost": "x"}}', True, "line 6: file = \"r.json\"\nreference.cost: got 'x'"),
+    ],
+)
+def test_reference_files_that_hold_none(content, entry, message, tmp_path):
+    (tmp_path / "r.json").write_text(content)
+    text = 'kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\n[reference]\nfile = "r.json"\n'
+    path = write(tmp_path, text + 'entry = "a"\n' * entry)
+    with pytest.raises(ArgumentError) as caught:
+        StudyFile.load(path)
+    assert message in str(caught.value)
+
+
+def test_a_case_that_fails_is_told_with_the_line(tmp_path):
+    """While it is read, and while it is built with one of the values."""
+    path = write(tmp_path, 'kind = "penalty"\ncase = "case.py"\n[vary]\npenalty = [1.0, 2.0]\n')
+    for text, line in (
+        ("1 / 0\n", '2: case = "case.py"'),
+        ("def problem(penalty=1.0):\n    return 1 / 0\n", "4: penalty = [1.0, 2.0]"),
+    ):
+        (tmp_path / "case.py").write_text(text)
+        with pytest.raises(ArgumentError) as caught:
+            StudyFile.load(path)
+        assert f"{path}, line {line}\nZeroDivisionError: division by zero, in " in str(caught.value)
 
 
 def test_other_files_and_clusters_are_refused(tmp_path):

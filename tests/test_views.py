@@ -9,7 +9,9 @@ import pyvista
 
 import eulerian_mfc as emfc
 from eulerian_mfc import report
+from eulerian_mfc.errors import ArgumentError, StorageError
 from eulerian_mfc.plotting import figures
+from eulerian_mfc.view import render
 
 from .conftest import paraview_sees
 
@@ -186,3 +188,12 @@ def test_plot_returns_one_figure(toy_solution, plane_solution, tmp_path):
         figure = solution.plot()
         figure.savefig(tmp_path / "plot.png", dpi=40)
         assert (tmp_path / "plot.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("stills", [0, "a", 1.5])
+def test_pictures_that_cannot_be_drawn(stills, tmp_path, toy_solution):
+    with pytest.raises(ArgumentError, match=r"stills: got .*, expected an integer >= 1"):
+        render(toy_solution, tmp_path, stills)
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"folder: cannot make the folder .*file: File exists"):
+        render(toy_solution, tmp_path / "file")

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
-from .._files import write_whole
+from .._files import make_folder, write_whole
 from .._validate import fail
 from ..errors import EulerianError
 from .progress import Bar
@@ -27,11 +27,7 @@ def run_study(
     from rich.console import Console
 
     loaded = StudyFile.load(file)
-    target = Path(out)
-    try:
-        target.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EulerianError(f"--out: cannot make the folder {target}: {error}") from None
+    target = make_folder("--out", out)
     console = Console(highlight=False)
     with _cluster(scheduler, workers) as executor:
         found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))

@@ -16,7 +16,7 @@ from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread
 from .runs import solve_run
-from .sources import Source, depended_on, given, meshes
+from .sources import Built, Source, depended_on, given, meshes
 from .store import Result
 from .study import Column, ErrorColumn, Study, checked
 
@@ -159,6 +159,7 @@ def _convergence(
 ) -> Study:
     chosen = as_reference(reference)
     built = [source.build() for source in sources]
+    check_refined(kind, built)
     check_parameters(chosen, built[0][0].parameters)
     jobs = [_job(s, b, twin) for s, b in zip(sources, built, strict=True)]
     twins = [_job(s, b, True) for s, b in zip(sources, built, strict=True)] if chosen == "particles" else []
@@ -173,8 +174,6 @@ def _convergence(
     records = [_record(problem, options, result) for (problem, options), result, _ in kept]
     checked(kind, records, failures)
     h = [record[parameter] for record in records]
-    if any(b >= a for a, b in pairwise(h)):
-        raise mismatch("cells" if kind == "mesh" else "layers", f"{parameter} = {h}", "runs from coarse to fine")
     costs, controls = [r.values["cost"] for _, r, _ in kept], [r.arrays["control"] for _, r, _ in kept]
     known = None if not twins else [e.values["cost"] for _, _, e in kept if e is not None]
     known_controls = None if not twins else [e.arrays["control"] for _, _, e in kept if e is not None]
@@ -208,6 +207,14 @@ def _convergence(
         failures=tuple(failures),
         details={"controls": [c.tolist() for c in controls]},
     )
+
+
+def check_refined(kind: str, built: Sequence[Built]) -> None:
+    """ArgumentError where runs on meshes, or in layers, are not from coarse to fine."""
+    name, parameter = ("cells", "h") if kind == "mesh" else ("layers", "dt")
+    h = [float(o["mesh"].width) if kind == "mesh" else p.horizon / o["layers"] for p, o in built]
+    if any(fine >= coarse for coarse, fine in pairwise(h)):
+        raise mismatch(name, f"{parameter} = {h}", "runs from coarse to fine")
 
 
 def _columns(kind: str, twin: bool) -> tuple[Column, ...]:

@@ -50,6 +50,8 @@ class Reference:
             object.__setattr__(self, "cost", array("reference.cost", self.cost, ndim=0).item())
         for name in ("cost_floor", "control_floor"):
             positive(f"reference.{name}", getattr(self, name), allow_zero=True)
+        if not isinstance(self.source, str):
+            raise fail("reference.source", self.source, "a text")
         if self.control is not None:
             object.__setattr__(self, "control", array("reference.control", self.control, ndim=2))
 

@@ -10,7 +10,7 @@ import numpy as np
 from .._validate import choice, fail, integer
 from .convergence import CONVERGED, _warned
 from .jobs import Job, run_jobs
-from .references import Reference, as_reference, averaged
+from .references import Reference, as_reference, averaged, check_parameters
 from .runs import sample_run, solve_run
 from .sources import Source, depended_on, given
 from .store import Result
@@ -104,19 +104,25 @@ def sample_study(
         raise fail("samples", samples, "a list of numbers of samples")
     sizes = [integer("samples", n) for n in samples]
     chosen = tuple(choice("methods", m, METHODS) for m in methods)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise fail("methods", methods, "one or both of " + ", ".join(map(repr, METHODS)))
+    integer("repeats", repeats)
     integer("seed", seed, minimum=0)
     problem, options = source.build()
-    identity = depended_on((problem, options))
+    known, identity = _given(reference, problem.parameters), depended_on((problem, options))
     truth = run_jobs([Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})], **run)[0]
     if truth.error is not None:
         checked("samples", [], [{"label": "the law itself", "error": truth.error}])
     if reference is None and not truth.values["converged"]:
         stuck = "it did not converge, so that no error against it can be told: more iterations, or another solver"
         checked("samples", [], [{"label": "the law itself", "error": stuck}])
-    control, cost = _true(truth, reference)
+    control, cost = truth.arrays["control"], float(truth.values["cost"])  # type: ignore[arg-type]
+    if known is not None:
+        control = averaged(known.control, len(control))
+        cost = cost if known.cost is None else known.cost
     jobs = []
     for n in sizes:
-        for k in range(integer("repeats", repeats)):
+        for k in range(repeats):
             arguments = {"samples": n, "repeat": k, "seed": seed, "initial": control, "methods": chosen,
                          "symmetry": symmetry, "atoms": atoms}  # fmt: skip
             label = f"N = {n}, sample {k + 1} of {repeats}"
@@ -144,14 +150,13 @@ def sample_study(
     )
 
 
-def _true(truth: Result, reference: Any) -> tuple[np.ndarray, float]:
-    control, cost = truth.arrays["control"], float(truth.values["cost"])  # type: ignore[arg-type]
+def _given(reference: Any, parameters: int) -> Reference | None:
+    """The law's control where it is known."""
     known = None if reference is None else as_reference(reference)
-    if known is None:
-        return control, cost
-    if not isinstance(known, Reference) or known.control is None:
+    if known is not None and (not isinstance(known, Reference) or known.control is None):
         raise fail("reference", reference, "a Reference with a control, a Solution, or none")
-    return averaged(known.control, len(control)), cost if known.cost is None else known.cost
+    check_parameters(known, parameters)
+    return known
 
 
 def _row(job: Job, result: Result, control: np.ndarray, cost: float, methods: Sequence[str]) -> dict[str, Any]:

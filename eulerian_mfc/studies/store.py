@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._files import write_whole
+from .._files import make_folder, write_whole
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -28,8 +28,7 @@ class Store:
     """A folder of results. Files hold JSON and plain arrays: reading them runs no code."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder = make_folder("folder", folder)
 
     def path(self, address: str) -> Path:
         return self.folder / f"{address}.npz"

@@ -14,10 +14,12 @@ The file is data; the case that it names is code.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import tomllib
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,11 +29,12 @@ import numpy as np
 
 from ..case import Case
 from ..errors import ArgumentError, EulerianError
-from .convergence import layer_study, mesh_study
+from .convergence import check_refined, layer_study, mesh_study
+from .references import Reference, as_reference, check_parameters
 from .samples import sample_study
-from .sources import FromCase
+from .sources import Built, FromCase
 from .study import Study
-from .sweeps import as_penalty, sweep_study
+from .sweeps import as_penalty, check_parameter, sweep_study
 
 KINDS = ("mesh", "layers", "samples", "penalty", "sweep")
 #: keys that each kind takes beside kind, case, title, settings and vary
@@ -42,6 +45,8 @@ KEYS = {
     "penalty": ("measure",),
     "sweep": ("reference", "measure", "parameter"),
 }
+#: words that a kind takes as its reference beside those of all others
+REFERENCES = {"mesh": ("richardson", "finest", "particles"), "samples": ()}
 ERRORS = {"cost": "error J", "control": "error theta"}
 SYMMETRIES = {"abs": np.abs}
 
@@ -121,12 +126,11 @@ class StudyFile:
         content = {"title": self.case.title, **self.content}
         vary, title = dict(content["vary"]), str(content["title"])
         base = FromCase(str((self.path.parent / content["case"]).resolve()), dict(content.get("settings", {})))
-        reference = self._reference(content.get("reference"))
+        reference = reference_of(self.path.parent, content.get("reference"))
         run = {"folder": None, "executor": None, "workers": None, "progress": None, **run}
         measure = content.get("measure")
         if self.kind in ("mesh", "layers"):
-            points = [dict(zip(vary, values, strict=True)) for values in zip(*vary.values(), strict=True)]
-            sources = [FromCase(base.path, {**base.settings, **point}) for point in points]
+            sources = [FromCase(base.path, {**base.settings, **point}) for point in points_of(content)]
             found = (mesh_study if self.kind == "mesh" else layer_study)(sources, reference or "richardson", title, run)
             kept = tuple(e for e in found.errors if measure is None or e.name in [ERRORS[m] for m in measure])
             left_out = {e.name for e in found.errors} - {e.name for e in kept}
@@ -141,14 +145,24 @@ class StudyFile:
         study = sweep_study(base, vary, measures, content.get("parameter"), reference or "finest", title, run)
         return as_penalty(study) if self.kind == "penalty" else study
 
-    def _reference(self, value: Any) -> Any:
-        """A word, or a table: values, or `file` and `entry` of a JSON file that holds them."""
-        if not isinstance(value, Mapping) or "file" not in value:
-            return value
-        rest = {k: v for k, v in value.items() if k not in ("file", "entry")}
-        known = json.loads((self.path.parent / value["file"]).read_text(encoding="utf-8"))
-        found = known[value["entry"]] if "entry" in value else known
-        return {"source": str(value.get("entry", "the reference")), **found, **rest}
+
+def points_of(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The settings that vary, of each run: together where they refine, in all combinations in sweeps, none of samples."""
+    kind, vary = content["kind"], content["vary"]
+    if kind == "samples":
+        return [{}]
+    combined = zip(*vary.values(), strict=True) if kind in ("mesh", "layers") else itertools.product(*vary.values())
+    return [dict(zip(vary, values, strict=True)) for values in combined]
+
+
+def reference_of(folder: Path, value: Any) -> Any:
+    """A word, or a table: values, or `file` and `entry` of a JSON file that holds them."""
+    if not isinstance(value, Mapping) or "file" not in value:
+        return value
+    rest = {k: v for k, v in value.items() if k not in ("file", "entry")}
+    known = json.loads((folder / value["file"]).read_text(encoding="utf-8"))
+    found = known[value["entry"]] if "entry" in value else known
+    return {"source": str(value.get("entry", "the reference")), **found, **rest}
 
 
 def _located(file: Path, text: str, number: int, message: str) -> ArgumentError:
@@ -197,16 +211,48 @@ class _Checker:
             raise self.wrong(None, "case", f"case: got {content['case']!r}, expected the path of a case file")
         try:
             case = Case.load(self.file.parent / content["case"])
-        except EulerianError as error:
-            raise self.wrong(None, "case", str(error)) from None
+        except Exception as error:
+            raise self.wrong(None, "case", _words_of(error)) from error
+        if not isinstance(content.get("title", ""), str):
+            raise self.wrong(None, "title", f"title: got {content['title']!r}, expected a text")
         self._settings(case)
         self._vary(case)
         self._words()
-        return case.with_settings(content.get("settings", {}))
+        case = case.with_settings(content.get("settings", {}))
+        self._built(case)
+        return case
 
     def _settings(self, case: Case) -> None:
-        for name, value in self.content.get("settings", {}).items():
+        settings = self.content.get("settings", {})
+        if not isinstance(settings, Mapping):
+            raise self.wrong(None, "settings", f"settings: got {settings!r}, expected a table of settings of the case")
+        for name, value in settings.items():
             self._setting(case, "settings", name, value)
+
+    def _built(self, case: Case) -> None:
+        """What only shows when the case is built, for every run that the study will make."""
+        vary, kind = self.content["vary"], self.content["kind"]
+        built: list[Built] = []
+        for point in points_of(self.content):
+            try:
+                built.append(case.with_settings(point).build())
+            except Exception as error:
+                raise self._of_key(error, "vary", "settings") from error
+        try:
+            if kind in ("mesh", "layers"):
+                check_refined(kind, built)
+            elif "parameter" in self.content:
+                check_parameter(vary, self.content["parameter"], self.content.get("reference", "finest"))
+        except ArgumentError as error:
+            raise self._of_key(error, "vary") from None
+        if isinstance(self.content.get("reference"), Mapping):
+            self._reference_values(self.content["reference"], built[0][0].parameters)
+
+    def _of_key(self, error: Exception, *tables: str) -> ArgumentError:
+        """An error at the line of the key of a table that it names; else of the first key of the first table."""
+        keys = [(table, key) for table in tables for key in self.content.get(table, {})]
+        named = [(table, key) for table, key in keys if re.search(rf"\b{re.escape(key)}: ", str(error))]
+        return self.wrong(*(named or keys)[0], _words_of(error))
 
     def _setting(self, case: Case, table: str, name: str, value: Any) -> None:
         try:
@@ -237,6 +283,9 @@ class _Checker:
                 continue
             for value in values:
                 self._setting(case, "vary", name, value)
+            if len({isinstance(v, list) for v in values}) > 1:
+                text = f"{name}: got {values!r}, expected values of one kind: a list in each place, or none"
+                raise self.wrong("vary", name, text)
         if kind in ("samples", "penalty") and len(vary) > 1:
             raise self.wrong("vary", list(vary)[1], f"vary: got {list(vary)}, expected {needed!r} alone")
         if kind in ("mesh", "layers") and len({len(v) for v in vary.values()}) > 1:
@@ -247,16 +296,23 @@ class _Checker:
         content, kind = self.content, self.content["kind"]
         choices = {"methods": ("mesh", "particles"), "symmetry": tuple(SYMMETRIES)}
         choices["measure"] = tuple(ERRORS if kind in ("mesh", "layers") else MEASURES)
-        choices["reference"] = ("richardson", "finest", *(["particles"] if kind == "mesh" else []))
+        choices["reference"] = REFERENCES.get(kind, ("richardson", "finest"))
         choices["parameter"] = tuple(content["vary"])
         for key, known in choices.items():
             value = content.get(key)
             if value is None or (key == "reference" and isinstance(value, Mapping)):
                 continue
             listed = value if isinstance(value, list) else [value]
-            if (key in ("measure", "methods")) != isinstance(value, list) or any(v not in known for v in listed):
-                text = f"{key}: got {value!r}, expected {'a list of' if key in ('measure', 'methods') else 'one of'} "
-                raise self.wrong(None, key, text + ", ".join(map(repr, known)))
+            several = key in ("measure", "methods")
+            if several != isinstance(value, list) or any(v not in known or listed.count(v) > 1 for v in listed):
+                text = f"{key}: got {value!r}, expected {'a list of ' if several else 'one of ' if known else ''}"
+                others = ["a table [reference]"] if key == "reference" else []
+                raise self.wrong(None, key, text + ", ".join([*map(repr, known), *others]))
+        if content.get("methods") == []:
+            raise self.wrong(None, "methods", "methods: got [], expected one or both of 'mesh', 'particles'")
+        if "parameter" in content and len(content["vary"]) > 1:
+            text = f"parameter: got {content['parameter']!r}, expected the one argument that varies"
+            raise self.wrong(None, "parameter", text)
         for key in ("repeats", "seed", "atoms"):
             if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
                 raise self.wrong(None, key, f"{key}: got {content[key]!r}, expected an integer >= {int(key != 'seed')}")
@@ -268,15 +324,49 @@ class _Checker:
         for key in table:
             if key not in known:
                 raise self.wrong("reference", key, f"{key}: got an unknown key, expected one of {', '.join(known)}")
+        for key in ("file", "entry"):
+            if not isinstance(table.get(key, ""), str):
+                raise self.wrong("reference", key, f"{key}: got {table[key]!r}, expected a text")
         if "file" not in table:
+            if "entry" in table:
+                raise self.wrong(
+                    "reference", "entry", "entry: got no `file` beside it, expected the JSON file that has it"
+                )
             return
-        path = self.file.parent / str(table["file"])
+        held = "an object, with `cost` or `control` in it"
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads((self.file.parent / table["file"]).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise self.wrong(
-                "reference", "file", f"file: got {table['file']!r}, expected a JSON file: {error}"
-            ) from None
-        if "entry" in table and table["entry"] not in found:
+            text = f"file: got {table['file']!r}, expected a JSON file: {error}"
+            raise self.wrong("reference", "file", text) from None
+        if not isinstance(found, Mapping):
+            raise self.wrong("reference", "file", f"file: got {_short(found)} in it, expected {held}")
+        if "entry" not in table:
+            return
+        if table["entry"] not in found:
             text = f"entry: got {table['entry']!r}, expected one of {', '.join(map(repr, found))}"
             raise self.wrong("reference", "entry", text)
+        if not isinstance(entry := found[table["entry"]], Mapping):
+            raise self.wrong("reference", "entry", f"entry: got {_short(entry)} in the file, expected {held}")
+
+    def _reference_values(self, table: Mapping[str, Any], parameters: int) -> None:
+        try:
+            known = as_reference(reference_of(self.file.parent, table))
+            check_parameters(known, parameters)
+            if self.content["kind"] == "samples" and isinstance(known, Reference) and known.control is None:
+                raise ArgumentError("reference.control: got nothing, expected the law's control")
+        except ArgumentError as error:
+            raise self._of_key(error, "reference") from None
+
+
+def _words_of(error: Exception) -> str:
+    """An error of a case: the package's own as it is, others with the place."""
+    if isinstance(error, EulerianError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error}, in {place.name}, line {place.lineno} of {place.filename}"
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) < 60 else shown[:57] + "..."

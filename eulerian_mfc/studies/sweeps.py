@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import choice, fail, integer, mismatch
+from .._validate import array, choice, fail, integer
 from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _several, _warned
 from .jobs import Job, run_jobs
 from .references import as_reference, check_parameters, control_errors, cost_errors, spread
@@ -106,8 +106,8 @@ def sweep_study(
     """The study of `sweep` for a source of any kind."""
     if not isinstance(vary, Mapping) or not vary or any(np.ndim(v) == 0 or not len(v) for v in vary.values()):
         raise fail("vary", vary, "lists of values by argument")
-    if parameter is not None and list(vary) != [parameter]:
-        raise fail("parameter", parameter, "the one argument that varies")
+    if parameter is not None:
+        check_parameter(vary, parameter, reference)
     points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
     measures = {**_MEASURES, **(measure or {})}
     built, jobs = [], []
@@ -134,10 +134,7 @@ def sweep_study(
     errors: tuple[ErrorColumn, ...] = ()
     if parameter is not None:
         chosen = choice_of_reference(reference)
-        x = [float(p[parameter]) for p, _, _ in kept]
-        h = [1.0 / v for v in x] if parameter in GROWING else x
-        if any(fine >= coarse for coarse, fine in itertools.pairwise(h)) and isinstance(chosen, str):
-            raise mismatch(parameter, f"{x}", f"values from coarse to fine where errors are against {chosen!r}")
+        h = [1.0 / p[parameter] if parameter in GROWING else float(p[parameter]) for p, _, _ in kept]
         solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
         left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
         if not isinstance(chosen, str):
@@ -165,6 +162,16 @@ def sweep_study(
         failures=tuple(failures),
         details={"vary": list(vary)},
     )
+
+
+def check_parameter(vary: Mapping[str, Sequence[Any]], parameter: str, reference: Any) -> None:
+    """ArgumentError where errors cannot be told of the parameter's values."""
+    if list(vary) != [parameter]:
+        raise fail("parameter", parameter, "the one argument that varies")
+    values = array(parameter, vary[parameter], ndim=1).tolist()
+    finer = [-v for v in values] if parameter in GROWING else values
+    if isinstance(choice_of_reference(reference), str) and any(b >= a for a, b in itertools.pairwise(finer)):
+        raise fail(parameter, values, f"values from coarse to fine where errors are against {reference!r}")
 
 
 def choice_of_reference(reference: Any) -> Any:
