@@ -46,14 +46,6 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def make_folder(name: str, value: Any) -> Path:
-    """The path of a folder, made where there is none."""
-    path = as_path(name, value)
-    with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path` so that at any moment, kills and power cuts included, the file is the old one or the new one.
 
@@ -82,7 +74,7 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
-def make_folder(name: str, path: str | os.PathLike[str]) -> Path:
+def make_folder(name: str, path: Any) -> Path:
     """The folder `path`, made where there is none; `name` is the argument that it comes from.
 
     Raises
@@ -90,7 +82,7 @@ def make_folder(name: str, path: str | os.PathLike[str]) -> Path:
     StorageError
         If it cannot be made, or is no folder.
     """
-    target = Path(path)
+    target = as_path(name, path)
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._files import write_whole
+from .._files import existing, write_whole
 from .._validate import choice, mismatch
 from ..environment import versions
 from ..errors import FileFormatError
@@ -91,7 +91,7 @@ class Study:
 
     Raises
     ------
-    FileNotFoundError, FileFormatError
+    MissingFileError, FileFormatError
         From `load`, if there is no file, or it is no study, was altered, or has a schema that is not read.
     ArgumentError
         From methods, for columns that there are not.
@@ -212,11 +212,10 @@ class Study:
 
         Raises
         ------
-        FileNotFoundError, FileFormatError
+        MissingFileError, FileFormatError
             If there is no file, or it is not a study, was altered, or has a schema that is not read.
         """
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"no study file at {path}")
+        existing("path", path, "study file")
         try:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             if found.pop("format") != FORMAT:
