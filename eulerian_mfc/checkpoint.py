@@ -65,7 +65,7 @@ class Checkpoint:
         path = as_path("checkpoint", self.path)
         try:
             if path.is_dir():
-                raise fail("checkpoint", self.path, "a file, not a folder")
+                raise fail("checkpoint", str(path), "a file, not a folder")
             path.exists()
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror}") from error

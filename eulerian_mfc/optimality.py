@@ -32,6 +32,8 @@ from .transport import Elements, SemiLagrangian
 MASS_TOLERANCE = 1e-8
 #: largest value of a loss on the mesh
 LARGEST_VALUE = 1e100
+#: controls that a solver keeps: its own, gradients, pairs of directions
+VECTORS = 32
 #: share of one term of a sum below which the sum does not tell the other
 ROUND_OFF = 1e-12
 
@@ -154,7 +156,7 @@ class ControlledSystem(ABC):
             raise fail("problem", problem, "a Problem")
         self.problem = problem
         self.layers = integer("layers", layers)
-        affordable("layers", layers, layers * problem.parameters, "its control")
+        affordable("layers", layers, VECTORS * layers * problem.parameters, "the controls that a solver keeps")
         workers = Workers() if threads is None else Workers(threads)
         self.flow = Flow(problem.field, as_layer_map(layer_map), workers)
         self.dt = problem.horizon / self.layers

@@ -136,7 +136,7 @@ def solve(
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     slack = STORED[storage] * outcome.threshold / chosen.tol if chosen.discrete else np.inf
-    for doubt in [*other_values(solution, slack), *doubts(solution)]:
+    for doubt in [*_other_values(solution, slack), *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
     cautions.warn(cautions.of_the_mesh(system, solution), 2)
@@ -165,7 +165,7 @@ def starting_control(system: OptimalitySystem, initial: Any, name: str = "initia
     return prolong(initial.control, system.layers)
 
 
-def other_values(solution: Solution, slack: float) -> list[str]:
+def _other_values(solution: Solution, slack: float) -> list[str]:
     """Why the solver's residual is not believed: the certificate, which computes it anew, has one larger by more than slack."""
     if not solution.converged or solution.kink is not None or solution.residual <= solution.threshold + slack:
         return []

@@ -248,7 +248,7 @@ def test_another_run_is_refused(tmp_path):
     ):
         with pytest.raises(FileFormatError, match="belongs to another run"):
             small(**{"solver": emfc.solvers.LBFGS(), "checkpoint": path, **changes})
-    with pytest.raises(ArgumentError, match="checkpoint: got 3, expected the path of a file"):
+    with pytest.raises(ArgumentError, match="checkpoint: got 3, expected a path"):
         small(emfc.solvers.LBFGS(), checkpoint=3)
 
 

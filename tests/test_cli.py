@@ -466,7 +466,7 @@ def test_a_refused_run_leaves_no_record(tmp_path):
     assert left(out) == kept
     (out / "checkpoint").unlink()
     (out / "checkpoint").mkdir()
-    assert "checkpoint cannot be read: Is a directory" in run(case, "--out", out, "--checkpoint").output
+    assert "checkpoint', expected a file, not a folder" in run(case, "--out", out, "--checkpoint").output
     assert [p.name for p in out.iterdir()] == ["checkpoint"]
 
 

@@ -227,7 +227,7 @@ def test_files_that_are_refused(tmp_path):
     with pytest.raises(ArgumentError, match=r"a file ending such as \.vtu"):
         box(2, 2).write(tmp_path / "mesh.odd")
     for wrong in (lambda: SimplexMesh.read(None), lambda: box(2, 2).write(3)):
-        with pytest.raises(ArgumentError, match=r"path: got (None|3), expected the path of a mesh file"):
+        with pytest.raises(ArgumentError, match=r"path: got (None|3), expected a path"):
             wrong()
     with pytest.raises(ArgumentError, match=r"walls: got 'yes', expected True or False"):
         SimplexMesh(skfem.MeshTri(), walls="yes")
