@@ -66,6 +66,8 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
 
 def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
     """ArgumentError where a user's function cannot be called with the arguments, told as `"t, theta, x"`."""
+    if isinstance(function, type):
+        raise fail(name, function, f"a function of ({arguments})")
     try:
         inspect.signature(function).bind(*arguments.split(", "))
     except TypeError:

@@ -215,6 +215,7 @@ TABLE = {
     "divergence": (lambda: Shooting(divergence=1.0), r"divergence: got 1.0, expected a number > 1"),
     # users' functions
     "label arguments": (lambda: Labelled(NORMAL, lambda x, t: x), r"label: got <function .*, expected a function of \(x\)"),
+    "label class": (lambda: Labelled(NORMAL, int), r"label: got <class 'int'>, expected a function of \(x\)"),
     "label text": (lambda: Labelled(NORMAL, lambda x: np.full(len(x), "a")), r"label: got array\(.*, expected an array of real"),
     "label complex": (lambda: Labelled(NORMAL, lambda x: 1j * x), r"label: got array\("),
     "field arguments": (lambda: CustomField(lambda x: x, 1, 1), r"function: got .*, expected a function of \(t, theta, x\)"),
