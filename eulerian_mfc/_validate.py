@@ -76,11 +76,9 @@ def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
         pass
 
 
-def frozen(values: np.ndarray) -> np.ndarray:
-    """A view for a user's function, which may not write to it: the package goes on with the same numbers."""
-    view = values.view()
-    view.flags.writeable = False
-    return view
+def own(values: Any) -> np.ndarray:
+    """A copy for a user's function, which may write to it: the package goes on with the same numbers."""
+    return np.array(values)
 
 
 def generator(seed: Any) -> np.random.Generator:

@@ -48,20 +48,21 @@ def backwards(
     """
     kind = STORAGE[storage]
 
+    def advanced(begin: int, end: int, state: np.ndarray) -> np.ndarray:
+        state = state.astype(np.float64, copy=False)
+        for n in range(begin, end):
+            state = advance(n, state)
+        return state
+
+    # No frame has a name for a state in double precision: it would be kept as long as the frame waits.
     def reverse(begin: int, end: int, state: np.ndarray, free: int) -> Iterator[tuple[int, np.ndarray]]:
         while end - begin > 1:
             if not free:
-                current = state.astype(np.float64, copy=False)
-                for n in range(begin, end - 1):
-                    current = advance(n, current)
-                yield end - 1, current
+                yield end - 1, advanced(begin, end - 1, state)
                 end -= 1
                 continue
             middle = begin + split(end - begin, free)
-            current = state.astype(np.float64, copy=False)
-            for n in range(begin, middle):
-                current = advance(n, current)
-            yield from reverse(middle, end, current.astype(kind, copy=False), free - 1)
+            yield from reverse(middle, end, advanced(begin, middle, state).astype(kind, copy=False), free - 1)
             end = middle
         yield begin, state.astype(np.float64, copy=False)
 

@@ -27,7 +27,7 @@ from .solvers.base import Callback
 #: share of mass that left the box above which the answer is not called converged
 LOST_TOLERANCE = 1e-2
 #: how far the gradients of a solver and of the certificate may differ, relative to the terms that cancel in them
-STORED = {"double": 1e-11, "single": 1e-5}
+SLACK = 1e-11
 #: arguments of `solve` that its results do not depend on
 RESOURCES = ("threads", "memory")
 #: tolerance of the default solver on simplices, where the cost has kinks as feet cross facets
@@ -62,7 +62,7 @@ def solve(
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
     solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks; ProximalGradient() with sparsity),
-        Shooting(relaxation="auto", tol=1e-8) on another.
+        Shooting(relaxation="auto", tol=1e-8) on another, and with storage="single".
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
         layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
     callback : called with an `Iteration` at the end of each.
@@ -122,11 +122,14 @@ def solve(
         return solve_adaptively(solve, problem, mesh, layers, adapt, options)
     schemes = {"continuity": continuity, "transport": transport, "layer_map": layer_map}
     system = OptimalitySystem(problem, mesh, layers, **schemes, threads=threads, memory=memory, storage=storage)
-    affordable("layers", layers, 2 * (layers + 1) * system.initial_masses.size, "the densities of all layers")
+    densities = (layers + 1) * (system.initial_masses.size + 2 * system.mesh.size)
+    affordable("layers", layers, densities, "the densities of all layers")
     direct = minimiser(problem)
     if mesh.kind != "cartesian":
         direct = replace(direct, tol=ELEMENT_TOLERANCE)
-    chosen = solver or (direct if system.adjoint else Shooting(relaxation="auto", tol=1e-8))
+    # Rounded densities give gradients that are not quite the cost's, at which line searches fail.
+    exact = system.adjoint and (storage == "double" or problem.sparse)
+    chosen = solver or (direct if exact else Shooting(relaxation="auto", tol=1e-8))
     start = starting_control(system, initial)
     if checkpoint is None:
         outcome = chosen.solve(system, start, callback)
@@ -135,7 +138,7 @@ def solve(
             outcome = chosen.solve(journal.watching(system), start, callback)
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
-    slack = STORED[storage] * outcome.threshold / chosen.tol if chosen.discrete else np.inf
+    slack = SLACK * outcome.threshold / chosen.tol if chosen.discrete and storage == "double" else np.inf
     for doubt in [*_other_values(solution, slack), *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"

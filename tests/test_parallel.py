@@ -1,6 +1,7 @@
 """Threads and memory: the same bits whatever their number and whatever is computed again."""
 
 import pickle
+import tracemalloc
 from math import comb
 
 import numpy as np
@@ -232,6 +233,26 @@ def test_single_precision_changes_the_gradient_by_its_round_off_and_the_cost_not
     np.testing.assert_allclose(rounded[0], cost, rtol=1e-6)
     gap = np.abs(rounded[1] - gradient).max()
     assert 0.0 < gap <= 2.0**-23 * np.abs(gradient).max()
+
+
+def test_single_precision_takes_half_the_memory():
+    """Of all densities of a gradient, measured; and `memory` holds as many more of them."""
+    peaks = {}
+    for storage in ("double", "single"):
+        given, theta = system(cells=(96, 96), layers=20, storage=storage), control(20)
+        given.cost_and_gradient(theta)
+        tracemalloc.start()
+        given.cost_and_gradient(theta)
+        peaks[storage] = tracemalloc.get_traced_memory()[1] / given.initial_masses.nbytes
+        tracemalloc.stop()
+    assert peaks["double"] - peaks["single"] >= 0.4 * 20, peaks
+
+
+def test_solving_in_single_precision():
+    double, single = (emfc.solve(toy_line(), toy_mesh(80), 10, storage=storage) for storage in ("double", "single"))
+    assert single.converged, single.message
+    np.testing.assert_allclose(single.cost, double.cost, rtol=1e-12)
+    np.testing.assert_allclose(single.control, double.control, rtol=0, atol=1e-6)
 
 
 def test_tanh_against_numpy():

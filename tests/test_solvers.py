@@ -64,6 +64,31 @@ def test_converged_means_the_same_however_large_the_start(solver, start):
     np.testing.assert_allclose(found.threshold / solver.tol, best.threshold / emfc.solvers.LBFGS().tol, rtol=1e-2)
 
 
+@pytest.mark.parametrize("start", [5.0, 20.0, 100.0])
+@pytest.mark.parametrize(
+    "field", [emfc.fields.AffineField(1), emfc.fields.NeuralField(1, activation="swish")], ids=repr
+)
+def test_converged_means_the_same_where_the_flow_of_the_start_explodes(field, start):
+    """Particles, which no box holds: the loss's term at the start is larger by many powers of ten than at the optimum."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), lambda x: 0.5 * x)
+    system = emfc.ParticleSystem(emfc.Problem(field, law, emfc.losses.SquaredLoss(), 0.1, 1.0), 4)
+    near, far = (emfc.solvers.LBFGS().solve(system, initial) for initial in (0.1, start))
+    assert near.converged
+    assert far.converged
+    assert abs(system.cost(far.control).total - system.cost(near.control).total) <= 1e-10
+
+
+@pytest.mark.parametrize("start", [0.0, 0.1, 30.0])
+@pytest.mark.parametrize("solver", [emfc.solvers.LBFGS(), emfc.solvers.Shooting(relaxation="auto")], ids=repr)
+def test_an_optimum_at_zero_is_found_from_anywhere_even_from_itself(solver, start):
+    """The labels are the inputs: both terms vanish at the optimum, and only round-off is left of them."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), lambda x: x)
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 0.1, 1.0)
+    solution = emfc.solve(problem, toy_mesh(60), 4, initial=start, solver=solver)
+    assert solution.converged, solution.message
+    assert np.abs(solution.control).max() <= 1e-9
+
+
 @pytest.mark.parametrize("penalty", [1e8, 1e14, 1e30])
 def test_converged_means_the_same_however_large_the_penalty(penalty):
     """To first order the control is `-int D_theta F^T grad psi dmu / lambda` at zero: times lambda it is always the same."""

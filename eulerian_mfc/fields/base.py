@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 
-from .._validate import mismatch
+from .._validate import mismatch, own
 from ..errors import NotAnalyticError
 
 
@@ -227,7 +227,7 @@ def check_derivative(name: str, function: Any, jacobian: Any, x: np.ndarray, giv
     if not len(x):
         return
     jacobian = np.asarray(jacobian)
-    expected = (*np.shape(function(x)), x.shape[1])
+    expected = (*np.shape(function(own(x))), x.shape[1])
     if jacobian.shape != expected:
         raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"shape {expected}")
     step = 1e-6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import array, fail, frozen, integer, mismatch, positive, takes
+from .._validate import array, fail, integer, mismatch, own, positive, takes
 from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
 
 
@@ -69,15 +69,15 @@ class CustomField(Field):
                 raise fail("names", self.names, f"{self.size} names")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
-        value = array("function", self.function(t, frozen(theta), frozen(x)), finite=False)
+        value = array("function", self._value(t, theta, x), finite=False)
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
         given = self.state_jacobian is not None
         name = "state_jacobian" if given else "function (in x)"
-        check_derivative(name, lambda z: self.function(t, theta, z), self._in_state(t, theta, x), x, given)
+        check_derivative(name, lambda z: self._value(t, theta, z), self._in_state(t, theta, x), x, given)
         # Differences in theta: the same point for every row, so that rows stand for parameter vectors.
         jacobian = self._in_parameters(t, theta, x[:1])
-        at_point = lambda rows: np.concatenate([np.asarray(self.function(t, row, x[:1])) for row in rows])  # noqa: E731
+        at_point = lambda rows: np.concatenate([self._value(t, row, x[:1]) for row in rows])  # noqa: E731
         given = self.parameter_jacobian is not None
         name = "parameter_jacobian" if given else "function (in theta)"
         check_derivative(name, at_point, jacobian, theta[None], given)
@@ -95,7 +95,10 @@ class CustomField(Field):
         return self.speed
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.function(t, frozen(theta), frozen(x)), dtype=np.float64)
+        return self._value(t, theta, x).astype(np.float64, copy=False)
+
+    def _value(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.function(t, own(theta), own(x)))
 
     def pullback(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
@@ -105,16 +108,16 @@ class CustomField(Field):
 
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.state_jacobian is not None:
-            return np.asarray(self.state_jacobian(t, frozen(theta), frozen(x)), dtype=np.float64)
-        return complex_step_jacobian(lambda z: self.function(t, theta, z), x, "function (in x)")
+            return np.asarray(self.state_jacobian(t, own(theta), own(x)), dtype=np.float64)
+        return complex_step_jacobian(lambda z: self._value(t, theta, z), x, "function (in x)")
 
     def _in_parameters(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.parameter_jacobian is not None:
-            return np.asarray(self.parameter_jacobian(t, frozen(theta), frozen(x)), dtype=np.float64)
+            return np.asarray(self.parameter_jacobian(t, own(theta), own(x)), dtype=np.float64)
         out = np.empty((*x.shape, self.size))
         for i in range(self.size):
             shifted = theta.astype(np.complex128)
             shifted[i] += 1j * COMPLEX_STEP
-            value = complex_value(lambda c: self.function(t, c, x), shifted, "function (in theta)")
+            value = complex_value(lambda c: self._value(t, c, x), shifted, "function (in theta)")
             out[:, :, i] = value.imag / COMPLEX_STEP
         return out

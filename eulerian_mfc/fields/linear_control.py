@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._validate import array, fail, frozen, integer, mismatch, takes
+from .._validate import array, fail, integer, mismatch, own, takes
 from .base import Field, check_derivative, complex_step_jacobian
 
 VectorField = Callable[[np.ndarray], np.ndarray]
@@ -61,7 +61,7 @@ class LinearControlField(Field):
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
             takes(f"fields[{i}]", f, "x")
-            value = array(f"fields[{i}]", f(frozen(x)), finite=False)
+            value = array(f"fields[{i}]", f(own(x)), finite=False)
             if value.shape != x.shape:
                 raise mismatch(
                     f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}"
@@ -71,7 +71,7 @@ class LinearControlField(Field):
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:
-            return np.asarray(self.jacobians[i](frozen(x)))
+            return np.asarray(self.jacobians[i](own(x)))
         return complex_step_jacobian(self.fields[i], x, f"fields[{i}]")
 
     @property
@@ -83,10 +83,9 @@ class LinearControlField(Field):
         return tuple(f"u{i + 1}" for i in range(len(self.fields)))
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        x = frozen(x)
-        out = theta[0] * self.fields[0](x)
+        out = theta[0] * self.fields[0](own(x))
         for u, f in zip(theta[1:], self.fields[1:], strict=True):
-            out = out + u * f(x)
+            out = out + u * f(own(x))
         return out
 
     def pullback(
@@ -95,4 +94,4 @@ class LinearControlField(Field):
         px = np.zeros_like(p)
         for i, u in enumerate(theta):
             px += u * np.einsum("nab,na->nb", self._jacobian(i, x), p)
-        return px, np.array([np.vdot(f(frozen(x)), p) for f in self.fields])
+        return px, np.array([np.vdot(f(own(x)), p) for f in self.fields])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import affordable, array, fail, frozen, generator, integer, mismatch, takes
+from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes
 from ..quadrature import POINTS
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
 
@@ -61,7 +61,7 @@ class Labelled(LabelledLaw):
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:
             return self._constants[component]
-        y = array("label", self.label(frozen(x)), finite=False)
+        y = array("label", self.label(own(x)), finite=False)
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(x):
             raise mismatch(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, frozen, mismatch, takes
+from .._validate import array, fail, mismatch, own, takes
 from ..fields.base import check_derivative, complex_step_jacobian
 from .base import Loss, Separable, by_labels, label_index
 
@@ -50,7 +50,7 @@ class LabelLoss(Loss):
         takes("function", self.function, "x, y")
 
     def _one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        value = array("function", self.function(frozen(x), frozen(y)), finite=False)
+        value = array("function", self.function(own(x), own(y)), finite=False)
         if value.shape != (len(x),):
             raise mismatch("function", f"a loss of shape {value.shape} at states {x.shape}", f"the shape ({len(x)},)")
         return value
@@ -71,7 +71,7 @@ class LabelLoss(Loss):
         column = lambda z: np.asarray(self.function(z, y))[:, None]  # noqa: E731
         given = self.state_gradient is not None
         if self.state_gradient is not None:
-            full = np.asarray(self.state_gradient(frozen(x), frozen(y)), dtype=np.float64)[:, None]
+            full = np.asarray(self.state_gradient(own(x), own(y)), dtype=np.float64)[:, None]
         else:
             full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
         check_derivative("state_gradient" if given else "function", column, full[:5], x[:5], given)

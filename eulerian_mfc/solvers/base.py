@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,6 +15,9 @@ from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
 from .kinks import WIDEST, Gradients, Kink
+
+#: the control at which the size of the loss's term is taken where both terms are small, and the share of it that counts
+REFERENCE, SMALL = 0.1, 0.1
 
 
 class Iteration(NamedTuple):
@@ -88,7 +92,8 @@ class Recorder:
         self.last: Point | None = None
         self.accepted: Point | None = None
         self.history: list[Iteration] = []
-        self._first_drive = 0.0
+        self._largest_terms = 0.0
+        self._reference: float | None = None
         self._gradients = Gradients(np.sqrt(system.problem.penalties)) if system.kinks else None
         self.evaluations = self.sweeps = 0
         self._start = time.perf_counter()
@@ -107,9 +112,6 @@ class Recorder:
         point = Point(control.copy(), cost, gradient, self.system.residual(control, gradient))
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
             raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {self.evaluations}")
-        if self.last is None:
-            drive = self.system.drive(control, gradient)[self.system.free(control, gradient)]
-            self._first_drive = float(drive.max(initial=0.0))
         self.last = point
         if self._gradients is not None:
             self._gradients.add(point)
@@ -166,14 +168,31 @@ class Recorder:
         return self.tol * self.scale(point)
 
     def scale(self, point: Point) -> float:
-        """The larger of the two terms that cancel at an optimum, and a thousandth of the loss's at the first control.
+        """The larger of the two terms that cancel at an optimum, or `SMALL` times the reference, where they are small beside it.
 
-        Of the entries that no bound holds. None changes with a constant added to the loss, and all go with the units; the
-        penalty's term at the first control is not among them, for it may be as large as one likes.
+        Of the entries that no bound holds. None changes with a constant added to the loss, or with the start.
         """
-        free = self.system.free(point.control, point.gradient)
-        terms = self.system.terms(point.control, point.gradient)[free]
-        return max(float(terms.max(initial=0.0)), 1e-3 * self._first_drive)
+        terms = self._terms(point.control, point.gradient)
+        self._largest_terms = max(self._largest_terms, terms)
+        if terms < SMALL * self._largest_terms:
+            self.refer()
+        return max(terms, SMALL * (self._reference or 0.0))
+
+    def refer(self) -> None:
+        """Evaluate the loss's term at the control `REFERENCE`, once: a size that does not vanish where the optimum is zero."""
+        if self._reference is not None:
+            return
+        self._reference = 0.0
+        control = self.system.problem.project(self.system.control(REFERENCE))
+        self.evaluations += 1
+        self.sweeps += 2
+        with contextlib.suppress(NonFiniteError):
+            drive = self.system.drive(control, self.system.cost_and_gradient(control)[1])
+            self._reference = float(drive.max()) if np.isfinite(drive).all() else 0.0
+
+    def _terms(self, control: np.ndarray, gradient: np.ndarray) -> float:
+        free = self.system.free(control, gradient)
+        return float(self.system.terms(control, gradient)[free].max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -184,8 +203,8 @@ class Solver(ABC):
     ----------
     tol : relative, dimensionless; converged means: the optimality residual
         `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of `max |lambda theta|` and
-        `max |int D_theta F^T grad psi dmu|` (or a thousandth of the latter at the first control, where both vanish at the
-        optimum). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far
+        `max |int D_theta F^T grad psi dmu|` (or a tenth of the latter at the control 0.1, where both are small beside what
+        they were). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far
         smaller than those of others are found to that accuracy only. Where the cost has kinks (elements on simplices), the
         residual of the shortest convex combination of the gradients within `tol max |theta|` of the control (a hundredth at
         most) may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
@@ -236,8 +255,10 @@ class Solver(ABC):
             raise mismatch("solver", f"{name}, for a cost that is not smooth (sparsity)", "solvers.ProximalGradient()")
         recorder = Recorder(system, self.tol, callback, self.by_cost)
         start = system.problem.project(system.control(initial, "initial"))
+        stuck = False
         try:
             reason = self._run(recorder, system, start)
+            stuck = len(recorder.history) <= self.max_iterations
         except KeyboardInterrupt:
             reason = "interrupted"
             if recorder.best is None:
@@ -251,6 +272,8 @@ class Solver(ABC):
         if best is None or not recorder.converged(best):
             best = recorder.best
         assert best is not None
+        if stuck and not recorder.converged(best):
+            recorder.refer()  # it may have been as near as round-off lets it from the start
         converged, threshold = recorder.converged(best), recorder.threshold(best)
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"
         told = f"optimality residual {best.residual:.2e} {'<=' if best.residual <= threshold else '>'} {threshold:.1e}"
