@@ -66,7 +66,6 @@ class Checkpoint:
         try:
             if path.is_dir():
                 raise fail("checkpoint", str(path), "a file, not a folder")
-            path.exists()
         except OSError as error:
             raise StorageError(f"cannot read {path}: {error.strerror}") from error
         positive("every", self.every, allow_zero=True)

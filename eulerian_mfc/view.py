@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._files import make_folder
+from ._files import make_folder, writing
 from ._validate import integer
-from .errors import EulerianError, StorageError
+from .errors import EulerianError
 from .meshes import CartesianMesh
 
 if TYPE_CHECKING:
@@ -47,10 +47,8 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
-    try:
+    with writing(target):
         return [_film(frames, target, mp4), *_stills(frames, target, stills)]
-    except OSError as error:
-        raise StorageError(f"cannot write into {target}: {error.strerror or error}") from error
 
 
 def _film(frames: list[np.ndarray], target: Path, mp4: bool) -> Path:

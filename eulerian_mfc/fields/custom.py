@@ -57,10 +57,12 @@ class CustomField(Field):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
         takes("function", self.function, "t, theta, x")
         for name in ("state_jacobian", "parameter_jacobian"):
-            if getattr(self, name) is not None and not callable(getattr(self, name)):
-                raise fail(name, getattr(self, name), "a function (t, theta, x) -> derivatives, or None")
-            if getattr(self, name) is not None:
-                takes(name, getattr(self, name), "t, theta, x")
+            derivative = getattr(self, name)
+            if derivative is None:
+                continue
+            if not callable(derivative):
+                raise fail(name, derivative, "a function (t, theta, x) -> derivatives, or None")
+            takes(name, derivative, "t, theta, x")
         if self.speed is not None:
             positive("speed", self.speed, allow_zero=True)
         if self.names is not None:

@@ -172,7 +172,8 @@ class Recorder:
 
         Of the entries that no bound holds. None changes with a constant added to the loss, or with the start.
         """
-        terms = self._terms(point.control, point.gradient)
+        free = self.system.free(point.control, point.gradient)
+        terms = float(self.system.terms(point.control, point.gradient)[free].max(initial=0.0))
         self._largest_terms = max(self._largest_terms, terms)
         if terms < SMALL * self._largest_terms:
             self.refer()
@@ -189,10 +190,6 @@ class Recorder:
         with contextlib.suppress(NonFiniteError):
             drive = self.system.drive(control, self.system.cost_and_gradient(control)[1])
             self._reference = float(drive.max()) if np.isfinite(drive).all() else 0.0
-
-    def _terms(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        free = self.system.free(control, gradient)
-        return float(self.system.terms(control, gradient)[free].max(initial=0.0))
 
 
 @dataclass(frozen=True)
@@ -272,9 +269,11 @@ class Solver(ABC):
         if best is None or not recorder.converged(best):
             best = recorder.best
         assert best is not None
-        if stuck and not recorder.converged(best):
+        converged = recorder.converged(best)
+        if stuck and not converged:
             recorder.refer()  # it may have been as near as round-off lets it from the start
-        converged, threshold = recorder.converged(best), recorder.threshold(best)
+            converged = recorder.converged(best)
+        threshold = recorder.threshold(best)
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"
         told = f"optimality residual {best.residual:.2e} {'<=' if best.residual <= threshold else '>'} {threshold:.1e}"
         kink = recorder.at_kink(best) if system.kinks and best.residual > threshold else None

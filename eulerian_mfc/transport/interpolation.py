@@ -57,12 +57,7 @@ class Axis(NamedTuple):
 
 def _starts(count: int, degree: int) -> np.ndarray:
     """`(count - 1,)`: the first basis function that is not zero on each interval between nodes."""
-    return _first_function(np.arange(count - 1), count, degree)
-
-
-def _first_function(interval: np.ndarray, count: int, degree: int) -> np.ndarray:
-    """The first basis function that is not zero on the given intervals."""
-    return np.clip(interval - (degree - 1) // 2, 0, count - degree - 1)
+    return np.clip(np.arange(count - 1) - (degree - 1) // 2, 0, count - degree - 1)
 
 
 def _lagrange_pieces(count: int, degree: int) -> np.ndarray:
