@@ -88,8 +88,15 @@ class Terminal:
         return None if self.fit is None else self.fit.readout
 
 
-def _trapezoidal(halves: list[float]) -> float:
-    """The running cost from what one end of a layer adds to it, at every time: inner times end one layer and begin another."""
+def trapezoidal(halves: list[float]) -> float:
+    """The running cost by the composite trapezoidal rule: inner times end one layer and begin another, so they count twice.
+
+    Every cost of the package is added up here, in one order: the cost alone and the cost with its gradient agree in all bits.
+
+    Parameters
+    ----------
+    halves : what one end of a layer adds, at every time.
+    """
     return 2 * sum(halves) - halves[0] - halves[-1]
 
 
@@ -525,11 +532,11 @@ class OptimalitySystem(ControlledSystem):
 
     def cost(self, control: Any) -> Cost:
         theta = self.control(control)
-        masses, running = self.initial_masses, self.running_half(self.initial_masses)
+        masses, halves = self.initial_masses, [self.running_half(self.initial_masses)]
         for n in range(self.layers):
             masses, _ = self._step(n, theta[n], masses)
-            running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
-        return self._cost(theta, masses, running)
+            halves.append(self.running_half(masses))
+        return self._cost(theta, masses, trapezoidal(halves))
 
     def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the start of layer n -> at its end, and the masses `(R,)` that met the boundary."""
@@ -552,7 +559,7 @@ class OptimalitySystem(ControlledSystem):
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
         halves = [0.0] if self._running is None else [self.running_half(m) for m in masses]
-        return self._cost(control, masses[-1], _trapezoidal(halves))
+        return self._cost(control, masses[-1], trapezoidal(halves))
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
@@ -573,7 +580,7 @@ class OptimalitySystem(ControlledSystem):
         if not np.isfinite(gradient).all():
             n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
             raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, final, _trapezoidal(halves)).total, gradient
+        return self._cost(theta, final, trapezoidal(halves)).total, gradient
 
     def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
         """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, at the densities and potentials of `control`.
@@ -601,10 +608,10 @@ class OptimalitySystem(ControlledSystem):
         `potentials` are a backward sweep's; returns the control `(layers, m)` and its cost.
         """
         masses = self.initial_masses
-        running = self.running_half(masses)
+        halves = [self.running_half(masses)]
         theta = np.empty((self.layers, self.problem.parameters))
         for n in range(self.layers):
             theta[n] = choose(n, Hamiltonian(self, n, masses, potentials[n + 1]))
             masses, _ = self._step(n, theta[n], masses)
-            running += (2 if n + 1 < self.layers else 1) * self.running_half(masses)
-        return theta, self._cost(theta, masses, running).total
+            halves.append(self.running_half(masses))
+        return theta, self._cost(theta, masses, trapezoidal(halves)).total

@@ -10,7 +10,7 @@ from ._validate import fail
 from .characteristics import TABLEAUX
 from .laws import LabelledRule
 from .losses import Loss
-from .optimality import ControlledSystem, Cost
+from .optimality import ControlledSystem, Cost, trapezoidal
 from .problem import Problem
 
 #: bytes of Runge-Kutta stages that a gradient keeps; beyond, they are computed again from the layers' starts
@@ -65,11 +65,11 @@ class ParticleSystem(ControlledSystem):
     def cost(self, control: Any) -> Cost:
         theta = self.control(control)
         x = self.rule.x
-        running = 0.5 * self._running(x)
+        halves = [self._running_half(x)]
         for n in range(self.layers):
             x = self.flow(self.layer(n, theta[n]), x)
-            running += (1.0 if n + 1 < self.layers else 0.5) * self._running(x)
-        return self._cost(theta, x, running, self.terminal(x))
+            halves.append(self._running_half(x))
+        return self._cost(theta, x, trapezoidal(halves), self.terminal(x))
 
     @property
     def _stage_bytes(self) -> int:
@@ -85,10 +85,10 @@ class ParticleSystem(ControlledSystem):
             out.append(self.flow(self.layer(n, theta[n]), out[-1]))
         return np.stack(out)
 
-    def _running(self, x: np.ndarray) -> float:
-        """`dt E[running(x, Y)]` at one time."""
+    def _running_half(self, x: np.ndarray) -> float:
+        """`dt/2 E[running(x, Y)]` at one time: what one end of a layer adds to the running cost."""
         loss = self.problem.running
-        return 0.0 if loss is None else self.dt * float(self.rule.w @ loss.value(x, self.rule.y))
+        return 0.0 if loss is None else 0.5 * self.dt * float(self.rule.w @ loss.value(x, self.rule.y))
 
     def _running_slope(self, x: np.ndarray) -> np.ndarray:
         """Its derivative in the positions, `(n, d)`."""
@@ -120,7 +120,7 @@ class ParticleSystem(ControlledSystem):
                 kept.append(pull)
             else:
                 x = self.flow(self.layer(n, theta[n]), x)
-        running = sum(map(self._running, starts)) + 0.5 * (self._running(x) - self._running(starts[0]))
+        running = trapezoidal([self._running_half(position) for position in (*starts, x)])
         end = self.terminal(x)
         p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
         for n in range(self.layers - 1, -1, -1):

@@ -77,6 +77,8 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
                     new = candidate
                 break
             ratio = actual / predicted if predicted > 0 else -1.0
+            if ratio < 0.25 and confirmed(point, candidate, predicted):
+                ratio = 1.0
             if ratio > 0.75 and np.linalg.norm(moved) > 0.9 * radius:
                 radius *= 2.0
             elif ratio < 0.25:
@@ -91,6 +93,17 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
         point = new
         recorder.record(point)
     return point, CONVERGED if recorder.converged(point) else limit_reached(max_steps)
+
+
+def confirmed(point: Point, candidate: Point, predicted: float) -> bool:
+    """Whether the gradients at both ends of a step confirm the decrease `predicted`, and the residual fell.
+
+    Near an optimum the change of the cost is smaller than the round-off of the terms that cancel in it, and its sign is
+    decided by the processor's order of summation. The gradients still have digits there: where the trapezoidal rule along the
+    step agrees with the quadratic model, the cost is quadratic on it, and its change is what both say.
+    """
+    by_gradients = -0.5 * float(np.vdot(point.gradient + candidate.gradient, candidate.control - point.control))
+    return abs(by_gradients - predicted) <= 0.1 * predicted and candidate.residual < 0.9 * point.residual
 
 
 def steihaug(image: Any, slope: np.ndarray, radius: float, forcing: float) -> np.ndarray:

@@ -60,6 +60,8 @@ class SuccessiveApproximations(Solver):
         need_layers(system)
         problem = system.problem
         weight = self.weight
+        # What cancels in the cost at the initial law: costs are known to this many digits of it, and may vanish themselves.
+        terms = system.pairing_scale(system.initial_masses)
         point = recorder.evaluate(initial)
         recorder.record(point)
         stuck, smallest = 0, point.residual
@@ -79,7 +81,7 @@ class SuccessiveApproximations(Solver):
                         raise
                 recorder.sweeps += 1
                 moved = system.dt * float((problem.penalties * (theta - old) ** 2).sum())
-                slack = 1e-13 * (abs(cost) + abs(point.cost))
+                slack = 1e-13 * (abs(cost) + abs(point.cost) + terms)
                 if cost <= point.cost - 1e-4 * moved + slack or weight > HEAVIEST:
                     break
                 weight = max(1e-2, self.growth * weight)
