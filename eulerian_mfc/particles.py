@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._sums import paired
 from ._validate import fail
 from .characteristics import TABLEAUX
 from .laws import LabelledRule
@@ -88,7 +89,7 @@ class ParticleSystem(ControlledSystem):
     def _running_half(self, x: np.ndarray) -> float:
         """`dt/2 E[running(x, Y)]` at one time: what one end of a layer adds to the running cost."""
         loss = self.problem.running
-        return 0.0 if loss is None else 0.5 * self.dt * float(self.rule.w @ loss.value(x, self.rule.y))
+        return 0.0 if loss is None else 0.5 * self.dt * paired(self.rule.w, loss.value(x, self.rule.y))
 
     def _running_slope(self, x: np.ndarray) -> np.ndarray:
         """Its derivative in the positions, `(n, d)`."""
@@ -104,7 +105,7 @@ class ParticleSystem(ControlledSystem):
         return loss.with_readout(fit.readout), fit.penalty_cost
 
     def _cost(self, theta: np.ndarray, x: np.ndarray, running: float, end: tuple[Loss, float]) -> Cost:
-        terminal = end[1] + float(self.rule.w @ end[0].value(x, self.rule.y))
+        terminal = end[1] + paired(self.rule.w, end[0].value(x, self.rule.y))
         return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:

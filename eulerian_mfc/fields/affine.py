@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._sums import moments
 from .._validate import choice, integer
 from .base import Field
 from .neural import matrix_bias_names, split_matrix_bias
@@ -61,7 +62,7 @@ class AffineField(Field):
         if not self.matrix:
             return np.zeros_like(p), p.sum(axis=0)
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        slope = (p.T @ x).ravel()
+        slope = moments(p.T, x.T).ravel()
         return p @ matrix, np.concatenate([slope, p.sum(axis=0)]) if self.bias else slope
 
     def tangent(
@@ -84,7 +85,7 @@ class AffineField(Field):
         px, ptheta = self.pullback(t, theta, x, value, dp)
         if not self.matrix:
             return px, ptheta
-        ptheta[: self.dim**2] += (p.T @ dx).ravel()
+        ptheta[: self.dim**2] += moments(p.T, dx.T).ravel()
         return px + p @ split_matrix_bias(dtheta, self.dim, self.bias)[0], ptheta
 
     def spec(self) -> dict[str, Any]:

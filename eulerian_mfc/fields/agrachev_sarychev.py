@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._sums import moments
 from .._validate import integer
 from .base import Field
 
@@ -55,7 +56,7 @@ class AgrachevSarychevField(Field):
     ) -> tuple[np.ndarray, np.ndarray]:
         bump = np.exp(-np.einsum("nd,nd->n", x, x))
         along = -2.0 * bump * (p @ theta[self.dim :])
-        return (along * x.T).T, np.concatenate([p.sum(axis=0), bump @ p])
+        return (along * x.T).T, np.concatenate([p.sum(axis=0), moments(bump[None], p.T)[0]])
 
     def tangent(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
@@ -78,7 +79,8 @@ class AgrachevSarychevField(Field):
         dbump = -2.0 * bump * np.einsum("nd,nd->n", x, dx)
         u, du = theta[self.dim :], dtheta[self.dim :]
         along, dalong = -2.0 * bump * (p @ u), -2.0 * (dbump * (p @ u) + bump * (dp @ u + p @ du))
-        return (dalong * x.T + along * dx.T).T, np.concatenate([dp.sum(axis=0), dbump @ p + bump @ dp])
+        change = moments(dbump[None], p.T) + moments(bump[None], dp.T)
+        return (dalong * x.T + along * dx.T).T, np.concatenate([dp.sum(axis=0), change[0]])
 
     def spec(self) -> dict[str, Any]:
         return {"type": "agrachev_sarychev", **asdict(self)}

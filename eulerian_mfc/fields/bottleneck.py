@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .._sums import moments
 from .._validate import choice, integer
 from .base import Field
 from .neural import ACTIVATIONS
@@ -84,7 +85,7 @@ class BottleneckField(Field):
         at = self._split(theta)
         hidden, slope = self._hidden(at, x)
         q = slope * (at.outer.T @ p.T)
-        parts = (q @ x, q.sum(axis=1), p.T @ hidden.T, p.sum(axis=0))
+        parts = (moments(q, x.T), q.sum(axis=1), moments(p.T, hidden), p.sum(axis=0))
         return (at.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
     def tangent(
@@ -112,7 +113,9 @@ class BottleneckField(Field):
         dz = by.inner @ x.T + by.inner_shift + at.inner @ dx.T
         back = at.outer.T @ p.T
         q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + at.outer.T @ dp.T)
-        parts = (dq @ x + q @ dx, dq.sum(axis=1), dp.T @ hidden.T + p.T @ (slope * dz).T, dp.sum(axis=0))
+        inner = moments(dq, x.T) + moments(q, dx.T)
+        outer = moments(dp.T, hidden) + moments(p.T, slope * dz)
+        parts = (inner, dq.sum(axis=1), outer, dp.sum(axis=0))
         return (at.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
     def spec(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._special import expit
+from .._sums import moments
 from .._validate import choice, integer, mismatch
 from . import _neural_kernels
 from ._tanh import tanh
@@ -153,7 +154,7 @@ class NeuralField(CompiledField):
         q = activation.slope(lambda: self._argument(theta, x), value.T)
         q *= p.T
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        slope = (q @ x).ravel()
+        slope = moments(q, x.T).ravel()
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
@@ -228,7 +229,7 @@ class NeuralField(CompiledField):
         slope *= p.T
         matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
         dmatrix, _ = split_matrix_bias(dtheta, self.dim, self.bias)
-        change = (dq @ x + slope @ dx).ravel()
+        change = (moments(dq, x.T) + moments(slope, dx.T)).ravel()
         return (matrix.T @ dq + dmatrix.T @ slope).T, np.concatenate([change, dq.sum(axis=1)]) if self.bias else change
 
     def spec(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .._sums import moments
 from .base import Field
 
 
@@ -51,7 +52,7 @@ class ScalarBasisField(Field):
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         weights = self._coefficients(theta) @ p.T
-        return np.einsum("kn,kdn->dn", weights, self.basis_gradients(x)).T, (self.basis(x) @ p).ravel()
+        return np.einsum("kn,kdn->dn", weights, self.basis_gradients(x)).T, moments(self.basis(x), p.T).ravel()
 
     def tangent(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
@@ -73,4 +74,4 @@ class ScalarBasisField(Field):
         u, du = self._coefficients(theta), self._coefficients(dtheta)
         gradients = self.basis_gradients(x)
         px = np.einsum("kn,kdn->dn", u @ dp.T + du @ p.T, gradients) + self.basis_curvature(x, u @ p.T, dx)
-        return px.T, (np.einsum("kdn,nd->kn", gradients, dx) @ p + self.basis(x) @ dp).ravel()
+        return px.T, (moments(np.einsum("kdn,nd->kn", gradients, dx), p.T) + moments(self.basis(x), dp.T)).ravel()
