@@ -19,6 +19,7 @@ from eulerian_mfc.fields._tanh import tanh
 from eulerian_mfc.parallel import VARIABLE, Workers, default_threads
 
 from .conftest import toy_line, toy_mesh
+from .test_fields import CASES
 
 
 def system(cells=(150, 120), layers=3, std=0.3, **options):
@@ -75,6 +76,22 @@ def test_threads_of_blas_do_not_change_the_bits(mesh, options):
             assert given.initial_masses.size > 30_000
             cost, gradient = given.cost_and_gradient(control())
             results.append([cost, given.cost(control()).total, *gradient.ravel()])
+    np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "jacobians" not in name])  # these are slow, point by point
+def test_threads_of_blas_do_not_change_the_bits_of_a_field(name):
+    """The sums over points of its slopes, and their derivatives."""
+    field, rng = CASES[name][0], np.random.default_rng(3)
+    theta, dtheta = rng.normal(size=(2, field.parameters))
+    x, p, dx, dp = (np.asfortranarray(v) for v in rng.normal(size=(4, 50_001, field.dim)))
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            value = field(0.3, theta, x)
+            _, slope = field.pullback(0.3, theta, x, value, p)
+            _, change = field.pullback_tangent(0.3, theta, x, value, p, dtheta, dx, dp)
+            results.append([*slope, *change])
     np.testing.assert_array_equal(*results)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from .._sums import paired
 from .._validate import array, fail, integer, mismatch, own, takes
 from .base import Field, check_derivative, complex_step_jacobian
 
@@ -94,4 +95,4 @@ class LinearControlField(Field):
         px = np.zeros_like(p)
         for i, u in enumerate(theta):
             px += u * np.einsum("nab,na->nb", self._jacobian(i, x), p)
-        return px, np.array([np.vdot(f(own(x)), p) for f in self.fields])
+        return px, np.array([paired(f(own(x)), p) for f in self.fields])
