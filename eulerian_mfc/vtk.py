@@ -63,7 +63,7 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
 
 
 def encoded(data: Any) -> bytes:
-    """A data set of pyvista as the content of a file; VTK's own writers leave half a file, and call it written, on a full disk."""
+    """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
     from vtkmodules import vtkIOXML
 
     writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
