@@ -49,6 +49,27 @@ def existing(name: str, value: Any, what: str) -> Path:
 
 
 @contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """StorageError for what keeps the system from reading a file that is there: it is not damaged."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file that there is.
+
+    Raises
+    ------
+    StorageError
+        If the system does not let it be read.
+    """
+    with reading(path):
+        return path.read_bytes()
+
+
+@contextmanager
 def writing(path: Path) -> Iterator[None]:
     """StorageError for what keeps a library from writing there."""
     try:

@@ -30,7 +30,7 @@ class MissingFileError(EulerianError, FileNotFoundError):
 
 
 class StorageError(EulerianError, OSError):
-    """A file could not be written (full disk, missing rights); the file that was there before is intact."""
+    """A file could not be written or read (full disk, missing rights); the file that was there before is intact."""
 
 
 class EulerianWarning(UserWarning):
