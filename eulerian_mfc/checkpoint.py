@@ -260,8 +260,8 @@ def _rows(body: bytes) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
     told = json.loads(found["errors"].tobytes() or b"{}")
     if sizes.dtype != np.int64 or sizes.ndim != 1 or values.dtype != np.float64 or values.ndim != 1:
         raise ValueError("arrays of other kinds")
-    if (sizes < 0).any() or int(sizes.sum()) != len(values):
-        raise ValueError(f"sizes of {int(sizes.sum())} values, {len(values)} are there")
+    if (sizes < 0).any() or int(sizes.sum()) != len(values) or len(keys) != KEY * len(sizes):
+        raise ValueError(f"{len(values)} values and {len(keys)} bytes of keys for the sizes {str(sizes.tolist())[:80]}")
     rows = np.split(values, np.cumsum(sizes)[:-1]) if len(sizes) else []
     names = (keys[k : k + KEY] for k in range(0, len(keys), KEY))
     return dict(zip(names, rows, strict=True)), {bytes.fromhex(k): str(v) for k, v in told.items()}
