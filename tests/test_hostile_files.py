@@ -384,6 +384,18 @@ def test_checkpoints_that_do_not_fit_together_are_refused(tmp_path, change):
                 checkpoint.read(tmp_path / "c", "run")
 
 
+def test_claims_of_a_network_are_refused(good, tmp_path):
+    """A file of ONNX that says that it has a trillion layers."""
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "network.onnx"
+    emfc.export.to_onnx(emfc.Solution.load(good), path)
+    model = onnx.load(path)
+    next(p for p in model.metadata_props if p.key == "layers").value = str(10**12)
+    onnx.save(model, path)
+    with little_memory(), pytest.raises(FileFormatError, match=r"it claims 1000000000000 layers, and has \d+ arrays"):
+        emfc.export.control_from_onnx(path)
+
+
 def test_a_solution_that_another_program_has_locked_is_read(good):
     """As HDFView, or a run that is being watched, holds it; the lock stays the other's."""
     with open(good, "rb") as other:
