@@ -24,13 +24,13 @@ NUMBERS = "fiub"
 GZIP = 1  # HDF5's number of that filter
 
 
-def member(file: Any, path: str, kind: type) -> Any:
-    """The dataset or group of an HDF5 file at a path, of that class of h5py; None where there is none.
+def dataset_at(file: Any, path: str) -> Any:
+    """The dataset of an HDF5 file at a path, None where there is nothing.
 
     Raises
     ------
     FileFormatError
-        For links, to other files or elsewhere in this one, and for things of another kind.
+        For links, to other files or elsewhere in this one, and for what is no dataset.
     """
     import h5py
 
@@ -42,8 +42,8 @@ def member(file: Any, path: str, kind: type) -> Any:
         if not isinstance(link, h5py.HardLink):
             raise FileFormatError(f"{path} is a link to somewhere else: the file was altered")
         item = item[name]
-    if not isinstance(item, kind):
-        raise FileFormatError(f"{path} is no {kind.__name__.lower()}: the file was altered")
+    if not isinstance(item, h5py.Dataset):
+        raise FileFormatError(f"{path} is no dataset: the file was altered")
     return item
 
 

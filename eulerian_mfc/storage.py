@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from . import continuity, fields, losses, transport
-from ._claims import member, number, text
+from ._claims import dataset_at, number, text
 from ._files import existing, reading, write_whole
 from ._validate import mismatch
 from .certificate import Checks
@@ -231,7 +231,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
                 meta, solution = _read(file, opened, size, headed, file_path)
         except FileFormatError as error:
             raise error if str(path) in str(error) else FileFormatError(f"{path}: {error}") from error
-        except (MemoryError, Warning):
+        except (MemoryError, DeprecationWarning, FutureWarning):  # of this machine, and of the packages on it
             raise
         except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
             raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
@@ -246,17 +246,15 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
 
 def _read(file: Any, opened: BinaryIO, size: int, headed: bool, path: Path) -> tuple[dict[str, Any], Solution]:
     """The metadata and the solution in an open HDF5 file of `size` bytes."""
-    import h5py
-
     if not headed and file.attrs.get("format") != FORMAT:
         raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
     if (schema := number(file, "schema")) not in READABLE:
         raise _other_schema(path, schema)
     old = file.attrs["metadata"] if not headed and "metadata" in file.attrs else None
-    meta = json.loads(text(member(file, "metadata", h5py.Dataset), "metadata", opened, size) if old is None else old)
+    meta = json.loads(text(dataset_at(file, "metadata"), "metadata", opened, size) if old is None else old)
     if "squared_loss" in meta:  # schema 2
         squared = losses.SquaredLoss().spec() if meta.pop("squared_loss") is True else None
-        columns = member(file, "paths/x", h5py.Dataset).shape[-1]
+        columns = dataset_at(file, "paths/x").shape[-1]
         meta = {"loss": squared, "input_dim": columns, **meta}
     check_metadata(meta)
     return meta, _assemble(meta, Stored(file, size, boundaries_of(meta["mesh"])))

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ._claims import check_memory, check_values, member, nbytes, values
+from ._claims import check_memory, check_values, dataset_at, nbytes, values
 from .errors import FileFormatError
 
 #: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
 ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
-#: bytes that a simplex mesh takes for a byte of its arrays
-PER_BYTE = 16
+#: bytes that a simplex mesh takes for a byte of its arrays, by its dimension: neighbours, volumes, boxes for point location
+PER_BYTE = {1: 9, 2: 16, 3: 25}
 
 
 def _number(value: Any) -> bool:
@@ -121,16 +121,14 @@ class Stored:
     """
 
     def __init__(self, file: Any, size: int, boundaries: Sequence[str]) -> None:
-        import h5py
-
         mesh = [f"mesh/{name}" for name in ("points", "cells", *boundaries)]
-        found = {path: member(file, path, h5py.Dataset) for path in (*ARRAYS, *mesh)}
+        found = {path: dataset_at(file, path) for path in (*ARRAYS, *mesh)}
         self._found, self._size = {path: d for path, d in found.items() if d is not None}, size
         for path, dataset in self._found.items():
             check_values(dataset, path, size)
-        # A simplex mesh computes much of its arrays: neighbours, volumes, boxes for point location.
-        needed = {path: nbytes(d) * (PER_BYTE if path in mesh else 1) for path, d in self._found.items()}
-        check_memory(sum(needed.values()))
+        dim = self.shape("mesh/points")[-1:] if "mesh/points" in self else ()
+        per_byte = PER_BYTE.get(*dim, 1) if dim else 1
+        check_memory(sum(nbytes(d) * (per_byte if path in mesh else 1) for path, d in self._found.items()))
 
     def __contains__(self, path: str) -> bool:
         return path in self._found

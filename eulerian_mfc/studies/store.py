@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._claims import archive
-from .._files import make_folder, read_whole, write_whole
+from .._files import make_folder, read_whole, write_whole, writing
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -92,7 +92,8 @@ class Claim:
         except ImportError:
             return cls(path, None)
         while True:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
+            with writing(path):
+                handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
