@@ -28,7 +28,7 @@ DISABLED = (
 _told: set[str] = set()
 
 
-class Kept(FunctionCache):
+class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Numba's cache of one kernel: what cannot be read is compiled anew, what cannot be written is not kept."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:

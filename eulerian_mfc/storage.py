@@ -12,8 +12,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from dataclasses import fields as fields_of
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def _first_line(size: int, checksum: str) -> bytes:
     return f"{FORMAT} schema {SCHEMA} bytes {size} sha256 {checksum}\n".encode().ljust(HEAD, b"\0")
 
 
-def _verify(opened: BinaryIO, path: Path, size: int) -> bool:
+def _verify(opened: BufferedReader, path: Path, size: int) -> bool:
     """Whether the file has a first line, which files of schema 2 have not; FileFormatError if it has, and is another file."""
     first = opened.read(HEAD)
     if first.startswith(b"\x89HDF\r\n\x1a\n"):
@@ -244,7 +245,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     return solution
 
 
-def _read(file: Any, opened: BinaryIO, size: int, headed: bool, path: Path) -> tuple[dict[str, Any], Solution]:
+def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path) -> tuple[dict[str, Any], Solution]:
     """The metadata and the solution in an open HDF5 file of `size` bytes."""
     if not headed and file.attrs.get("format") != FORMAT:
         raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")

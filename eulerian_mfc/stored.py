@@ -126,8 +126,8 @@ class Stored:
         self._found, self._size = {path: d for path, d in found.items() if d is not None}, size
         for path, dataset in self._found.items():
             check_values(dataset, path, size)
-        dim = self.shape("mesh/points")[-1:] if "mesh/points" in self else ()
-        per_byte = PER_BYTE.get(*dim, 1) if dim else 1
+        columns = self.shape("mesh/points")[-1:] if "mesh/points" in self else ()
+        per_byte = PER_BYTE.get(sum(columns), 1)
         check_memory(sum(nbytes(d) * (per_byte if path in mesh else 1) for path, d in self._found.items()))
 
     def __contains__(self, path: str) -> bool:
