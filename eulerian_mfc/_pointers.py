@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ._compile import callback
 
 DOUBLES, INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
 NUMBER, COUNT = types.float64, types.int64
@@ -32,7 +34,7 @@ class Pointed:
 
     @cached_property
     def _compiled(self) -> Any:
-        return cfunc(self._signature, cache=True, **self._options)(self._function)
+        return callback(self._signature, self._function, **self._options)
 
     @property
     def address(self) -> int:

@@ -8,9 +8,11 @@ that sleeps is woken in some hundred microseconds, a layer's steps take as long.
 import sys
 
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from ._compile import njit
 
 #: entries of `sync`: who has met, a counter for the kernels, failures, and whether a member is gone: then nobody waits; from SIZE
 #: on, how many tasks of each member's share are taken
@@ -58,7 +60,7 @@ def _give_way(typing):
     return types.void(), code
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def meet(members, sync):
     """Wait until all members are here."""
     goal = (fetch_add(sync, MET, 1) // members + 1) * members
@@ -69,7 +71,7 @@ def meet(members, sync):
             _give_way()
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def take(member, members, sync, tasks):
     """A task that nobody has taken, of the member's own share while there is one; none: -1.
 

@@ -4,7 +4,7 @@ Reference: R. Borges, M. Carmona, B. Costa, W. S. Don, An improved weighted esse
 hyperbolic conservation laws, J. Comput. Phys. 227 (2008), 3191-3211, doi:10.1016/j.jcp.2007.11.038.
 """
 
-from numba import njit
+from ._compile import njit
 
 # Products may be contracted when compiled (the same bits every run), and divisions do not test for zero: both are what
 # lets loops be vectorised.
@@ -12,7 +12,7 @@ FAST = {"contract", "nsz", "arcp"}
 _EPSILON = 1e-40
 
 
-@njit(cache=True, inline="always", fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def weno5(a, b, c, d, e):
     """WENO-Z value at the upper end of the cell of average c, fifth order."""
     b0 = 13.0 / 12.0 * (a - 2.0 * b + c) ** 2 + 0.25 * (a - 4.0 * b + 3.0 * c) ** 2

@@ -23,7 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from ._files import as_path, remove_parts, write_whole
+from ._claims import archive
+from ._files import as_path, read_whole, remove_parts, write_whole
 from ._validate import fail, positive
 from .address import address, package_sources
 from .environment import versions
@@ -213,17 +214,16 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
     ------
     FileFormatError
         If it is no checkpoint, is damaged, or belongs to another run, schema or version.
+    StorageError
+        If the system does not let it be read.
     """
     start_anew = "delete it to start from the beginning"
-    try:
-        line, _, body = path.read_bytes().partition(b"\n")
-    except OSError as error:
-        raise FileFormatError(f"{path} cannot be read: {error.strerror or error}") from error
+    line, _, body = read_whole(path).partition(b"\n")
     text, _, checksum = line.rpartition(b" ")
     try:
         head = json.loads(text)
         told, schema = head["format"], head["schema"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, or its first line is damaged") from None
     if told != FORMAT:
         raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, but {told!r}")
@@ -234,23 +234,37 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
     if hashlib.sha256(text + body).hexdigest().encode() != checksum:
         raise FileFormatError(f"{path} was altered: its checksum is wrong; {start_anew}")
     here = {**versions(), "sources": package_sources()}
-    for name, number in head["versions"].items():
-        if here.get(name) != number:
+    try:
+        for name, number in head["versions"].items():
+            if here.get(name) != number:
+                raise FileFormatError(
+                    f"{path} was made with {name} {str(number)[:12]}, here is {str(here.get(name))[:12]}, whose results may "
+                    f"differ in the last bits: {start_anew}, or go on with that version"
+                )
+        if head["run"] != run:
             raise FileFormatError(
-                f"{path} was made with {name} {number[:12]}, here is {str(here.get(name))[:12]}, whose results may differ "
-                f"in the last bits: {start_anew}, or go on with that version"
+                f"{path} belongs to another run: another problem, mesh, number of layers, scheme, solver or start; {start_anew}, "
+                "or name another file"
             )
-    if head["run"] != run:
-        raise FileFormatError(
-            f"{path} belongs to another run: another problem, mesh, number of layers, scheme, solver or start; {start_anew}, "
-            "or name another file"
-        )
-    with np.load(io.BytesIO(body), allow_pickle=False) as file:
-        keys, sizes, values = file["keys"].tobytes(), file["sizes"], file["values"]
-        errors = json.loads(file["errors"].tobytes() or b"{}")
+        return _rows(body)
+    except (FileFormatError, MemoryError):
+        raise
+    except Exception as error:  # a checksum says that nothing was altered by chance, not who made it
+        raise FileFormatError(f"{path} was altered: {error}; {start_anew}") from error
+
+
+def _rows(body: bytes) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
+    """Values and errors by key, from the arrays of a checkpoint file."""
+    found = archive(body)
+    keys, sizes, values = found["keys"].tobytes(), found["sizes"], found["values"]
+    told = json.loads(found["errors"].tobytes() or b"{}")
+    if sizes.dtype != np.int64 or sizes.ndim != 1 or values.dtype != np.float64 or values.ndim != 1:
+        raise ValueError("arrays of other kinds")
+    if (sizes < 0).any() or int(sizes.sum()) != len(values) or len(keys) != KEY * len(sizes):
+        raise ValueError(f"{len(values)} values and {len(keys)} bytes of keys for the sizes {str(sizes.tolist())[:80]}")
     rows = np.split(values, np.cumsum(sizes)[:-1]) if len(sizes) else []
     names = (keys[k : k + KEY] for k in range(0, len(keys), KEY))
-    return dict(zip(names, rows, strict=True)), {bytes.fromhex(k): v for k, v in errors.items()}
+    return dict(zip(names, rows, strict=True)), {bytes.fromhex(k): str(v) for k, v in told.items()}
 
 
 class Journalled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import math
 import os
@@ -363,11 +364,12 @@ def own_warnings() -> Iterator[list[EulerianWarning]]:
 
 def write_control(solution: Solution, path: Path) -> None:
     """The control as a table: start and end of every layer, then one column a parameter."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["t_start", "t_end", *solution.parameter_names])
-        for n, row in enumerate(solution.control.tolist()):
-            writer.writerow([repr(float(solution.times[n])), repr(float(solution.times[n + 1])), *map(repr, row)])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["t_start", "t_end", *solution.parameter_names])
+    for n, row in enumerate(solution.control.tolist()):
+        writer.writerow([repr(float(solution.times[n])), repr(float(solution.times[n + 1])), *map(repr, row)])
+    write_whole(path, text.getvalue().encode())
 
 
 def main_of_case(file: str) -> None:

@@ -42,10 +42,20 @@ def extras() -> dict[str, bool]:
 
 
 def kernel_cache() -> str:
-    """Where Numba keeps the compiled kernels: beside each source (`**` is any folder of the package), or all in one folder."""
+    """Where Numba keeps the compiled kernels: beside each source (`**` is any folder of the package), or all in one folder.
+
+    A sentence that begins with "none" where no folder can be written to, or nothing is compiled.
+    """
+    from numba import config
+
+    from ._compile import DISABLED, advice
     from ._team import meet
 
+    if config.DISABLE_JIT:
+        return f"none: {DISABLED}"
     # Numba's own choice: NUMBA_CACHE_DIR, beside the sources, or the user's cache where these may not be written to.
+    if meet.stats.cache_path is None:
+        return f"none, every process compiles the kernels again. {advice()}"
     folder = Path(meet.stats.cache_path)
     return str(Path(__file__).parent / "**" / "__pycache__" if folder.name == "__pycache__" else folder.parent)
 

@@ -30,7 +30,7 @@ class MissingFileError(EulerianError, FileNotFoundError):
 
 
 class StorageError(EulerianError, OSError):
-    """A file could not be written (full disk, missing rights); the file that was there before is intact."""
+    """A file could not be written or read (full disk, missing rights); the file that was there before is intact."""
 
 
 class EulerianWarning(UserWarning):
@@ -58,3 +58,10 @@ class SeveralCriticalPointsWarning(EulerianWarning):
 
 class ShootingThresholdWarning(EulerianWarning):
     """The penalty is too small for undamped shooting to converge here. Use relaxation, or another solver."""
+
+
+class KernelCacheWarning(EulerianWarning):
+    """Compiled kernels cannot be kept on disk, and every process compiles them again.
+
+    Set NUMBA_CACHE_DIR to a folder that you may write to.
+    """

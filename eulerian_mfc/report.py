@@ -10,7 +10,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from ._files import make_folder
+from ._files import make_folder, together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +26,8 @@ CAPTIONS = {
 }
 
 
-def html(solution: Solution, figures: dict[str, Figure], title: str, case: str = "") -> str:
-    """The page as text; `case` is the text of the case's file, shown at the end."""
+def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = "") -> str:
+    """The page as text; `figures` are PNG files by name, `case` is the text of the case's file, shown at the end."""
     template = Template(files("eulerian_mfc").joinpath("report.html").read_text(encoding="utf-8"))
     numbers = [
         ("cost J", f"{solution.cost:.12g}"),
@@ -39,7 +39,7 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
         ("sweeps through the layers", str(solution.history[-1].sweeps if solution.history else 0)),
     ]
     pictures = [
-        f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{_png(figures[name])}">'
+        f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{base64.b64encode(figures[name]).decode()}">'
         f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
         for name in CAPTIONS
         if name in figures
@@ -63,17 +63,27 @@ def html(solution: Solution, figures: dict[str, Figure], title: str, case: str =
 
 
 def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "") -> None:
-    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`."""
+    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`.
+
+    All of them, or none.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written; those of before are intact.
+    """
     from .plotting import figures
 
     target = make_folder("folder", folder)
-    drawn = figures(solution)
-    for name, figure in drawn.items():
-        figure.savefig(target / f"{name}.png", dpi=150)
-    (target / "report.html").write_text(html(solution, drawn, title, case), encoding="utf-8")
+    drawn = {name: png(figure) for name, figure in figures(solution).items()}
+    with together() as put:
+        for name, picture in drawn.items():
+            put(target / f"{name}.png", picture)
+        put(target / "report.html", html(solution, drawn, title, case).encode())
 
 
-def _png(figure: Figure) -> str:
+def png(figure: Figure) -> bytes:
+    """The content of a PNG file of a figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
-    return base64.b64encode(buffer.getvalue()).decode("ascii")
+    return buffer.getvalue()

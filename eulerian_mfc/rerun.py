@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ._files import write_whole
+from ._files import read_whole, write_whole
 from .case import Case
 from .checkpoint import Checkpoint, Journal, read
 from .errors import EulerianError, FileFormatError
@@ -44,8 +44,9 @@ class Record:
         if not path.is_file():
             return None
         anew = "delete it, and run the case again"
+        data = read_whole(path)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = json.loads(data.decode())
             if content["format"] != FORMAT:
                 raise FileFormatError(
                     f"{path} is no record of a run of eulerian_mfc: got {content['format']!r}; {anew}"
@@ -55,7 +56,7 @@ class Record:
             return cls(str(content["case"]), dict(content["settings"]), str(content["text"]))
         except FileFormatError:
             raise
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(f"{path} is damaged ({error}): {anew}") from error
 
     def write(self, folder: Path) -> None:

@@ -12,13 +12,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from dataclasses import fields as fields_of
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import continuity, fields, losses, transport
-from ._files import existing, write_whole
+from ._claims import dataset_at, number, text
+from ._files import existing, reading, write_whole
 from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
@@ -29,7 +31,7 @@ from .solution import Numerics, Paths, Solution
 from .solvers import Iteration, Outcome
 from .solvers.kinks import Kink
 from .stability import Stability
-from .stored import check_arrays, check_metadata
+from .stored import Stored, boundaries_of, check_metadata
 from .version import __version__
 
 if TYPE_CHECKING:
@@ -77,25 +79,30 @@ def head(content: bytes) -> bytes:
     ----------
     content : all of the HDF5 file.
     """
-    text = f"{FORMAT} schema {SCHEMA} bytes {len(content)} sha256 {hashlib.sha256(content).hexdigest()}\n"
-    return text.encode().ljust(HEAD, b"\0")
+    return _first_line(len(content), hashlib.sha256(content).hexdigest())
 
 
-def _verify(path: Path) -> None:
-    """FileFormatError if the file is not as `head` says; files of schema 2 have no head."""
-    data = path.read_bytes()
-    if data.startswith(b"\x89HDF\r\n\x1a\n"):
-        return
-    words = data[:HEAD].split(b"\n")[0].split()
+def _first_line(size: int, checksum: str) -> bytes:
+    return f"{FORMAT} schema {SCHEMA} bytes {size} sha256 {checksum}\n".encode().ljust(HEAD, b"\0")
+
+
+def _verify(opened: BufferedReader, path: Path, size: int) -> bool:
+    """Whether the file has a first line, which files of schema 2 have not; FileFormatError if it has, and is another file."""
+    first = opened.read(HEAD)
+    if first.startswith(b"\x89HDF\r\n\x1a\n"):
+        return False
+    words = first.split(b"\n")[0].split()
     if not words or words[0] != FORMAT.encode() or len(words) != 7:
         raise FileFormatError(f"{path} is not a solution of eulerian_mfc, or its first line is damaged")
     if words[2] != str(SCHEMA).encode():
         raise _other_schema(path, words[2].decode(errors="replace"))
-    if words[4] != str(len(data) - HEAD).encode():
+    if words[4] != str(size - HEAD).encode():
         found = words[4].decode(errors="replace")
-        raise FileFormatError(f"{path} is damaged: cut off or too long, {len(data) - HEAD} bytes of {found}")
-    if data[:HEAD] != head(data[HEAD:]):
+        raise FileFormatError(f"{path} is damaged: cut off or too long, {size - HEAD} bytes of {found}")
+    opened.seek(HEAD)
+    if first != _first_line(size - HEAD, hashlib.file_digest(opened, "sha256").hexdigest()):
         raise FileFormatError(f"{path} is damaged: it was altered, its checksum is wrong")
+    return True
 
 
 def _other_schema(path: str | os.PathLike[str], found: Any) -> FileFormatError:
@@ -208,32 +215,27 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     ------
     MissingFileError, FileFormatError
         If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
+    StorageError
+        If the system does not let it be read.
     ArgumentError
         If `problem` is not the one that was solved.
     """
     import h5py
 
     file_path = existing("path", path, "solution file")
-    try:
-        _verify(file_path)
-        with h5py.File(path, "r") as file:
-            _check_links(file)
-            if file.attrs.get("format") != FORMAT:
-                raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
-            if file.attrs.get("schema") not in READABLE:
-                raise _other_schema(path, file.attrs.get("schema"))
-            meta = json.loads(file.attrs["metadata"] if "metadata" in file.attrs else file["metadata"][()])
-            arrays = {
-                key: file[key][()]
-                for key in ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y")
-            }
-            arrays |= _mesh_arrays(file)
-            labels = file["labels"][()] if "labels" in file else None
-        solution = _assemble(meta, arrays, labels)
-    except FileFormatError:
-        raise
-    except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
-        raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
+    # One open file for the checksum and for HDF5, which opens nothing itself: no locks, which some network file systems refuse.
+    with reading(file_path), open(file_path, "rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        headed = _verify(opened, file_path, size)
+        try:
+            with h5py.File(opened, "r") as file:
+                meta, solution = _read(file, opened, size, headed, file_path)
+        except FileFormatError as error:
+            raise error if str(path) in str(error) else FileFormatError(f"{path}: {error}") from error
+        except (MemoryError, DeprecationWarning, FutureWarning):  # of this machine, and of the packages on it
+            raise
+        except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
+            raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
     if problem is not None:
         schemes = {name: getattr(solution.numerics, name) for name in ("transport", "continuity", "layer_map")}
         system = OptimalitySystem(problem, solution.mesh, solution.layers, **schemes)
@@ -243,45 +245,50 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     return solution
 
 
-def _check_links(file: Any) -> None:
-    """FileFormatError for what lies in another file, or elsewhere in this one: no checksum is of it."""
-    import h5py
-
-    found: list[str] = []
-    file.visititems_links(lambda name, link: None if isinstance(link, h5py.HardLink) else found.append(name))
-    if found:
-        raise FileFormatError(f"{found[0]} is a link to somewhere else: the file was altered")
-
-
-def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.ndarray | None) -> Solution:
+def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path) -> tuple[dict[str, Any], Solution]:
+    """The metadata and the solution in an open HDF5 file of `size` bytes."""
+    if not headed and file.attrs.get("format") != FORMAT:
+        raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
+    if (schema := number(file, "schema")) not in READABLE:
+        raise _other_schema(path, schema)
+    old = file.attrs["metadata"] if not headed and "metadata" in file.attrs else None
+    meta = json.loads(text(dataset_at(file, "metadata"), "metadata", opened, size) if old is None else old)
     if "squared_loss" in meta:  # schema 2
         squared = losses.SquaredLoss().spec() if meta.pop("squared_loss") is True else None
-        meta = {"loss": squared, "input_dim": len(arrays["paths/x"].T), **meta}
+        columns = dataset_at(file, "paths/x").shape[-1]
+        meta = {"loss": squared, "input_dim": columns, **meta}
     check_metadata(meta)
-    mesh = _mesh(meta["mesh"], arrays)
+    return meta, _assemble(meta, Stored(file, size, boundaries_of(meta["mesh"])))
+
+
+def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
+    mesh = _mesh(meta["mesh"], stored)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
-    dim, labels_of = mesh.dim, arrays["paths/y"].shape[-1:]
+    samples = stored.shape("paths/x")[1:2]
     shapes: dict[str, tuple[int | None, ...]] = {
         "control": (layers, parameters),
         "masses": (layers + 1, fields_count, *unknowns.mass_shape),
         "potentials": (layers + 1, fields_count, *unknowns.shape),
         "history": (None, len(Iteration._fields)),
         "total": (fields_count,),
-        "paths/x": (layers + 1, None, dim),
-        "paths/y": (arrays["paths/x"].shape[1], *labels_of),
+        "paths/x": (layers + 1, None, mesh.dim),
+        "paths/y": (*samples, None),
     }
-    if labels is not None:
-        arrays = {**arrays, "labels": labels}
+    if "labels" in stored:
         shapes["labels"] = (fields_count, None)
-    check_arrays(arrays, shapes)
-    if meta["input_dim"] > dim or not arrays["paths/x"].size:
+    arrays = stored.take(shapes)
+    if meta["input_dim"] > mesh.dim or not arrays["paths/x"].size:
         raise FileFormatError(
             "input_dim is larger than the mesh's dimension, or there are no paths: the file was altered"
         )
     layer_map = LayerMap(**meta["layer_map"])
     flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
+    if flow is not None and (flow.field.dim != mesh.dim or flow.field.parameters != parameters):
+        raise FileFormatError(
+            "the field has another dimension, or other parameters, than the control: the file was altered"
+        )
     loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])
     history = [
         Iteration(int(i), cost, residual, int(n), int(k), s)
@@ -312,7 +319,7 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
         stability=None if meta["stability"] is None else Stability(**meta["stability"]),
         names=tuple(meta["names"]),
         total=arrays["total"],
-        labels=labels,
+        labels=arrays.get("labels"),
         parameter_names=tuple(meta["parameter_names"]),
         description=meta["description"],
         masses=arrays["masses"],
@@ -321,25 +328,13 @@ def _assemble(meta: dict[str, Any], arrays: dict[str, np.ndarray], labels: np.nd
     )
 
 
-def _mesh_arrays(file: Any) -> dict[str, np.ndarray]:
-    """Every array below "mesh" by its path."""
-    found: dict[str, np.ndarray] = {}
-
-    def take(key: str, item: Any) -> None:
-        if hasattr(item, "shape"):
-            found[f"mesh/{key}"] = item[()]
-
-    if "mesh" in file:
-        file["mesh"].visititems(take)
-    return found
-
-
-def _mesh(spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> Mesh:
+def _mesh(spec: dict[str, Any], stored: Stored) -> Mesh:
     if spec.get("type", "cartesian") == "cartesian":
         return CartesianMesh(spec["bounds"], spec["cells"])
-    return SimplexMesh.from_arrays(
-        spec, {k.removeprefix("mesh/"): v for k, v in arrays.items() if k.startswith("mesh/")}
-    )
+    dim = stored.shape("mesh/points")[-1]
+    shapes: dict[str, tuple[int | None, ...]] = {"mesh/points": (None, dim), "mesh/cells": (None, dim + 1)}
+    shapes |= {f"mesh/{name}": (None,) for name in boundaries_of(spec)}
+    return SimplexMesh.from_arrays(spec, {k.removeprefix("mesh/"): v for k, v in stored.take(shapes).items()})
 
 
 def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.ndarray) -> None:

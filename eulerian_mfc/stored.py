@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ._claims import check_memory, check_values, dataset_at, nbytes, values
 from .errors import FileFormatError
+
+#: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
+ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
+#: bytes that a simplex mesh takes for a byte of its arrays, by its dimension: neighbours, volumes, boxes for point location
+PER_BYTE = {1: 9, 2: 16, 3: 25}
 
 
 def _number(value: Any) -> bool:
@@ -84,15 +90,63 @@ def check_metadata(meta: Any) -> None:
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
     if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
-        raise FileFormatError(f"bounds: got {meta['bounds']!r}, expected one number a parameter in each row")
+        raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
 
 
-def check_arrays(arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int | None, ...]]) -> None:
-    """FileFormatError for the first array whose shape is not the expected one (None: any), or that is not finite."""
-    for key, shape in shapes.items():
-        found = arrays[key]
-        fits = isinstance(found, np.ndarray) and found.dtype.kind in "fiub" and found.ndim == len(shape)
-        if not fits or any(n is not None and n != m for n, m in zip(shape, found.shape, strict=True)):
-            raise FileFormatError(f"{key} has shape {np.shape(found)}, the file says {shape}: it was altered")
-        if not np.isfinite(found).all():
-            raise FileFormatError(f"{key} has entries that are not finite: the file was altered")
+def boundaries_of(spec: Any) -> list[str]:
+    """Names of the arrays of a mesh's named boundaries."""
+    names = spec.get("boundaries", []) if isinstance(spec, dict) else None
+    if names is None or not (names == [] or _texts(names)):
+        raise FileFormatError(
+            f"mesh: got {str(spec)[:80]!r} in the file, expected a table, its boundaries a list of texts"
+        )
+    return [f"boundary/{k}" for k in range(len(names))]
+
+
+class Stored:
+    """The arrays of a solution file by their paths, each looked at before a byte of it is read.
+
+    Only what a solution has is looked at, whatever else there may be.
+
+    Parameters
+    ----------
+    file : the open HDF5 file.
+    size : its bytes.
+    boundaries : names of the arrays of the mesh's named boundaries.
+
+    Raises
+    ------
+    FileFormatError
+        If an array claims values that are not in the file, or all of them more than the machine's memory.
+    """
+
+    def __init__(self, file: Any, size: int, boundaries: Sequence[str]) -> None:
+        mesh = [f"mesh/{name}" for name in ("points", "cells", *boundaries)]
+        found = {path: dataset_at(file, path) for path in (*ARRAYS, *mesh)}
+        self._found, self._size = {path: d for path, d in found.items() if d is not None}, size
+        for path, dataset in self._found.items():
+            check_values(dataset, path, size)
+        columns = self.shape("mesh/points")[-1:] if "mesh/points" in self else ()
+        per_byte = PER_BYTE.get(sum(columns), 1)
+        check_memory(sum(nbytes(d) * (per_byte if path in mesh else 1) for path, d in self._found.items()))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._found
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        """The shape of an array; FileFormatError where there is none."""
+        if path not in self._found:
+            raise FileFormatError(f"{path} is missing: the file was altered")
+        return tuple(self._found[path].shape)
+
+    def take(self, shapes: dict[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
+        """The arrays of these shapes, None for any length; FileFormatError where they have others, or are not finite."""
+        for path, wanted in shapes.items():
+            found = self.shape(path)
+            if len(found) != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, found, strict=True)):
+                raise FileFormatError(f"{path} has shape {found}, the file says {wanted}: it was altered")
+        out = {path: values(self._found[path], path, self._size) for path in shapes}
+        for path, array in out.items():
+            if not np.isfinite(array).all():
+                raise FileFormatError(f"{path} has entries that are not finite: the file was altered")
+        return out

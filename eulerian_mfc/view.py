@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._files import make_folder, writing
+from ._files import make_folder, together, writing
 from ._validate import integer
 from .errors import EulerianError
 from .meshes import CartesianMesh
@@ -47,38 +48,42 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
-    with writing(target):
-        return [_film(frames, target, mp4), *_stills(frames, target, stills)]
-
-
-def _film(frames: list[np.ndarray], target: Path, mp4: bool) -> Path:
-    """All pictures, one after the other."""
+    levels = np.unique(np.linspace(0, len(frames) - 1, stills).round().astype(int))
     film = target / ("density.mp4" if mp4 else "density.gif")
+    with writing(film):
+        files = {film: _film(frames, mp4), **{target / f"still_{n:04d}.png": _still(frames[n]) for n in levels}}
+    with together() as put:
+        for path, content in files.items():
+            put(path, content)
+    return list(files)
+
+
+def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
+    """The file of all pictures, one after the other."""
     if mp4:
         try:
             import imageio.v2
             import imageio_ffmpeg  # noqa: F401
         except ImportError:
             raise EulerianError("--mp4 needs two packages: pip install 'eulerian-mfc[film]'") from None
-        imageio.v2.mimwrite(film, frames, fps=RATE)
-    else:
-        from PIL import Image
-
-        # Colours that few pixels have, such as those of the bar, are kept.
-        pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
-        pictures[0].save(film, save_all=True, append_images=pictures[1:], duration=1000 // RATE, loop=0)
-    return film
-
-
-def _stills(frames: list[np.ndarray], target: Path, count: int) -> list[Path]:
-    """As many pictures, from the first to the last."""
+        return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, frames, format=".mp4", fps=RATE))
     from PIL import Image
 
-    levels = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
-    paths = [target / f"still_{n:04d}.png" for n in levels]
-    for n, path in zip(levels, paths, strict=True):
-        Image.fromarray(frames[n]).save(path)
-    return paths
+    # Colours that few pixels have, such as those of the bar, are kept.
+    pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
+    content = io.BytesIO()
+    more = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // RATE, "loop": 0}
+    pictures[0].save(content, format="GIF", **more)
+    return content.getvalue()
+
+
+def _still(frame: np.ndarray) -> bytes:
+    """The PNG file of a picture."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, format="PNG")
+    return content.getvalue()
 
 
 def _frame(solution: Solution, n: int) -> np.ndarray:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from ._files import make_folder, write_whole
+from ._files import make_folder, together
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
-    """Write everything ParaView needs into `folder`, which is made where it does not exist.
+    """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
 
     * `solution.pvd`: the collection, with the real times; open this one.
     * `solution_0000.vti`, ...: one image a time level, cell data: `density_NAME` for every moment or label,
@@ -35,36 +34,36 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     Raises
     ------
     StorageError
-        If a file cannot be written.
+        If a file cannot be written; those of before are intact.
     """
     from . import vtk_simplex
 
     boxes = isinstance(solution.mesh, CartesianMesh)
     make_level, ending = (level, "vti") if boxes else (vtk_simplex.level, "vtu")
     target = make_folder("folder", folder)
-    for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
-        for stale in target.glob(pattern):  # of an earlier run with more layers
-            stale.unlink()
-    names = []
-    for n in range(solution.layers + 1):
-        names.append(f"solution_{n:04d}.{ending}")
-        save(make_level(solution, n), target / names[-1])
-    write_collection(target / "solution.pvd", solution.times, names)
-    names = []
-    for n in range(solution.layers + 1):
-        names.append(f"trajectories_{n:04d}.vtp")
-        save(polylines(solution, n), target / names[-1])
-    write_collection(target / "trajectories.pvd", solution.times, names)
-    save(polylines(solution, solution.layers), target / "trajectories.vtp")
+    levels = {f"solution_{n:04d}.{ending}": n for n in range(solution.layers + 1)}
+    paths = {f"trajectories_{n:04d}.vtp": n for n in range(solution.layers + 1)}
+    spacetimes: dict[str, Any] = {}
     if solution.mesh.dim == 1:
-        if boxes:
-            save(spacetime(solution), target / "spacetime.vti")
-        else:
-            save(vtk_simplex.spacetime(solution), target / "spacetime.vtr")
+        spacetimes = {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
+    with together() as put:
+        for name, n in levels.items():
+            put(target / name, encoded(make_level(solution, n)))
+        put(target / "solution.pvd", collection(solution.times, list(levels)))
+        for name, n in paths.items():
+            put(target / name, encoded(polylines(solution, n)))
+        put(target / "trajectories.pvd", collection(solution.times, list(paths)))
+        put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
+        for name, make in spacetimes.items():
+            put(target / name, encoded(make(solution)))
+    for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
+        for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
+            if stale.name not in {*levels, *paths, *spacetimes}:
+                stale.unlink(missing_ok=True)
 
 
-def save(data: Any, path: Path) -> None:
-    """Write a data set of pyvista, whole or not at all: VTK's own files are cut off, and said to be written, on a full disk."""
+def encoded(data: Any) -> bytes:
+    """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
     from vtkmodules import vtkIOXML
 
     writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
@@ -72,17 +71,17 @@ def save(data: Any, path: Path) -> None:
     writer.SetDataModeToBinary()
     writer.WriteToOutputStringOn()
     writer.Write()
-    write_whole(path, writer.GetOutputString().encode())
+    return bytes(writer.GetOutputString().encode())
 
 
-def write_collection(path: Path, times: np.ndarray, names: list[str]) -> None:
-    """A `.pvd` file: one data set a time."""
+def collection(times: np.ndarray, names: list[str]) -> bytes:
+    """The content of a `.pvd` file: one data set per time."""
     rows = [
         f'    <DataSet timestep="{float(t)!r}" part="0" file={quoteattr(name)}/>'
         for t, name in zip(times, names, strict=True)
     ]
     text = ['<?xml version="1.0"?>', '<VTKFile type="Collection" version="0.1">', "  <Collection>", *rows]
-    write_whole(path, "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode())
+    return "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode()
 
 
 def level(solution: Solution, n: int) -> pyvista.ImageData:

@@ -73,6 +73,8 @@ def test_no_room_imports_from_its_right():
         {
             "errors",
             "_validate",
+            "_claims",
+            "_compile",
             "_files",
             "_weno",
             "_fastmath",

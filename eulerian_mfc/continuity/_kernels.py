@@ -11,14 +11,14 @@ are needed: threads may do parts at the same time, since what a kernel writes it
 """
 
 import numpy as np
-from numba import njit
 
+from .._compile import njit
 from .._weno import FAST, weno5
 
 LIMITERS = ("none", "minmod", "van_leer", "mc", "superbee", "van_albada")
 
 
-@njit(cache=True, inline="always", fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def _slope(a, b, limiter):
     """Limited slope from the differences to the left and to the right; selections, no branches."""
     if limiter == 0:
@@ -38,7 +38,7 @@ def _slope(a, b, limiter):
     return sign * max(size, 0.0) if y > 0.0 else 0.0
 
 
-@njit(cache=True, inline="always", fastmath=FAST, error_model="numpy")
+@njit(inline="always", fastmath=FAST, error_model="numpy")
 def _muscl_loop(left, mid, right, low, high, limiter):
     for i in range(mid.size):
         half = 0.5 * _slope(mid[i] - left[i], right[i] - mid[i], limiter)
@@ -46,7 +46,7 @@ def _muscl_loop(left, mid, right, low, high, limiter):
         high[i] = mid[i] + half
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def muscl_edges(u, s, limiter, low, high, part):
     """Values of the limited linear reconstruction at both ends of every cell along the axis of stride s."""
     begin, end = max(part[0], s), min(part[1], u.size - s)
@@ -67,7 +67,7 @@ def muscl_edges(u, s, limiter, low, high, part):
         _muscl_loop(left, mid, right, lo, hi, 5)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def weno_edges(u, s, low, high, part):
     """WENO-Z values at both ends of every cell along the axis of stride s."""
     begin, end = max(part[0], 2 * s), min(part[1], u.size - 2 * s)
@@ -80,7 +80,7 @@ def weno_edges(u, s, low, high, part):
         lo[i] = weno5(e[i], d[i], c[i], b[i], a[i])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def upwind_flux(u, s, v, flux, part):
     """First-order upwind flux at every face."""
     begin, end = part[0], min(part[1], u.size - s)
@@ -89,7 +89,7 @@ def upwind_flux(u, s, v, flux, part):
         out[i] = speed[i] * (below[i] if speed[i] > 0.0 else above[i])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def edge_flux(low, high, s, v, face, base, share, flux, part):
     """The edge value on the upwind side of every face, and its product with the velocity less `share * base`."""
     begin, end = part[0], min(part[1], low.size - s)
@@ -101,7 +101,7 @@ def edge_flux(low, high, s, v, face, base, share, flux, part):
         out[i] = speed[i] * value - share * less[i]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def add_line_moment(face, s, weights, v, flux, part):
     """Add the product of transverse Legendre moments of velocity and density, the latter from 5 neighbours along s."""
     begin, end = max(part[0], 2 * s), min(part[1], face.size - 2 * s)
@@ -113,7 +113,7 @@ def add_line_moment(face, s, weights, v, flux, part):
         out[i] += speed[i] * (w0 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def line_moment(face, s, weights, out, part):
     """A Legendre moment along s from 5 neighbours, as a face array."""
     begin, end = max(part[0], 2 * s), min(part[1], face.size - 2 * s)
@@ -125,7 +125,7 @@ def line_moment(face, s, weights, out, part):
         inner[i] = w0 * a[i] + w1 * b[i] + w2 * c[i] + w3 * d[i] + w4 * e[i]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def divergence(flux, s, factor, out, part):
     """`out -= factor * (flux - flux one face before)`: a forward Euler step along one axis."""
     begin, end = max(part[0], s), part[1]
@@ -134,7 +134,7 @@ def divergence(flux, s, factor, out, part):
         inner[i] -= factor * (above[i] - below[i])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def drained(antiflux, s, factor, total, part):
     """Add to `total` what the antidiffusive fluxes along one axis take out of every cell."""
     begin, end = max(part[0], s), part[1]
@@ -143,7 +143,7 @@ def drained(antiflux, s, factor, total, part):
         inner[i] += factor * (max(above[i], 0.0) - min(below[i], 0.0))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def limited_divergence(antiflux, s, factor, share, out, part):
     """`divergence` of the antidiffusive fluxes, each times the share that its donor cell can give."""
     begin, end = max(part[0], s), min(part[1], out.size - s)
@@ -155,7 +155,7 @@ def limited_divergence(antiflux, s, factor, share, out, part):
         inner[i] -= factor * (up - down)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def shares(available, total, share, part):
     """What every cell can give of `total` without becoming negative: at most 1."""
     begin, end = part
@@ -165,7 +165,7 @@ def shares(available, total, share, part):
         out[i] = 1.0 if wanted[i] <= give else give / wanted[i]
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def upwind_transpose(psi, s, v, factor, out):
     """Add one axis of the transpose of an upwind Euler step: differences of psi towards where mass goes."""
     n = psi.size - 2 * s
@@ -175,7 +175,7 @@ def upwind_transpose(psi, s, v, factor, out):
         inner[i] += factor * (max(above[i], 0.0) * (after[i] - here[i]) + min(below[i], 0.0) * (here[i] - before[i]))
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def upwind_slope(psi, u, s, v, factor, out):
     """Derivative of `<psi, upwind Euler step u>` in the face velocities, added to `out`."""
     n = psi.size - s

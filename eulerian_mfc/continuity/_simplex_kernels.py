@@ -4,10 +4,10 @@ Facets: `left` and `right` cell of each (right -1 at the boundary), `flux` the v
 area included. Cells about a cell in rows: `about[first[c]:first[c + 1]]`.
 """
 
-from numba import njit
+from .._compile import njit
 
 
-@njit(cache=True)
+@njit()
 def gradients(u, first, about, weights, out):
     """Least-squares gradients `(cells, d)` of averages u `(cells,)`; `weights` `(nnz, d)` are the fit's."""
     d = weights.shape[1]
@@ -20,7 +20,7 @@ def gradients(u, first, about, weights, out):
                 out[c, k] += weights[j, k] * difference
 
 
-@njit(cache=True)
+@njit()
 def limit(u, first, about, offsets, smooth, slopes):
     """Scale gradients so that values at the facets' centres stay between the averages about the cell.
 
@@ -53,7 +53,7 @@ def limit(u, first, about, offsets, smooth, slopes):
             slopes[c, k] *= factor
 
 
-@njit(cache=True)
+@njit()
 def upwind_step(u, slopes, linear, left, right, flux, to_left, to_right, scale, side, out, crossed):
     """Add a forward Euler step to masses `out` `(cells,)`: `scale` is its length; mass that leaves goes to `crossed`.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._files import existing, write_whole
+from .._files import existing, reading, write_whole
 from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
@@ -108,13 +108,16 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         If ONNX is not installed.
     """
     onnx = _onnx()
-    existing("path", path, "ONNX file")
+    file = existing("path", path, "ONNX file")
     try:
-        model = onnx.load(os.fspath(path))
+        with reading(file):
+            model = onnx.load(os.fspath(file))
         told = {p.key: p.value for p in model.metadata_props}
         weights = {w.name: onnx.numpy_helper.to_array(w) for w in model.graph.initializer}
         names = json.loads(told["blocks"])
         layers = []
+        if int(told["layers"]) > len(weights):
+            raise ValueError(f"it claims {told['layers']} layers, and has {len(weights)} arrays")
         for n in range(int(told["layers"])):
             stem = f"layers.{n}."
             layers.append({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})

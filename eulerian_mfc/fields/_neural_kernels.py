@@ -7,8 +7,9 @@ Points are `(d, n)` contiguous rows; a Runge-Kutta method is its `reach` and `we
 import math
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from .._compile import njit
 from .._fastmath import FAST
 from .._pointers import COUNT, DOUBLES, NUMBER, pointed
 from ._tanh import tanh_chunk
@@ -20,7 +21,7 @@ FIELD = COUNT, COUNT, DOUBLES, DOUBLES
 METHOD = COUNT, DOUBLES, DOUBLES, NUMBER, COUNT
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _value(code, z, scale, remainder, copy):
     """Overwrite z by sigma(z)."""
     if code in (SIGMOID, SWISH):  # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2
@@ -43,7 +44,7 @@ def _value(code, z, scale, remainder, copy):
             z[j] = math.sin(z[j])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _slope(code, z, value, scale, remainder, copy):
     """Overwrite z by sigma'(z), where sigma(z) is `value`; only swish and sin read z."""
     if code == TANH:
@@ -67,7 +68,7 @@ def _slope(code, z, value, scale, remainder, copy):
             z[j] = math.cos(z[j])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
 def _argument(matrix, shift, row, point, z):
     """`z = (W x + b)_row` at the points `(d, c)`."""
     for j in range(z.size):

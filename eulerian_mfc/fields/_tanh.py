@@ -5,7 +5,8 @@
 """
 
 import numpy as np
-from numba import njit
+
+from .._compile import njit
 
 P = (
     0.5,
@@ -31,7 +32,7 @@ LARGEST = 40.0  # tanh is 1 from half of it on
 CHUNK = 512  # values whose intermediates stay in the first-level cache
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 def tanh_chunk(x, scale, remainder):
     """Overwrite x, of at most as many values as the work arrays `scale` and `remainder` have, by its hyperbolic tangent."""
     bits = scale.view(np.int64)
@@ -62,7 +63,7 @@ def tanh_chunk(x, scale, remainder):
         x[i] = np.copysign(e / (e + 2.0), x[i])
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def tanh(z):
     """Overwrite the contiguous one-dimensional array z by its hyperbolic tangent. NaN stays NaN."""
     scale, remainder = np.empty(CHUNK), np.empty(CHUNK)

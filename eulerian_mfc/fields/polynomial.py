@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
+from math import comb
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +40,10 @@ class PolynomialField(ScalarBasisField):
     def __post_init__(self) -> None:
         integer("dim", self.dim)
         integer("degree", self.degree, minimum=0)
+
+    @property
+    def parameters(self) -> int:
+        return self.dim * comb(self.dim + self.degree, self.dim)  # without making the monomials
 
     @cached_property
     def exponents(self) -> np.ndarray:

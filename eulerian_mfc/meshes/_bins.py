@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .._compile import njit
 from ._walk import _barycentric
 
 #: bins that a cell overlaps, in the mean, at most
@@ -55,7 +55,7 @@ class Bins(NamedTuple):
         return out
 
 
-@njit(cache=True)
+@njit()
 def fill(first_bin, last_bin, counts, first, cells):
     """With empty `cells` count the overlaps of bin b in `first[b + 1]`; else enter them, moving `first`."""
     d = len(counts)
@@ -80,7 +80,7 @@ def fill(first_bin, last_bin, counts, first, cells):
             at[k] += 1
 
 
-@njit(cache=True)
+@njit()
 def search(points, low, inverse_width, counts, first, cells, frames, size, out):
     """Fill `out` with a cell that holds each of the points `(d, n)`, or -1."""
     d = len(size)

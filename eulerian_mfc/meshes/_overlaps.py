@@ -1,15 +1,15 @@
 """Compiled kernels that look for simplices that no plane separates: they see arrays, never a mesh."""
 
 import numpy as np
-from numba import njit
 
+from .._compile import njit
 from ._walk import _barycentric
 
 #: depth of an overlap, relative to the cells, from which on it is one
 DEPTH = 1e-9
 
 
-@njit(cache=True)
+@njit()
 def meet(
     outer, start, corners, neighbours, frames, low, high, low_bin, inverse_width, counts, first, cells, size, others
 ):
@@ -57,12 +57,12 @@ def meet(
     return len(outer), 0
 
 
-@njit(cache=True)
+@njit()
 def _bin(x, low, inverse_width, count):
     return min(max(int((x - low) * inverse_width), 0), count - 1)
 
 
-@njit(cache=True)
+@njit()
 def _separated(c, other, corners, frames, size):
     """Whether a plane parallel to a facet of one of the cells, or to an edge of each, separates them."""
     d = len(size)

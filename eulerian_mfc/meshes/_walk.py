@@ -7,7 +7,8 @@ The dimension arrives as the length of a tuple, which is part of its type: the c
 """
 
 import numpy as np
-from numba import njit
+
+from .._compile import njit
 
 #: barycentric coordinates below this, and ten times their round-off, count as zero where a position on a facet is looked at
 ON_FACET = 1e-9
@@ -16,7 +17,7 @@ STAR = 512
 HUGE = 1e300
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _barycentric(frame, x, b, size):
     """Fill b with the barycentric coordinates of x."""
     d = len(size)
@@ -29,7 +30,7 @@ def _barycentric(frame, x, b, size):
         b[0] -= value
 
 
-@njit(cache=True)
+@njit()
 def _slope(frame, i, w, d):
     """The derivative of b_i along w."""
     value = 0.0
@@ -43,7 +44,7 @@ def _slope(frame, i, w, d):
     return value
 
 
-@njit(cache=True)
+@njit()
 def _normal(frame, i, n, d):
     """Fill n with the outward unit normal of facet i."""
     length = 0.0
@@ -60,7 +61,7 @@ def _normal(frame, i, n, d):
         n[k] /= length
 
 
-@njit(cache=True)
+@njit()
 def _star(c, x, frames, neighbours, star, size):
     """Fill `star` with the cells that hold x, found through facets that hold it, from c; return how many."""
     d = len(size)
@@ -88,7 +89,7 @@ def _star(c, x, frames, neighbours, star, size):
     return count
 
 
-@njit(cache=True)
+@njit()
 def _open_to(star, count, x, w, frames, size):
     """The first cell of the star into which x may move along w, or -1."""
     d = len(size)
@@ -108,7 +109,7 @@ def _open_to(star, count, x, w, frames, size):
     return -1
 
 
-@njit(cache=True)
+@njit()
 def _remove(w, n, out, d):
     """Fill out with w less its part along the unit vector n; return the squared length."""
     along = 0.0
@@ -121,7 +122,7 @@ def _remove(w, n, out, d):
     return length
 
 
-@njit(cache=True)
+@njit()
 def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
     """The longest projection of w onto a wall (or, in space, an edge of two walls) about x along which x may move.
 
@@ -177,7 +178,7 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
     return cell
 
 
-@njit(cache=True)
+@njit()
 def _direct(c, x, v, wall, frames, neighbours, star, u, project, size):
     """The velocity `u` at a point x of the boundary that is to move by v: v, or its projection onto walls about x.
 
@@ -208,7 +209,7 @@ def _direct(c, x, v, wall, frames, neighbours, star, u, project, size):
     return there, False
 
 
-@njit(cache=True)
+@njit()
 def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
     """Move x by `share` of the way to f, onto a facet, with its derivative `moved` `(d, d)` and that of the time, `late`.
 
@@ -234,7 +235,7 @@ def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
             moved[k, m] += u[k] * late[m]
 
 
-@njit(cache=True)
+@njit()
 def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary, projected, jacobian):
     """Walk from origins `(d, n)` in the cells `starts` to targets `(d, n)`, sliding along the boundary where it is met.
 

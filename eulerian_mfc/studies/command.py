@@ -11,6 +11,7 @@ from pathlib import Path
 from .._files import make_folder, write_whole
 from .._validate import fail
 from ..errors import EulerianError
+from ..report import png
 from .progress import Bar
 from .study import Study
 from .study_file import StudyFile
@@ -46,7 +47,7 @@ def write(study: Study, folder: Path) -> None:
     study.to_markdown(folder / "table.md")
     study.to_latex(folder / "table.tex")
     study.to_csv(folder / "table.csv")
-    study.plot().savefig(folder / "study.png", dpi=150)
+    write_whole(folder / "study.png", png(study.plot()))
 
 
 @contextmanager

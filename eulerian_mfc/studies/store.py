@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._files import make_folder, write_whole
+from .._claims import archive
+from .._files import make_folder, read_whole, write_whole, writing
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -40,14 +41,19 @@ class Store:
         ------
         FileFormatError
             If the file is damaged.
+        StorageError
+            If the system does not let it be read.
         """
         path = self.path(address)
         if not path.is_file():
             return None
+        data = read_whole(path)
         try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                arrays = {name.removeprefix("array/"): file[name] for name in file.files if name != "values"}
-                return Result(json.loads(bytes(file["values"]).decode()), arrays)
+            found = archive(data)
+            values = json.loads(bytes(found.pop("values")).decode())
+            return Result(values, {name.removeprefix("array/"): array for name, array in found.items()})
+        except MemoryError:
+            raise
         except Exception as error:
             raise FileFormatError(f"{path} is damaged ({error}): delete it, and its job runs again") from error
 
@@ -86,7 +92,8 @@ class Claim:
         except ImportError:
             return cls(path, None)
         while True:
-            handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+            with writing(path):
+                handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

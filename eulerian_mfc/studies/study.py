@@ -7,12 +7,11 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._files import existing, write_whole
+from .._files import existing, read_whole, write_whole
 from .._validate import choice, mismatch
 from ..environment import versions
 from ..errors import FileFormatError
@@ -214,10 +213,12 @@ class Study:
         ------
         MissingFileError, FileFormatError
             If there is no file, or it is not a study, was altered, or has a schema that is not read.
+        StorageError
+            If the system does not let it be read.
         """
-        existing("path", path, "study file")
+        data = read_whole(existing("path", path, "study file"))
         try:
-            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = json.loads(data.decode())
             if found.pop("format") != FORMAT:
                 raise FileFormatError(f"{path} is not a study of eulerian_mfc")
             if (schema := found.pop("schema")) not in READABLE:

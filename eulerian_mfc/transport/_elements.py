@@ -5,10 +5,11 @@ as the lengths of tuples, which are part of their types, so that the compiler un
 """
 
 import numpy as np
-from numba import njit
+
+from .._compile import njit
 
 
-@njit(cache=True, inline="always")
+@njit(inline="always")
 def _powers(b, powers, size, degree):
     """Fill `powers[i, e] = b_i^e`."""
     for i in range(len(size) + 1):
@@ -17,7 +18,7 @@ def _powers(b, powers, size, degree):
             powers[i, e + 1] = powers[i, e] * b[i]
 
 
-@njit(cache=True)
+@njit()
 def gather(cells, bary, masses, coefficients, frames, exponents, size, degree, values, pull):
     """Values `(R, n)` at points, and `sum_r m_r grad (I psi_r)` `(n, d)`; `coefficients` are `(cells, R, K)`."""
     d = len(size)
@@ -61,7 +62,7 @@ def gather(cells, bary, masses, coefficients, frames, exponents, size, degree, v
             pull[p, k] = slope
 
 
-@njit(cache=True)
+@njit()
 def scatter(cells, bary, masses, exponents, size, degree, deposits):
     """Add masses `(R, n)` times the monomials to `deposits` `(cells, R, K)`: the transpose of `gather`."""
     d = len(size)
@@ -77,7 +78,7 @@ def scatter(cells, bary, masses, exponents, size, degree, deposits):
                 deposits[cells[p], r, k] += masses[r, p] * value
 
 
-@njit(cache=True)
+@njit()
 def assemble(deposits, matrix, dofs, out):
     """Add `C^T deposits` of every cell to its nodes: `(cells, R, K)`, `(K, n)`, `(cells, n)` -> `(R, nodes)`."""
     cells, fields, count = deposits.shape

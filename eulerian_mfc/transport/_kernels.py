@@ -10,8 +10,8 @@ outermost piece is continued.
 """
 
 import numpy as np
-from numba import njit
 
+from .._compile import njit
 from .._fastmath import FAST
 from .._weno import weno5
 from ._vector import horner
@@ -22,13 +22,13 @@ HUGE = 1e300
 SLACK = 1e-9
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def _clamp(s, count):
     """Index coordinate moved into [0, count - 1]."""
     return min(max(s, 0.0), count - 1.0)
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(fastmath=FAST, inline="always")
 def _index(feet, origin, inverse_widths, p):
     """Index coordinates of point p on the three axes, 0 on those that are not there."""
     dim = len(feet)
@@ -38,7 +38,7 @@ def _index(feet, origin, inverse_widths, p):
     return s0, s1, s2
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def extent(feet, origin, inverse_width, count, degree):
     """The first and the number of basis functions that are not zero at some of the coordinates `feet`; 0 if one is not finite."""
     least, largest, summed = HUGE, -HUGE, 0.0
@@ -55,7 +55,7 @@ def extent(feet, origin, inverse_width, count, degree):
     return low, high + degree + 1 - low
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def _weights(s, count, table, kind, weights, slopes, size, clamp):
     """Fill the values and slopes of the basis functions at the coordinate `s`; return where they start."""
     degree = len(size) - 1
@@ -73,7 +73,7 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp):
     return start
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(fastmath=FAST)
 def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslopes, size, clamp):
     """`_weights` with the derivatives of values and slopes as the coordinate moves by `ds`; return where they start."""
     degree = len(size) - 1
@@ -104,7 +104,7 @@ def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslope
     return start
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(fastmath=FAST, nogil=True)
 def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables, kinds, sizes, clamp, out):
     """The derivative of `scatter` as feet `(d, n)` and masses `(R, n)` move by their tangents."""
     dim, points = feet.shape
@@ -135,7 +135,7 @@ def scatter_tangent(feet, dfeet, masses, dmasses, origin, inverse_widths, tables
                         row[j2] += moved * w2[j2] + share * a2[j2]
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(fastmath=FAST, nogil=True)
 def gather_tangent(
     feet,
     dfeet,
@@ -240,7 +240,7 @@ def gather_tangent(
             dpull[dim - 3, p] = t0 * inverse_widths[dim - 3]
 
 
-@njit(cache=True)
+@njit()
 def _bends_one_way(row, first, stride, count):
     """Whether second differences at both ends of an interval have one sign and one size: a smooth extremum, or none."""
     if first < 1 or first > count - 3:
@@ -250,7 +250,7 @@ def _bends_one_way(row, first, stride, count):
     return left * right > 0.0 and 0.5 * abs(left) <= abs(right) <= 2.0 * abs(left)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def bound_by_cell(feet, nodal, origin, inverse_widths, values):
     """Bound interpolated `values` `(R, n)` by the nodal values about each foot, or where psi bends one way by all of them.
 
@@ -288,7 +288,7 @@ def bound_by_cell(feet, nodal, origin, inverse_widths, values):
             values[r, p] = min(max(values[r, p], low), high)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def largest_moduli(weights):
     """`max_r |w_rj|` for every column of weights `(R, n)`; NaN counts as nothing."""
     out = np.zeros(weights.shape[1])
@@ -298,7 +298,7 @@ def largest_moduli(weights):
     return out
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def upwind_difference(psi, s, v, factor, out):
     """Add `factor v` times the one-sided difference of psi towards where v points: first order."""
     n = psi.size - 2 * s
@@ -308,7 +308,7 @@ def upwind_difference(psi, s, v, factor, out):
         inner[i] += factor * speed[i] * (after[i] - here[i] if speed[i] > 0.0 else here[i] - before[i])
 
 
-@njit(cache=True, fastmath=FAST, error_model="numpy")
+@njit(fastmath=FAST, error_model="numpy")
 def weno_difference(psi, s, v, factor, out):
     """The same by WENO-Z on the differences: fifth order. The stencil leans to where v points."""
     n = psi.size - 6 * s
@@ -323,7 +323,7 @@ def weno_difference(psi, s, v, factor, out):
         inner[i] += factor * speed[i] * (ahead if speed[i] > 0.0 else behind)
 
 
-@njit(cache=True, fastmath=FAST, nogil=True)
+@njit(fastmath=FAST, nogil=True)
 def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
     """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`, for columns of a range."""
     n = len(x)

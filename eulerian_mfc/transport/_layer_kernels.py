@@ -15,8 +15,8 @@ team, see `_team`; what both kernels are `given`:
 """
 
 import numpy as np
-from numba import njit
 
+from .._compile import njit
 from .._pointers import call
 from .._team import BROKEN, FAILED, USED, fetch, fetch_add, meet, take
 from ..fields._neural_kernels import CHUNK
@@ -32,7 +32,7 @@ TASK, SLAB_TASK = 1024, 4096
 START, FIRST, SHAPE, SLAB = 0, 1, 4, 7
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _solve(member, members, sync, address, factors, transposed, lines, shape, x):
     """`A c = x` in place, axis by axis, x of the shape `(R, n0, n1, n2)`; each member takes its share of the groups of lines."""
     fields, n0, n1, n2 = shape
@@ -49,7 +49,7 @@ def _solve(member, members, sync, address, factors, transposed, lines, shape, x)
             meet(members, sync)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _threshold(member, members, sync, masses, largest):
     """Masses up to here are round-off; infinite, and a failure, where one is not finite. `largest` `(members,)`: of each."""
     found = np.int64(0)
@@ -69,7 +69,7 @@ def _threshold(member, members, sync, masses, largest):
     return SHARE * most
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _carrying(masses, begin, end, threshold, sizes, nodes):
     """Write those nodes from `begin` to `end` whose masses are not all round-off into `nodes`; return their number."""
     for j in range(end - begin):
@@ -85,7 +85,7 @@ def _carrying(masses, begin, end, threshold, sizes, nodes):
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _wrap(feet, d, n, period):
     """Feet `(d, n)`, one row after the other, into the period, on axes that have one."""
     for k in range(d):
@@ -95,7 +95,7 @@ def _wrap(feet, d, n, period):
                 feet[k * n + j] = low + (feet[k * n + j] - low) % length
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def backward(
     member,
     members,
@@ -158,7 +158,7 @@ def backward(
     meet(members, sync)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def forward(
     member,
     members,
@@ -234,7 +234,7 @@ def forward(
     meet(members, sync)
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)
 def _sum_slabs(member, members, workspace, slabs, shape, out):
     """The member's part of `out`, whole rows or (where there are few) columns, summed over the slabs in their order."""
     fields, n0, n1, n2 = shape

@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numba import carray, njit
+from numba import carray
 
+from .._compile import njit
 from .._pointers import COUNT, DOUBLES, INTEGERS, Pointed, pointed
 from ._kernels import FAST, HUGE, SLACK, _clamp, _index, _solve_panel, _weights
 from ._vector import stencil_add, stencil_sums, stencil_value
@@ -61,7 +62,7 @@ def solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_
     return 0
 
 
-@njit(cache=True)
+@njit()
 def _axis(intervals, kinds, kind, table, size):
     """The kinds of the intervals of one axis, its polynomials, and room for the values and slopes of its functions at a point."""
     count = len(size)
