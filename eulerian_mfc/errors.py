@@ -48,6 +48,10 @@ class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
 
 
+class MeshFileWarning(EulerianWarning):
+    """A mesh file holds something that is left out, or meshio has a remark on it. The message says what was left out."""
+
+
 class SteepControlWarning(EulerianWarning):
     """The field changes within a cell: `|W| h` is large. Use more cells, or a larger penalty."""
 
