@@ -19,6 +19,7 @@ from .._validate import fail, mismatch
 from ..errors import FileFormatError, MeshFileWarning
 from ._quiet import quiet
 from .conversion import ROUND_OFF, to_skfem
+from .endless import opened
 from .gmsh import GmshGroups, is_gmsh, read_groups
 from .groups import encoded
 from .memory import allowance, bounded
@@ -85,7 +86,8 @@ def _content(file: Path) -> tuple[Any, GmshGroups | None, str]:
 
     try:
         if file.suffix.lower() != ".msh" or not is_gmsh(data := file.read_bytes()):
-            content, said = _silently(lambda: meshio.read(file))
+            with opened(file) as (source, form):
+                content, said = _silently(lambda: meshio.read(source, form))
             return content, None, said
         groups = read_groups(data)
         if groups.rest is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from .._validate import machine_memory
 
 #: bytes that any file may take, and bytes for each byte of a file: text becomes lists, compressed arrays are unpacked
-FLOOR, SHARE = 2**30, 200
+FLOOR, SHARE = 2**30, 100
 _lock = threading.Lock()
 
 
@@ -26,6 +26,7 @@ def _parts(file: Path) -> set[Path]:
     out = {file}
     if file.suffix.lower() in (".xdmf", ".xmf"):
         text = file.read_text(encoding="utf-8", errors="replace")
+        out.add(file.with_suffix(".h5"))
         out |= {file.parent / name for name in re.findall(r"[^<>\s:\"']+\.(?:h5|hdf5?|bin)\b", text)}
     elif file.suffix.lower() in (".node", ".ele"):
         out |= {file.with_suffix(".node"), file.with_suffix(".ele")}

@@ -92,7 +92,7 @@ class SimplexMesh(Mesh):
         mesh = read(path)
         try:
             return cls(mesh)
-        except ArgumentError as error:
+        except (ArgumentError, np.linalg.LinAlgError) as error:
             raise FileFormatError(f"{path}: {error}") from error
 
     def write(self, path: str | os.PathLike[str]) -> None:
