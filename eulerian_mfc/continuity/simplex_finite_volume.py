@@ -11,8 +11,8 @@ import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
-from ..errors import ArgumentError, NonFiniteError
-from ..integrators import INTEGRATORS, State
+from ..errors import NonFiniteError
+from ..integrators import INTEGRATORS, State, substeps
 from ..laws import LabelledRule
 from ..meshes import Mesh, SimplexMesh
 from ..transport.element_interpolation import ElementInterpolation
@@ -52,7 +52,8 @@ class SimplexFiniteVolume:
     boundary : "outflow" (mass may leave, none enters) or "no_flux": one for all, or a mapping from the names of the mesh's
         boundaries. A facet in several names has the condition of those that are in the mapping, which must agree; facets
         of other names, and of none, are outflow.
-    substeps : number of substeps a layer, instead of the choice by `cfl`.
+    substeps : number of substeps for each layer, instead of the choice by `cfl` (which refuses controls that would carry mass
+        more than ten times across the mesh in a layer).
 
     Velocities are point values at the facets' centres. With a limiter masses stay non-negative, and where the velocities
     balance in every cell no new extrema appear: a cell's average is the mean of its values at the facets' centres, each
@@ -63,6 +64,8 @@ class SimplexFiniteVolume:
     ArgumentError
         For a name that is none of these, a `cfl` above the integrator's coefficient, other meshes than simplices; on the
         mesh, for two conditions of one facet, and for names of facets inside the domain or of none.
+    SubstepError
+        While a layer is stepped, for a control that is too large, or substeps that are too few for it.
 
     References
     ----------
@@ -217,18 +220,14 @@ class SimplexFiniteVolumeOperator:
         return float((worst / self.mesh.volumes).max()) * (self.mesh.dim + 1)
 
     def substeps_of(self, layer: Layer) -> int:
-        """Substeps that keep the step at `cfl`, or those asked for; ArgumentError if those are too few."""
+        """Substeps that keep the step at `cfl`, or those asked for; SubstepError as in `integrators`."""
         times = np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5) * layer.length + layer.start
-        number = layer.length * max(self._rate(self.velocities(float(t), layer.theta)) for t in times)
-        if self.scheme.substeps is None:
-            return max(1, int(np.ceil(number / self.scheme.cfl - 1e-12)))
+        flux = [self.velocities(float(t), layer.theta) for t in times]
+        courant = layer.length * max(self._rate(f) for f in flux)
+        size = float(np.linalg.norm(np.ptp(self.mesh.points, axis=0)))
+        speed = max(float((np.abs(f) / np.linalg.norm(self.geometry.areas, axis=1)).max()) for f in flux)
         limit = self.scheme.largest_courant_number
-        if number > limit * self.scheme.substeps * (1 + 1e-12):
-            raise ArgumentError(
-                f"substeps: got {self.scheme.substeps}, with Courant number {number / self.scheme.substeps:.3g}, expected "
-                f"at most {limit:g}: use substeps >= {int(np.ceil(number / limit))}"
-            )
-        return self.scheme.substeps
+        return substeps(courant, speed * layer.length / size, self.scheme.cfl, limit, self.scheme.substeps)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that left the domain."""
