@@ -138,4 +138,9 @@ def _groups(
             notes.append(
                 f"{lost} of {len(where)} facets of the group {name!r} belong to no {cells.kind} and are left out"
             )
+    for (d, _), name in () if gmsh is None else gmsh.names.items():
+        if d == dim - 1 and name not in rows:
+            notes.append(
+                f"the group {name!r} has no members in the file (Gmsh's Mesh.SaveAll leaves groups out of MSH 2.2: save as 4.1)"
+            )
     return facets, {name: np.unique(np.concatenate(parts)).astype(np.int32) for name, parts in regions.items()}, notes
