@@ -21,6 +21,10 @@ class NonFiniteError(EulerianError, FloatingPointError):
     """A computation met NaN or infinity; the message says where it began."""
 
 
+class SubstepError(ArgumentError, NonFiniteError):
+    """A layer needs more substeps than are allowed. Solvers treat it as a step that diverged, like values that are not finite."""
+
+
 class FileFormatError(EulerianError, ValueError):
     """A file is not one of this package's, is damaged, or belongs to another schema version or another run."""
 
@@ -46,6 +50,10 @@ class DiffeotopyWarning(EulerianWarning):
 
 class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
+
+
+class MeshFileWarning(EulerianWarning):
+    """A mesh file holds something that is left out, or meshio has a remark on it. The message says what was left out."""
 
 
 class SteepControlWarning(EulerianWarning):

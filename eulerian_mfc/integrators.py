@@ -17,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .errors import SubstepError
+
 State = tuple[np.ndarray, ...]
 Euler = Callable[[State, float], State]
 
@@ -60,3 +62,39 @@ INTEGRATORS = {
     "ssprk3": Integrator(_ssprk3, 3, 1.0, 3),
     "ssprk104": Integrator(_ssprk104, 4, 6.0, 10),
 }
+
+#: times that mass may cross the mesh in one layer. A linear field that is so fast at the edge of the mesh expands, or
+#: contracts, by e^20 in the layer: no control that is worth an answer does that, and steps that diverge do more.
+MOST_CROSSINGS = 10.0
+
+
+def substeps(courant: float, crossings: float, cfl: float, limit: float, given: int | None = None) -> int:
+    """Substeps of a layer: the fewest that keep the Courant number at `cfl`, or those that are `given`.
+
+    Parameters
+    ----------
+    courant : the Courant number of the layer in one step.
+    crossings : how often the fastest velocity crosses the mesh in the layer.
+    cfl, limit : the Courant number that is aimed at, and the largest one that the method allows.
+    given : the user's number.
+
+    Raises
+    ------
+    SubstepError
+        If mass would cross the mesh more than `MOST_CROSSINGS` times; if those given are too few.
+    """
+    if given is not None:
+        if courant > limit * given * (1 + 1e-12):
+            raise SubstepError(
+                f"substeps: got {given}, with Courant number {courant / given:.3g}, expected at most {limit:g}: use substeps "
+                f">= {int(np.ceil(courant / limit))}"
+            )
+        return given
+    count = max(1, int(np.ceil(courant / cfl - 1e-12)))
+    if crossings > MOST_CROSSINGS:
+        raise SubstepError(
+            f"the field would carry mass {crossings:.3g} times across the mesh in one layer, in {count} substeps, expected at "
+            f"most {MOST_CROSSINGS:g} times: the control is too large (a solver that diverges does that). Raise the penalty, "
+            "reduce the relaxation, use more layers, or say how many substeps to take where that is wanted"
+        )
+    return count

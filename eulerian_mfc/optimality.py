@@ -261,7 +261,7 @@ class ControlledSystem(ABC):
         """`J` and `dJ/dcontrol`, `(layers, m)`."""
 
     def _located(self, n: int, error: NonFiniteError) -> NonFiniteError:
-        return NonFiniteError(f"layer {n} of {self.layers} (t = {self.times[n]:g}): {error}")
+        return type(error)(f"layer {n} of {self.layers} (t = {self.times[n]:g}): {error}")
 
 
 class OptimalitySystem(ControlledSystem):

@@ -13,7 +13,7 @@ import numpy as np
 from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
 from ..errors import ArgumentError, NonFiniteError
-from ..integrators import INTEGRATORS, State
+from ..integrators import INTEGRATORS, State, substeps
 from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
@@ -60,7 +60,8 @@ class FiniteVolume:
         integrator's SSP coefficient (1, or 6 for ssprk104).
     boundary : "outflow" (mass may leave, none enters), "no_flux", "periodic": one for all sides, or a mapping such as
         `{"x_low": "no_flux", "x_high": "outflow"}` with the axes x, y, z; sides not named are outflow.
-    substeps : number of substeps a layer, instead of the choice by `cfl`.
+    substeps : number of substeps for each layer, instead of the choice by `cfl` (which refuses controls that would carry mass
+        more than ten times across the box in a layer).
     positivity : keep densities that are not signed moments non-negative, by limiting antidiffusive fluxes.
 
     Face velocities are point values at the face centres; for "weno5" the flux is integrated over the face by Legendre
@@ -75,6 +76,8 @@ class FiniteVolume:
     ------
     ArgumentError
         For a name that is none of these, a `cfl` above the integrator's coefficient, substeps that are no positive integer.
+    SubstepError
+        While a layer is stepped, for a control that is too large, or substeps that are too few for it.
 
     References
     ----------
@@ -224,23 +227,17 @@ class FiniteVolumeOperator:
         return r < len(self.signed) and self.signed[r]
 
     def substeps(self, layer: Layer) -> int:
-        """Substeps that keep the Courant number at the scheme's, or those asked for.
-
-        Raises ArgumentError if those asked for exceed the largest Courant number.
-        """
+        """Substeps that keep the Courant number at the scheme's, or those asked for; SubstepError as in `integrators`."""
         limit = self.scheme.largest_courant_number
         times = [layer.start] if self._autonomous else layer.start + layer.length * np.linspace(0.0, 1.0, 5)
-        rate = max(self.velocities.rate(float(t), layer.theta) for t in times)
-        if self.scheme.substeps is None:
-            return max(1, int(np.ceil(rate * layer.length / float(self.scheme.cfl or limit) - 1e-12)))
-        number = rate * layer.length / self.scheme.substeps
-        if number > limit * (1 + 1e-12):
-            needed = int(np.ceil(rate * layer.length / limit))
-            raise ArgumentError(
-                f"substeps: got {self.scheme.substeps}, with Courant number {number:.3g}, expected at most {limit:g}: "
-                f"use substeps >= {needed}"
-            )
-        return self.scheme.substeps
+        rates = [(self.velocities.rate(float(t), layer.theta), self._crossings(float(t), layer.theta)) for t in times]
+        courant, crossings = np.max(rates, axis=0) * layer.length
+        return substeps(courant, crossings, float(self.scheme.cfl or limit), limit, self.scheme.substeps)
+
+    def _crossings(self, t: float, theta: np.ndarray) -> float:
+        """How often the fastest velocity crosses the box in a unit of time."""
+        widths = [high - low for low, high in self.mesh.bounds]
+        return max(float(np.abs(v.mean).max()) / w for v, w in zip(self.velocities(t, theta), widths, strict=True))
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that left the box."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
 from ..characteristics import Flow, Layer
-from ..errors import ArgumentError, NonFiniteError
-from ..integrators import INTEGRATORS, State
+from ..errors import NonFiniteError
+from ..integrators import INTEGRATORS, State, substeps
 from ..laws import LabelledRule
 from ..meshes import Mesh, SimplexMesh
 from ..transport.element_interpolation import ElementInterpolation
 from . import _simplex_kernels as _kernels
+from .simplex_boundary import conditions
 from .simplex_geometry import SimplexGeometry
 
 
@@ -49,8 +50,10 @@ class SimplexFiniteVolume:
     cfl : share (dimensionless) of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by
         default. That step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
     boundary : "outflow" (mass may leave, none enters) or "no_flux": one for all, or a mapping from the names of the mesh's
-        boundaries; those not named are outflow.
-    substeps : number of substeps a layer, instead of the choice by `cfl`.
+        boundaries. A facet in several names has the condition of those that are in the mapping, which must agree; facets
+        of other names, and of none, are outflow.
+    substeps : number of substeps for each layer, instead of the choice by `cfl` (which refuses controls that would carry mass
+        more than ten times across the mesh in a layer).
 
     Velocities are point values at the facets' centres. With a limiter masses stay non-negative, and where the velocities
     balance in every cell no new extrema appear: a cell's average is the mean of its values at the facets' centres, each
@@ -59,7 +62,10 @@ class SimplexFiniteVolume:
     Raises
     ------
     ArgumentError
-        For a name that is none of these, a `cfl` above the integrator's coefficient, other meshes than simplices.
+        For a name that is none of these, a `cfl` above the integrator's coefficient, other meshes than simplices; on the
+        mesh, for two conditions of one facet, and for names of facets inside the domain or of none.
+    SubstepError
+        While a layer is stepped, for a control that is too large, or substeps that are too few for it.
 
     References
     ----------
@@ -133,14 +139,7 @@ class SimplexFiniteVolumeOperator:
     def __init__(self, scheme: SimplexFiniteVolume, mesh: SimplexMesh, flow: Flow) -> None:
         self.scheme, self.mesh, self.flow = scheme, mesh, flow
         self.geometry = SimplexGeometry(mesh)
-        kinds = scheme.boundary
-        if isinstance(kinds, Mapping):
-            unknown = sorted(set(kinds) - set(self.geometry.sides[:-1]))
-            if unknown:
-                raise fail("boundary", dict(kinds), f"names of the mesh's boundaries: {self.geometry.sides[:-1]}")
-            self._kinds = [kinds.get(side, "outflow") for side in self.geometry.sides]
-        else:
-            self._kinds = [kinds] * len(self.geometry.sides)
+        self._kinds = conditions(scheme.boundary, self.geometry)
         self._kept: tuple[tuple[float, bytes], np.ndarray] | None = None
 
     @property
@@ -221,18 +220,14 @@ class SimplexFiniteVolumeOperator:
         return float((worst / self.mesh.volumes).max()) * (self.mesh.dim + 1)
 
     def substeps_of(self, layer: Layer) -> int:
-        """Substeps that keep the step at `cfl`, or those asked for; ArgumentError if those are too few."""
+        """Substeps that keep the step at `cfl`, or those asked for; SubstepError as in `integrators`."""
         times = np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5) * layer.length + layer.start
-        number = layer.length * max(self._rate(self.velocities(float(t), layer.theta)) for t in times)
-        if self.scheme.substeps is None:
-            return max(1, int(np.ceil(number / self.scheme.cfl - 1e-12)))
+        flux = [self.velocities(float(t), layer.theta) for t in times]
+        courant = layer.length * max(self._rate(f) for f in flux)
+        size = float(np.linalg.norm(np.ptp(self.mesh.points, axis=0)))
+        speed = max(float((np.abs(f) / np.linalg.norm(self.geometry.areas, axis=1)).max()) for f in flux)
         limit = self.scheme.largest_courant_number
-        if number > limit * self.scheme.substeps * (1 + 1e-12):
-            raise ArgumentError(
-                f"substeps: got {self.scheme.substeps}, with Courant number {number / self.scheme.substeps:.3g}, expected "
-                f"at most {limit:g}: use substeps >= {int(np.ceil(number / limit))}"
-            )
-        return self.scheme.substeps
+        return substeps(courant, speed * layer.length / size, self.scheme.cfl, limit, self.scheme.substeps)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that left the domain."""
@@ -240,10 +235,10 @@ class SimplexFiniteVolumeOperator:
         return out, ledger.sum(axis=1)
 
     def step_with_ledger(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's end, and the masses `(R, sides)` that left through every named boundary and the rest."""
+        """Masses at the layer's end, and the masses `(R, sides)` that left through each of the `sides`."""
         count = self.substeps_of(layer)
         method = INTEGRATORS[str(self.scheme.integrator)]
-        state: State = (masses, np.zeros((len(masses), len(self.geometry.sides))), np.array(layer.start))
+        state: State = (masses, np.zeros((len(masses), len(self.geometry.parts))), np.array(layer.start))
         for _ in range(count):
             state = method.step(lambda s, tau: self._euler(s, tau, layer.theta), state, layer.length / count)
         if not np.isfinite(state[0]).all():
@@ -264,5 +259,8 @@ class SimplexFiniteVolumeOperator:
 
     @cached_property
     def sides(self) -> list[str]:
-        """Names of the ledger's entries."""
-        return self.geometry.sides
+        """Names of the ledger's entries, which have no facet in common; facets in two names have an entry of their own.
+
+        E.g. `["all", "all & inlet", "unnamed"]`. What left through "inlet" is the sum of the entries with that name.
+        """
+        return [" & ".join(part) if part else "unnamed" for part in self.geometry.parts]

@@ -29,7 +29,9 @@ class SimplexGeometry:
     facet_centres : `(facets, d)`.
     to_left, to_right : `(facets, d)`, from the cells' centroids to the facet's centre.
     facet_offsets : `(cells, d + 1, d)`, from each centroid to the centres of its facets.
-    sides : names of the boundaries, "unnamed" last; side : `(facets,)`, the entry of each boundary facet.
+    parts : the sets of names that boundary facets have, as sorted tuples, the empty one last: each boundary facet is in
+        one of them, whose entry is side, `(facets,)`.
+    inside : names of facets inside the domain, with the centre of the first.
     points : quadrature points of degree 2 in every cell, `(n, d)`; shares : their weights, summing to 1 in a cell;
         point_offsets : `(cells, q, d)` from the centroid.
     """
@@ -47,12 +49,23 @@ class SimplexGeometry:
         self.facet_centres = opposite[cell, local]
         self.to_left = self.facet_centres - mesh.centres[cell]
         self.to_right = self.facet_centres - mesh.centres[self.right]
-        names = mesh.skfem.boundaries or {}
-        self.sides = [*sorted(names), "unnamed"]
-        self.side = np.full(len(cell), len(names), dtype=np.int64)
-        numbers = mesh.opposite_facets[cell, local]
-        for k, name in enumerate(sorted(names)):
-            self.side[np.isin(numbers, np.asarray(names[name])) & self.outer] = k
+        self._divide(mesh.opposite_facets[cell, local])
+
+    def _divide(self, numbers: np.ndarray) -> None:
+        """Divide the boundary by the names of its facets, whose scikit-fem numbers are given."""
+        boundaries = self.mesh.skfem.boundaries or {}
+        names = sorted(boundaries)
+        held = np.zeros((len(numbers), len(names)), dtype=bool)
+        for k, name in enumerate(names):
+            held[:, k] = np.isin(numbers, np.asarray(boundaries[name]))
+        inner = held & ~self.outer[:, None]
+        self.inside = {names[k]: self.facet_centres[inner[:, k].argmax()] for k in np.flatnonzero(inner.any(axis=0))}
+        found, number = np.unique(held[self.outer], axis=0, return_inverse=True)
+        rows = [tuple(name for name, has in zip(names, row, strict=True) if has) for row in found.tolist()]
+        self.parts = [*sorted(row for row in rows if row), ()]
+        self.side = np.full(len(numbers), len(self.parts) - 1, dtype=np.int64)
+        entries = np.array([self.parts.index(row) for row in rows], dtype=np.int64)
+        self.side[self.outer] = entries[number.ravel()]
 
     @cached_property
     def about(self) -> Neighbourhood:

@@ -64,13 +64,12 @@ def check_entries(points: np.ndarray, cells: np.ndarray) -> None:
 def check_sides(points: np.ndarray, cells: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Two cells that share a facet lie on different sides of it; `a`, `b` are cell times corners plus local facet."""
     corners = cells.shape[1]
-    frame = points[cells]
     # The barycentric coordinate of b's opposite vertex in a's cell: negative beyond the shared facet.
     c, i = a // corners, a % corners
-    opposite = points[cells[b // corners, b % corners]]
-    matrix = np.concatenate([frame.transpose(0, 2, 1), np.ones((len(cells), 1, corners))], axis=1)
-    right = np.concatenate([opposite, np.ones((len(opposite), 1))], axis=1)
-    value = np.linalg.solve(matrix[c], right[:, :, None])[np.arange(len(a)), i, 0]
+    first, opposite = points[cells[c, 0]], points[cells[b // corners, b % corners]]
+    edges = points[cells[c, 1:]] - first[:, None]
+    weights = np.linalg.solve(edges.transpose(0, 2, 1), (opposite - first)[:, :, None])[:, :, 0]
+    value = np.concatenate([1 - weights.sum(axis=1, keepdims=True), weights], axis=1)[np.arange(len(a)), i]
     wrong = np.flatnonzero(value >= 0)
     if len(wrong):
         pairs = np.sort(np.stack([a[wrong] // corners, b[wrong] // corners], axis=1), axis=1)

@@ -5,63 +5,191 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-from typing import Any
+import re
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .._files import as_path, existing, writing
-from .._validate import fail
-from ..errors import FileFormatError
+from .._files import as_path, existing, write_whole, writing
+from .._validate import fail, mismatch
+from ..errors import FileFormatError, MeshFileWarning
+from ._quiet import quiet
+from .conversion import ROUND_OFF, to_skfem
+from .endless import opened
+from .gmsh import GmshGroups, is_gmsh, read_groups
+from .groups import encoded
+from .memory import allowance, bounded
 
-#: some of the formats that meshio reads and writes; `.vtu` keeps the names of boundaries both ways
-FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".bdf")
-SIMPLICES = {"line": 1, "triangle": 2, "tetra": 3}
+#: formats that hold every mesh with all its names
+FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med")
+#: others that are read
+READ_TOO = (".inp", ".mesh", ".su2", ".bdf")
+#: what meshio's writers are told; XDMF in one file, without a second one that a failed write could leave behind
+OPTIONS: dict[str, dict[str, Any]] = {"xdmf": {"data_format": "XML"}}
+#: formats of several files each, which cannot be replaced at once
+SEVERAL = ("tetgen", "dolfin-xml")
+#: what meshio says where this module does what meshio leaves undone
+HANDLED = re.compile(
+    r"Warning: (meshio does not support tags of string type\. Surface tag .*? will be replaced by \d+"
+    r"|Appending zeros to replace the missing \w+ tag data\.)"
+)
+Result = TypeVar("Result")
 
 
 def read(path: str | os.PathLike[str]) -> Any:
-    """The scikit-fem mesh in a file: its simplices of the highest dimension, with the named boundaries."""
-    import meshio
-    from skfem.io.meshio import from_meshio
-
+    """The scikit-fem mesh in a file: its simplices of the highest dimension, with their named groups."""
     file = existing("path", path, "mesh file")
-    said = io.StringIO()
     try:
-        # meshio prints what is wrong and leaves by SystemExit where no reader takes the file.
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            content = meshio.read(file)
-    except (Exception, SystemExit) as error:
-        reason = " ".join(str(error if not isinstance(error, SystemExit) else said.getvalue()).split())
+        with bounded(allowance(file)):
+            content, gmsh, said = _content(file)
+            mesh, notes = to_skfem(content, gmsh, _markers(file))
+    except FileFormatError as error:
+        raise FileFormatError(f"{path}: {error}") from error.__cause__
+    except MemoryError as error:
         raise FileFormatError(
-            f"{path}: meshio cannot read it ({reason}); formats that work: {', '.join(FORMATS)}"
+            f"{path}: reading it would take more than {allowance(file) / 2**30:.1f} GiB, far more than its size explains: "
+            "it is damaged, or claims what it does not hold"
         ) from error
-    kinds = {block.type for block in content.cells}
-    dims = [SIMPLICES[kind] for kind in kinds if kind in SIMPLICES]
-    others = sorted(kinds - set(SIMPLICES) - {"vertex"})
-    if others or not dims:
+    except Exception as error:  # meshio and scikit-fem do not check what they read
+        raise FileFormatError(f"{path}: it is damaged ({_brief(error)})") from error
+    remarks = HANDLED.sub("", said).strip()
+    for note in [*notes, *([f"meshio says: {remarks}"] if remarks else [])]:
+        warnings.warn(f"{path}: {note}", MeshFileWarning, stacklevel=3)
+    return mesh
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _silently(action: Callable[[], Result]) -> tuple[Result, str]:
+    """The result, and in one line what meshio wrote to the terminal."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # NumPy's word for text that is no number: what follows would be missing.
+        warnings.filterwarnings("error", "string or file could not be read to its end")
+        try:
+            result = action()
+        except SystemExit as error:  # where no reader takes the file
+            raise FileFormatError(" ".join(said.getvalue().split())) from error
+    return result, " ".join(said.getvalue().split())
+
+
+def _content(file: Path) -> tuple[Any, GmshGroups | None, str]:
+    """What meshio reads, the groups of a Gmsh file, and what meshio said."""
+    import meshio
+
+    try:
+        if file.suffix.lower() != ".msh" or not is_gmsh(data := file.read_bytes()):
+            with opened(file) as (source, form):
+                content, said = _silently(lambda: meshio.read(source, form))
+            return content, None, said
+        groups = read_groups(data)
+        if groups.rest is None:
+            content, said = _silently(lambda: meshio.read(file, "gmsh"))
+            return content, groups, said
+        with tempfile.TemporaryDirectory() as folder:
+            rest = Path(folder) / "rest.msh"
+            rest.write_bytes(groups.rest)
+            content, said = _silently(lambda: meshio.read(rest, "gmsh"))
+        return content, groups, said
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = str(error) if isinstance(error, FileFormatError) else _brief(error)
         raise FileFormatError(
-            f"{path}: got cells of type {', '.join(others) or 'none'}, expected line, triangle or tetra: have the "
-            "generator make linear simplices"
-        )
-    spare = np.asarray(content.points)[:, max(dims) :]
-    if np.ptp(spare, axis=0).max(initial=0.0) > 0:
-        raise FileFormatError(
-            f"{path}: got {max(kinds, key=lambda k: SIMPLICES.get(k, 0))} cells that do not lie in a plane (or on a line) of "
-            f"constant last coordinates, expected a mesh of dimension {max(dims)}"
-        )
-    return from_meshio(content)
+            f"meshio cannot read it ({reason}); formats that work: {', '.join(FORMATS + READ_TOO)}"
+        ) from error
+
+
+def _markers(file: Path) -> dict[int, str]:
+    """The names of an SU2 file's markers, by the numbers that meshio gives them."""
+    out, number = {}, 0
+    if file.suffix.lower() == ".su2":
+        for name in re.findall(r"^\s*MARKER_TAG\s*=(.*)$", file.read_text("utf-8", errors="replace"), re.MULTILINE):
+            try:
+                number = int(name)
+            except ValueError:
+                number += 1
+                out[number] = name.strip()
+    return out
 
 
 def write(mesh: Any, path: str | os.PathLike[str]) -> None:
-    """Write a scikit-fem mesh; the ending of the path says the format. `.vtu` keeps the named boundaries."""
+    """Write a scikit-fem mesh with its named groups; the ending of the path says the format.
+
+    The file is made elsewhere, read again and compared, and only then takes the place of an older one. Warns with
+    MeshFileWarning where the format cannot hold the names.
+    """
+    file = as_path("path", path)
+    form, ending = _format(file, path)
+    with writing(file), tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / f"mesh{ending}"
+        try:
+            lost = _lost(mesh, part, form)
+        except OSError:
+            raise
+        except Exception as error:  # meshio's writers fail in their own ways
+            raise mismatch(
+                "path",
+                f"{path}, a format that cannot hold this mesh ({_brief(error.__cause__ or error)})",
+                f"one of {', '.join(FORMATS)}, which can",
+            ) from error
+        write_whole(file, part.read_bytes())
+    if lost:
+        told = f"the names {', '.join(map(repr, lost))} are not in it: this format cannot hold them; write one of "
+        warnings.warn(f"{path}: {told}{', '.join(FORMATS)}", MeshFileWarning, stacklevel=3)
+
+
+def _format(file: Path, path: Any) -> tuple[str, str]:
+    """What meshio calls the format of a path, and its ending."""
     import meshio
+
+    known = meshio.extension_to_filetypes
+    ending = max((end for end in known if file.name[1:].lower().endswith(end)), key=len, default="")
+    # Two formats share the ending .msh; Gmsh's is the one that generators and ParaView read.
+    form = "gmsh" if ending == ".msh" else next(iter(known.get(ending, [])), None)
+    if form is None or form in SEVERAL:
+        raise fail("path", str(path), f"a file ending such as {', '.join(FORMATS)}")
+    return form, ending
+
+
+def _lost(mesh: Any, part: Path, form: str) -> list[str]:
+    """Write the file `part`, and compare it: the names that are not in it; ValueError where it is another mesh."""
+    import meshio
+
+    content = _to_meshio(mesh)
+    _silently(lambda: meshio.write(part, content, form, **OPTIONS.get(form, {})))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MeshFileWarning)
+        other = read(part)
+    size = float(np.ptp(mesh.p, axis=1).max())
+    if mesh.p.shape != other.p.shape or not np.array_equal(mesh.t, other.t):
+        raise ValueError("its cells are others when it is read again")
+    if not np.abs(mesh.p - other.p).max() <= ROUND_OFF * size:
+        raise ValueError("its points have fewer digits when it is read again")
+    lost = []
+    for mine, theirs in ((mesh.boundaries, other.boundaries), (mesh.subdomains, other.subdomains)):
+        for name, chosen in (mine or {}).items():
+            if not np.array_equal(np.sort(chosen), np.sort((theirs or {}).get(name, [-1]))):
+                lost.append(name)
+    return lost
+
+
+def _to_meshio(mesh: Any) -> Any:
+    """With names that all formats can hold, and three coordinates, as most formats want them."""
     from skfem.io.meshio import to_meshio
 
-    file = as_path("path", path)
-    if file.suffix not in meshio.extension_to_filetypes:
-        raise fail("path", str(path), f"a file ending such as {', '.join(FORMATS)}")
-    content = to_meshio(mesh)
-    content.points = np.pad(content.points, ((0, 0), (0, 3 - content.points.shape[1])))  # as most formats want them
-    with writing(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Two formats share this ending; Gmsh's is the one that generators and ParaView read.
-        content.write(file, "gmsh" if file.suffix == ".msh" else None)
+    groups = [
+        {encoded(name): chosen for name, chosen in (named or {}).items()} or None
+        for named in (mesh.boundaries, mesh.subdomains)
+    ]
+    with quiet():
+        content = to_meshio(type(mesh)(mesh.p, mesh.t, *groups))
+    content.points = np.pad(content.points, ((0, 0), (0, 3 - content.points.shape[1])))
+    return content

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -13,23 +10,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch
+from ..errors import ArgumentError, FileFormatError
+from ._quiet import quiet
 from .base import Mesh
 from .checks import neighbours_of
 from .location import Locator
 from .nodes import ElementNodes
 from .overlaps import check_overlaps
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without scikit-fem's notes on the memory order of the arrays that its own refinement made."""
-    logger = logging.getLogger("skfem.mesh.mesh")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,21 +75,36 @@ class SimplexMesh(Mesh):
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SimplexMesh:
-        """Read a mesh file of any format that meshio knows; named boundaries are kept.
+        """Read a mesh file of any format that meshio knows; named groups of facets are kept.
+
+        Groups that have a number and no name are called by it, e.g. "physical_3". Points that no cell uses are dropped.
+        Warns with MeshFileWarning where something in the file is left out.
 
         Raises
         ------
         MissingFileError
             If there is no file.
         FileFormatError
-            If meshio cannot read it, with its message.
+            If meshio cannot read it, with its message; if it is damaged; if its cells are no mesh.
         """
         from .files import read
 
-        return cls(read(path))
+        mesh = read(path)
+        try:
+            return cls(mesh)
+        except (ArgumentError, np.linalg.LinAlgError) as error:
+            raise FileFormatError(f"{path}: {error}") from error
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write a mesh file; the ending says the format, e.g. `.vtu`, `.msh`, `.xdmf`."""
+        """Write a mesh file; the ending says the format: `.vtu`, `.msh`, `.vtk`, `.xdmf`. All of them keep the names.
+
+        Raises
+        ------
+        ArgumentError
+            For another ending, or where meshio's file of that format would be another mesh. Nothing is touched then.
+        StorageError
+            If it cannot be written; the old file is intact.
+        """
         from .files import write
 
         write(self.skfem, path)
@@ -110,10 +112,11 @@ class SimplexMesh(Mesh):
     def refined(self, cells: Any = None) -> SimplexMesh:
         """The mesh with the given cells (indices, or a boolean a cell) refined, and others so that no node hangs.
 
-        All cells without an argument. Boundaries keep their names.
+        All cells without an argument. Named facets keep their names, on the boundary and inside.
         """
         if cells is None:
-            fine = self.skfem.refined()
+            with quiet():
+                fine = self.skfem.refined()
         else:
             chosen = np.asarray(cells)
             flags = chosen.dtype == bool
@@ -124,20 +127,21 @@ class SimplexMesh(Mesh):
             if len(chosen) and (chosen.min() < 0 or chosen.max() >= self.size):
                 raise mismatch("cells", f"a cell {int(chosen[(chosen < 0) | (chosen >= self.size)][0])}",
                                f"cells 0 .. {self.size - 1}")  # fmt: skip
-            with _quiet():
+            with quiet():
                 fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
         return SimplexMesh(self._with_names(fine), self.walls)
 
     def _with_names(self, fine: Any) -> Any:
-        """The finer mesh with this one's named boundaries, found by where its boundary facets lie."""
+        """The finer mesh with this one's named facets, found by where its facets lie."""
         if not self.skfem.boundaries or fine is self.skfem:
             return fine
-        facets = fine.boundary_facets()
-        centres = fine.p[:, fine.facets[:, facets]].mean(axis=1).T
-        located = self.locator.locate(centres)
-        outer = np.where(self.neighbours[located.cells] < 0, np.abs(located.barycentric), np.inf)
-        parents = self.opposite_facets[located.cells, outer.argmin(axis=1)]
-        names = {name: facets[np.isin(parents, mine)] for name, mine in self.skfem.boundaries.items()}
+        located = self.locator.locate(fine.p[:, fine.facets].mean(axis=1).T)
+        distance = np.abs(located.barycentric)
+        nearest = distance.argmin(axis=1)
+        # Centres of facets that divide a cell are far from its own: at least an eighth, in barycentric coordinates.
+        on = np.flatnonzero(distance.min(axis=1) <= 1e-3)
+        parents = self.opposite_facets[located.cells[on], nearest[on]]
+        names = {name: on[np.isin(parents, np.asarray(mine))] for name, mine in self.skfem.boundaries.items()}
         return fine.with_boundaries(names, boundaries_only=False)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from .._validate import choice, fail, positive
 from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
-from ..integrators import INTEGRATORS, State
+from ..integrators import INTEGRATORS, State, substeps
 from ..meshes import CartesianMesh
 from ..meshes.padded import PaddedMesh, boundary_kinds
 from . import _kernels
@@ -49,6 +49,8 @@ class FiniteVolume:
     ------
     ArgumentError
         For a name that is none of these, or a `cfl` above the integrator's coefficient.
+    SubstepError
+        While a layer is stepped, for a control that would carry mass more than ten times across the box in a layer.
 
     References
     ----------
@@ -122,8 +124,9 @@ class FiniteVolumeOperator:
         """Potentials at the layer's end -> at its start."""
         times = layer.start + layer.length * np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5)
         speeds = [np.abs(self._velocity(float(t), layer.theta)) / self.mesh.widths[:, None] for t in times]
-        rate = max(float(speed.sum(axis=0).max()) for speed in speeds)
-        count = max(1, int(np.ceil(rate * layer.length / float(self.scheme.cfl or 1.0) - 1e-12)))
+        courant = layer.length * max(float(speed.sum(axis=0).max()) for speed in speeds)
+        crossings = layer.length * max(float((speed.max(axis=1) / self.mesh.shape).max()) for speed in speeds)
+        count = substeps(courant, crossings, float(self.scheme.cfl or 1.0), self.scheme.largest_courant_number)
         method = INTEGRATORS[str(self.scheme.integrator)]
         state: State = (psi, np.array(layer.start + layer.length))
         for _ in range(count):

@@ -1,0 +1,56 @@
+"""Conditions on the named boundaries of a simplex mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from .._validate import fail, mismatch
+from .simplex_geometry import SimplexGeometry
+
+
+def conditions(kinds: str | Mapping[str, str], geometry: SimplexGeometry) -> list[str]:
+    """The condition of each of the geometry's `parts`.
+
+    Raises
+    ------
+    ArgumentError
+        For two conditions of one facet, and for names of facets inside the domain, of no facets, or not of the mesh.
+    """
+    if isinstance(kinds, str):
+        return [kinds] * len(geometry.parts)
+    for name in kinds:
+        _check_name(name, kinds, geometry)
+    return [_condition(kinds, geometry, part) for part in geometry.parts]
+
+
+def _check_name(name: str, kinds: Mapping[str, str], geometry: SimplexGeometry) -> None:
+    names = sorted(geometry.mesh.skfem.boundaries or {})
+    if name not in names:
+        raise fail("boundary", dict(kinds), f"names of the mesh's boundaries: {names}")
+    if name in geometry.inside:
+        raise mismatch(
+            "boundary",
+            f"{kinds[name]!r} for {name!r}, which has facets inside the domain, the first about "
+            f"{geometry.inside[name].tolist()}",
+            "names of facets on the boundary: for a wall inside the domain, cut the mesh along it, so that its two sides "
+            "have vertices of their own",
+        )
+    if not any(name in part for part in geometry.parts):
+        raise mismatch("boundary", f"{kinds[name]!r} for {name!r}, which has no facets", "a name that has facets")
+
+
+def _condition(kinds: Mapping[str, str], geometry: SimplexGeometry, part: tuple[str, ...]) -> str:
+    """That of the names in `part` which are in the mapping; they agree."""
+    given = [name for name in part if name in kinds]
+    for name in given[1:]:
+        if kinds[name] != kinds[given[0]]:
+            mine = geometry.outer & (geometry.side == geometry.parts.index(part))
+            raise mismatch(
+                "boundary",
+                f"{kinds[given[0]]!r} for {given[0]!r} and {kinds[name]!r} for {name!r}, both of them names of the facet "
+                f"about {geometry.facet_centres[np.flatnonzero(mine)[0]].tolist()}",
+                "one condition for each facet: give both names the same, or leave one of them out",
+            )
+    return kinds[given[0]] if given else "outflow"
