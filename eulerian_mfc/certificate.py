@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ MEANINGS = {
     "most_negative": "most negative cell of the density, relative to the largest",
     "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
     "adjoint": "the schemes are each other's transpose",
+    "cost_error": "cost on the mesh minus that of the same control without one, relative to the moduli of its terms",
+    "cost_error_tolerance": "how well the latter is known, relative to the same",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
     "index": "number of its negative eigenvalues",
     "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
@@ -51,6 +53,10 @@ class Checks:
         an optimum (up to the order of the layers), relative to the sum of the moduli of its parts; None for a field that
         depends on time, or a transport scheme without gradients between the nodes.
     adjoint : whether the two schemes are each other's transpose.
+    cost_error : the cost on the mesh minus that of the same control without a mesh (particles on a rule of the law that is
+        refined for it, see `look.Look`), relative to the sum of the moduli of the terms of the latter; None where it is not
+        known: in older files, and where the particles do not stay finite.
+    cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same; None as above.
 
     References
     ----------
@@ -66,6 +72,8 @@ class Checks:
     most_negative: float
     hamiltonian_drift: float | None
     adjoint: bool
+    cost_error: float | None = field(default=None, kw_only=True)
+    cost_error_tolerance: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
     """
 
@@ -150,6 +158,11 @@ def balance(checks: Checks) -> list[str]:
     ]
     if checks.hamiltonian_drift is not None:
         out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
+    if checks.cost_error is not None:
+        out.append(
+            f"Without a mesh the same control costs the same to {abs(checks.cost_error):.1e} of the moduli of the cost's terms "
+            f"(known to {checks.cost_error_tolerance or 0.0:.0e})."
+        )
     touched = max(checks.mass_crossed, checks.mass_near_boundary)
     out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
     return out

@@ -1,0 +1,144 @@
+"""One look off the mesh: what the control costs where no mesh is in between."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from .boundaries import of_the_mesh, of_the_problem
+from .errors import EulerianError
+from .laws import refined_rule
+from .losses import Loss
+from .optimality import Cost, OptimalitySystem
+from .particles import ParticleSystem, _one_point
+
+#: error of the cost, as a share of the moduli of its terms, above which it is told
+TOLD = 1e-2
+#: the same, above which the answer is not called converged
+WRONG = 5e-2
+#: share of the cost of states that do not move below which errors are not relative to the cost
+FLOOR = 1e-3
+#: error of the look itself that is aimed at, as a share of the cost
+AIM = 1e-5
+#: points of the look, where the mesh has fewer cells
+FEWEST = 20_000
+
+
+class Look(NamedTuple):
+    """What the control of a solution costs without a mesh.
+
+    Attributes
+    ----------
+    cost : of the control, by particles on a rule of the law that is refined for it; NaN where they do not stay finite.
+    error : the estimated error of that, by the rule.
+    difference : the cost on the mesh minus this one.
+    scale : what errors are relative to: the sum of the moduli of the cost's terms at this control, or a thousandth of the cost
+        of states that do not move, where that is larger.
+    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "".
+    """
+
+    cost: float
+    error: float
+    difference: float
+    scale: float
+    cause: str = ""
+
+    @property
+    def share(self) -> float:
+        """The difference, relative to the scale."""
+        return self.difference / self.scale
+
+    @property
+    def tolerance(self) -> float:
+        """The look's own error, relative to the scale."""
+        return self.error / self.scale
+
+    @property
+    def finite(self) -> bool:
+        """Whether the particles stay finite."""
+        return bool(np.isfinite(self.cost))
+
+    @property
+    def told(self) -> bool:
+        """Whether the difference, or what is not known of it, is large enough to be told."""
+        return not self.finite or abs(self.share) + self.tolerance > TOLD
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the answer is not to be called converged."""
+        return not self.finite or abs(self.share) - self.tolerance > WRONG
+
+    @property
+    def words(self) -> str:
+        """By how much the cost on the mesh is off, and what to do."""
+        if not self.finite:
+            return "without a mesh, states at this control do not stay finite: use a larger penalty, or another field"
+        if self.tolerance > abs(self.share):
+            return (
+                f"the cost could be checked without a mesh to {self.tolerance:.1%} only, since the law's integrals are not resolved "
+                "there: declare the jumps of its labels in `breaks`, or use a smoother label"
+            )
+        advice = {
+            "box": "use a larger box: mass beyond its boundary is moved onto it, or lost",
+            "quadrature": "declare the jumps of the labels in `breaks`: the law's integrals on the mesh are not resolved",
+            "cells": "use more cells, a scheme of higher order, fewer layers, or a larger penalty",
+        }[self.cause]
+        return (
+            f"the cost on the mesh is {self.difference + self.cost:.4g}, without a mesh the same control costs {self.cost:.4g}: "
+            f"{self.share:+.1%} of the moduli of its terms; {advice}"
+        )
+
+
+def look(system: OptimalitySystem, control: np.ndarray, cost: Cost, loss: Loss, readout_penalty: float = 0.0) -> Look:
+    """The look at a control: particles on points of the law, one pass.
+
+    On domains with walls, and where a finite-volume scheme has walls or is periodic, particles are held as these say.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : `(layers, m)`.
+    cost : of the control on the mesh.
+    loss : the loss, its read-out (where one is trained) the solution's.
+    readout_penalty : what the read-out's size adds to the cost.
+    """
+    problem = system.problem
+    twin = ParticleSystem(problem, system.layers, layer_map=system.flow.layer_map, rule=_one_point(problem))
+    constant = twin.penalty_cost(control) + readout_penalty
+    held = of_the_problem(system)
+    values = partial(twin.losses, control, loss, bound=held)
+    aim = AIM * (abs(cost.total) + constant)
+    with np.errstate(all="ignore"):
+        try:
+            rule, integral, error = refined_rule(problem.law, values, aim, max(FEWEST, system.mesh.size))
+        except EulerianError:
+            return Look(np.nan, np.nan, np.nan, 1.0)
+    if not np.isfinite(integral):
+        return Look(np.nan, np.nan, np.nan, 1.0)
+    sizes = np.abs(loss.value(rule.x, rule.y))
+    if problem.running is not None:
+        sizes = sizes + problem.horizon * np.abs(problem.running.value(rule.x, rule.y))
+    here = float(integral) + float(constant)
+    scale = max(abs(float(integral)) + constant, FLOOR * float(rule.w @ sizes), float(np.finfo(float).tiny))
+    found = Look(here, error, float(cost.total - here), float(scale))
+    if not found.told:
+        return found
+    twin.rule = rule
+    return found._replace(cause=_cause(system, twin, control, loss, found, held))
+
+
+def _cause(system, twin, control, loss, found, held) -> str:
+    """What most of the difference comes from."""
+    x, w, y = twin.rule
+    if held is None:
+        ended = float(w @ twin.losses(control, loss, x, y, of_the_mesh(system))) + found.cost - float(w @ twin.losses(control, loss, x, y))
+        if abs(ended - found.cost) > abs(found.difference) / 2:
+            return "box"
+    own = twin.problem.law.quadrature()
+    if len(own.w) <= FEWEST:
+        with_own = float(own.w @ twin.losses(control, loss, np.asfortranarray(own.x), own.y, held))
+        if abs(with_own - float(w @ twin.losses(control, loss, x, y, held))) > abs(found.difference) / 2:
+            return "quadrature"
+    return "cells"
