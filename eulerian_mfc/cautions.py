@@ -42,7 +42,8 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
     Returns
     -------
     list of EulerianWarning
-        CostErrorWarning where the cost is off by more than 1 %, BoundaryMassWarning above a share of 1e-4 of the mass, SteepControlWarning above `|W| h = 1` (dimensionless).
+        CostErrorWarning where the cost is off by more than 1 %, BoundaryMassWarning above a share of 1e-4 of the mass,
+        SteepControlWarning above `|W| h = 1` (dimensionless).
     """
     out: list[EulerianWarning] = []
     if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:

@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from .boundaries import of_the_problem
 from .hamiltonian import ContinuousHamiltonian
+from .look import share_beyond
 from .optimality import OptimalitySystem
 from .stability import Stability
 
+#: share of mass at the boundary above which particles are asked whose it is
+CROSSED = 1e-6
 #: cells from the boundary within which mass counts as near it
 BOUNDARY_CELLS = 3
 
@@ -45,7 +49,7 @@ class Checks:
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
-    mass_crossed : share of the mass whose characteristics left the box.
+    mass_crossed : share of the mass whose characteristics left the box, at any time.
     mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
     most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
         time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
@@ -197,8 +201,6 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = system.pairing_scale(masses[-1])
     gradient = np.empty_like(control)
-    # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
-    share = np.max if system.continuity_scheme.nodal else np.sum
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     halves = np.array([system.running_half(m) for m in masses])
@@ -212,12 +214,23 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
         residual=system.residual(control, gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),
         duality_drift=float(np.ptp(pairings + spent) / max(scale, np.finfo(float).tiny)),
-        mass_crossed=float(share(np.abs(crossed @ system.problem.separable.total))),
+        mass_crossed=_crossed(system, control, np.abs(crossed @ system.problem.separable.total)),
         mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
         most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
         hamiltonian_drift=hamiltonians.drift(),
         adjoint=system.adjoint,
     )
+
+
+def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
+    """The share of mass that left the box, from the shares `(layers,)` that met its boundary."""
+    if not system.continuity_scheme.nodal:
+        return float(shares.sum())  # what leaves finite volumes is gone
+    # Mass that is moved onto the boundary stays there, and is met again: particles tell which mass it is.
+    largest = float(shares.max())
+    if largest <= CROSSED or of_the_problem(system) is not None:
+        return largest
+    return max(largest, share_beyond(system, control))
 
 
 class Energies:

@@ -11,7 +11,6 @@ from .boundaries import of_the_mesh, of_the_problem
 from .characteristics import LayerMap
 from .errors import NonFiniteError
 from .laws import LabelledRule
-from .optimality import OptimalitySystem
 from .particles import ParticleSystem
 from .solution import Solution
 from .solvers import minimiser
@@ -21,7 +20,7 @@ AIM, POINTS = 1e-9, 20_000
 #: points of the rule that the mesh's masses are made with, above which its error is not told from the mesh's
 MESH_POINTS = 400_000
 #: tolerance of the descents, relative: costs at their ends are right to its square
-TOLERANCE = 1e-6
+TOLERANCE = 1e-5
 #: size of the step off the control from which a second descent starts, relative to the largest control that can pay
 OFF = 1e-2
 #: layers that are tried at most where a few do not show their order, and points times layers of one system
@@ -179,7 +178,9 @@ def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
         return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
     ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
     error = ended - _at_the_control(solution, twin, twin.rule)
-    return Contribution("box", error, "particles that end at the boundary of the mesh, against free ones", "a larger box")
+    return Contribution(
+        "box", error, "particles that end at the boundary of the mesh, against free ones", "a larger box"
+    )
 
 
 def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contribution:
@@ -198,7 +199,9 @@ def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contri
         pieces.append(piece)
     x, w, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
     error = _at_the_control(solution, twin, LabelledRule(x, w, y)) - here
-    return Contribution("quadrature", error, f"the mesh's {points} points of the law, against {len(twin.rule.w)}", refine)
+    return Contribution(
+        "quadrature", error, f"the mesh's {points} points of the law, against {len(twin.rule.w)}", refine
+    )
 
 
 def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tuple[Contribution, float, np.ndarray]:

@@ -106,7 +106,7 @@ class ParticleSystem(ControlledSystem):
         NonFiniteError
             If the particles at this control are not finite.
         """
-        system = cls(problem, layers, layer_map=layer_map, rule=_one_point(problem))
+        system = cls(problem, layers, layer_map=layer_map, rule=one_point(problem))
         theta = system.control(control)
         if loss is None and problem.loss.trained:
             system.rule = problem.law.quadrature()
@@ -213,5 +213,11 @@ class ParticleSystem(ControlledSystem):
         return self._cost(theta, x, running, end).total, gradient
 
 
-def _one_point(problem: Problem) -> LabelledRule:
+def one_point(problem: Problem) -> LabelledRule:
+    """A rule of one point at zero, for a system that gets its own later.
+
+    Parameters
+    ----------
+    problem : for the dimensions of states and labels.
+    """
     return LabelledRule(np.zeros((1, problem.field.dim)), np.ones(1), np.zeros((1, problem.law.label_dim)))

@@ -19,7 +19,7 @@ COUNT = 100 if "EMFC_FUZZ" not in os.environ else int(os.environ["EMFC_FUZZ"])
 #: the costs of what is called converged without a warning are right up to this share of the moduli of their terms
 RIGHT = 0.05
 #: cells an axis of the truth's rule
-DENSE = {1: 20_000, 2: 250}
+DENSE = {1: 10_000, 2: 160}
 
 
 class Drawn(NamedTuple):
@@ -69,9 +69,9 @@ def drawn(seed):
         options["continuity"] = emfc.continuity.FiniteVolume(str(rng.choice(["upwind", "muscl"])))
     options["initial"] = float(rng.choice([0.1, -0.5, 1.0]))
     options["solver"] = (
-        emfc.solvers.Shooting(relaxation="auto", tol=1e-4, max_iterations=30)
+        emfc.solvers.Shooting(relaxation="auto", tol=1e-3, max_iterations=20)
         if "continuity" in options
-        else emfc.solvers.LBFGS(max_iterations=60)
+        else emfc.solvers.LBFGS(tol=1e-6, max_iterations=40)
     )
     words = f"seed {seed}: {name}, {law_name}, {type(loss).__name__}, running={running}, {cells} cells, {options}"
     return Drawn(problem, mesh, int(rng.integers(2, 7)), options, velocity, points, value, running, words)
@@ -141,10 +141,8 @@ def draw_law(rng, dim):
         w = inside(x)
         return x, w / w.sum(), label(x)
 
-    if breaks is not None and not (kind == "truncated" and dim > 1):
-        breaks = [[breaks]] + [[]] * (dim - 1)
-    else:
-        breaks = None
+    split = breaks is not None and not (kind == "truncated" and dim > 1)
+    breaks = [[breaks]] + [[]] * (dim - 1) if split else None
     return emfc.laws.Labelled(law, label, breaks=breaks), points, half, f"{kind} {std:g} {label_name}"
 
 

@@ -54,9 +54,7 @@ class Augmented(LabelledLaw):
     def _raised_chart(self, chart: Chart) -> Chart:
         label = chart.label
         assert label is not None
-        return replace(
-            chart, place=lambda u: self.raised(chart.place(u)), label=lambda x: label(x[:, : self.base.dim])
-        )
+        return replace(chart, place=lambda u: self.raised(chart.place(u)), label=lambda x: label(x[:, : self.base.dim]))
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         rule = self.base.quadrature(None if lines is None else lines[: self.base.dim])

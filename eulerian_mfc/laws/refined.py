@@ -79,7 +79,9 @@ def refined_rule(law: LabelledLaw, values: Values, tolerance: float, limit: int 
             start += count
     rules = [piece.rule() for piece in pieces]
     x, w, y = (np.concatenate(part) for part in zip(*rules, strict=True))
-    integral, error = (float(sum(part.sum() for part in parts)) for parts in zip(*map(_Piece.found, pieces), strict=True))
+    integral, error = (
+        float(sum(part.sum() for part in parts)) for parts in zip(*map(_Piece.found, pieces), strict=True)
+    )
     return RefinedRule(LabelledRule(np.asfortranarray(x), w / w.sum(), y), integral / w.sum(), error)
 
 

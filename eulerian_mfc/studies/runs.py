@@ -59,7 +59,7 @@ def _solved(problem: Problem, options: dict[str, Any]) -> tuple[Solution, list[s
 
 
 def solved(values: Mapping[str, Any]) -> bool:
-    """Whether a run's solver reached its tolerance, whatever the mesh does to the cost: that is what studies of meshes measure."""
+    """Whether a run's solver reached its tolerance, whatever the mesh does to the cost, which studies of meshes measure."""
     return bool(values.get("solved", values["converged"]))  # older results have one of them only
 
 
