@@ -19,8 +19,8 @@ from .solvers import minimiser
 AIM, POINTS = 1e-9, 20_000
 #: points of the rule that the mesh's masses are made with, above which its error is not told from the mesh's
 MESH_POINTS = 400_000
-#: tolerance of the descents, relative: costs at their ends are right to its square
-TOLERANCE = 1e-5
+#: tolerances of the descents, relative, on these layers and on more: costs at their ends are right to their squares
+TOLERANCE, TOLERANCE_FINER = 1e-6, 1e-4
 #: size of the step off the control from which a second descent starts, relative to the largest control that can pay
 OFF = 1e-2
 #: layers that are tried at most where a few do not show their order, and points times layers of one system
@@ -232,7 +232,7 @@ def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribu
     problem, layer_map = twin.problem, twin.flow.layer_map
     # Layers may look at a field that depends on time at too few times to see it: finer ones look at others.
     finer_map = layer_map if problem.field.autonomous else LayerMap(layer_map.method, 5 * layer_map.substeps)
-    solver = replace(minimiser(problem), tol=TOLERANCE)
+    solver = replace(minimiser(problem), tol=TOLERANCE_FINER)
     ratio = 2.0 ** -min(2, layer_map.order)
     costs, layers, shown = [least], twin.layers, False
     while layers * 2 <= max(MOST_LAYERS, 4 * twin.layers) and not shown:
@@ -298,7 +298,7 @@ def _left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
     """The mean loss of samples by controls, and read-outs, that were trained without them."""
     x, w, y = twin.rule
     fold = np.random.default_rng(0).permutation(len(x)) % folds
-    solver = replace(minimiser(twin.problem), tol=TOLERANCE, max_iterations=STEPS)
+    solver = replace(minimiser(twin.problem), tol=TOLERANCE_FINER, max_iterations=STEPS)
     total = 0.0
     for k in range(folds):
         kept = np.where(fold == k, 0.0, w)
