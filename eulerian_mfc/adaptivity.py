@@ -56,7 +56,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     """The error of the discrete cost at a control, and where it comes from: interpolation residuals of psi weighted by the mass.
 
     J is the cost of particles at the control, on a rule of the law that is refined until it is known to the tolerance (by
-    default a millionth of the cost), or has 200,000 points; on domains with walls they slide along these. With `mu^n` the law
+    default 1e-9 of the cost), or has 200,000 points; on domains with walls they slide along these. With `mu^n` the law
     carried by the layer maps and `psi_h^n = I psi^n`, which is `I (psi_h^{n+1} o Phi_n)`,
 
         J_h - J = int (psi_h^M - a) dmu^M + sum_n int (psi_h^n - psi_h^{n+1} o Phi_n) dmu^n,
@@ -74,7 +74,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     final_masses = system.final_masses(control)
     end = system.terminal(final_masses)
     loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
-    aim = 1e-6 * abs(cost.total) if tolerance is None else tolerance
+    aim = 1e-9 * abs(cost.total) if tolerance is None else tolerance
     found = look(system, control, cost, loss, 0.0 if end.fit is None else end.fit.penalty_cost, aim, POINTS)
     if found.rule is None:
         raise NonFiniteError("adapt: particles at this control do not stay finite")

@@ -128,3 +128,20 @@ def test_the_twin_in_a_compressing_flow():
     exact = emfc.ParticleSystem(problem, 10, layer_map=emfc.LayerMap("rk4", 8), rule=dense).cost(control).total
     assert abs(twin.cost(control).total - exact) <= 2e-5
     assert abs(emfc.ParticleSystem(problem, 10, layer_map=emfc.LayerMap("rk4", 8)).cost(control).total - exact) >= 1e-3
+
+
+def test_the_mean_square_of_a_map_is_by_a_refined_rule():
+    """`sup_error` of the identity against a target of short waves on an interval: `E sin^2(60 x)` / 16."""
+    found_error = emfc.controllability.sup_error(lambda x: x, lambda x: x + np.sin(60 * x) / 80, [(0.0, 1.0)])
+    assert found_error.mean_square == pytest.approx((0.5 - np.sin(120) / 240) / 6400, rel=1e-7)
+
+
+def test_maps_are_learnt_at_points_that_resolve_them():
+    """A target with a wave between the region's own 64 points gets more points; a smooth one keeps them."""
+    field = emfc.fields.AffineField(1)
+    smooth, wavy = (
+        emfc.controllability.learn_map(f, [(0.0, 1.0)], field, layers=2, penalties=[1.0])
+        for f in (lambda x: x + 0.1, lambda x: x + np.exp(-(((x - 0.3337) / 0.002) ** 2)))
+    )
+    assert len(smooth.transfer.x) == 64
+    assert len(wavy.transfer.x) > 64
