@@ -140,7 +140,9 @@ def solve(
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     slack = SLACK * outcome.threshold / chosen.tol if chosen.discrete and storage == "double" else np.inf
-    for doubt in [*_other_values(solution, slack), *doubts(solution)]:
+    others = _other_values(solution, slack)
+    solution.solved = solution.solved and not others
+    for doubt in [*others, *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
     cautions.warn(cautions.of_the_mesh(system, solution), 2)
@@ -186,7 +188,10 @@ def doubts(solution: Solution) -> list[str]:
     ----------
     solution : that was found.
     """
-    return [solution.look.words] if solution.look is not None and solution.look.wrong else []
+    found = solution.look
+    # Who asks whether a run was interrupted reads it in the message: there this is said by the certificate alone.
+    interrupted = solution.message.startswith("not converged: interrupt")
+    return [found.words] if found is not None and found.wrong and not interrupted else []
 
 
 @contextmanager

@@ -259,3 +259,24 @@ def test_mass_at_four_walls_in_turn_is_counted_once_each():
     # Mass that is pushed against one wall for four layers is the same mass.
     control = np.array([[1.2, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     assert share_beyond(system, control) == pytest.approx(norm.sf(0.8 / 0.3), rel=0.03)
+
+
+@quiet
+def test_an_interrupted_run_says_so_even_where_its_cost_is_wrong():
+    """Studies and the command look for the word: a wrong cost must not hide it."""
+
+    def stop(row):
+        raise KeyboardInterrupt
+
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0, truncation=0.2), np.sign, breaks=[0.0])
+    problem = emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, Squared(), 0.01, 1.0)
+    solution = emfc.solve(
+        problem,
+        emfc.CartesianMesh([(-2.0, 2.0)], 24),
+        20,
+        callback=stop,
+        transport=emfc.transport.SemiLagrangian(7),
+        initial=3.0,
+    )
+    assert solution.look.wrong
+    assert solution.message.startswith("not converged: interrupted")
