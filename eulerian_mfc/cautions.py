@@ -10,6 +10,7 @@ import numpy as np
 from .certificate import BOUNDARY_CELLS
 from .errors import (
     BoundaryMassWarning,
+    CostErrorWarning,
     EulerianWarning,
     SeveralCriticalPointsWarning,
     ShootingThresholdWarning,
@@ -31,7 +32,7 @@ CURVED = ("tanh", "sigmoid", "sin")
 
 
 def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
-    """Of a solution as `solve` has it: mass near the boundary, a control too steep for the cells.
+    """Of a solution as `solve` has it: the cost's error, mass near the boundary, a control too steep for the cells.
 
     Parameters
     ----------
@@ -41,9 +42,12 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
     Returns
     -------
     list of EulerianWarning
-        BoundaryMassWarning above a share of 1e-4 of the mass, SteepControlWarning above `|W| h = 1` (dimensionless).
+        CostErrorWarning where the cost is off by more than 1 %, BoundaryMassWarning above a share of 1e-4 of the mass,
+        SteepControlWarning above `|W| h = 1` (dimensionless).
     """
     out: list[EulerianWarning] = []
+    if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:
+        out.append(CostErrorWarning(solution.look.words))
     mesh, law, field = solution.mesh, system.problem.law, system.problem.field
     touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
     if touched > BOUNDARY_TOLERANCE:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
+from .boundaries import of_the_problem
 from .hamiltonian import ContinuousHamiltonian
+from .look import share_beyond
 from .optimality import OptimalitySystem
 from .stability import Stability
 
+#: share of mass at the boundary above which particles are asked whose it is
+CROSSED = 1e-6
 #: cells from the boundary within which mass counts as near it
 BOUNDARY_CELLS = 3
 
@@ -23,6 +27,8 @@ MEANINGS = {
     "most_negative": "most negative cell of the density, relative to the largest",
     "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
     "adjoint": "the schemes are each other's transpose",
+    "cost_error": "cost on the mesh minus that of the same control without one, relative to the moduli of its terms",
+    "cost_error_tolerance": "how well the latter is known, relative to the same",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
     "index": "number of its negative eigenvalues",
     "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
@@ -43,7 +49,7 @@ class Checks:
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
-    mass_crossed : share of the mass whose characteristics left the box.
+    mass_crossed : share of the mass whose characteristics left the box, at any time.
     mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
     most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
         time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
@@ -51,6 +57,10 @@ class Checks:
         an optimum (up to the order of the layers), relative to the sum of the moduli of its parts; None for a field that
         depends on time, or a transport scheme without gradients between the nodes.
     adjoint : whether the two schemes are each other's transpose.
+    cost_error : the cost on the mesh minus that of the same control without a mesh (particles on a rule of the law that is
+        refined for it, see `look.Look`), relative to the sum of the moduli of the terms of the latter; None where it is not
+        known: in older files, and where the particles do not stay finite.
+    cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same; None as above.
 
     References
     ----------
@@ -66,6 +76,8 @@ class Checks:
     most_negative: float
     hamiltonian_drift: float | None
     adjoint: bool
+    cost_error: float | None = field(default=None, kw_only=True)
+    cost_error_tolerance: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
     """
 
@@ -150,6 +162,11 @@ def balance(checks: Checks) -> list[str]:
     ]
     if checks.hamiltonian_drift is not None:
         out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
+    if checks.cost_error is not None:
+        out.append(
+            f"Without a mesh the same control costs the same to {abs(checks.cost_error):.1e} of the moduli of the cost's terms "
+            f"(known to {checks.cost_error_tolerance or 0.0:.0e})."
+        )
     touched = max(checks.mass_crossed, checks.mass_near_boundary)
     out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
     return out
@@ -184,8 +201,6 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     pairings[-1] = system.pairings(psi, masses[-1]).sum()
     scale = system.pairing_scale(masses[-1])
     gradient = np.empty_like(control)
-    # Clamped mass stays, and is met again at the next layer; what leaves finite volumes is gone.
-    share = np.max if system.continuity_scheme.nodal else np.sum
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     halves = np.array([system.running_half(m) for m in masses])
@@ -199,12 +214,23 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
         residual=system.residual(control, gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),
         duality_drift=float(np.ptp(pairings + spent) / max(scale, np.finfo(float).tiny)),
-        mass_crossed=float(share(np.abs(crossed @ system.problem.separable.total))),
+        mass_crossed=_crossed(system, control, np.abs(crossed @ system.problem.separable.total)),
         mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
         most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
         hamiltonian_drift=hamiltonians.drift(),
         adjoint=system.adjoint,
     )
+
+
+def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
+    """The share of mass that left the box, from the shares `(layers,)` that met its boundary."""
+    if not system.continuity_scheme.nodal:
+        return float(shares.sum())  # what leaves finite volumes is gone
+    # Mass that is moved onto the boundary stays there, and is met again: particles tell which mass it is.
+    largest = float(shares.max())
+    if largest <= CROSSED or of_the_problem(system) is not None:
+        return largest
+    return max(largest, share_beyond(system, control))
 
 
 class Energies:

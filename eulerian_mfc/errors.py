@@ -48,6 +48,10 @@ class DiffeotopyWarning(EulerianWarning):
     """
 
 
+class CostErrorWarning(EulerianWarning):
+    """Without a mesh the same control has another cost. Use more cells, a larger box, or declare the jumps of labels."""
+
+
 class BoundaryMassWarning(EulerianWarning):
     """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ._sums import paired
-from ._validate import fail
+from ._validate import fail, mismatch
 from .characteristics import TABLEAUX
-from .laws import LabelledRule
+from .laws import LabelledRule, refined_rule
+from .laws.refined import POINTS
 from .losses import Loss
 from .optimality import ControlledSystem, Cost, trapezoidal
 from .problem import Problem
 
+#: where points end that a layer moves from one place to another, and whether they still count
+Bound = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 #: bytes of Runge-Kutta stages that a gradient keeps; beyond, they are computed again from the layers' starts
 STAGES = 2**26
 
@@ -29,6 +34,7 @@ class ParticleSystem(ControlledSystem):
     samples : number of random samples of the law; without it, the law's own quadrature rule (for an Empirical law
         its samples), which gives the mean-field problem with no mesh at all.
     seed : seed of the samples.
+    rule : points, weights and labels in the place of samples and of the law's own rule, see `refined`.
 
     Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting, SuccessiveApproximations) need a mesh.
 
@@ -51,17 +57,92 @@ class ParticleSystem(ControlledSystem):
         layer_map: Any = "rk4",
         samples: int | None = None,
         seed: int | np.random.Generator | None = None,
+        rule: LabelledRule | None = None,
     ) -> None:
         super().__init__(problem, layers, layer_map)
-        if samples is None:
+        if rule is not None:
+            if samples is not None or seed is not None:
+                raise mismatch("rule", "a rule and samples", "one of them")
+            self.rule = rule
+        elif samples is None:
             if seed is not None:
                 raise fail("seed", seed, "no seed where `samples` is not given: the quadrature rule is not random")
             self.rule = problem.law.quadrature()
         else:
             x, y = problem.law.sample(samples, seed)
             self.rule = LabelledRule(x, np.full(samples, 1.0 / samples), y)
+        #: estimated error of the cost by the rule, in the cost's units, where the rule is made for a control; else not known
+        self.error: float | None = None
         # Columns contiguous in memory, as everywhere that fields are evaluated.
         self.rule = self.rule._replace(x=np.asfortranarray(self.rule.x))
+
+    @classmethod
+    def refined(
+        cls,
+        problem: Problem,
+        layers: int,
+        control: Any,
+        *,
+        layer_map: Any = "rk4",
+        tolerance: float = 0.0,
+        limit: int = POINTS,
+        loss: Loss | None = None,
+    ) -> ParticleSystem:
+        """The twin on a rule of the law that is refined until the cost at a control is known to the tolerance.
+
+        Its `error` is the estimated error of the cost there, in the cost's units, which is larger than the tolerance where the
+        points do not suffice; 0 for a law of samples.
+
+        Parameters
+        ----------
+        problem, layers, layer_map : as for the class.
+        control : at which the rule is refined.
+        tolerance : of the cost at the control.
+        limit : of the number of points.
+        loss : with a read-out that is near the trained one, where the problem's has one to train; by default the one that the
+            law's own rule gives.
+
+        Raises
+        ------
+        NonFiniteError
+            If the particles at this control are not finite.
+        """
+        system = cls(problem, layers, layer_map=layer_map, rule=one_point(problem))
+        theta = system.control(control)
+        if loss is None and problem.loss.trained:
+            system.rule = problem.law.quadrature()
+            loss = system.terminal(system.carried(theta, system.rule.x))[0]
+        values = partial(system.losses, theta, problem.loss if loss is None else loss)
+        system.rule, _, system.error = refined_rule(problem.law, values, tolerance, limit)
+        return system
+
+    def carried(self, control: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Points `(n, d)` -> their positions at the final time."""
+        for n in range(self.layers):
+            x = self.flow(self.layer(n, control[n]), x)
+        return x
+
+    def losses(
+        self, control: np.ndarray, loss: Loss, x: np.ndarray, y: np.ndarray, bound: Bound | None = None
+    ) -> np.ndarray:
+        """`(n,)`: what points `(n, d)` with labels `(n, q)` add to the cost: the final loss and the running one, no penalty.
+
+        `bound(before, after)` gives where points end that a layer moves from before to after, `(n, d)` all, and `(n,)` whether
+        they still count; without it they move freely.
+        """
+        running = self.problem.running
+        spent, counts = np.zeros(len(x)), np.ones(len(x), dtype=bool)
+        for n in range(self.layers):
+            if running is not None:
+                spent += counts * (0.5 if n == 0 else 1.0) * self.dt * running.value(x, y)
+            after = self.flow(self.layer(n, control[n]), x)
+            if bound is not None:
+                after, still = bound(x, after)
+                counts &= still
+            x = after
+        if running is not None:
+            spent += counts * 0.5 * self.dt * running.value(x, y)
+        return spent + counts * loss.value(x, y)
 
     def cost(self, control: Any) -> Cost:
         theta = self.control(control)
@@ -131,3 +212,13 @@ class ParticleSystem(ControlledSystem):
             gradient[n] += slope
             p = p + self._running_slope(starts[n])
         return self._cost(theta, x, running, end).total, gradient
+
+
+def one_point(problem: Problem) -> LabelledRule:
+    """A rule of one point at zero, for a system that gets its own later.
+
+    Parameters
+    ----------
+    problem : for the dimensions of states and labels.
+    """
+    return LabelledRule(np.zeros((1, problem.field.dim)), np.ones(1), np.zeros((1, problem.law.label_dim)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,8 +15,8 @@ from .certificate import Certificate, Checks, balance, check
 from .characteristics import Flow, Layer, LayerMap
 from .errors import EulerianError
 from .laws.augmented import with_zeros
-from .losses import Loss, Readout, seen
-from .losses.outputs import OutputLoss
+from .look import Look, look
+from .losses import Loss, Readout
 from .maximum_principle import MaximumPrinciple
 from .maximum_principle import check as check_maximum
 from .meshes import Mesh
@@ -99,7 +100,10 @@ class Solution:
     control : `(layers, m)`.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
-    converged : whether the residual is below the solver's tolerance.
+    converged : whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control: not off
+        by more than 5 % of the moduli of its terms, see `look`.
+    solved : whether the residual is below the solver's tolerance, whatever the mesh does to the cost.
+    look : what the control costs without a mesh, see `look.Look`; None in a solution that was loaded.
     message : why the solver stopped.
     threshold : the largest residual that the solver counts as converged.
     kink : where the cost has kinks and the residual is above the threshold: what the gradients nearby tell, the optimality
@@ -153,6 +157,10 @@ class Solution:
         #: `(2, m)` lower and upper bounds of the control
         self.bounds = np.array([[-np.inf], [np.inf]]) * np.ones(len(parameter_names)) if bounds is None else bounds
         self.rounds: list[Any] = []
+        #: whether the solver reached its tolerance, whatever the mesh does to the cost
+        self.solved = outcome.converged
+        #: what the control costs without a mesh; None in a solution that was loaded
+        self.look: Look | None = None
         if masses is not None:
             self.masses = masses
         if potentials is not None:
@@ -167,8 +175,14 @@ class Solution:
         """The solution that a solver's outcome is, certified by both sweeps at its control."""
         problem = system.problem
         masses, crossed = system.masses(outcome.control)
-        separable, readout = problem.separable, system.terminal(masses[-1]).readout
-        return cls(
+        separable, end = problem.separable, system.terminal(masses[-1])
+        cost = system.cost_of_sweep(outcome.control, masses)
+        loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
+        found = look(system, outcome.control, cost, loss, 0.0 if end.fit is None else end.fit.penalty_cost)
+        checks = check(system, outcome.control, masses, crossed)
+        if found.finite:
+            checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
+        solution = cls(
             numerics=Numerics(
                 system.mesh.base,
                 system.transport_scheme,
@@ -178,11 +192,11 @@ class Solution:
                 problem.horizon,
                 system.layers,
                 problem.law.input_dim,
-                problem.loss if readout is None else problem.loss.with_readout(readout),
+                loss,
             ),
             outcome=outcome,
-            cost=system.cost_of_sweep(outcome.control, masses),
-            checks=check(system, outcome.control, masses, crossed),
+            cost=cost,
+            checks=checks,
             names=separable.names,
             total=separable.total,
             labels=separable.labels,
@@ -192,6 +206,8 @@ class Solution:
             masses=masses,
             bounds=np.stack([problem.lower, problem.upper]),
         )
+        solution.look = found
+        return solution
 
     def __repr__(self) -> str:
         return (
@@ -212,11 +228,6 @@ class Solution:
     def readout(self) -> Readout | None:
         """The affine read-out of the final states, trained or given; None where the loss has none."""
         return getattr(self.loss, "readout", None)
-
-    @property
-    def positive_loss(self) -> bool:
-        """Whether the loss is one of the package's own, which are never negative."""
-        return self.loss is not None and isinstance(seen(self.loss, 0)[0], OutputLoss)
 
     @cached_property
     def unknowns(self) -> Mesh:

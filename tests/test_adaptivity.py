@@ -105,3 +105,35 @@ def test_the_estimate_knows_the_running_loss():
     error = system.cost(control).total - emfc.ParticleSystem(problem, 5).cost(control).total
     assert abs(error) > 1e-3
     np.testing.assert_allclose(estimate(system, control).error, error, rtol=0.02)
+
+
+def midpoints(law, label, count=200_000):
+    """A dense rule for a uniform law on [-1, 1]."""
+    x = -1 + 2 * (np.arange(count) + 0.5) / count
+    return emfc.laws.LabelledRule(x[:, None], np.full(count, 1 / count), label(x[:, None]))
+
+
+@pytest.mark.parametrize("label", [lambda x: np.sin(60 * x), lambda x: np.where(x > 0.1, 1.0, -1.0)])
+def test_a_target_that_is_met_is_met_by_an_independent_rule(label):
+    """Labels that the law's own 64 points do not see: the cost of the control by 200,000 midpoints."""
+    law = emfc.laws.Labelled(emfc.laws.Uniform([(-1.0, 1.0)]), label)
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 0.1, 1.0)
+    goal = Refine(target=1e-4, report=None)
+    solution = emfc.solve(problem, box(1, 12, -4.0, 4.0), 3, adapt=goal)
+    true = emfc.ParticleSystem(problem, 3, rule=midpoints(law, label)).cost(solution.control).total
+    assert solution.converged
+    assert abs(solution.cost - true) <= goal.target
+    assert solution.rounds[-1].error == pytest.approx(solution.cost - true, abs=goal.target / 10)
+
+
+def test_a_law_that_is_not_resolved_is_not_met():
+    """A label that jumps across a diagonal of the plane, whose integral no number of points gives to 1e-8."""
+    law = emfc.laws.Labelled(
+        emfc.laws.Uniform([(-1.0, 1.0)] * 2), lambda x: np.where(x.sum(axis=1, keepdims=True) > 0.1, 1.0, -1.0) + 0 * x
+    )
+    problem = emfc.Problem(emfc.fields.AffineField(2, matrix=False), law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    goal = Refine(target=1e-8, max_rounds=1, report=None)
+    solution = emfc.solve(problem, box(2, 6, -3.0, 3.0), 1, adapt=goal)
+    assert not solution.converged
+    found = estimate(solution.system, solution.control, 1e-9)
+    assert found.known_to > 1e-6

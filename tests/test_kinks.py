@@ -106,7 +106,7 @@ def test_no_kink_is_claimed_where_there_is_none():
     mesh = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17)))
     transport = emfc.transport.Elements(1)
     smooth = emfc.solve(one_particle(1.5), mesh, 1, transport=transport)  # theta = 0.45 / 1.5
-    assert smooth.converged
+    assert smooth.solved  # the point between two nodes costs a quarter too much: not called converged
     assert "kink" not in smooth.message
     assert abs(smooth.control[0, 0] - 0.3) <= 1e-4
     short = emfc.solve(

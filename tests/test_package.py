@@ -100,6 +100,8 @@ def test_no_room_imports_from_its_right():
         {"hamiltonian", "hessian"},
         {"optimality"},
         {"particles", "solvers", "stability", "checkpoint", "controllability"},
+        {"boundaries"},
+        {"look"},
         {"certificate"},
         {"cautions"},
         {"maximum_principle"},

@@ -277,7 +277,7 @@ def test_mass_that_left_the_box_is_no_answer():
     with pytest.warns(BoundaryMassWarning):
         solution = emfc.solve(problem, emfc.CartesianMesh([(-8, 8)], 160), 5)
     assert not solution.converged
-    assert "left the box" in solution.message
+    assert "use a larger box" in solution.message
     assert solution.checks.mass_crossed <= 1.2
 
 

@@ -13,9 +13,10 @@ from .._validate import array, fail, integer, mismatch, positive
 from ..characteristics import Flow, LayerMap
 from ..errors import DiffeotopyWarning
 from ..fields import AgrachevSarychevField, Field
+from ..laws import Labelled, LabelledRule, Rule, Uniform, UniformBall, refined_rule
 from ..optimality import as_layer_map
 from .least_squares import Transfer, minimise, reach
-from .maps import as_region, check_orientation, image
+from .maps import Map, as_region, check_orientation, image
 
 #: penalties of the continuation
 PENALTIES = tuple(10.0**-k for k in range(1, 7))
@@ -23,6 +24,8 @@ PENALTIES = tuple(10.0**-k for k in range(1, 7))
 STEPS = 15
 #: share of the mean square before to which it must fall where a penalised problem of a map is not solved
 FALL = 0.5
+#: share of the mean square of a target that the points of its region may miss
+RESOLVED = 1e-3
 #: standard deviation of the random first control
 START = 0.5
 
@@ -198,7 +201,7 @@ def learn_map(
     ----------
     target : the map Psi, a function `(n, d) -> (n, d)`.
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
-    samples : number of random points of the region; without it the points of a quadrature rule.
+    samples : number of random points of the region; without it the points of a quadrature rule that resolves the target.
     initial : the first control `(layers, m)`; random where not given.
     field, layers, horizon, layer_map, tolerance, penalties : as for `steer`.
     seed : of the first control, and of the samples.
@@ -221,7 +224,7 @@ def learn_map(
     compact = as_region(region)
     check_orientation(target, compact)
     if samples is None:
-        rule = compact.quadrature()
+        rule = _resolved(compact, target)
         x, w = rule.x, rule.w
     else:
         x = compact.sample(integer("samples", samples), seed)
@@ -235,6 +238,16 @@ def learn_map(
             raise mismatch("initial", f"an array of shape {first.shape}", f"shape {shape}")
     control, path, message = _continued(transfer, first, _checked_penalties(penalties), 4 * STEPS, FALL)
     return _steering(transfer, control, positive("tolerance", tolerance), path, message)
+
+
+def _resolved(compact: Uniform | UniformBall, target: Map) -> Rule | LabelledRule:
+    """The region's own rule, or a refined one where that does not resolve the target."""
+    law = Labelled(compact, lambda points: image(target, points))
+    square = lambda points, goals: ((points - goals) ** 2).sum(axis=1)  # noqa: E731
+    own = compact.quadrature()
+    here = float(own.w @ square(own.x, image(target, own.x)))
+    found = refined_rule(law, square, RESOLVED / 10 * here, len(own.w))
+    return own if abs(found.integral - here) <= RESOLVED * here else found.rule
 
 
 def _transfer(

@@ -14,6 +14,8 @@ from .empirical import Empirical as Empirical
 from .gaussian import Gaussian as Gaussian
 from .gaussian import GaussianMixture as GaussianMixture
 from .labelled import Labelled as Labelled
+from .refined import RefinedRule as RefinedRule
+from .refined import refined_rule as refined_rule
 from .uniform import Uniform as Uniform
 from .uniform import UniformBall as UniformBall
 
@@ -27,7 +29,9 @@ __all__ = [
     "LabelledRule",
     "Law",
     "ProductRule",
+    "RefinedRule",
     "Rule",
     "Uniform",
     "UniformBall",
+    "refined_rule",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from .._validate import fail, integer
 from .base import LabelledLaw, LabelledRule, Lines, ProductRule
+from .charts import Chart
 
 
 class Augmented(LabelledLaw):
@@ -40,6 +42,19 @@ class Augmented(LabelledLaw):
     @property
     def input_dim(self) -> int:
         return self.base.input_dim
+
+    @property
+    def finite(self) -> bool:
+        return self.base.finite
+
+    def charts(self) -> list[Chart] | None:
+        found = self.base.charts()
+        return None if found is None else [self._raised_chart(chart) for chart in found]
+
+    def _raised_chart(self, chart: Chart) -> Chart:
+        label = chart.label
+        assert label is not None
+        return replace(chart, place=lambda u: self.raised(chart.place(u)), label=lambda x: label(x[:, : self.base.dim]))
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         rule = self.base.quadrature(None if lines is None else lines[: self.base.dim])

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._validate import affordable, array, generator, integer, mismatch
 from ..quadrature import Line
+from .charts import Chart
 
 Lines = Sequence[np.ndarray] | None
 
@@ -104,6 +105,10 @@ class Law(ABC):
         """The components as rules of their axes, `points` a panel; None where coordinates are not independent."""
         return None
 
+    def charts(self, breaks: Lines = None) -> list[Chart] | None:
+        """One image of a box a component, with cells that end at the breaks; None where only `quadrature` is known."""
+        return None
+
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """N samples `(n, d)` and the component of each `(n,)`."""
@@ -140,6 +145,15 @@ class LabelledLaw(ABC):
 
     dim: int
     label_dim: int
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a finite sum of point masses, of which the rule of `quadrature` is exact."""
+        return False
+
+    def charts(self) -> list[Chart] | None:
+        """One image of a box a component, with labels, see `laws.refined`; None where only `quadrature` is known."""
+        return None
 
     @property
     def input_dim(self) -> int:

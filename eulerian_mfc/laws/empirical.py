@@ -38,6 +38,10 @@ class Empirical(LabelledLaw):
             raise mismatch("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3: samples are rows")
         self.weights = checked_weights(weights, len(self.x))
 
+    @property
+    def finite(self) -> bool:
+        return True
+
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         return LabelledRule(self.x, self.weights, self.y)
 

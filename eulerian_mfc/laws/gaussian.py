@@ -11,6 +11,8 @@ from .._special import gammainc, gammaincinv, ndtri
 from .._validate import array, fail, mismatch, positive
 from ..quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
 from .base import Law, Lines, Product, Rule, checked_weights, joined, merged
+from .charts import LONGEST, Chart, ball_chart, box_chart
+from .charts import REACH as CELLS_END
 
 #: standard deviations at which the rules of normal laws end: what lies beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
@@ -105,6 +107,21 @@ class GaussianMixture(Law):
         bounds = np.stack([mean - reach, mean + reach], axis=1)
         density = lambda axis, z: np.exp(-0.5 * ((z - mean[axis]) / std[axis]) ** 2)  # noqa: E731
         return box_axes(bounds, PANEL * np.minimum(std, reach), lines, density, points)
+
+    def charts(self, breaks: Lines = None) -> list[Chart]:
+        return [self._chart(k, None if breaks is None else list(breaks)) for k in range(self.components)]
+
+    def _chart(self, k: int, breaks: list[np.ndarray] | None) -> Chart:
+        mean, std, weight = self.means[k], self.std[k], float(self.weights[k])
+        reach = np.minimum(CELLS_END[self.dim] * std, self.truncation or np.inf)
+        if self.truncation is not None and self.dim > 1:
+            check_breaks(mean, float(reach[0]), breaks)
+            longest = LONGEST[self.dim] * float(std[0])
+            density = lambda r: np.exp(-0.5 * (r / std[0]) ** 2)  # noqa: E731
+            return ball_chart(weight, mean, float(reach[0]), longest, density)
+        bounds = np.stack([mean - reach, mean + reach], axis=1)
+        factor = lambda axis, z: np.exp(-0.5 * ((z - mean[axis]) / std[axis]) ** 2)  # noqa: E731
+        return box_chart(weight, bounds, LONGEST[self.dim] * std, breaks, factor)
 
     def _ball_blocks(self, k: int, lines: Lines, breaks: Lines) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The polar rule of component k, cut off."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes
 from ..quadrature import POINTS
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
+from .charts import Chart
 
 
 class Labelled(LabelledLaw):
@@ -74,6 +76,16 @@ class Labelled(LabelledLaw):
                 "label", f"a label that is not finite at x = {x[~np.isfinite(y).all(axis=1)][0]}", "finite labels"
             )
         return y
+
+    def charts(self) -> list[Chart] | None:
+        found = self.law.charts(self.breaks or None)
+        if found is None:
+            return None
+        labels = [partial(self._labels_of, k) for k in range(len(found))]
+        return [replace(chart, label=label) for chart, label in zip(found, labels, strict=True)]
+
+    def _labels_of(self, component: int, x: np.ndarray) -> np.ndarray:
+        return self._labels(x, np.full(len(x), component))
 
     def quadrature(self, lines: Lines = None) -> LabelledRule:
         rule = self.law.quadrature(lines, self.breaks or None)

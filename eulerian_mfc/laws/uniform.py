@@ -9,6 +9,7 @@ import numpy as np
 from .._validate import array, fail, integer, positive
 from ..quadrature import PANEL, ball_blocks, box_axes, tensor_blocks
 from .base import Law, Lines, Product, Rule, joined, merged
+from .charts import Chart, ball_chart, box_chart
 from .gaussian import check_breaks, polar_panel
 
 
@@ -52,6 +53,9 @@ class Uniform(Law):
     def products(self, lines: Lines = None, breaks: Lines = None, points: int | None = None) -> list[Product]:
         longest = np.diff(self.bounds)[:, 0] / 8
         return [Product(1.0, box_axes(self.bounds, longest, merged(lines, breaks), points=points))]
+
+    def charts(self, breaks: Lines = None) -> list[Chart]:
+        return [box_chart(1.0, self.bounds, np.diff(self.bounds)[:, 0], None if breaks is None else list(breaks))]
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)), np.zeros(n, dtype=np.int64)
@@ -97,6 +101,10 @@ class UniformBall(Law):
         longest = polar_panel(PANEL * self.radius, self.radius, lines)
         for x, w in ball_blocks(self.dim, self.radius, longest, np.ones_like):
             yield Rule(self.centre + x, w, np.zeros(len(w), dtype=np.int64))
+
+    def charts(self, breaks: Lines = None) -> list[Chart]:
+        check_breaks(self.centre, self.radius, breaks)
+        return [ball_chart(1.0, self.centre, self.radius, self.radius, np.ones_like)]
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         direction = rng.standard_normal((n, self.dim))

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from .._validate import fail, integer, mismatch
-from ..errors import BoundaryMassWarning
+from ..errors import BoundaryMassWarning, CostErrorWarning
 from ..fields import BottleneckField, NeuralField
 from ..laws import Augmented, Empirical
 from ..losses import Loss
@@ -172,13 +172,13 @@ class MeanFieldEstimator(BaseEstimator):
                 initial=start,
             )
         for warning in caught:
-            if not issubclass(warning.category, BoundaryMassWarning):
+            if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):  # see `mesh_error_`
                 warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
         self.n_iter_ = len(self.solution_.history) - 1
         exact = samples.cost(self.solution_.control).total
         #: the cost on the mesh minus that on the samples themselves, relative to the latter
         self.mesh_error_ = (self.solution_.cost - exact) / max(exact, NOTHING)
-        doubts = [] if self.solution_.converged else [self.solution_.message]
+        doubts = [] if self.solution_.solved else [self.solution_.message]
         if abs(self.mesh_error_) > MESH_ERROR:
             doubts.append(
                 f"the mesh changes the cost by {self.mesh_error_:+.0%}: raise `penalty`, which smooths the flow, or `cells`, "

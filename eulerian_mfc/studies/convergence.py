@@ -15,7 +15,7 @@ from ..optimality import as_layer_map
 from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread
-from .runs import solve_run
+from .runs import solve_run, solved
 from .sources import Built, Source, depended_on, given, meshes
 from .store import Result
 from .study import Column, ErrorColumn, Study, checked
@@ -178,7 +178,7 @@ def _convergence(
     known = None if not twins else [e.values["cost"] for _, _, e in kept if e is not None]
     known_controls = None if not twins else [e.arrays["control"] for _, _, e in kept if e is not None]
     expected, highest = expected_order(kind, built, [r["courant"] for r in records], [r["layers"] for r in records])
-    left = max((float(r.values["left"] or 0.0) for _, r, _ in kept if r.values["converged"]), default=0.0)
+    left = max((float(r.values["left"] or 0.0) for _, r, _ in kept if solved(r.values)), default=0.0)
     # A limit or a twin that did not converge would spoil the errors of all: rows without one have no error.
     solved_too = [
         bool(r["converged"]) and (e is None or bool(e.values["converged"]))
@@ -186,7 +186,8 @@ def _convergence(
     ]
     used = [k for k in range(len(records)) if solved_too[k] or isinstance(chosen, Reference)]
     some = lambda values: None if values is None else [values[k] for k in used]  # noqa: E731
-    of_cost = spread(len(h), used, cost_errors, some(h), some(costs), chosen, some(known), highest)
+    known_to = max((float(e.values.get("quadrature") or 0.0) for _, _, e in kept if e is not None), default=0.0)
+    of_cost = spread(len(h), used, cost_errors, some(h), some(costs), chosen, some(known), highest, known_to)
     of_control = spread(
         len(h), used, control_errors, some(h), some(controls), chosen, some(known_controls), highest, left
     )
@@ -248,14 +249,15 @@ def _record(problem: Any, options: Any, result: Result) -> dict[str, Any]:
         "layers": layers,
         "dt": problem.horizon / layers,
         "courant": result.values.get("courant"),
-        **{k: result.values[k] for k in ("cost", "residual", "converged")},
+        **{k: result.values[k] for k in ("cost", "residual")},
+        "converged": solved(result.values),
     }
 
 
 def _warned(results: Sequence[Result], twins: Sequence[Result] = ()) -> tuple[str, ...]:
     lost = sum(e.values["converged"] is False for e in twins)
     told = [str(r.values["warnings"]) for r in results if r.values.get("warnings")]
-    stuck = sum(r.values["converged"] is False for r in results)
+    stuck = sum(not solved(r.values) for r in results)
     return (
         *([f"{stuck} run(s) did not converge: no order is read from them"] if stuck else []),
         *([f"{lost} particle twin(s) did not converge: the rows beside them have no errors"] if lost else []),

@@ -17,7 +17,7 @@ KINDS = ("richardson", "finest", "particles")
 ROUND_OFF = 1e-14
 #: relative size of differences of controls that are round-off
 SMALLEST = 1e-13
-TWINS = "the particle twin on the law's own points, with the same layers and no mesh"
+TWINS = "the particle twin on refined points of the law, with the same layers and no mesh"
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,15 @@ def errors(
 
 
 def cost_errors(
-    h: Sequence[float], costs: Sequence[float], reference: Reference | str, twins: Any, expected: float | None
+    h: Sequence[float],
+    costs: Sequence[float],
+    reference: Reference | str,
+    twins: Any,
+    expected: float | None,
+    known_to: float = 0.0,
 ) -> Errors:
-    """Errors of the cost."""
-    floor = ROUND_OFF * max(abs(c) for c in costs)
+    """Errors of the cost; `known_to` is the error of the twins' own integrals."""
+    floor = max(ROUND_OFF * max(abs(c) for c in costs), known_to)
     known = None
     if isinstance(reference, Reference) and reference.cost is not None:
         known, floor = np.array(reference.cost), max(floor, reference.cost_floor)

@@ -13,7 +13,7 @@ from .._validate import array, choice, fail, integer
 from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _several, _warned
 from .jobs import Job, run_jobs
 from .references import as_reference, check_parameters, control_errors, cost_errors, spread
-from .runs import solve_run
+from .runs import solve_run, solved
 from .sources import Source, depended_on, given
 from .study import GROWING, Column, ErrorColumn, Study, checked
 
@@ -135,11 +135,11 @@ def sweep_study(
     if parameter is not None:
         chosen = choice_of_reference(reference)
         h = [1.0 / p[parameter] if parameter in GROWING else float(p[parameter]) for p, _, _ in kept]
-        solved = [(float(r.values["residual"]), b[0]) for _, r, b in kept if r.values["converged"]]  # type: ignore[arg-type]
-        left = 10 * max((residual / p.penalties.min() for residual, p in solved), default=0.0)
+        ended = [(float(r.values["residual"]), b[0]) for _, r, b in kept if solved(r.values)]  # type: ignore[arg-type]
+        left = 10 * max((residual / p.penalties.min() for residual, p in ended), default=0.0)
         if not isinstance(chosen, str):
             check_parameters(chosen, kept[0][2][0].parameters)
-        used = [k for k, (_, r, _) in enumerate(kept) if r.values["converged"] or not isinstance(chosen, str)]
+        used = [k for k, (_, r, _) in enumerate(kept) if solved(r.values) or not isinstance(chosen, str)]
         some, results = [h[k] for k in used], [kept[k][1] for k in used]
         costs, controls = [r.values["cost"] for r in results], [r.arrays["control"] for r in results]
         of_cost = spread(len(h), used, cost_errors, some, costs, chosen, None, None)
