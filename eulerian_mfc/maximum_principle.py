@@ -104,7 +104,8 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)
     for n in range(system.layers):
-        energies.add(n, control[n], masses[n], potentials[n], system.running_half(masses[n]))
+        ends = [(masses[k], potentials[k], system.running_half(masses[k])) for k in (n, n + 1)]
+        energies.add(n, control[n], *ends)
     values = energies.values()
     assert values is not None
     return MaximumPrinciple(
@@ -124,7 +125,7 @@ def _excess(
     problem, rng = system.problem, np.random.default_rng(seed)
     _, _, hamiltonians = system.layer_updates(control)
     excess, maximiser = np.zeros(system.layers), control.copy()
-    spread = 2.0 * (1.0 + np.abs(control).max())
+    spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=0))
     # The same starts for every layer, and the control of every other: critical points often differ by single layers.
     tried = np.concatenate(
         [
@@ -154,7 +155,7 @@ def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: n
     for r in range(fields):
         one = np.zeros_like(weights)
         one[r] = 1.0
-        _, slope = interpolation.gather(points, coefficients, one)
+        slope = interpolation.gradients(points, coefficients, one)
         gap += float(np.abs(weights[r]) @ np.linalg.norm(covector[r] + slope.T, axis=0))
         size += float(np.abs(weights[r]) @ np.linalg.norm(covector[r], axis=0))
     return gap / max(size, np.finfo(float).tiny)

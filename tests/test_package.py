@@ -91,6 +91,7 @@ def test_no_room_imports_from_its_right():
         },
         {"fields", "laws"},
         {"losses", "metrics"},
+        {"scales"},
         {"problem"},
         {"meshes", "characteristics"},
         {"transport"},

@@ -56,7 +56,9 @@ def along(function: Callable[[float], Parts], guess: float) -> Parts:
 
 
 def _judged(middle: Parts, values: Sequence[Parts]) -> tuple[float, bool, bool]:
-    """The step's share of L (0 where round-off hides it); whether what changes does so far beyond round-off; what does not change."""
+    """The step's share of L, 0 where round-off hides it; whether all that changes does so far beyond round-off; and whether
+    there is anything that does not change.
+    """
     share, clean, constant = 0.0, True, False
     for here, far_back, back, ahead, far_ahead in zip(middle, *values, strict=True):
         if not here.size:

@@ -61,12 +61,19 @@ class Training:
             If the residual `int d_B loss dmu + kappa B` does not vanish: masses too rough for the mesh, usually.
         """
         points = np.concatenate([x[:, : self.dim], np.ones((len(x), 1))], axis=1)
-        fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
+        first = fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
+
+        def share(other: Fit, scale: np.ndarray) -> float:
+            """The largest entry of a gradient, relative to the terms that cancel in it."""
+            return float(np.divide(np.abs(other.gradient), scale, out=np.zeros_like(other.gradient), where=scale > 0).max())
+
         for _ in range(STEPS):
-            size = float(np.abs(fit.gradient).max())
+            # Where a read-out fits all labels the terms vanish as the gradient does: those at zero do not.
+            scale = np.maximum(fit.scale, first.scale)
+            size = share(fit, scale)
             if not np.isfinite(size):
                 raise NonFiniteError("the read-out: its gradient is not finite")
-            if size <= TOLERANCE * fit.scale:
+            if size <= TOLERANCE:
                 break
             step = -fit.solved(fit.gradient)
             decrease, length = float(np.vdot(fit.gradient, step)), 1.0
@@ -74,13 +81,13 @@ class Training:
             while length > 1e-10:
                 new = Fit(self, points, masses, fit.parameters + length * step)
                 # Near the minimum values are round-off: a smaller gradient is then the better witness.
-                if new.value <= fit.value + 1e-4 * length * decrease or np.abs(new.gradient).max() < 0.5 * size:
+                if new.value <= fit.value + 1e-4 * length * decrease or share(new, scale) < 0.5 * size:
                     break
                 length *= 0.5
-            if np.abs(new.gradient).max() >= size and size <= ACCEPTED * fit.scale:
+            if share(new, scale) >= size and size <= ACCEPTED:
                 break
             fit = new
-        if np.abs(fit.gradient).max() > ACCEPTED * fit.scale:
+        if share(fit, np.maximum(fit.scale, first.scale)) > ACCEPTED:
             raise NonFiniteError(
                 f"the read-out: its training stopped at the residual {np.abs(fit.gradient).max():.1e}; "
                 "raise its penalty, or use more cells"
@@ -101,8 +108,9 @@ class Fit:
         self._slope = training.heads.slope(self._outputs)
         terms = self._integral(masses)
         self.gradient = terms + kappa * parameters
-        #: what the gradient is measured by: the terms that cancel, were all masses of one sign and label
-        self.scale = float(np.abs(terms).max() + kappa * np.abs(parameters).max() + np.abs(points).T.max())
+        #: `(1, d + 1)`, what the gradient is measured by: the moduli of the terms that cancel, of the output with most
+        moduli = np.einsum("rn,rnp->pn", np.abs(masses), np.abs(self._slope)) @ np.abs(points)
+        self.scale = (moduli + kappa * np.abs(parameters)).max(axis=0, keepdims=True)
 
     @property
     def readout(self) -> Readout:
