@@ -65,7 +65,9 @@ class Training:
 
         def share(other: Fit, scale: np.ndarray) -> float:
             """The largest entry of a gradient, relative to the terms that cancel in it."""
-            return float(np.divide(np.abs(other.gradient), scale, out=np.zeros_like(other.gradient), where=scale > 0).max())
+            return float(
+                np.divide(np.abs(other.gradient), scale, out=np.zeros_like(other.gradient), where=scale > 0).max()
+            )
 
         for _ in range(STEPS):
             # Where a read-out fits all labels the terms vanish as the gradient does: those at zero do not.
@@ -122,14 +124,20 @@ class Fit:
         return np.einsum("rn,rnp->pn", masses, self._slope) @ self.points
 
     def solved(self, right: np.ndarray) -> np.ndarray:
-        """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative."""
+        """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative.
+
+        Eigenvalues are those for coordinates without units: each divided by its largest value, as b is.
+        """
         p, e = self.parameters.shape
+        sizes = np.abs(self.points).max(axis=0)
+        unit = np.tile(np.where(sizes > 0, sizes, 1.0), p)
         bend = self.training.heads.curvature(self._outputs, self.masses).reshape(-1, p * p)
         pairs = (self.points[:, :, None] * self.points[:, None, :]).reshape(-1, e * e)
         matrix = (bend.T @ pairs).reshape(p, p, e, e).transpose(0, 2, 1, 3).reshape(p * e, p * e)
-        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2 + self.training.penalty * np.eye(p * e))
+        whole = (matrix + matrix.T) / 2 + self.training.penalty * np.eye(p * e)
+        values, vectors = np.linalg.eigh(whole / np.outer(unit, unit))
         moduli = np.maximum(np.abs(values), 1e-14 * np.abs(values).max())
-        return (vectors @ ((vectors.T @ right.ravel()) / moduli)).reshape(p, e)
+        return ((vectors @ ((vectors.T @ (right.ravel() / unit)) / moduli)) / unit).reshape(p, e)
 
     def tangent(self, dmasses: np.ndarray) -> np.ndarray:
         """`dB` `(p, d + 1)` as the masses move by `dmasses` `(R, n)`."""

@@ -77,8 +77,9 @@ class Direct(Solver):
             if recorder.converged(point):
                 raise StopIteration
 
+        # Multipliers that SciPy estimates may cancel the gradient long before the barrier is gone: no gtol.
         options: dict[str, dict[str, Any]] = {
-            "trust-constr": {"gtol": 1e-15, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
+            "trust-constr": {"gtol": 0.0, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
             "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},
             "SLSQP": {"ftol": 1e-30, "maxiter": self.max_iterations},
         }
