@@ -39,7 +39,7 @@ class Checks:
     Attributes
     ----------
     residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds), in
-        cost / (theta time).
+        cost / (theta time); where penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.

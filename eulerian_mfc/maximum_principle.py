@@ -33,6 +33,8 @@ class MaximumPrinciple:
     starts : controls from which the maximum was sought on each layer.
     sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
     sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
+    size : what an excess is measured by: the largest `|H|`, or what a control of the problem's own size (see `scales`) costs in
+        a unit of time where that is more, as at an optimum that is zero.
     """
 
     hamiltonian: np.ndarray
@@ -42,12 +44,12 @@ class MaximumPrinciple:
     starts: int
     sigma: np.ndarray
     sigma_gap: float
+    size: float
 
     def sentences(self) -> list[str]:
         """The findings in words."""
         worst = int(self.excess.argmax())
-        size = max(float(np.abs(self.hamiltonian).max()), np.finfo(float).tiny)
-        holds = self.excess[worst] <= 1e-6 * size
+        holds = self.excess[worst] <= 1e-6 * self.size
         return [
             f"The maximum principle: from {self.starts} starts no layer has a better control (to {self.excess[worst]:.1e})."
             if holds
@@ -90,7 +92,10 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
 
 def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
-    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`)."""
+    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`).
+
+    Starts are spread about zero by twice the control's largest values and its natural sizes, see `scales`.
+    """
     integer("starts", starts, minimum=0)
     if system.problem.sparse:
         raise fail(
@@ -116,6 +121,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
         tried,
         sigma,
         max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.layers + 1)),
+        max(float(np.abs(values).max()), 0.5 * float(system.problem.penalties @ system.problem.scales.control**2)),
     )
 
 

@@ -288,7 +288,7 @@ def test_a_control_held_by_its_bound_is_a_minimum_in_all_units(unit):
     assert np.isinf(solution.stability.hessian_smallest)
 
 
-@pytest.mark.parametrize("unit", [1e-13, 1e-11, 1.0, 1e11])
+@pytest.mark.parametrize("unit", [1e-16, 1e-11, 1.0, 1e11])
 @pytest.mark.parametrize("length", [1e-8, 1.0, 1e8])
 def test_a_read_out_is_trained_in_all_units(unit, length):
     """Ridge regression by its normal equations, in units of the loss and of x (with the penalty's too small to be felt)."""
