@@ -16,7 +16,7 @@ from .errors import (
     ShootingThresholdWarning,
     SteepControlWarning,
 )
-from .fields import NeuralField
+from .fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 
 if TYPE_CHECKING:
     from .optimality import OptimalitySystem
@@ -58,18 +58,35 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
         told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
         out.append(BoundaryMassWarning(f"{told}: {advice}"))
     # On simplices the longest edge says little of the cells that carry mass.
-    if isinstance(field, NeuralField) and field.activation in CURVED and mesh.kind == "cartesian":
-        rows = solution.control[:, : field.dim**2].reshape(-1, field.dim)
-        steepness = float(np.linalg.norm(rows, axis=1).max()) * mesh.width
+    if mesh.kind == "cartesian":
+        steep, activation = _steepest(field, solution.control)
+        steepness = steep * mesh.width
         if steepness > STEEPNESS:
             out.append(
                 SteepControlWarning(
-                    f"|W| h = {steepness:.2g}: {field.activation}(W x + b) changes within a cell of width h = {mesh.width:.2g}, "
+                    f"|W| h = {steepness:.2g}: {activation}(W x + b) changes within a cell of width h = {mesh.width:.2g}, "
                     f"and the mesh does not see how; use about {int(np.ceil(4 * steepness))} times as many cells an axis, or a "
                     "larger penalty"
                 )
             )
     return out
+
+
+def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
+    """The largest `|W|` of a row of the weights within curved activations, and the activation; 0 where there are none."""
+    if isinstance(field, ScaledField):
+        return _steepest(field.field, control)
+    if isinstance(field, SumField):
+        ends = np.cumsum([part.parameters for part in field.fields])[:-1]
+        pieces = np.split(control, ends, axis=1)
+        return max(_steepest(part, piece) for part, piece in zip(field.fields, pieces, strict=True))
+    if isinstance(field, BottleneckField) and field.activation in CURVED:
+        rows = control[:, : field.width * field.dim].reshape(-1, field.dim)
+    elif isinstance(field, NeuralField) and field.activation in CURVED:
+        rows = control[:, : field.dim**2].reshape(-1, field.dim)
+    else:
+        return 0.0, ""
+    return float(np.linalg.norm(rows, axis=1).max()), field.activation
 
 
 def of_second_order(stability: Stability) -> list[EulerianWarning]:

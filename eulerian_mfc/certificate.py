@@ -45,7 +45,7 @@ class Checks:
     Attributes
     ----------
     residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds), in
-        cost / (theta time).
+        cost / (theta time); where penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
@@ -206,9 +206,10 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     halves = np.array([system.running_half(m) for m in masses])
     hamiltonians = Energies(system)
     for n in range(system.layers - 1, -1, -1):
+        end = masses[n + 1], psi, halves[n + 1]
         psi, gradient[n] = system.step_back_with_slope(n, control[n], psi, masses[n])
         pairings[n] = system.pairings(psi, masses[n]).sum()
-        hamiltonians.add(n, control[n], masses[n], psi, halves[n])
+        hamiltonians.add(n, control[n], (masses[n], psi, halves[n]), end)
     spent = np.concatenate([[0.0], np.cumsum(halves[:-1] + halves[1:])])
     return Checks(
         residual=system.residual(control, gradient),
@@ -220,6 +221,10 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
         hamiltonian_drift=hamiltonians.drift(),
         adjoint=system.adjoint,
     )
+
+
+#: masses and potentials `(R, *shape)` at a time, and half of what the layer there adds to the running cost
+State = tuple[np.ndarray, np.ndarray, float]
 
 
 def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
@@ -234,9 +239,10 @@ def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) 
 
 
 class Energies:
-    """`h_n = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at the start of every layer.
+    """`h = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at both ends of every layer.
 
-    For an autonomous field h is constant within a layer, and from layer to layer at an optimum, up to the layers' order.
+    For an autonomous field h is constant within a layer, and from layer to layer at an optimum, up to the layers' order. Both
+    ends are looked at, so that one layer alone has a drift, and time that runs backwards has the same one.
 
     Parameters
     ----------
@@ -247,25 +253,31 @@ class Energies:
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
         self._system = system
         known = (always or system.problem.field.autonomous) and hasattr(system.transport, "interpolation")
-        self._parts: list[tuple[float, float, float]] | None = [] if known else None
+        self._starts: list[tuple[float, float, float]] | None = [] if known else None
+        self._ends: list[tuple[float, float, float]] = []
 
-    def add(self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float) -> None:
-        """The control `(m,)` of layer n, and the masses and potentials `(R, *shape)` at its start."""
-        if self._parts is not None:
-            system = self._system
-            transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
-            penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(
-                system.problem.sparsities @ np.abs(theta)
-            )
-            self._parts.append((transported, penalty, 2 * running_half / system.dt))
+    def add(self, n: int, theta: np.ndarray, start: State, end: State) -> None:
+        """The control `(m,)` of layer n, and at both its ends masses and potentials `(R, *shape)` and half the running cost."""
+        if self._starts is not None:
+            self._starts.append(self._parts(n, theta, *start))
+            if self._system.problem.field.autonomous:
+                self._ends.append(self._parts(n, theta, *end))
+
+    def _parts(
+        self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float
+    ) -> tuple[float, float, float]:
+        system = self._system
+        transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
+        penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(system.problem.sparsities @ np.abs(theta))
+        return transported, penalty, 2 * running_half / system.dt
 
     def values(self) -> np.ndarray | None:
-        """`(layers,)`, in the order in which they were added."""
-        return None if self._parts is None else np.array(self._parts).reshape(-1, 3).sum(axis=1)
+        """`(layers,)`, at the layers' starts, in the order in which they were added."""
+        return None if self._starts is None else np.array(self._starts).reshape(-1, 3).sum(axis=1)
 
     def drift(self) -> float | None:
         """The largest change, relative to the moduli of the parts."""
-        if self._parts is None:
+        if self._starts is None:
             return None
-        parts = np.array(self._parts).reshape(-1, 3)
+        parts = np.array(self._starts + self._ends).reshape(-1, 3)
         return float(np.ptp(parts.sum(axis=1)) / max(np.abs(parts).sum(axis=1).max(), np.finfo(float).tiny))

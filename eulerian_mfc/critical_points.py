@@ -20,8 +20,10 @@ from .solving import describe, doubts, solve, starting_control
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: controls that differ by less than this share of their size are one critical point
+#: controls of which every parameter differs by less than this share of its size are one critical point
 SAME = 1e-4
+#: share of the controls' natural size that random ones have at least, where no cost is left to be gained
+SMALLEST = 0.01
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def multistart(
     callback : called after each run with (runs done, runs in all, cost found).
     schemes : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `storage`, as for `solve`.
 
-    A critical point counts as found before if its control differs by less than 1e-4 of its size.
+    A critical point counts as found before if no parameter of its control differs by more than 1e-4 of its largest value (or
+    by 1e-7 of its natural size, where that is more; see `scales`).
 
     Raises
     ------
@@ -184,8 +187,8 @@ def multistart(
         except NonFiniteError as error:
             outcome = Outcome(control, False, str(error))
         if outcome.converged:
-            size = SAME * (1e-3 + np.abs(outcome.control).max())
-            known = [names for o, names in found if np.abs(o.control - outcome.control).max() <= size]
+            sizes = SAME * (1e-3 * problem.scales.control + np.abs(outcome.control).max(axis=0))
+            known = [names for o, names in found if (np.abs(o.control - outcome.control) <= sizes).all()]
             if known:
                 known[0].append(name)
             else:
@@ -210,7 +213,7 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     """Random controls `(layers, m)`: every second independent from layer to layer, the others constant or smooth in time.
 
     A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
-    the infimum taken for zero.
+    the infimum taken for zero (or up to a hundredth of the parameters' natural sizes, where that is more; see `scales`).
 
     Parameters
     ----------
@@ -229,8 +232,9 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     """
     problem, layers = system.problem, system.layers
     rng = np.random.default_rng(integer("seed", seed, minimum=0))
-    available = max(abs(system.cost(np.zeros((layers, problem.parameters))).total), 1e-3)
+    available = abs(system.cost(np.zeros((layers, problem.parameters))).total)
     bounds = 2.0 * np.sqrt(2.0 * available / (problem.penalties * problem.horizon))
+    bounds = np.maximum(bounds, SMALLEST * problem.scales.control)
     middles = (np.arange(layers) + 0.5) / layers
     modes = np.cos(np.pi * np.outer(middles, np.arange(5))) / (1.0 + np.arange(5))
     out = []

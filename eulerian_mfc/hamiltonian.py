@@ -65,7 +65,7 @@ class Hamiltonian(LayerHamiltonian):
         return self._pairing(self._system.layer(self._n, theta))
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
-        return self._pairing.hessian(self._system.layer(self._n, theta))
+        return self._pairing.hessian(self._system.layer(self._n, theta), self._system.problem.scales.control)
 
 
 class ContinuousHamiltonian(LayerHamiltonian):
@@ -86,8 +86,9 @@ class ContinuousHamiltonian(LayerHamiltonian):
         points, weights = system.continuity.measure(masses)
         kept = carrying(weights)
         self._points = np.asfortranarray(points[kept])
-        _, pull = interpolation.gather(self._points, interpolation.coefficients(psi), weights[:, kept])
-        self._pull = system.dt * pull
+        self._pull = system.dt * interpolation.gradients(
+            self._points, interpolation.coefficients(psi), weights[:, kept]
+        )
 
     def _value(self, theta: np.ndarray) -> np.ndarray:
         return self._system.problem.field(float(self._system.times[self._n]), theta, self._points)

@@ -31,10 +31,11 @@ class DifferencedHessian(Hessian):
         self._system, self._control = system, control
 
     def product(self, direction: np.ndarray) -> np.ndarray:
-        size = np.abs(direction).max()
+        sizes = self._system.problem.scales.control + np.abs(self._control).max(axis=0)
+        size = (np.abs(direction) / sizes).max()
         if size == 0.0:
             return np.zeros_like(direction)
-        step = 1e-4 * (1.0 + np.abs(self._control).max()) / size
+        step = 1e-4 / size
         ahead = self._system.cost_and_gradient(self._control + step * direction)[1]
         behind = self._system.cost_and_gradient(self._control - step * direction)[1]
         return (ahead - behind) / (2 * step)

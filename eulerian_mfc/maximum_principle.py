@@ -33,6 +33,8 @@ class MaximumPrinciple:
     starts : controls from which the maximum was sought on each layer.
     sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
     sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
+    size : what an excess is measured by: the largest `|H|`, or what a control of the problem's own size (see `scales`) costs in
+        a unit of time where that is more, as at an optimum that is zero.
     """
 
     hamiltonian: np.ndarray
@@ -42,12 +44,12 @@ class MaximumPrinciple:
     starts: int
     sigma: np.ndarray
     sigma_gap: float
+    size: float
 
     def sentences(self) -> list[str]:
         """The findings in words."""
         worst = int(self.excess.argmax())
-        size = max(float(np.abs(self.hamiltonian).max()), np.finfo(float).tiny)
-        holds = self.excess[worst] <= 1e-6 * size
+        holds = self.excess[worst] <= 1e-6 * self.size
         return [
             f"The maximum principle: from {self.starts} starts no layer has a better control (to {self.excess[worst]:.1e})."
             if holds
@@ -90,7 +92,10 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
 
 def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
-    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`)."""
+    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`).
+
+    Starts are spread about zero by twice the control's largest values and its natural sizes, see `scales`.
+    """
     integer("starts", starts, minimum=0)
     if system.problem.sparse:
         raise fail(
@@ -104,7 +109,8 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)
     for n in range(system.layers):
-        energies.add(n, control[n], masses[n], potentials[n], system.running_half(masses[n]))
+        ends = [(masses[k], potentials[k], system.running_half(masses[k])) for k in (n, n + 1)]
+        energies.add(n, control[n], *ends)
     values = energies.values()
     assert values is not None
     return MaximumPrinciple(
@@ -115,6 +121,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
         tried,
         sigma,
         max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.layers + 1)),
+        max(float(np.abs(values).max()), 0.5 * float(system.problem.penalties @ system.problem.scales.control**2)),
     )
 
 
@@ -124,7 +131,7 @@ def _excess(
     problem, rng = system.problem, np.random.default_rng(seed)
     _, _, hamiltonians = system.layer_updates(control)
     excess, maximiser = np.zeros(system.layers), control.copy()
-    spread = 2.0 * (1.0 + np.abs(control).max())
+    spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=0))
     # The same starts for every layer, and the control of every other: critical points often differ by single layers.
     tried = np.concatenate(
         [
@@ -154,7 +161,7 @@ def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: n
     for r in range(fields):
         one = np.zeros_like(weights)
         one[r] = 1.0
-        _, slope = interpolation.gather(points, coefficients, one)
+        slope = interpolation.gradients(points, coefficients, one)
         gap += float(np.abs(weights[r]) @ np.linalg.norm(covector[r] + slope.T, axis=0))
         size += float(np.abs(weights[r]) @ np.linalg.norm(covector[r], axis=0))
     return gap / max(size, np.finfo(float).tiny)

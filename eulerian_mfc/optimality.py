@@ -168,6 +168,9 @@ class ControlledSystem(ABC):
         self.flow = Flow(problem.field, as_layer_map(layer_map), workers)
         self.dt = problem.horizon / self.layers
         self.times = np.linspace(0.0, problem.horizon, self.layers + 1)
+        #: `(m,)`: by what residuals of parameters in different units become comparable, those of the penalty's metric; 1 for
+        #: one penalty for all
+        self.comparable = np.sqrt(problem.penalties.max() / problem.penalties)
 
     @property
     def adjoint(self) -> bool:
@@ -212,8 +215,11 @@ class ControlledSystem(ABC):
         return np.where(self.free(control, gradient), gradient / self.dt, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """Largest modulus of an entry of `residual_vector`, at a control and its gradient `(layers, m)`."""
-        return float(np.abs(self.residual_vector(control, gradient)).max())
+        """Largest modulus of an entry of `residual_vector` in the penalty's metric, at a control and its gradient `(layers, m)`.
+
+        That is, times `sqrt(largest lambda / lambda)` of the parameter: no unit of a parameter makes its residual look small.
+        """
+        return float(np.abs(self.comparable * self.residual_vector(control, gradient)).max())
 
     def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`(layers, m)`: the derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
@@ -232,21 +238,25 @@ class ControlledSystem(ABC):
 
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """`(layers, m)` booleans: `free`, and what a multiplier of zero holds: only strict ones decide by themselves."""
-        size = self.terms(control, gradient).max() + self.problem.penalties * (1.0 + np.abs(control).max())
+        size = self.terms(control, gradient).max() / self.comparable
+        size += self.problem.penalties * (self.problem.scales.control + np.abs(control).max(axis=0))
         small = 1e-8 * self.dt * size
         weak = np.abs(self.slope(control, gradient)) <= small
         loose = np.abs(gradient) >= self.dt * self.problem.sparsities - small  # at zero: as good as pulled off
         return self.free(control, gradient) | (weak & ((control != 0) | loose))
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum."""
-        return np.maximum(np.abs(self.problem.penalties * control), self.drive(control, gradient))
+        """`(layers, m)`: the larger modulus of the two terms that cancel in the residual at an optimum, in its metric."""
+        return np.maximum(np.abs(self.comparable * self.problem.penalties * control), self.drive(control, gradient))
 
     def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`|int D_theta F^T grad psi dmu|`, `(layers, m)`, to which the penalty's term is the counterpart; 0 if lost in it."""
+        """`|int D_theta F^T grad psi dmu|`, `(layers, m)`, to which the penalty's term is the counterpart; 0 if lost in it.
+
+        In the metric of `residual`.
+        """
         penalty = self.problem.penalties * control
         drive = np.abs(gradient / self.dt - penalty)
-        return np.where(drive > ROUND_OFF * np.abs(penalty), drive, 0.0)
+        return np.where(drive > ROUND_OFF * np.abs(penalty), self.comparable * drive, 0.0)
 
     def hessian(self, control: Any) -> Hessian:
         """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""

@@ -13,6 +13,7 @@ from .errors import ArgumentError
 from .fields import Field
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
+from .scales import Scales, scales_of
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
@@ -133,6 +134,11 @@ class Problem:
     def sparse(self) -> bool:
         """Whether the L1 norm of the control is in the cost."""
         return bool((self.sparsities > 0).any())
+
+    @cached_property
+    def scales(self) -> Scales:
+        """The natural sizes of states and parameters, see `scales`."""
+        return scales_of(self)
 
     @property
     def separable(self) -> Separable:

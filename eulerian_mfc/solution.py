@@ -300,7 +300,7 @@ class Solution:
         return check_maximum(self._need_system("maximum_principle"), self.control, starts, seed)
 
     def taylor_slope(self, seed: int = 0, steps: Any = (1e-1, 3e-2, 1e-2, 3e-3)) -> float:
-        """Order of `|J(theta + s v) - J(theta) - s <J'(theta), v>|` in s along a random direction v of the size of theta.
+        """Order of `|J(theta + s v) - J(theta) - s <J'(theta), v>|` in s along a random v, every parameter of its own size.
 
         2 where the gradient is that of the cost (above 2 at a degenerate point); 1 where it is not.
         """
@@ -309,7 +309,8 @@ class Solution:
         if len(lengths) < 2 or not (lengths > 0).all():
             raise mismatch("steps", f"{lengths.tolist()}", "at least two positive numbers")
         direction = np.random.default_rng(integer("seed", seed, minimum=0)).normal(size=self.control.shape)
-        direction *= (1e-2 + np.abs(self.control).max()) / np.abs(direction).max()
+        sizes = 1e-2 * system.problem.scales.control + np.abs(self.control).max(axis=0)
+        direction *= sizes / np.abs(direction).max()
         cost, gradient = system.cost_and_gradient(self.control)
         slope = float(np.vdot(gradient, direction))
         rest = [abs(system.cost(self.control + s * direction).total - cost - s * slope) for s in lengths]

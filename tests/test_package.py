@@ -93,6 +93,7 @@ def test_no_room_imports_from_its_right():
         },
         {"fields", "laws"},
         {"losses", "metrics"},
+        {"scales"},
         {"problem"},
         {"meshes", "characteristics"},
         {"transport"},

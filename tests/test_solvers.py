@@ -204,7 +204,9 @@ def test_layer_minimisation_of_a_non_convex_function(seed):
     phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, size=3)
 
     class Function:
-        """Its value and derivative, its Hessian, and no explicit minimiser."""
+        """Its value and derivative, its Hessian, that of the penalty, and no explicit minimiser."""
+
+        weights = np.ones(3)
 
         def __call__(self, theta):
             return 0.5 * theta @ theta + np.cos(3 * theta + phase).sum(), theta - 3 * np.sin(3 * theta + phase)

@@ -108,6 +108,12 @@ class CustomField(Field):
         px = np.einsum("nab,na->nb", self._in_state(t, theta, x), p)
         return px, np.einsum("nai,na->i", self._in_parameters(t, theta, x), p)
 
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        in_state, in_parameters = self._in_state(t, theta, x), self._in_parameters(t, theta, x)
+        return np.einsum("nab,nb->na", in_state, dx) + np.einsum("nai,i->na", in_parameters, dtheta)
+
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.state_jacobian is not None:
             return np.asarray(self.state_jacobian(t, own(theta), own(x)), dtype=np.float64)

@@ -96,3 +96,11 @@ class LinearControlField(Field):
         for i, u in enumerate(theta):
             px += u * np.einsum("nab,na->nb", self._jacobian(i, x), p)
         return px, np.array([paired(f(own(x)), p) for f in self.fields])
+
+    def tangent(
+        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
+    ) -> np.ndarray:
+        out = self(t, dtheta, x)  # linear in theta
+        for i, u in enumerate(theta):
+            out = out + u * np.einsum("nab,nb->na", self._jacobian(i, x), dx)
+        return out

@@ -138,6 +138,6 @@ def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
         distance = np.abs(y - label).max(axis=1)
         index[distance < best] = k
         best = np.minimum(best, distance)
-    if not (best <= 1e-9 * (1 + np.abs(labels).max())).all():
+    if not (best <= 1e-9 * np.abs(labels).max()).all():
         raise fail("labels", labels.tolist(), f"a list that holds the law's label {y[best.argmax()].tolist()}")
     return index

@@ -61,12 +61,21 @@ class Training:
             If the residual `int d_B loss dmu + kappa B` does not vanish: masses too rough for the mesh, usually.
         """
         points = np.concatenate([x[:, : self.dim], np.ones((len(x), 1))], axis=1)
-        fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
+        first = fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
+
+        def share(other: Fit, scale: np.ndarray) -> float:
+            """The largest entry of a gradient, relative to the terms that cancel in it."""
+            return float(
+                np.divide(np.abs(other.gradient), scale, out=np.zeros_like(other.gradient), where=scale > 0).max()
+            )
+
         for _ in range(STEPS):
-            size = float(np.abs(fit.gradient).max())
+            # Where a read-out fits all labels the terms vanish as the gradient does: those at zero do not.
+            scale = np.maximum(fit.scale, first.scale)
+            size = share(fit, scale)
             if not np.isfinite(size):
                 raise NonFiniteError("the read-out: its gradient is not finite")
-            if size <= TOLERANCE * fit.scale:
+            if size <= TOLERANCE:
                 break
             step = -fit.solved(fit.gradient)
             decrease, length = float(np.vdot(fit.gradient, step)), 1.0
@@ -74,13 +83,13 @@ class Training:
             while length > 1e-10:
                 new = Fit(self, points, masses, fit.parameters + length * step)
                 # Near the minimum values are round-off: a smaller gradient is then the better witness.
-                if new.value <= fit.value + 1e-4 * length * decrease or np.abs(new.gradient).max() < 0.5 * size:
+                if new.value <= fit.value + 1e-4 * length * decrease or share(new, scale) < 0.5 * size:
                     break
                 length *= 0.5
-            if np.abs(new.gradient).max() >= size and size <= ACCEPTED * fit.scale:
+            if share(new, scale) >= size and size <= ACCEPTED:
                 break
             fit = new
-        if np.abs(fit.gradient).max() > ACCEPTED * fit.scale:
+        if share(fit, np.maximum(fit.scale, first.scale)) > ACCEPTED:
             raise NonFiniteError(
                 f"the read-out: its training stopped at the residual {np.abs(fit.gradient).max():.1e}; "
                 "raise its penalty, or use more cells"
@@ -101,8 +110,9 @@ class Fit:
         self._slope = training.heads.slope(self._outputs)
         terms = self._integral(masses)
         self.gradient = terms + kappa * parameters
-        #: what the gradient is measured by: the terms that cancel, were all masses of one sign and label
-        self.scale = float(np.abs(terms).max() + kappa * np.abs(parameters).max() + np.abs(points).T.max())
+        #: `(1, d + 1)`, what the gradient is measured by: the moduli of the terms that cancel, of the output with most
+        moduli = np.einsum("rn,rnp->pn", np.abs(masses), np.abs(self._slope)) @ np.abs(points)
+        self.scale = (moduli + kappa * np.abs(parameters)).max(axis=0, keepdims=True)
 
     @property
     def readout(self) -> Readout:
@@ -114,14 +124,20 @@ class Fit:
         return np.einsum("rn,rnp->pn", masses, self._slope) @ self.points
 
     def solved(self, right: np.ndarray) -> np.ndarray:
-        """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative."""
+        """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative.
+
+        Eigenvalues are those for coordinates without units: each divided by its largest value, as b is.
+        """
         p, e = self.parameters.shape
+        sizes = np.abs(self.points).max(axis=0)
+        unit = np.tile(np.where(sizes > 0, sizes, 1.0), p)
         bend = self.training.heads.curvature(self._outputs, self.masses).reshape(-1, p * p)
         pairs = (self.points[:, :, None] * self.points[:, None, :]).reshape(-1, e * e)
         matrix = (bend.T @ pairs).reshape(p, p, e, e).transpose(0, 2, 1, 3).reshape(p * e, p * e)
-        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2 + self.training.penalty * np.eye(p * e))
+        whole = (matrix + matrix.T) / 2 + self.training.penalty * np.eye(p * e)
+        values, vectors = np.linalg.eigh(whole / np.outer(unit, unit))
         moduli = np.maximum(np.abs(values), 1e-14 * np.abs(values).max())
-        return (vectors @ ((vectors.T @ right.ravel()) / moduli)).reshape(p, e)
+        return ((vectors @ ((vectors.T @ (right.ravel() / unit)) / moduli)) / unit).reshape(p, e)
 
     def tangent(self, dmasses: np.ndarray) -> np.ndarray:
         """`dB` `(p, d + 1)` as the masses move by `dmasses` `(R, n)`."""

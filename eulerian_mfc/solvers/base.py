@@ -16,7 +16,8 @@ from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
 from .kinks import WIDEST, Gradients, Kink
 
-#: the control at which the size of the loss's term is taken where both terms are small, and the share of it that counts
+#: the control, in the problem's own sizes, at which the size of the loss's term is taken where both terms are small, and the
+#: share of it that counts
 REFERENCE, SMALL = 0.1, 0.1
 
 
@@ -159,8 +160,8 @@ class Recorder:
         return point.residual <= threshold or self.at_kink(point).residual <= threshold
 
     def at_kink(self, point: Point) -> Kink:
-        """What the gradients within `tol max |theta|` of the point tell; nothing on a smooth cost."""
-        distance = min(self.tol, WIDEST) * float(np.abs(point.control).max())
+        """What the gradients within `tol max |theta|` of the point tell (in the penalty's metric); nothing on a smooth cost."""
+        distance = min(self.tol, WIDEST) * float(np.abs(point.control / self.system.comparable).max())
         shortest = None if self._gradients is None else self._gradients.shortest(point, distance)
         return Kink(np.inf if shortest is None else self.system.residual(point.control, shortest), distance)
 
@@ -180,11 +181,12 @@ class Recorder:
         return max(terms, SMALL * (self._reference or 0.0))
 
     def refer(self) -> None:
-        """Evaluate the loss's term at the control `REFERENCE`, once: a size that does not vanish where the optimum is zero."""
+        """Evaluate the loss's term at a small control, once: a size that does not vanish where the optimum is zero."""
         if self._reference is not None:
             return
         self._reference = 0.0
-        control = self.system.problem.project(self.system.control(REFERENCE))
+        problem = self.system.problem
+        control = problem.project(self.system.control(REFERENCE * problem.scales.control))
         self.evaluations += 1
         self.sweeps += 2
         with contextlib.suppress(NonFiniteError):
@@ -200,11 +202,12 @@ class Solver(ABC):
     ----------
     tol : relative, dimensionless; converged means: the optimality residual
         `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of `max |lambda theta|` and
-        `max |int D_theta F^T grad psi dmu|` (or a tenth of the latter at the control 0.1, where both are small beside what
-        they were). Maxima are over layers and parameters, without the entries that a bound holds: parameters whose terms are far
-        smaller than those of others are found to that accuracy only. Where the cost has kinks (elements on simplices), the
-        residual of the shortest convex combination of the gradients within `tol max |theta|` of the control (a hundredth at
-        most) may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
+        `max |int D_theta F^T grad psi dmu|` (or a tenth of the latter at a tenth of the control's natural size, see `scales`,
+        where both are small beside what they were). Maxima are over layers and parameters, without the entries that a bound
+        holds, and in the penalty's metric: where penalties differ, terms are divided by `sqrt(lambda)` first. Parameters whose
+        terms are far smaller there than those of others are found to that accuracy only. Where the cost has kinks (elements on
+        simplices), the residual of the shortest convex combination of the gradients within `tol max |theta|` of the control (a
+        hundredth at most) may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
 
     Raises

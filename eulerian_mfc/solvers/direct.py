@@ -11,7 +11,8 @@ from .._validate import choice
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
 from .programme import Programme
 
-#: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it
+#: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it; where there is one
+#: bound only, of the control's natural size
 SNAP = 1e-3
 METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
 
@@ -53,19 +54,19 @@ class Direct(Solver):
         from scipy.optimize import minimize  # slow to import
 
         need_adjoint(system, "Direct")
-        problem = system.problem
-        programme = Programme(recorder, system, initial)
+        problem, size = system.problem, system.problem.scales.control
         first = recorder.evaluate(initial)
         recorder.record(first)
         if recorder.converged(first):
             return CONVERGED
+        programme = Programme(recorder, system, first)
 
         def settled(z: np.ndarray) -> Point:
             """The point, with entries that an interior-point method left a hair inside a bound moved onto it."""
             point = recorder.evaluate(programme.control(z))
             if not problem.bounded:
                 return point
-            width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, 1.0)
+            width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, size)
             low = (point.control - problem.lower <= SNAP * width) & (point.gradient > 0)
             high = (problem.upper - point.control <= SNAP * width) & (point.gradient < 0)
             return recorder.evaluate(np.where(low, problem.lower, np.where(high, problem.upper, point.control)))
@@ -76,8 +77,9 @@ class Direct(Solver):
             if recorder.converged(point):
                 raise StopIteration
 
+        # Multipliers that SciPy estimates may cancel the gradient long before the barrier is gone: no gtol.
         options: dict[str, dict[str, Any]] = {
-            "trust-constr": {"gtol": 1e-15, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
+            "trust-constr": {"gtol": 0.0, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
             "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},
             "SLSQP": {"ftol": 1e-30, "maxiter": self.max_iterations},
         }

@@ -14,7 +14,7 @@ from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoin
 SUFFICIENT, LAX = 0.25, 1e-4
 #: how many past costs Barzilai-Borwein steps are compared with
 MEMORY = 10
-#: expected relative change of the cost that is taken for round-off
+#: expected change of the cost, relative to the largest so far, that is taken for round-off
 SETTLED = 1e-12
 
 
@@ -59,12 +59,12 @@ class GradientFlow(Solver):
         step = self.step
         point = recorder.evaluate(initial)
         recorder.record(point)
-        costs = [point.cost]
+        costs, largest = [point.cost], abs(point.cost)
         for _ in range(self.max_iterations):
             if recorder.converged(point):
                 return CONVERGED
             rule = (max(costs[-MEMORY:]), LAX) if spectral else (point.cost, SUFFICIENT)
-            new, taken = self._descend(recorder, system, point, step, metric, *rule)
+            new, taken = self._descend(recorder, system, point, step, metric, SETTLED * largest, *rule)
             if new is None:
                 return "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
             moved = new.control - point.control
@@ -73,23 +73,31 @@ class GradientFlow(Solver):
             if spectral:
                 step = float(np.clip(length / bend, 1e-6, 1e6)) if bend > 0 else 2 * step
             else:
-                settled = abs(float(np.vdot(point.gradient, moved))) <= SETTLED * (1 + abs(point.cost))
+                settled = abs(float(np.vdot(point.gradient, moved))) <= SETTLED * largest
                 step = (1 if settled else 2) * taken
             point = new
             costs.append(point.cost)
+            largest = max(largest, abs(point.cost))
             recorder.record(point)
         return limit_reached(self.max_iterations)
 
     @staticmethod
     def _descend(
-        recorder: Recorder, system: Any, point: Point, step: float, metric: np.ndarray, bound: float, sufficient: float
+        recorder: Recorder,
+        system: Any,
+        point: Point,
+        step: float,
+        metric: np.ndarray,
+        round_off: float,
+        bound: float,
+        sufficient: float,
     ) -> tuple[Point | None, float]:
         for _ in range(60):
             trial = system.problem.project(point.control - step * point.gradient / metric)
             new = recorder.evaluate(trial)
             expected = float(np.vdot(point.gradient, trial - point.control))
             # Where cost differences are round-off, the residual is the witness.
-            settled = abs(expected) <= SETTLED * (1 + abs(point.cost)) and new.residual < point.residual
+            settled = abs(expected) <= round_off and new.residual < point.residual
             if new.cost <= bound + sufficient * expected or settled:
                 return new, step
             step *= 0.5

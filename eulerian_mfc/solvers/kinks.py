@@ -20,7 +20,7 @@ class Kink(NamedTuple):
     """What is known of a control whose gradient is not small, on a cost with kinks.
 
     The optimality `residual` of the shortest convex combination of the gradients within a `distance` (the largest change of
-    an entry) of the control; infinite where no other gradient is known there.
+    an entry, in the penalty's metric as residuals are) of the control; infinite where no other gradient is known there.
     """
 
     residual: float
@@ -38,6 +38,7 @@ class Gradients:
 
     def __init__(self, metric: np.ndarray) -> None:
         self._metric, self._points = metric, deque[Any](maxlen=KEPT)
+        self._shares = metric / metric.max()
 
     def add(self, point: Point) -> None:
         self._points.append(point)
@@ -51,7 +52,7 @@ class Gradients:
         near = [
             p.gradient
             for p in self._points
-            if 0 < np.abs(p.control - point.control).max() <= distance
+            if 0 < np.abs((p.control - point.control) * self._shares).max() <= distance
             and np.vdot(point.gradient - p.gradient, point.control - p.control) >= 0
         ]
         if not near:

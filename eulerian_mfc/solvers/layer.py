@@ -21,6 +21,11 @@ class Proximal:
         pull = self.weight * self.hamiltonian.weights * (theta - self.centre)
         return value + 0.5 * float(pull @ (theta - self.centre)), slope + pull
 
+    @property
+    def weights(self) -> np.ndarray:
+        """`(m,)`, the Hessian of the penalty: its metric."""
+        return self.hamiltonian.weights
+
     def hessian(self, theta: np.ndarray) -> np.ndarray:
         return self.hamiltonian.hessian(theta) + np.diag(self.weight * self.hamiltonian.weights)
 
@@ -48,8 +53,9 @@ def minimise_layer(
     """A local minimiser of `hamiltonian`, downhill from `theta` `(m,)`, within `lower <= theta <= upper`.
 
     `hamiltonian(theta)` is the value and its derivative, `.hessian(theta)` the second derivatives, `.minimiser()` the
-    explicit minimiser or None. Stops once the derivative (its part that no bound holds) is `reduction` times the
-    first, which leaves the fixed points of shooting as they are.
+    explicit minimiser or None, `.weights` `(m,)` the Hessian of the penalty, in whose metric lengths are taken. Stops once
+    the derivative (its part that no bound holds) is `reduction` times the first, which leaves the fixed points of shooting
+    as they are.
     """
     explicit = hamiltonian.minimiser()
     if explicit is not None:
@@ -73,7 +79,7 @@ def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, red
     for _ in range(100):
         if abs(slope) <= goal:
             break
-        step = abs(slope / curvature) if curvature != 0 else 1.0
+        step = abs(slope / curvature) if curvature != 0 else abs(slope) / float(h.weights[0])
         if ahead is None:
             # Still downhill: at least twice as far as before, so that the bracket grows geometrically.
             length = max(step, 2 * length)
@@ -82,7 +88,7 @@ def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, red
             trial = here - slope / curvature if curvature > 0 else here
             if not min(behind[0], ahead[0]) < trial[0] < max(behind[0], ahead[0]):
                 trial = (behind + ahead) / 2
-        if np.abs(trial - here).max() <= 1e-15 * (1 + np.abs(here).max()):
+        if abs(trial[0] - here[0]) <= 1e-15 * max(abs(here[0]), abs(behind[0])):
             break
         last, before = here, slope
         here, slope = trial, float(h(trial)[1][0])
@@ -107,20 +113,24 @@ def _newton(h: Any, theta: np.ndarray, lower: Any, upper: Any, reduction: float)
         held = ((point <= lower) & (derivative >= 0)) | ((point >= upper) & (derivative <= 0))
         return np.where(held, 0.0, derivative)
 
+    metric = np.sqrt(h.weights)
     value, slope = h(theta)
     moving = free_slope(theta, slope)
-    goal = reduction * np.abs(moving).max()
+    goal = reduction * np.abs(moving / metric).max()
     for _ in range(30):
-        size = np.abs(moving).max()
+        size = np.abs(moving / metric).max()
         if size <= goal:
             break
-        step = -_guarded_solve(h.hessian(theta), moving, moving != 0)
+        step = -_guarded_solve(h.hessian(theta) / np.outer(metric, metric), moving / metric, moving != 0) / metric
         for _ in range(40):
             new = np.clip(theta + step, lower, upper)
             new_value, new_slope = h(new)
             new_moving = free_slope(new, new_slope)
             # Near the minimum values are round-off: a smaller derivative is then the better witness.
-            if new_value <= value + 1e-4 * float(slope @ (new - theta)) or np.abs(new_moving).max() < 0.5 * size:
+            if (
+                new_value <= value + 1e-4 * float(slope @ (new - theta))
+                or np.abs(new_moving / metric).max() < 0.5 * size
+            ):
                 break
             step = 0.5 * step
         else:

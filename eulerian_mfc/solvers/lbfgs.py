@@ -49,8 +49,8 @@ class LBFGS(Solver):
         from scipy.optimize import minimize  # slow to import
 
         need_adjoint(system, "LBFGS")
-        programme = Programme(recorder, system, initial)
         best: list[Point] = [recorder.evaluate(initial)]
+        programme = Programme(recorder, system, best[0])
         recorder.record(best[0])
         handover = max(recorder.tol, HANDOVER)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .programme import natural_length
 
 #: conjugate gradient steps a Newton step
 PRODUCTS = 200
@@ -50,7 +51,8 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
     """Trust-region Newton steps from a point; the last point accepted, and why they stopped."""
     problem = recorder.system.problem
     metric = np.sqrt(recorder.system.dt * problem.penalties)  # z = metric * theta has the penalty |z|^2 / 2
-    radius = max(1.0, float(np.linalg.norm(metric * point.control)))
+    natural = natural_length(recorder.system)
+    radius = max(natural, float(np.linalg.norm(metric * point.control)))
     for _ in range(max_steps):
         if recorder.converged(point):
             return point, CONVERGED
@@ -86,7 +88,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
             if ratio > 1e-4:
                 new = candidate
                 break
-            if radius < 1e-14 * (1.0 + float(np.linalg.norm(metric * point.control))):
+            if radius < 1e-14 * (natural + float(np.linalg.norm(metric * point.control))):
                 break
         if new is None:
             return point, "no further decrease of the cost or the residual (round-off, or kinks of the cost)"

@@ -61,6 +61,8 @@ class NewtonKrylov(Solver):
 
         problem = system.problem
         penalties = np.broadcast_to(problem.penalties, initial.shape)
+        # GMRES measures in the penalty's metric.
+        unit = np.broadcast_to(system.comparable, initial.shape)
         point = recorder.evaluate(initial)
         recorder.record(point)
         delta, smallest, since = self.first_step, point.residual, 0
@@ -70,7 +72,7 @@ class NewtonKrylov(Solver):
             if since >= PATIENCE:
                 return f"the residual has not fallen for {PATIENCE} iterations"
             free = system.free(point.control, point.gradient)
-            value = np.where(free, point.gradient / (system.dt * penalties), 0.0)
+            value = np.where(free, point.gradient / (system.dt * penalties * unit), 0.0)
             product = recorder.hessian(point)
             # As exact as the step is long: loose far away, quadratic convergence at the end.
             forcing = min(1e-2, max(0.1 * point.residual / max(recorder.scale(point), 1e-300), 1e-9))
@@ -80,13 +82,13 @@ class NewtonKrylov(Solver):
                     v: np.ndarray, product: Any = product, free: np.ndarray = free, inverse: float = 1 / delta
                 ) -> Any:
                     direction = np.where(free, v.reshape(initial.shape), 0.0)
-                    moved = product(direction) / (system.dt * penalties) + inverse * direction
+                    moved = product(unit * direction) / (system.dt * penalties * unit) + inverse * direction
                     return np.where(free, moved, v.reshape(initial.shape)).ravel()
 
                 operator = LinearOperator((initial.size, initial.size), matvec=image, dtype=np.float64)
                 steps = min(self.inner_iterations, initial.size)
                 step, _ = gmres(operator, -value.ravel(), rtol=forcing, restart=steps, maxiter=1)
-                new = recorder.evaluate(problem.project(point.control + step.reshape(initial.shape)))
+                new = recorder.evaluate(problem.project(point.control + unit * step.reshape(initial.shape)))
                 if new.residual <= LARGEST_GROWTH * point.residual or self.first_step == np.inf:
                     break
                 delta = min(0.1 * delta, 1.0)

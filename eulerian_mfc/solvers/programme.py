@@ -1,4 +1,4 @@
-"""The discrete cost as SciPy's optimisers see it: flat, in the penalty's metric, with bounds."""
+"""The discrete cost as SciPy's optimisers see it: flat, without units, in the penalty's metric, with bounds."""
 
 from __future__ import annotations
 
@@ -6,19 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import Recorder
+from .base import Point, Recorder
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
 
+#: shortest first step, in the control's size
+SHORTEST = 1e-3
+
+
+def natural_length(system: Any) -> float:
+    """`|z|`, `z = sqrt(lambda dt) theta`, of a control that has the problem's own size on every layer (see `scales`)."""
+    problem = system.problem
+    return float(np.sqrt(problem.horizon * (problem.penalties * problem.scales.control**2).sum()))
+
 
 class Programme:
-    """`min J(theta)` over `z = sqrt(lambda dt) theta`, flat: the penalty is `|z|^2 / 2`."""
+    """`min J(theta) / r^2` over `z = sqrt(lambda dt) theta / r`, flat: the penalty is `|z|^2 / 2`.
 
-    def __init__(self, recorder: Recorder, system: Any, initial: np.ndarray) -> None:
-        self._recorder, self._problem, self._shape = recorder, system.problem, initial.shape
-        self.scale = np.broadcast_to(1.0 / np.sqrt(system.dt * system.problem.penalties), initial.shape)
-        self.start = (initial / self.scale).ravel()
+    SciPy's methods begin with a step of length 1, or a trust region of radius 1: r is the length of the first step. It is
+    that of the gradient, with which the step would lead to the source's update `-int D_theta F^T grad psi dmu / lambda`; but
+    where this is farther away than controls are large, only as far as they are, and where the gradient is as good as zero a
+    thousandth of that, from where the way back is seen.
+    """
+
+    def __init__(self, recorder: Recorder, system: Any, start: Point) -> None:
+        self._recorder, self._problem, self._shape = recorder, system.problem, start.control.shape
+        metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), start.control.shape)
+        step = float(np.linalg.norm(start.gradient / metric))
+        longest = max(natural_length(system), float(np.linalg.norm(metric * start.control)))
+        self._unit = float(np.clip(step, SHORTEST * longest, longest))
+        self.scale = self._unit / metric
+        self.start = (start.control / self.scale).ravel()
 
     @property
     def bounds(self) -> Bounds | None:
@@ -34,11 +53,11 @@ class Programme:
         return self._problem.project(np.asarray(z).reshape(self._shape) * self.scale)
 
     def objective(self, z: np.ndarray) -> tuple[float, np.ndarray]:
-        """J and its derivative in z."""
+        """`J / r^2` and its derivative in z."""
         point = self._recorder.evaluate(self.control(z))
-        return point.cost, (point.gradient * self.scale).ravel()
+        return point.cost / self._unit**2, (point.gradient * self.scale).ravel() / self._unit**2
 
     def hessian_product(self, z: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """`J'' v` in z."""
+        """The second derivatives of `J / r^2` in z, times v."""
         image = self._recorder.hessian(self._recorder.evaluate(self.control(z)))
-        return (image(v.reshape(self._shape) * self.scale) * self.scale).ravel()
+        return (image(v.reshape(self._shape) * self.scale) * self.scale).ravel() / self._unit**2

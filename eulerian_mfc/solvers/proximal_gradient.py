@@ -11,7 +11,7 @@ from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoin
 
 #: decrease that a step must bring, relative to its squared length; past costs that it is compared with
 SUFFICIENT, MEMORY = 1e-4, 10
-#: relative change of the cost that is taken for round-off
+#: change of the cost, relative to the largest so far, that is taken for round-off
 SETTLED = 1e-12
 
 
@@ -51,7 +51,8 @@ class ProximalGradient(Solver):
         for _ in range(self.max_iterations):
             if recorder.converged(point):
                 return CONVERGED
-            new = self._step(recorder, system, point, step, metric, max(costs[-MEMORY:]))
+            round_off = SETTLED * max(map(abs, costs))
+            new = self._step(recorder, system, point, step, metric, round_off, max(costs[-MEMORY:]))
             if new is None:
                 return "no proximal step lowers the cost (round-off, or kinks of the cost)"
             moved = new.control - point.control
@@ -65,7 +66,7 @@ class ProximalGradient(Solver):
 
     @staticmethod
     def _step(
-        recorder: Recorder, system: Any, point: Point, step: float, metric: np.ndarray, bound: float
+        recorder: Recorder, system: Any, point: Point, step: float, metric: np.ndarray, round_off: float, bound: float
     ) -> Point | None:
         problem = system.problem
         for _ in range(60):
@@ -74,7 +75,7 @@ class ProximalGradient(Solver):
             )
             needed = SUFFICIENT / (2 * step) * float((metric * (new.control - point.control) ** 2).sum())
             # Where cost differences are round-off, the residual is the witness.
-            settled = abs(new.cost - point.cost) <= SETTLED * (1 + abs(point.cost)) and new.residual < point.residual
+            settled = abs(new.cost - point.cost) <= round_off and new.residual < point.residual
             if new.cost <= bound - needed or settled:
                 return new
             step *= 0.5

@@ -55,6 +55,10 @@ class ElementInterpolation:
         _elements.gather(trace.cells, trace.barycentric, weights, *arguments)
         return values, trace.pullback(pull)
 
+    def gradients(self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """`sum_r m_r grad (I psi_r)`, `(n, d)`, at points `(n, d)`; on a facet that of one of its cells."""
+        return self.gather(points, coefficients, masses)[1]
+
     def gather(
         self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -25,15 +25,15 @@ class Pairing(ABC):
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
         """The value and its derivative at the layer's theta."""
 
-    def hessian(self, layer: Layer) -> np.ndarray:
-        """`(m, m)` second derivatives in theta; here central differences of the derivative."""
+    def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
+        """`(m, m)` second derivatives in theta; here central differences of the derivative, by shares of its sizes `(m,)`."""
         theta = layer.theta
-        step = 1e-5 * (1 + np.abs(theta).max())
+        steps = 1e-5 * (sizes + np.abs(theta))
         rows = [
-            (self(layer._replace(theta=theta + step * e))[1] - self(layer._replace(theta=theta - step * e))[1])
-            for e in np.eye(len(theta))
+            (self(layer._replace(theta=theta + e))[1] - self(layer._replace(theta=theta - e))[1]) / (2 * step)
+            for step, e in zip(steps, np.diag(steps), strict=True)
         ]
-        matrix = np.stack(rows) / (2 * step)
+        matrix = np.stack(rows)
         return (matrix + matrix.T) / 2
 
 
@@ -60,7 +60,7 @@ class PointPairing(Pairing):
             value, slope = value + v, slope + s
         return value, slope
 
-    def hessian(self, layer: Layer) -> np.ndarray:
+    def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
         nothing = np.zeros_like(self._coefficients)
 
         def part(block: slice) -> np.ndarray:

@@ -42,6 +42,8 @@ class SemiLagrangian:
 
     The error is `O(h^{p+1})` a layer, so order p at a
     fixed Courant number, and p + 1 at a fixed number of layers once the Courant number exceeds 1. No time-step limit.
+    The gradient of `I psi` is continuous for splines of degree 3 and more; else it jumps at the nodes by `O(h^p)`, so that J has
+    kinks as feet cross them, see `solvers.kinks`.
 
     Raises
     ------
@@ -83,6 +85,11 @@ class SemiLagrangian:
     def stencil(self) -> int:
         """Cells an axis that the scheme needs at least."""
         return self.degree + 1
+
+    @property
+    def kinks(self) -> bool:
+        """Whether the gradient of the interpolant jumps at the nodes, and with it that of the cost as feet cross them."""
+        return self.degree == 1 or self.interpolation != "spline"
 
     @property
     def positive(self) -> bool:

@@ -1,0 +1,149 @@
+"""The natural sizes of a problem's states and controls.
+
+What would else be an absolute number (a first step, a perturbation, the width of random starts, "as good as zero") is taken in
+these sizes, so that no answer depends on the units of x, t, the loss or theta.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .problem import Problem
+
+#: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
+POINTS, PROBES = 256, 64
+#: shares of the horizon at which a field that depends on time is looked at
+TIMES = (1 / 6, 1 / 2, 5 / 6)
+#: factors of two by which a size is made smaller, or larger, at most
+DOUBLINGS = 400
+
+
+class Scales(NamedTuple):
+    """Sizes of a problem's states and controls.
+
+    Attributes
+    ----------
+    state : `(d,)`, the standard deviations of the law of X (the largest, for coordinates that do not vary).
+    control : `(m,)`, how large a parameter is, by itself, where the field moves points by the size of the law in the time T.
+    """
+
+    state: np.ndarray
+    control: np.ndarray
+
+
+def scales_of(problem: Problem) -> Scales:
+    """The sizes of a problem: from a few samples of its law, with a fixed seed.
+
+    Parameters
+    ----------
+    problem : whose field is looked at near the control zero, or the one within the bounds that is nearest to it.
+
+    References
+    ----------
+    Own construction: docs/theory/units.md.
+    """
+    x, y = problem.law.sample(POINTS, seed=0)
+    state = _spread(x, y)
+    return Scales(state, _Displacements(problem, np.asfortranarray(x), state).sizes())
+
+
+def _spread(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """`(d,)` standard deviations; of a single point, how far it and its label are from zero."""
+    spread = x.std(axis=0)
+    spread = np.where(spread > 1e-12 * np.abs(x).max(axis=0), spread, 0.0)
+    for other in (spread.max(), np.abs(x).max(), np.abs(y).max(), 1.0):
+        if (spread > 0).all():
+            break
+        spread = np.where(spread > 0, spread, other)
+    return spread
+
+
+class _Displacements:
+    """How far a field moves points in the time T, in units of the law's size: the largest root mean square of a coordinate."""
+
+    def __init__(self, problem: Problem, x: np.ndarray, state: np.ndarray) -> None:
+        self._problem, self._field, self._x = problem, problem.field, x
+        self._unit = state / problem.horizon
+        self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
+        self._origin = problem.project(np.zeros(problem.parameters))
+        with np.errstate(all="ignore"):
+            self._values = [np.asarray(self._field(t, self._origin, x)) for t in self._times]
+
+    def sizes(self) -> np.ndarray:
+        """`(m,)`."""
+        with np.errstate(all="ignore"):
+            rates = self._rates()
+            known = np.isfinite(rates) & (rates > 0)
+            sizes = np.where(known, 1.0 / np.where(known, rates, 1.0), 0.0)
+            if not self._field.control_linear:
+                for j in np.flatnonzero(known):
+                    sizes[j] = self._before_it_bends(j, float(sizes[j]))
+            return sizes if known.all() else self._jointly(sizes, known)
+
+    def _rates(self) -> np.ndarray:
+        """`(m,)`: displacements per unit of every parameter, at the origin: random covectors give the mean square over points."""
+        rng = np.random.default_rng(0)
+        n, d = self._x.shape
+        largest = np.zeros(self._problem.parameters)
+        for t, value in zip(self._times, self._values, strict=True):
+            for i in range(d):
+                squares = np.zeros(self._problem.parameters)
+                for _ in range(PROBES):
+                    p = np.zeros((n, d))
+                    p[:, i] = rng.choice([-1.0, 1.0], size=n) / (self._unit[i] * np.sqrt(n))
+                    squares += self._field.pullback(t, self._origin, self._x, value, p)[1] ** 2
+                largest = np.maximum(largest, np.sqrt(squares / PROBES))
+        return largest
+
+    def _moved(self, control: np.ndarray, values: list[np.ndarray] | None = None) -> float:
+        """The displacement by a control `(m,)`, beside that by the field's `values` (those at the origin)."""
+        moves = [
+            (self._field(t, control, self._x) - value) / self._unit
+            for t, value in zip(self._times, self._values if values is None else values, strict=True)
+        ]
+        return max(float(np.sqrt((move**2).mean(axis=0)).max()) for move in moves)
+
+    def _before_it_bends(self, j: int, size: float) -> float:
+        """Half the size, and again, until the field moves points by at least half of what it would if it were linear."""
+        first = size
+        for _ in range(DOUBLINGS):
+            control = self._origin.copy()
+            control[j] += size
+            change = abs(self._problem.project(control)[j] - self._origin[j])
+            if change < 0.5 * size:  # a bound is nearer
+                break
+            moved = self._moved(self._problem.project(control))
+            if not moved < 0.5 * change / first:
+                break
+            size /= 2
+        return size
+
+    def _jointly(self, sizes: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Sizes of the parameters that do nothing alone, as factors of each other do: one length in the penalty's metric.
+
+        It is such that random controls of that length move points by the size of the law, or by half of what they can.
+        """
+        problem = self._problem
+        alone = 1.0 / np.sqrt(problem.penalties)
+        signs = np.random.default_rng(1).normal(size=len(sizes))
+        start = problem.project(self._origin + np.where(known, signs * sizes, 0.0))
+        values = [np.asarray(self._field(t, start, self._x)) for t in self._times]
+
+        def moved(length: float) -> float:
+            far = self._moved(problem.project(np.where(known, start, self._origin + length * signs * alone)), values)
+            return far if np.isfinite(far) else np.inf
+
+        lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS, 8.0)
+        reached = np.array([moved(length) for length in lengths])
+        goal = min(1.0, 0.5 * float(reached[np.isfinite(reached)].max(initial=0.0)))
+        if goal == 0.0:  # they do nothing at all: only what they cost has a size
+            return np.where(known, sizes, alone)
+        first = int(np.argmax(reached >= goal))
+        low, high = lengths[max(first - 1, 0)], lengths[first]
+        for _ in range(50):
+            middle = np.sqrt(low * high)
+            low, high = (low, middle) if moved(middle) >= goal else (middle, high)
+        return np.where(known, sizes, high * alone)
