@@ -108,9 +108,8 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
         with _told(target):
             old = _status(target)
             if old is not None and not stat.S_ISREG(old.st_mode) and not stat.S_ISDIR(old.st_mode):
-                target.write_bytes(
-                    data
-                )  # a terminal, a pipe, /dev/null: nothing is kept there, and no other file may replace it
+                # A terminal, a pipe, /dev/null: nothing is kept there, and no other file may take its place.
+                target.write_bytes(data)
             else:
                 real = Path(os.path.realpath(target))
                 parts.append((_written_beside(real, data, old), real, target))
@@ -122,7 +121,7 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
                 os.replace(part, real)
     finally:
         for part, _, _ in parts:
-            part.unlink(missing_ok=True)
+            _remove(part)
 
 
 @contextmanager
@@ -162,9 +161,15 @@ def _written_beside(real: Path, data: bytes, old: os.stat_result | None) -> Path
         if old is not None:
             _give_rights(part, old)
     except BaseException:
-        part.unlink(missing_ok=True)
+        _remove(part)
         raise
     return part
+
+
+def _remove(part: Path) -> None:
+    """Delete a part if it is there; an error here must not hide the one that led here."""
+    with suppress(OSError):
+        part.unlink()
 
 
 def _give_rights(part: Path, old: os.stat_result) -> None:

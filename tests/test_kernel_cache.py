@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -180,6 +181,18 @@ problem = emfc.Problem(emfc.fields.NeuralField(1, bias=False), law, emfc.losses.
 print(str(emfc.solve(problem, emfc.CartesianMesh([(-8.0, 8.0)], 160), 20).converged).lower())
 """
     assert run(code, **nowhere) is True
+
+
+def test_every_kernel_has_the_decorator_of_the_house():
+    """Numba's own, with `cache=True`, ends the import where nothing can be kept."""
+    sources = {p.name: p.read_text() for p in (ROOT / "eulerian_mfc").rglob("*.py")}
+    assert sum("_compile import njit" in text for text in sources.values()) >= 10
+    for name, text in sources.items():
+        if name != "_compile.py":
+            assert "cache=True" not in text, name
+            assert not re.search(
+                r"from numba import .*\b(njit|jit|cfunc|vectorize|guvectorize)\b|numba\.n?jit", text
+            ), name
 
 
 def test_without_the_compiler_one_sentence_says_so():

@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
-from .._files import make_folder, write_whole
+from .._files import make_folder, together, write_whole
 from .._validate import fail
 from ..errors import EulerianError
 from ..report import png
@@ -41,13 +41,13 @@ def run_study(
 
 
 def write(study: Study, folder: Path) -> None:
-    """Tables, figure and data of a study."""
-    study.save(folder / "study.json")
-    write_whole(folder / "table.txt", (study.table() + "\n").encode())
-    study.to_markdown(folder / "table.md")
-    study.to_latex(folder / "table.tex")
-    study.to_csv(folder / "table.csv")
-    write_whole(folder / "study.png", png(study.plot()))
+    """Tables, figure and data of a study, all of them or none."""
+    tables = {"txt": study.table() + "\n", "md": study.to_markdown(), "tex": study.to_latex(), "csv": study.to_csv()}
+    with together() as put:
+        put(folder / "study.json", study.encoded())
+        for ending, text in tables.items():
+            put(folder / f"table.{ending}", text.encode())
+        put(folder / "study.png", png(study.plot()))
 
 
 @contextmanager

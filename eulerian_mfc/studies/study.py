@@ -201,9 +201,13 @@ class Study:
         StorageError
             If the file cannot be written; the old one is intact.
         """
+        write_whole(path, self.encoded())
+
+    def encoded(self) -> bytes:
+        """What `save` writes."""
         content = json.loads(json.dumps(asdict(self), default=_plain))
         text = json.dumps({"format": FORMAT, "schema": SCHEMA, "sha256": _checksum(content), **content}, indent=1)
-        write_whole(path, (text + "\n").encode())
+        return (text + "\n").encode()
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Study:
