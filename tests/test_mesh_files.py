@@ -69,7 +69,7 @@ def test_files_of_earlier_versions_keep_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_touched(ending, tmp_path):
+def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_touched(ending, tmp_path, capfd):
     for dim in (1, 2, 3):
         mesh, path = named(dim, ["left"], 2), tmp_path / f"mesh{dim}{ending}"
         path.write_text("the old file")
@@ -92,6 +92,7 @@ def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_t
             assert not refusal
             assert not told
     assert len(list(tmp_path.iterdir())) == 3
+    assert capfd.readouterr() == ("", "")
 
 
 def test_formats_without_names_are_told_where_there_are_names(tmp_path):
@@ -189,7 +190,7 @@ def curves_of(mesh):
 
 BOUNDARY = {1: (1,), 2: (1, 2), 3: (1,), 4: (1,), 5: (3,)}
 WANTED = {
-    "names": (BOUNDARY, {(1, 1): "all", (1, 2): "in & out", (1, 3): "cut"}, ["all", "in & out", "cut"]),
+    "names": (BOUNDARY, {(1, 1): "all", (1, 2): 'in & "out"', (1, 3): "ütf"}, ["all", 'in & "out"', "ütf"]),
     "no names": (BOUNDARY, {}, ["physical_1", "physical_2", "physical_3"]),
     "some names": (BOUNDARY, {(1, 2): "inlet"}, ["physical_1", "inlet", "physical_3"]),
     "names of surfaces too": (
