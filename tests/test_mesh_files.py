@@ -334,7 +334,7 @@ def test_what_a_file_may_take_grows_with_the_files_that_hold_its_arrays(tmp_path
 
 
 @pytest.mark.parametrize(
-    "ending", [".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".meshb", ".dat", ".off", ".mdpa"]
+    "ending", [".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".meshb", ".dat", ".off", ".mdpa", ".ply"]
 )
 def test_truncated_and_damaged_files_are_refused(ending, tmp_path):
     """Cut anywhere, or with bytes changed: a FileFormatError that names the file, or a mesh; nothing else, and no wait."""
@@ -358,6 +358,26 @@ def test_truncated_and_damaged_files_are_refused(ending, tmp_path):
                 read += 1
     assert refused + read == 24
     assert refused >= 12
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ansys.msh", "(2 2)\n(10 (1 1 3 1 2)\n"),
+        ("nastran.bdf", "BEGIN BULK\n"),
+        ("tecplot.dat", 'VARIABLES = "X" "Y"\nZONE T="a", N=3, E=1, F=FEPOINT, ET=TRIANGLE\n0.0 0.0\n1.0 0.0\n'),
+        ("tetgen.node", "# nothing\n"),
+        ("ply.ply", "ply\nformat ascii 1.0\n"),
+        ("off.off", "OFF\n"),
+        ("mdpa.mdpa", "Begin Nodes\n"),
+    ],
+)
+def test_readers_of_meshio_that_wait_for_ever_are_ended(name, text, tmp_path):
+    """Each of these is cut off where meshio's reader asks for one line more, again and again."""
+    (tmp_path / name).write_text(text)
+    (tmp_path / "tetgen.ele").write_text("1 4 0\n1 1 2 3 4\n")
+    with pytest.raises(FileFormatError, match=rf"{name}: meshio cannot read it \(EOFError: .*\); formats that work"):
+        SimplexMesh.read(tmp_path / name)
 
 
 def test_cells_that_are_no_mesh_are_told_with_the_path(tmp_path):
