@@ -380,6 +380,17 @@ def test_readers_of_meshio_that_wait_for_ever_are_ended(name, text, tmp_path):
         SimplexMesh.read(tmp_path / name)
 
 
+def test_files_that_may_not_be_read_are_not_called_damaged(tmp_path, monkeypatch):
+    box(2, 2).write(tmp_path / "mesh.vtu")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(StorageError, match=r"cannot read .*mesh\.vtu: Permission denied"):
+        SimplexMesh.read(tmp_path / "mesh.vtu")
+
+
 def test_cells_that_are_no_mesh_are_told_with_the_path(tmp_path):
     (tmp_path / "mesh.msh").write_text(msh4(BOUNDARY, {}).replace("\n6 1 2 5\n", "\n6 1 2 2\n"))
     with pytest.raises(FileFormatError, match=r"mesh\.msh: mesh: got cell 0, which has no volume"):
