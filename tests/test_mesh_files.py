@@ -69,7 +69,7 @@ def test_files_of_earlier_versions_keep_their_names(tmp_path):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_touched(ending, tmp_path):
+def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_touched(ending, tmp_path, capfd):
     for dim in (1, 2, 3):
         mesh, path = named(dim, ["left"], 2), tmp_path / f"mesh{dim}{ending}"
         path.write_text("the old file")
@@ -92,6 +92,7 @@ def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_t
             assert not refusal
             assert not told
     assert len(list(tmp_path.iterdir())) == 3
+    assert capfd.readouterr() == ("", "")
 
 
 def test_formats_without_names_are_told_where_there_are_names(tmp_path):
@@ -189,7 +190,7 @@ def curves_of(mesh):
 
 BOUNDARY = {1: (1,), 2: (1, 2), 3: (1,), 4: (1,), 5: (3,)}
 WANTED = {
-    "names": (BOUNDARY, {(1, 1): "all", (1, 2): "in & out", (1, 3): "cut"}, ["all", "in & out", "cut"]),
+    "names": (BOUNDARY, {(1, 1): "all", (1, 2): 'in & "out"', (1, 3): "ütf"}, ["all", 'in & "out"', "ütf"]),
     "no names": (BOUNDARY, {}, ["physical_1", "physical_2", "physical_3"]),
     "some names": (BOUNDARY, {(1, 2): "inlet"}, ["physical_1", "inlet", "physical_3"]),
     "names of surfaces too": (
@@ -333,7 +334,7 @@ def test_what_a_file_may_take_grows_with_the_files_that_hold_its_arrays(tmp_path
 
 
 @pytest.mark.parametrize(
-    "ending", [".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".meshb", ".dat", ".off", ".mdpa"]
+    "ending", [".vtu", ".msh", ".vtk", ".xdmf", ".med", ".inp", ".mesh", ".meshb", ".dat", ".off", ".mdpa", ".ply"]
 )
 def test_truncated_and_damaged_files_are_refused(ending, tmp_path):
     """Cut anywhere, or with bytes changed: a FileFormatError that names the file, or a mesh; nothing else, and no wait."""
@@ -357,6 +358,37 @@ def test_truncated_and_damaged_files_are_refused(ending, tmp_path):
                 read += 1
     assert refused + read == 24
     assert refused >= 12
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ansys.msh", "(2 2)\n(10 (1 1 3 1 2)\n"),
+        ("nastran.bdf", "BEGIN BULK\n"),
+        ("tecplot.dat", 'VARIABLES = "X" "Y"\nZONE T="a", N=3, E=1, F=FEPOINT, ET=TRIANGLE\n0.0 0.0\n1.0 0.0\n'),
+        ("tetgen.node", "# nothing\n"),
+        ("ply.ply", "ply\nformat ascii 1.0\n"),
+        ("off.off", "OFF\n"),
+        ("mdpa.mdpa", "Begin Nodes\n"),
+    ],
+)
+def test_readers_of_meshio_that_wait_for_ever_are_ended(name, text, tmp_path):
+    """Each of these is cut off where meshio's reader asks for one line more, again and again."""
+    (tmp_path / name).write_text(text)
+    (tmp_path / "tetgen.ele").write_text("1 4 0\n1 1 2 3 4\n")
+    with pytest.raises(FileFormatError, match=rf"{name}: meshio cannot read it \(EOFError: .*\); formats that work"):
+        SimplexMesh.read(tmp_path / name)
+
+
+def test_files_that_may_not_be_read_are_not_called_damaged(tmp_path, monkeypatch):
+    box(2, 2).write(tmp_path / "mesh.vtu")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(tmp_path), "open", refuse)
+    with pytest.raises(StorageError, match=r"cannot read .*mesh\.vtu: Permission denied"):
+        SimplexMesh.read(tmp_path / "mesh.vtu")
 
 
 def test_cells_that_are_no_mesh_are_told_with_the_path(tmp_path):

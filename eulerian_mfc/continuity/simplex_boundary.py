@@ -34,8 +34,7 @@ def _check_name(name: str, kinds: Mapping[str, str], geometry: SimplexGeometry) 
             "boundary",
             f"{kinds[name]!r} for {name!r}, which has facets inside the domain, the first about "
             f"{geometry.inside[name].tolist()}",
-            "names of facets on the boundary: for a wall inside the domain, cut the mesh along it, so that its two sides "
-            "have vertices of their own",
+            "names of facets on the boundary: leave a gap in the mesh, as thin as the wall, where there is one inside",
         )
     if not any(name in part for part in geometry.parts):
         raise mismatch("boundary", f"{kinds[name]!r} for {name!r}, which has no facets", "a name that has facets")

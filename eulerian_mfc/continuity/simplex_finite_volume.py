@@ -140,7 +140,8 @@ class SimplexFiniteVolumeOperator:
         self.scheme, self.mesh, self.flow = scheme, mesh, flow
         self.geometry = SimplexGeometry(mesh)
         self._kinds = conditions(scheme.boundary, self.geometry)
-        self._kept: tuple[tuple[float, bytes], np.ndarray] | None = None
+        self._key: tuple[float, bytes] | None = None
+        self._flux, self._speed = np.zeros(0), 0.0
 
     @property
     def lines(self) -> list[np.ndarray]:
@@ -195,15 +196,20 @@ class SimplexFiniteVolumeOperator:
     def velocities(self, t: float, theta: np.ndarray) -> np.ndarray:
         """`(facets,)`: the velocity through each facet, its area included; none enters, none crosses no-flux sides."""
         key = (0.0 if self.flow.field.autonomous else t, theta.tobytes())
-        if self._kept is None or self._kept[0] != key:
+        if self._key != key:
             value = self.flow.field(t, theta, self.geometry.facet_centres)
             if not np.isfinite(value).all():
                 raise NonFiniteError("the velocity through a facet is not finite")
             flux = np.einsum("fk,fk->f", value, self.geometry.areas)
             closed = np.array([kind == "no_flux" for kind in self._kinds])[self.geometry.side]
             flux[self.geometry.outer & (closed | (flux < 0))] = 0.0
-            self._kept = key, flux
-        return self._kept[1]
+            self._key, self._flux, self._speed = key, flux, float(np.linalg.norm(value, axis=1).max())
+        return self._flux
+
+    def _rates(self, t: float, theta: np.ndarray) -> tuple[float, float]:
+        """The inverse of the longest Euler step that keeps bounds, and how often the mesh is crossed in a unit of time."""
+        rate = self._rate(self.velocities(t, theta))
+        return rate, self._speed / float(np.linalg.norm(np.ptp(self.mesh.points, axis=0)))
 
     def _rate(self, flux: np.ndarray) -> float:
         """The inverse of the longest Euler step that keeps bounds."""
@@ -222,12 +228,8 @@ class SimplexFiniteVolumeOperator:
     def substeps_of(self, layer: Layer) -> int:
         """Substeps that keep the step at `cfl`, or those asked for; SubstepError as in `integrators`."""
         times = np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5) * layer.length + layer.start
-        flux = [self.velocities(float(t), layer.theta) for t in times]
-        courant = layer.length * max(self._rate(f) for f in flux)
-        size = float(np.linalg.norm(np.ptp(self.mesh.points, axis=0)))
-        speed = max(float((np.abs(f) / np.linalg.norm(self.geometry.areas, axis=1)).max()) for f in flux)
-        limit = self.scheme.largest_courant_number
-        return substeps(courant, speed * layer.length / size, self.scheme.cfl, limit, self.scheme.substeps)
+        courant, crossings = np.max([self._rates(float(t), layer.theta) for t in times], axis=0) * layer.length
+        return substeps(courant, crossings, self.scheme.cfl, self.scheme.largest_courant_number, self.scheme.substeps)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that left the domain."""

@@ -8,22 +8,33 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: formats whose readers wait for a line that a truncated file does not have; whether they read text
-FORMATS = {".dat": ("tecplot", True), ".tec": ("tecplot", True), ".off": ("off", True), ".mdpa": ("mdpa", False)}
-#: empty lines after the end of a file that are enough
+#: formats whose readers wait for what a truncated file does not have, by ending; whether they read text. Files of Gmsh,
+#: which have the ending .msh too, are not read here.
+FORMATS = {
+    ".bdf": ("nastran", True),
+    ".dat": ("tecplot", True),
+    ".fem": ("nastran", True),
+    ".mdpa": ("mdpa", False),
+    ".msh": ("ansys", False),
+    ".nas": ("nastran", True),
+    ".off": ("off", True),
+    ".ply": ("ply", False),
+    ".tec": ("tecplot", True),
+}
+#: readings of nothing after the end of a file that are enough
 PATIENCE = 100
 
 
 class _Ends:
-    """EOFError where a reader asks for lines beyond the end again and again."""
+    """EOFError where a reader asks for what is beyond the end again and again."""
 
     _beyond = 0
 
-    def _counted(self, line: Any) -> Any:
-        self._beyond = 0 if line else self._beyond + 1
+    def _counted(self, data: Any) -> Any:
+        self._beyond = 0 if data else self._beyond + 1
         if self._beyond > PATIENCE:
             raise EOFError("it ends too early")
-        return line
+        return data
 
 
 class _Text(_Ends, io.TextIOWrapper):
@@ -34,6 +45,9 @@ class _Text(_Ends, io.TextIOWrapper):
 class _Bytes(_Ends, io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         return bytes(self._counted(super().readline(size)))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return bytes(self._counted(super().read(size)))
 
 
 @contextlib.contextmanager

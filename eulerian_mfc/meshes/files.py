@@ -16,7 +16,7 @@ import numpy as np
 
 from .._files import as_path, existing, write_whole, writing
 from .._validate import fail, mismatch
-from ..errors import FileFormatError, MeshFileWarning
+from ..errors import FileFormatError, MeshFileWarning, StorageError
 from ._quiet import quiet
 from .conversion import ROUND_OFF, to_skfem
 from .endless import opened
@@ -43,6 +43,10 @@ Result = TypeVar("Result")
 def read(path: str | os.PathLike[str]) -> Any:
     """The scikit-fem mesh in a file: its simplices of the highest dimension, with their named groups."""
     file = existing("path", path, "mesh file")
+    try:
+        file.open("rb").close()
+    except OSError as error:  # not the file's fault
+        raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         with bounded(allowance(file)):
             content, gmsh, said = _content(file)

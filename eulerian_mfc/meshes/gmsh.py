@@ -38,8 +38,7 @@ def is_gmsh(data: bytes) -> bool:
 
 def read_groups(data: bytes) -> GmshGroups:
     """The groups in the bytes of a Gmsh file; an exception of Python where it is damaged."""
-    _, head, after = _section(data, b"MeshFormat")
-    version, binary, size = head.split()[:3]
+    version, binary, size = _section(data, b"MeshFormat")[1].split()[:3]
     names = _names(_section(data, b"PhysicalNames")[1])
     before, middle, after = _section(data, b"Entities")
     if version not in (b"4", b"4.1") or not middle:
@@ -66,7 +65,7 @@ def _names(text: bytes) -> dict[tuple[int, int], str]:
     for line in text.decode("utf-8", errors="replace").splitlines()[1:]:
         if line.strip():
             dim, tag, name = line.split(None, 2)
-            out[int(dim), int(tag)] = name.strip().strip('"')
+            out[int(dim), int(tag)] = name.strip().removeprefix('"').removesuffix('"')
     return out
 
 

@@ -86,6 +86,8 @@ class SimplexMesh(Mesh):
             If there is no file.
         FileFormatError
             If meshio cannot read it, with its message; if it is damaged; if its cells are no mesh.
+        StorageError
+            If the system does not let it be read.
         """
         from .files import read
 
