@@ -112,7 +112,7 @@ def test_a_linear_function_is_found():
 @pytest.mark.parametrize(
     ("x", "y", "options", "pattern"),
     [
-        (np.zeros((5, 4)), [0, 1, 0, 1, 0], {}, r"X: got 4 features .* choose features, or project .*PCA\(2\)"),
+        (np.eye(5)[:, :4], [0, 1, 0, 1, 0], {}, r"X: got 4 features .* choose features, or project .*PCA\(2\)"),
         (np.eye(3), [0, 1, 0], {"augment": 1}, "X: got 3 features and 1 extra coordinates, expected at most 3"),
         (np.eye(3), [1, 1, 1], {}, r"y: got the class \[1\] only, expected labels of at least two classes"),
         (np.eye(3), [0.0, np.nan, 1.0], {}, "Input y contains NaN"),
