@@ -13,6 +13,7 @@ from .errors import ArgumentError
 from .fields import Field
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
+from .losses.base import same_labels
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
@@ -148,14 +149,14 @@ class Problem:
     def _separable(self) -> tuple[Separable, Separable | None]:
         given = self.field.dim, self.law.label_dim, self.law.labels
         if self.running is None:
-            return self.loss.separate(*given, self.representation), None
+            return _named(self.loss.separate(*given, self.representation)), None
         for form in ("auto", "moments", "labels") if self.representation == "auto" else (self.representation,):
             try:
                 pair = self.loss.separate(*given, form), self.running.separate(*given, form)
             except ArgumentError:
                 continue
-            if pair[0].names == pair[1].names:
-                return pair
+            if _same_fields(*pair):
+                return _named(pair[0]), pair[1]
         raise mismatch(
             "running",
             f"{type(self.running).__name__} beside {type(self.loss).__name__}, which have no common fields on the mesh",
@@ -194,6 +195,20 @@ class Problem:
     def parameters(self) -> int:
         """The number m of parameters of the field."""
         return self.field.parameters
+
+
+def _named(form: Separable) -> Separable:
+    """The form; ArgumentError where two of its fields have one name, under which files can hold one of them only."""
+    if len(set(form.names)) < len(form.names):
+        raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name for each, all different")
+    return form
+
+
+def _same_fields(a: Separable, b: Separable) -> bool:
+    """Whether two losses have the same fields on the mesh: moments of the same names, or densities of the same labels."""
+    if a.labels is None or b.labels is None:
+        return a.names == b.names and a.labels is b.labels
+    return a.labels.shape == b.labels.shape and same_labels(a.labels, b.labels)
 
 
 def control_box(bounds: Any, parameters: int) -> np.ndarray:

@@ -67,8 +67,8 @@ class CustomField(Field):
             positive("speed", self.speed, allow_zero=True)
         if self.names is not None:
             texts = isinstance(self.names, list | tuple) and all(isinstance(n, str) for n in self.names)
-            if not texts or len(self.names) != self.size:
-                raise fail("names", self.names, f"{self.size} names")
+            if not texts or len(self.names) != self.size or len(set(self.names)) != self.size:
+                raise fail("names", self.names, f"{self.size} names, all different")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
         value = array("function", self._value(t, theta, x), finite=False)
