@@ -33,6 +33,12 @@ def unmasked(name: str, value: Any) -> None:
         )
 
 
+def returned(name: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """What a user's function returned, as an array, with nothing masked."""
+    unmasked(name, value)
+    return np.asarray(value, dtype=dtype)
+
+
 def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
     """`value` as a float64 array, with the allowed numbers of dimensions, no NaN or infinity, and nothing masked."""
     unmasked(name, value)

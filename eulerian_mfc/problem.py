@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, integer, mismatch, positive
+from ._validate import array, choice, fail, integer, mismatch, positive, unmasked
 from .errors import ArgumentError
 from .fields import Field
 from .laws import Augmented, LabelledLaw
@@ -225,6 +225,8 @@ def control_box(bounds: Any, parameters: int) -> np.ndarray:
         Where they have another form, or admit no control.
     """
     wanted = f"None, one pair (low, high), {parameters} pairs or a scipy.optimize.Bounds"
+    for side in (bounds, getattr(bounds, "lb", None), getattr(bounds, "ub", None)):
+        unmasked("bounds", side)
     if bounds is None:
         return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)
     pairs = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") and hasattr(bounds, "ub") else None

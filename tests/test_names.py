@@ -88,6 +88,7 @@ def test_files_with_one_name_for_two_labels_are_read_with_two(tmp_path, monkeypa
     assert len(set(old)) == 1
     solution = standing(problem)
     expected, solution.names = solution.names, old
+    assert len(set(expected)) == 2
     solution.save(tmp_path / "old.h5")
     assert emfc.Solution.load(tmp_path / "old.h5").names == expected
     assert emfc.Solution.load(tmp_path / "old.h5", problem).names == expected

@@ -76,7 +76,9 @@ class MeanFieldEstimator(BaseEstimator):
     Raises
     ------
     ArgumentError
-        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise.
+        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise, masked entries.
+    NonFiniteError
+        From `fit`, if the samples alone give no finite cost, from no start and without a flow.
     ValueError
         From `fit`, by scikit-learn, for arrays that it refuses.
 

@@ -34,8 +34,9 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     classes_ : `(K,)`.
     solution_ : the Solution, with its certificate, figures and export; its states are standardised inputs.
     mean_, scale_ : `(features,)`, what inputs are standardised by.
+    varying_ : `(features,)` booleans, the features that vary: only these are coordinates of the states.
     mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
-    n_iter_ : iterations on the mesh.
+    n_iter_ : iterations on the mesh; 0 where it could not take the first control.
 
     Raises
     ------
@@ -97,7 +98,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the optimality residual is above `tol`, or the mesh is too coarse for the flow.
+            If the optimality residual is above `tol`, or the mesh is too coarse for the flow. Where the samples alone give a
+            better control and read-out than the mesh, the fit has these.
         """
         choice("loss", self.loss, LOSSES)
         X, y, weights = self._samples(X, y, sample_weight)

@@ -21,7 +21,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
 
     Attributes
     ----------
-    solution_, mean_, scale_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
+    solution_, mean_, scale_, varying_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
     y_mean_, y_scale_ : `(q,)`, what labels are standardised by.
 
     Raises
