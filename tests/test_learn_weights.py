@@ -23,9 +23,7 @@ def flat(loss="cross-entropy", **changes):
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "hinge"])
-@pytest.mark.parametrize(
-    "class_weight", [{0: 1.0, 1: 5.0}, {1: 0.2}, {0: 3e5, 1: 1e6}, "balanced", {0: 0.0, 1: 1.0}, {0: 1, 1: 0}], ids=str
-)
+@pytest.mark.parametrize("class_weight", [{1: 5.0}, {0: 3e5, 1: 1e6}, "balanced", {0: 0.0, 1: 1.0}], ids=str)
 @pytest.mark.parametrize("sample_weight", [None, SHARES], ids=["equal samples", "weighted samples"])
 def test_weights_of_classes_are_weights_of_their_samples(loss, class_weight, sample_weight):
     """The same fit bit by bit but for round-off of the weights' sum; "balanced": both classes weigh the same."""

@@ -51,9 +51,15 @@ def test_texts_are_short_where_that_is_enough():
     assert numbered(["f", "g", "f", "f"], [1, 2, 3, 1]) == ["f #1", "g", "f #2", "f #1"]
 
 
-@pytest.mark.parametrize("pair", [(20240101.0, 20240102.0), (1.001, 1.0010001)], ids=str)
-@pytest.mark.parametrize("kind", ["cross-entropy", "squared", "label loss"])
-def test_densities_of_all_labels_reach_paraview_and_legends(pair, kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "pair"),
+    [
+        ("cross-entropy", (20240101.0, 20240102.0)),
+        ("squared", (20240101.0, 20240102.0)),
+        ("label loss", (1.001, 1.0010001)),
+    ],
+)
+def test_densities_of_all_labels_reach_paraview_and_legends(kind, pair, tmp_path):
     """Both densities are in the file, each with half of the mass, and the legend has a line for each."""
     import pyvista
 

@@ -86,10 +86,11 @@ def on_mesh(
         try:
             given = {**schemes, "solver": solver, "initial": start, "callback": _stop_below_zero}
             solution = solve(samples.problem, mesh, samples.layers, **given)
+            exact = samples.cost(solution.control).total
         except NonFiniteError as error:
             doubts = [str(error)]
     if not doubts:
-        found = Fitted(solution, _difference(solution.cost, samples.cost(solution.control).total), [])
+        found = Fitted(solution, _difference(solution.cost, exact), [])
         history, doubts = solution.history, _doubts(found)
         if not doubts or own_cost(samples, solution) <= cost:
             for warning in caught:
