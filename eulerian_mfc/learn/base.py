@@ -132,6 +132,12 @@ class MeanFieldEstimator(BaseEstimator):
             raise fail("sample_weight", sample_weight, "a weight above zero")
         return X, y, weights / weights.max()
 
+    @staticmethod
+    def _weighted(X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inputs, labels and weights `(n,)` without the samples of weight 0; the weights sum to 1."""
+        kept = weights > 0
+        return X[kept], y[kept], weights[kept] / weights[kept].sum()
+
     def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
         """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
         augment = integer("augment", self.augment, minimum=0)
@@ -190,12 +196,6 @@ class MeanFieldEstimator(BaseEstimator):
         unmasked("X", X)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.solution_.flow(self._standardised(X))
-
-
-def weighted(X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Inputs, labels and weights `(n,)` without the samples of weight 0; the weights sum to 1."""
-    kept = weights > 0
-    return X[kept], y[kept], weights[kept] / weights[kept].sum()
 
 
 def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from .._validate import choice, fail, mismatch, positive
 from ..losses import CrossEntropy, Hinge, Loss, TrainedReadout
-from .base import MeanFieldEstimator, weighted
+from .base import MeanFieldEstimator
 
 LOSSES = {"cross-entropy": CrossEntropy, "hinge": Hinge}
 
@@ -107,7 +107,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise mismatch("y", f"the class {self.classes_.tolist()} only", "labels of at least two classes")
-        X, index, weights = weighted(X, index, weights * self._class_weights(y, weights)[index])
+        X, index, weights = self._weighted(X, index, weights * self._class_weights(y, weights)[index])
         loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty))
         self._solve(X, index.astype(np.float64), weights, loss)
         return self

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from ..losses import SquaredLoss, TrainedReadout
-from .base import MeanFieldEstimator, standard, weighted
+from .base import MeanFieldEstimator, standard
 
 
 class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
@@ -36,7 +36,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MeanFieldRegressor:
         """Train on inputs `(n, features)` and labels `(n,)` or `(n, q)`; raises and warns as the classifier does."""
-        X, y, weights = weighted(*self._samples(X, y, sample_weight, multi_output=True, y_numeric=True))
+        X, y, weights = self._weighted(*self._samples(X, y, sample_weight, multi_output=True, y_numeric=True))
         labels = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         self._single = np.ndim(y) == 1
         self.y_mean_, self.y_scale_, _ = standard("y", labels, weights)
