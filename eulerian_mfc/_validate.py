@@ -23,8 +23,25 @@ def mismatch(name: str, found: str, expected: str) -> ArgumentError:
     return ArgumentError(f"{name}: got {found}, expected {expected}")
 
 
+def unmasked(name: str, value: Any) -> None:
+    """ArgumentError for a masked array with masked entries: the package would take the numbers under the mask for data."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
+        raise mismatch(
+            name,
+            f"a masked array with {int(np.ma.getmaskarray(value).sum())} masked entries",
+            "an array without masked entries: drop their rows, or fill them with `.filled(...)`",
+        )
+
+
+def returned(name: str, value: Any, dtype: Any = None) -> np.ndarray:
+    """What a user's function returned, as an array, with nothing masked."""
+    unmasked(name, value)
+    return np.asarray(value, dtype=dtype)
+
+
 def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
-    """`value` as a float64 array, with the allowed numbers of dimensions and no NaN or infinity."""
+    """`value` as a float64 array, with the allowed numbers of dimensions, no NaN or infinity, and nothing masked."""
+    unmasked(name, value)
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):

@@ -203,6 +203,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     gradient = np.empty_like(control)
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
+    peaks = np.where(peaks > 0, peaks, 1.0)  # a label that the law does not have carries no mass
     halves = np.array([system.running_half(m) for m in masses])
     hamiltonians = Energies(system)
     for n in range(system.layers - 1, -1, -1):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._names import apart
 from ._validate import array, fail, integer
 from .errors import NonFiniteError
 from .meshes import Mesh
@@ -122,9 +123,10 @@ def continuation(
         if not (row > 0).all() or row.size not in (1, problem.parameters):
             raise fail("penalties", penalties, f"positive numbers, or rows of {problem.parameters}, one a parameter")
     points, failed = [], []
+    texts = iter(apart(v for v in values if np.ndim(v) == 0))
     for value in values:
         solution = solve(replace(problem, penalty=value), mesh, layers, initial=initial, **options)
-        label = f"lambda = {value:g}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
+        label = f"lambda = {next(texts)}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
         points.append(CriticalPoint(solution, (label,), label))
         if solution.converged:
             initial = solution  # a control that solves nothing starts no other

@@ -12,6 +12,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
+from ._names import label_texts
 from .raster import rastered
 
 if TYPE_CHECKING:
@@ -111,12 +112,13 @@ def label_colours(solution: Solution) -> tuple[np.ndarray, list[str], np.ndarray
     if len(found) > len(PALETTE):
         return np.zeros(len(y), dtype=int), ["trajectories"], found[:0]
     index = np.abs(y[:, None, :] - found).max(axis=2).argmin(axis=1)
-    return index, [f"y = {_short(label)}" for label in found], found
+    return index, [f"y = {text}" for text in _texts(found)], found
 
 
-def _short(label: np.ndarray) -> str:
-    text = ", ".join(f"{v:g}" for v in label)
-    return text if len(label) == 1 else f"({text})"
+def _texts(labels: np.ndarray) -> list[str]:
+    """Labels `(K, q)` in legends: numbers, or rows of numbers."""
+    texts = [text.replace(",", ", ") for text in label_texts(labels)]
+    return texts if labels.shape[1] == 1 else [f"({text})" for text in texts]
 
 
 def density(figure: Figure, solution: Solution) -> None:
@@ -218,8 +220,8 @@ def terminal(figure: Figure, solution: Solution) -> None:
         _outline(axes, solution)
         axes.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal", title="Terminal density and labels")
         if len(labels) and labels.shape[1] == solution.mesh.dim:
-            for k, label in enumerate(labels):
-                axes.plot(*label[:2], "*", color=PALETTE[k], ms=13, mec="white", label=f"label {_short(label)}")
+            for k, (label, text) in enumerate(zip(labels, _texts(labels), strict=True)):
+                axes.plot(*label[:2], "*", color=PALETTE[k], ms=13, mec="white", label=f"label {text}")
         elif solution.paths.y.shape[1] == solution.mesh.dim:
             final, target = solution.paths.x[-1, : 2 * DRAWN[2], :2], solution.paths.y[: 2 * DRAWN[2], :2]
             axes.plot(*np.stack([final, target], axis=2).transpose(1, 2, 0), color=PALETTE[1], lw=0.8)
@@ -233,14 +235,14 @@ def terminal(figure: Figure, solution: Solution) -> None:
     cells = solution.mesh.axis(0)
     axes.plot(cells, solution.total_density[0], color="0.6", lw=1.5, label="t = 0, all")
     if solution.labels is not None:
-        for k, label in enumerate(solution.labels):
+        for k, text in enumerate(_texts(solution.labels)):
             shade = PALETTE[k % len(PALETTE)]
-            axes.plot(cells, solution.densities[-1, k], color=shade, lw=1.8, label=f"t = T, y = {_short(label)}")
+            axes.plot(cells, solution.densities[-1, k], color=shade, lw=1.8, label=f"t = T, y = {text}")
     else:
         axes.plot(cells, solution.total_density[-1], color=PALETTE[0], lw=1.8, label="t = T, all")
     if len(labels) and labels.shape[1] == 1:
-        for k, label in enumerate(labels):
-            axes.axvline(float(label[0]), color=PALETTE[k], ls="--", lw=1.2, label=f"label {_short(label)}")
+        for k, (label, text) in enumerate(zip(labels, _texts(labels), strict=True)):
+            axes.axvline(float(label[0]), color=PALETTE[k], ls="--", lw=1.2, label=f"label {text}")
     axes.set(
         xlabel="state $x$", ylabel="density", title="Terminal density and labels", xlim=_window(solution, 0, labels)
     )

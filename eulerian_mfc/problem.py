@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import array, choice, fail, integer, mismatch, positive
+from ._validate import array, choice, fail, integer, mismatch, positive, unmasked
 from .errors import ArgumentError
 from .fields import Field
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
+from .losses.base import same_labels
 from .scales import Scales, scales_of
 
 #: penalties lie between this and its inverse
@@ -154,14 +155,14 @@ class Problem:
     def _separable(self) -> tuple[Separable, Separable | None]:
         given = self.field.dim, self.law.label_dim, self.law.labels
         if self.running is None:
-            return self.loss.separate(*given, self.representation), None
+            return _named(self.loss.separate(*given, self.representation)), None
         for form in ("auto", "moments", "labels") if self.representation == "auto" else (self.representation,):
             try:
                 pair = self.loss.separate(*given, form), self.running.separate(*given, form)
             except ArgumentError:
                 continue
-            if pair[0].names == pair[1].names:
-                return pair
+            if _same_fields(*pair):
+                return _named(pair[0]), pair[1]
         raise mismatch(
             "running",
             f"{type(self.running).__name__} beside {type(self.loss).__name__}, which have no common fields on the mesh",
@@ -202,6 +203,20 @@ class Problem:
         return self.field.parameters
 
 
+def _named(form: Separable) -> Separable:
+    """The form; ArgumentError where two of its fields have one name, under which files can hold one of them only."""
+    if len(set(form.names)) < len(form.names):
+        raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name for each, all different")
+    return form
+
+
+def _same_fields(a: Separable, b: Separable) -> bool:
+    """Whether two losses have the same fields on the mesh: moments of the same names, or densities of the same labels."""
+    if a.labels is None or b.labels is None:
+        return a.names == b.names and a.labels is b.labels
+    return a.labels.shape == b.labels.shape and same_labels(a.labels, b.labels)
+
+
 def control_box(bounds: Any, parameters: int) -> np.ndarray:
     """`(2, m)` lower and upper bounds of the control.
 
@@ -216,6 +231,8 @@ def control_box(bounds: Any, parameters: int) -> np.ndarray:
         Where they have another form, or admit no control.
     """
     wanted = f"None, one pair (low, high), {parameters} pairs or a scipy.optimize.Bounds"
+    for side in (bounds, getattr(bounds, "lb", None), getattr(bounds, "ub", None)):
+        unmasked("bounds", side)
     if bounds is None:
         return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)
     pairs = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") and hasattr(bounds, "ub") else None

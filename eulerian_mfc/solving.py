@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import cautions
+from ._names import apart
 from ._validate import affordable, fail, mismatch
 from .checkpoint import Checkpoint, Journal
 from .environment import versions
@@ -238,7 +239,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     bounds = np.unique(np.stack([problem.lower, problem.upper], axis=1), axis=0).tolist()
     extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
     if problem.sparse:
-        extra["sparsity"] = ", ".join(f"{v:g}" for v in np.unique(problem.sparsities))
+        extra["sparsity"] = ", ".join(apart(np.unique(problem.sparsities)))
     if system.resources["storage"] != "double":
         extra["storage"] = f"densities in {system.resources['storage']} precision"
     extra |= {"bounds": ", ".join(map(str, bounds))} if problem.bounded else {}
@@ -247,7 +248,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "law": type(getattr(problem.law, "law", problem.law)).__name__,
         "loss": type(problem.loss).__name__,
         "fields on the mesh": ", ".join(problem.separable.names),
-        "penalty": ", ".join(f"{v:g}" for v in penalty),
+        "penalty": ", ".join(apart(penalty)),
         **extra,
         "horizon": f"{problem.horizon:g}",
         "mesh": system.mesh.title,

@@ -25,6 +25,7 @@ from ._validate import mismatch
 from .certificate import Checks
 from .characteristics import Flow, LayerMap
 from .errors import FileFormatError
+from .losses.base import label_names
 from .meshes import CartesianMesh, Mesh, SimplexMesh
 from .optimality import Cost, OptimalitySystem
 from .solution import Numerics, Paths, Solution
@@ -239,7 +240,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
     if problem is not None:
         schemes = {name: getattr(solution.numerics, name) for name in ("transport", "continuity", "layer_map")}
         system = OptimalitySystem(problem, solution.mesh, solution.layers, **schemes)
-        _check_problem(system, meta, solution.control)
+        _check_problem(system, meta, solution)
         loss = solution.numerics.loss if problem.loss.trained else problem.loss
         solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow, loss=loss)
     return solution
@@ -317,7 +318,7 @@ def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
         cost=Cost(**meta["cost"]),
         checks=Checks(**meta["checks"]),
         stability=None if meta["stability"] is None else Stability(**meta["stability"]),
-        names=tuple(meta["names"]),
+        names=_names(meta, labels),
         total=arrays["total"],
         labels=arrays.get("labels"),
         parameter_names=tuple(meta["parameter_names"]),
@@ -337,13 +338,19 @@ def _mesh(spec: dict[str, Any], stored: Stored) -> Mesh:
     return SimplexMesh.from_arrays(spec, {k.removeprefix("mesh/"): v for k, v in stored.take(shapes).items()})
 
 
-def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.ndarray) -> None:
+def _names(meta: dict[str, Any], labels: np.ndarray | None) -> tuple[str, ...]:
+    """The names of the fields. Files of earlier versions may have one name for labels that differ from the seventh digit on."""
+    stored = tuple(meta["names"])
+    return stored if labels is None or len(set(stored)) == len(stored) else label_names(labels)
+
+
+def _check_problem(system: OptimalitySystem, meta: dict[str, Any], solution: Solution) -> None:
     """The problem that a user passes must be the one that was solved: it gives the file's cost at the file's control."""
     problem = system.problem
     told = {
         "horizon": meta["horizon"],
         "parameter_names": tuple(meta["parameter_names"]),
-        "names": tuple(meta["names"]),
+        "names": solution.names,
         "bounds": meta["bounds"],
     }
     given = {
@@ -355,7 +362,7 @@ def _check_problem(system: OptimalitySystem, meta: dict[str, Any], control: np.n
     for key, value in told.items():
         if given[key] != value:
             raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
-    cost, stored = system.cost(control), Cost(**meta["cost"])
+    cost, stored = system.cost(solution.control), Cost(**meta["cost"])
     parts = [(getattr(cost, f.name), getattr(stored, f.name)) for f in fields_of(Cost)]
     if max(abs(a - b) for a, b in parts) > 1e-8 * sum(abs(b) for _, b in parts):
         raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{stored.total:.10g}")

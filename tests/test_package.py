@@ -72,6 +72,7 @@ def test_no_room_imports_from_its_right():
     order = [
         {
             "errors",
+            "_names",
             "_validate",
             "_claims",
             "_compile",

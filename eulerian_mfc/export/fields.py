@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -156,6 +157,19 @@ FORMULAS: dict[type[Field], Formula] = {
     SumField: Formula(_sum_blocks, _sum, lambda f: list(f.fields)),
     ScaledField: Formula(lambda f: formula(f.field).blocks(f.field), _scaled, lambda f: [f.field]),
 }
+
+
+def at_times(field: Field, times: list[float]) -> Field:
+    """The same field at these times, its functions of time replaced by their values: what can be pickled, and sent."""
+    if isinstance(field, SumField):
+        return SumField([at_times(part, times) for part in field.fields])
+    if not isinstance(field, ScaledField):
+        return field
+    scale = field.scale
+    if callable(scale):
+        known = np.unique(times)
+        scale = partial(np.interp, xp=known, fp=np.array([float(scale(float(t))) for t in known]))
+    return ScaledField(at_times(field.field, times), scale)
 
 
 def formula(field: Field) -> Formula:

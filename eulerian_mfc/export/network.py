@@ -12,7 +12,7 @@ from ..characteristics import TABLEAUX, LayerMap
 from ..fields import Field
 from ..losses import Readout
 from ..solution import Solution
-from .fields import Operations, formula
+from .fields import Operations, at_times, formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +52,15 @@ class Network:
         flow = solution._need_flow()
         formula(flow.field)
         numerics = solution.numerics
+        dt = numerics.horizon / numerics.layers
+        times = stage_times(flow.layer_map, dt, numerics.layers)
         if readout and not isinstance(solution.readout, Readout):
             raise fail("readout", readout, "False: the loss of this solution has no read-out")
         return cls(
-            flow.field,
+            at_times(flow.field, times),
             flow.layer_map,
             solution.control,
-            numerics.horizon / numerics.layers,
+            dt,
             numerics.input_dim,
             solution.readout if readout else None,
         )
@@ -82,17 +84,28 @@ class Network:
         tableau = TABLEAUX[self.layer_map.method]
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
-        for step in range(self.layer_map.substeps):
-            start = n * self.dt + step * dt
+        times = iter(stage_times(self.layer_map, self.dt, 1, n))
+        for _ in range(self.layer_map.substeps):
             total, k = None, x
             for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
                 point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
-                k = value(ops, self.field, weights, point, start + reach * dt)
+                k = value(ops, self.field, weights, point, next(times))
                 if weight:
                     part = ops.multiply(k, ops.constant(np.array([dt * weight])))
                     total = part if total is None else ops.add(total, part)
             x = ops.add(x, total)
         return x
+
+
+def stage_times(layer_map: LayerMap, dt: float, layers: int, first: int = 0) -> list[float]:
+    """The times at which layers of length dt evaluate the field, in the order of the stages."""
+    step = dt / layer_map.substeps
+    return [
+        n * dt + k * step + reach * step
+        for n in range(first, first + layers)
+        for k in range(layer_map.substeps)
+        for reach in TABLEAUX[layer_map.method].reach
+    ]
 
 
 def joined(names: list[str], layers: list[dict[str, np.ndarray]]) -> np.ndarray:

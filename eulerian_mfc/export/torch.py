@@ -8,7 +8,6 @@ import numpy as np
 
 from .._validate import choice, fail
 from ..solution import Solution
-from .fields import Operations
 from .network import Network, joined
 
 
@@ -22,59 +21,25 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
     readout : whether the read-out of the loss is the last layer: outputs are then those that the loss compares with labels.
 
     `module.layers[n]` has the layer's weights by name, such as `W` and `b`; all are trainable. States of an augmented problem
-    are made from the inputs, with zeros.
+    are made from the inputs, with zeros. Inputs are `(n, features)`, of the dtype and on the device of the weights. Modules can
+    be copied, pickled, stored by `torch.save` (to be read by `torch.load(path, weights_only=False)` where this package is
+    installed; `state_dict` as of any module), traced and exported; `torch.jit.script` does not compile them, since their
+    layers are formulas in Python.
 
     Raises
     ------
     ImportError
         If PyTorch is not installed.
     ArgumentError
-        If the field is not exported, or there is no read-out.
+        If the field is not exported, or there is no read-out; from calls of the module, for inputs of another shape, dtype or
+        device.
     """
     choice("dtype", dtype, ("float64", "float32"))
     network = Network.of(solution, readout)
     torch = _torch()
-    kind = getattr(torch, dtype)
-    ops = _operations(torch)
+    from .modules import ResidualNetwork
 
-    class Layer(torch.nn.Module):  # type: ignore[name-defined]
-        """`Phi(x)` of one layer."""
-
-        def __init__(self, n: int) -> None:
-            super().__init__()
-            self.number = n
-            for name, value in network.blocks(n).items():
-                self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=kind)))
-
-        def forward(self, x: Any) -> Any:
-            return network.layer(ops, self.number, dict(self.named_parameters()), x)
-
-    class ResidualNetwork(torch.nn.Module):  # type: ignore[name-defined]
-        """The layers one after the other, and the read-out."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.network = network
-            self.layers = torch.nn.ModuleList([Layer(n) for n in range(len(network.control))])
-            self.readout = None
-            if network.readout is not None:
-                matrix = network.readout.matrix
-                self.readout = torch.nn.Linear(matrix.shape[1], matrix.shape[0], dtype=kind)
-                with torch.no_grad():
-                    self.readout.weight.copy_(torch.tensor(matrix))
-                    self.readout.bias.copy_(torch.tensor(network.readout.bias))
-
-        def forward(self, x: Any) -> Any:
-            extra = network.field.dim - x.shape[1]
-            if extra:
-                x = torch.nn.functional.pad(x, (0, extra))
-            for layer in self.layers:
-                x = layer(x)
-            if self.readout is None:
-                return x
-            return self.readout(x[:, : self.readout.in_features])
-
-    return ResidualNetwork()
+    return ResidualNetwork(network, getattr(torch, dtype))
 
 
 def control_from_torch(module: Any) -> np.ndarray:
@@ -106,56 +71,3 @@ def _torch() -> Any:
             "export to PyTorch needs it, and it is not installed: pip install 'eulerian-mfc[torch]'"
         ) from error
     return torch
-
-
-def _operations(torch: Any) -> Operations:
-    activations = {
-        "tanh": torch.tanh,
-        "sigmoid": torch.sigmoid,
-        "relu": torch.relu,
-        # PyTorch's own goes over to the identity beyond 20, which 1e-12 sees.
-        "softplus": lambda z: torch.logaddexp(z, torch.zeros_like(z)),
-        "swish": torch.nn.functional.silu,
-        "sin": torch.sin,
-    }
-
-    class TorchOperations(Operations):
-        def constant(self, value: np.ndarray) -> Any:
-            return _Constant(value, torch)
-
-        def matmul(self, a: Any, b: Any) -> Any:
-            return a @ _like(b, a)
-
-        def transposed(self, a: Any) -> Any:
-            return a.T
-
-        def add(self, a: Any, b: Any) -> Any:
-            return a + _like(b, a)
-
-        def multiply(self, a: Any, b: Any) -> Any:
-            return a * _like(b, a)
-
-        def columns(self, parts: list[Any]) -> Any:
-            return torch.cat(parts, dim=1)
-
-        def column(self, a: Any, k: int) -> Any:
-            return a[:, k : k + 1]
-
-        def exp(self, a: Any) -> Any:
-            return torch.exp(a)
-
-        def activation(self, name: str, a: Any) -> Any:
-            return activations[name](a)
-
-    return TorchOperations()
-
-
-class _Constant:
-    """An array that takes the kind and the device of what it meets."""
-
-    def __init__(self, value: np.ndarray, torch: Any) -> None:
-        self.value, self.torch = value, torch
-
-
-def _like(b: Any, a: Any) -> Any:
-    return b.torch.as_tensor(b.value, dtype=a.dtype, device=a.device) if isinstance(b, _Constant) else b

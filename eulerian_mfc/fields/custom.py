@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._validate import array, fail, integer, mismatch, own, positive, takes
+from .._validate import array, fail, integer, mismatch, own, positive, returned, takes
 from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
 
 
@@ -67,8 +67,8 @@ class CustomField(Field):
             positive("speed", self.speed, allow_zero=True)
         if self.names is not None:
             texts = isinstance(self.names, list | tuple) and all(isinstance(n, str) for n in self.names)
-            if not texts or len(self.names) != self.size:
-                raise fail("names", self.names, f"{self.size} names")
+            if not texts or len(self.names) != self.size or len(set(self.names)) != self.size:
+                raise fail("names", self.names, f"{self.size} names, all different")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
         value = array("function", self._value(t, theta, x), finite=False)
@@ -100,7 +100,7 @@ class CustomField(Field):
         return self._value(t, theta, x).astype(np.float64, copy=False)
 
     def _value(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.function(t, own(theta), own(x)))
+        return returned("function", self.function(t, own(theta), own(x)))
 
     def pullback(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
@@ -116,12 +116,12 @@ class CustomField(Field):
 
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.state_jacobian is not None:
-            return np.asarray(self.state_jacobian(t, own(theta), own(x)), dtype=np.float64)
+            return returned("state_jacobian", self.state_jacobian(t, own(theta), own(x)), np.float64)
         return complex_step_jacobian(lambda z: self._value(t, theta, z), x, "function (in x)")
 
     def _in_parameters(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.parameter_jacobian is not None:
-            return np.asarray(self.parameter_jacobian(t, own(theta), own(x)), dtype=np.float64)
+            return returned("parameter_jacobian", self.parameter_jacobian(t, own(theta), own(x)), np.float64)
         out = np.empty((*x.shape, self.size))
         for i in range(self.size):
             shifted = theta.astype(np.complex128)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._sums import paired
-from .._validate import array, fail, integer, mismatch, own, takes
+from .._validate import array, fail, integer, mismatch, own, returned, takes
 from .base import Field, check_derivative, complex_step_jacobian
 
 VectorField = Callable[[np.ndarray], np.ndarray]
@@ -72,7 +72,7 @@ class LinearControlField(Field):
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:
-            return np.asarray(self.jacobians[i](own(x)))
+            return returned(f"jacobians[{i}]", self.jacobians[i](own(x)))
         return complex_step_jacobian(self.fields[i], x, f"fields[{i}]")
 
     @property
@@ -87,7 +87,7 @@ class LinearControlField(Field):
         out = theta[0] * self.fields[0](own(x))
         for u, f in zip(theta[1:], self.fields[1:], strict=True):
             out = out + u * f(own(x))
-        return out
+        return returned("fields", out)
 
     def pullback(
         self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes
+from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes, unmasked
 from ..quadrature import POINTS
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
 from .charts import Chart
@@ -45,6 +45,7 @@ class Labelled(LabelledLaw):
             self._constants = constants.reshape(len(constants), -1)
             if len(self._constants) != law.components:
                 raise fail("label", label, f"a function, or one label for each of the {law.components} component(s)")
+        unmasked("breaks", breaks)
         try:
             lists = [] if breaks is None else list(breaks)
         except TypeError:

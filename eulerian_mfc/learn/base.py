@@ -11,8 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from .._validate import fail, integer, mismatch
-from ..errors import BoundaryMassWarning, CostErrorWarning
+from .._validate import fail, integer, mismatch, unmasked
 from ..fields import BottleneckField, NeuralField
 from ..laws import Augmented, Empirical
 from ..losses import Loss
@@ -21,18 +20,14 @@ from ..particles import ParticleSystem
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import LBFGS
-from ..solving import solve
 from ..transport import SemiLagrangian
+from .fitting import best_on_samples, on_mesh
 
 #: cells an axis by the dimension of the states, where `cells` is not given
 CELLS = {1: 160, 2: 48, 3: 24}
 #: cells between the boundary and the box of the samples' trajectories, and what that box is widened by, as a share of its
 #: longest side: the control moves on the mesh, and the trajectories with it
 MARGIN, ROOM = 3, 0.1
-#: cost below which its errors are not relative to it
-NOTHING = 1e-9
-#: share of the cost on the samples that the mesh may add or take off without a warning
-MESH_ERROR = 0.2
 
 _WIDE = "its data have four or more features: states live on a mesh in at most three dimensions"
 #: checks of scikit-learn's `check_estimator` that are out, and why: what its `expected_failed_checks` takes
@@ -40,6 +35,7 @@ EXCLUDED_CHECKS = dict.fromkeys(
     (
         "check_n_features_in_after_fitting",
         "check_positive_only_tag_during_fit",
+        "check_classifiers_one_label_sample_weights",
         "check_estimators_dtypes",
         "check_sample_weight_equivalence_on_dense_data",
         "check_dtype_object",
@@ -80,7 +76,9 @@ class MeanFieldEstimator(BaseEstimator):
     Raises
     ------
     ArgumentError
-        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise.
+        From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise, masked entries.
+    NonFiniteError
+        From `fit`, if the samples alone give no finite cost, from no start and without a flow.
     ValueError
         From `fit`, by scikit-learn, for arrays that it refuses.
 
@@ -125,25 +123,34 @@ class MeanFieldEstimator(BaseEstimator):
         self.random_state = random_state
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, **checks: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-        """Checked inputs, labels and weights that sum to 1, without samples of weight 0."""
+        """Checked inputs, labels and weights, the largest being 1."""
+        for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            unmasked(name, given)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **checks)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        kept = weights > 0
-        if not kept.any():
+        if not weights.any():
             raise fail("sample_weight", sample_weight, "a weight above zero")
+        return X, y, weights / weights.max()
+
+    @staticmethod
+    def _weighted(X: np.ndarray, y: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Inputs, labels and weights `(n,)` without the samples of weight 0; the weights sum to 1."""
+        kept = weights > 0
         return X[kept], y[kept], weights[kept] / weights[kept].sum()
 
     def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
         """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
         augment = integer("augment", self.augment, minimum=0)
-        if X.shape[1] + augment > 3:
+        self.mean_, self.scale_, self.varying_ = standard("X", X, weights)
+        if not self.varying_.any():
+            self.varying_[0] = True  # the states need one coordinate
+        if self.varying_.sum() + augment > 3:
             raise mismatch(
                 "X",
-                f"{X.shape[1]} features and {augment} extra coordinates",
+                f"{self.varying_.sum()} features and {augment} extra coordinates",
                 "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
-                "make_pipeline(PCA(2), ...)",
+                "make_pipeline(PCA(2), ...) (features that do not vary are not counted)",
             )
-        self.mean_, self.scale_ = standard("X", X, weights)
         base = Empirical(self._standardised(X), y, weights)
         law = Augmented(base, self.augment) if self.augment else base
         field = (
@@ -155,37 +162,17 @@ class MeanFieldEstimator(BaseEstimator):
         samples = ParticleSystem(problem, self.layers, layer_map=self.layer_map)
         solver = LBFGS(tol=self.tol, max_iterations=self.max_iter, last_steps=2)
         rng = check_random_state(self.random_state)
-        ends = [
-            solver.solve(samples, rng.normal(scale=0.5, size=(samples.layers, problem.parameters))).control
-            for _ in range(integer("starts", self.starts))
-        ]
-        start = min(ends, key=lambda end: samples.cost(end).total)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            self.solution_: Solution = solve(
-                problem,
-                self._mesh(samples.states(start)),
-                samples.layers,
-                transport=SemiLagrangian(self.degree),
-                layer_map=self.layer_map,
-                solver=solver,
-                initial=start,
-            )
-        for warning in caught:
-            if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):  # see `mesh_error_`
-                warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-        self.n_iter_ = len(self.solution_.history) - 1
-        exact = samples.cost(self.solution_.control).total
+        shape = samples.layers, problem.parameters
+        starts = (rng.normal(scale=0.5, size=shape) for _ in range(integer("starts", self.starts)))
+        start, cost = best_on_samples(samples, solver, starts)
+        schemes = {"transport": SemiLagrangian(self.degree), "layer_map": self.layer_map}
+        fitted = on_mesh(samples, start, cost, self._mesh, solver, schemes)
+        self.solution_: Solution = fitted.solution
+        self.n_iter_ = max(len(self.solution_.history) - 1, 0)
         #: the cost on the mesh minus that on the samples themselves, relative to the latter
-        self.mesh_error_ = (self.solution_.cost - exact) / max(exact, NOTHING)
-        doubts = [] if self.solution_.solved else [self.solution_.message]
-        if abs(self.mesh_error_) > MESH_ERROR:
-            doubts.append(
-                f"the mesh changes the cost by {self.mesh_error_:+.0%}: raise `penalty`, which smooths the flow, or `cells`, "
-                "or take fewer `layers`"
-            )
-        if doubts:
-            warnings.warn("; ".join(doubts), ConvergenceWarning, stacklevel=3)
+        self.mesh_error_ = fitted.mesh_error
+        if fitted.doubts:
+            warnings.warn("; ".join(fitted.doubts), ConvergenceWarning, stacklevel=3)
 
     def _mesh(self, states: np.ndarray) -> CartesianMesh:
         """The box of states `(layers + 1, n, d)` with room on every side, and a margin of cells."""
@@ -200,17 +187,19 @@ class MeanFieldEstimator(BaseEstimator):
         return CartesianMesh.with_margin(box, cells, MARGIN)
 
     def _standardised(self, X: np.ndarray) -> np.ndarray:
-        return (X - self.mean_) / self.scale_
+        """States `(n, d)` of inputs `(n, features)`, without the features that did not vary."""
+        return ((X - self.mean_) / self.scale_)[:, self.varying_]
 
     def _final(self, X: Any) -> np.ndarray:
         """`(n, d)` final states of inputs `(n, features)`."""
         check_is_fitted(self, "solution_")
+        unmasked("X", X)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return self.solution_.flow(self._standardised(X))
 
 
-def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of columns `(n, q)`; 1 in the place of the deviation of a column that does not vary.
+def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, deviation and whether it varies, of each column of `(n, q)`; the deviation of a column that does not vary is 1.
 
     Parameters
     ----------
@@ -223,11 +212,14 @@ def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.nda
     ArgumentError
         If a value is too large for a mean and a deviation.
     """
-    with np.errstate(over="ignore"):
-        mean = weights @ values
-        deviation = np.sqrt(weights @ (values - mean) ** 2)
-    if not np.isfinite(deviation).all():
-        raise mismatch(
-            name, f"values up to {np.abs(values).max():.1e}", "numbers whose squares are finite: rescale them"
-        )
-    return mean, np.where(deviation > 1e-12 * (np.abs(mean) + 1e-300), deviation, 1.0)
+    largest = np.abs(values).max()
+    if largest > np.sqrt(np.finfo(np.float64).max):
+        raise mismatch(name, f"values up to {largest:.1e}", "numbers whose squares are finite: rescale them")
+    mean = weights @ values
+    # Squares of small numbers vanish, so that the columns are divided by their sizes first.
+    size = np.abs(values - mean).max(axis=0)
+    unit = np.where(size > 0, size, 1.0)
+    deviation = size * np.sqrt(weights @ ((values - mean) / unit) ** 2)
+    # Up to round-off of the mean, as scikit-learn's StandardScaler has it.
+    varying = deviation > len(values) * np.finfo(np.float64).eps * np.abs(mean)
+    return mean, np.where(varying, deviation, 1.0), varying

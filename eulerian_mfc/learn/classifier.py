@@ -10,7 +10,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
-from .._validate import choice, mismatch
+from .._validate import choice, fail, mismatch, positive
 from ..losses import CrossEntropy, Hinge, Loss, TrainedReadout
 from .base import MeanFieldEstimator
 
@@ -23,7 +23,9 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     Parameters
     ----------
     loss : "cross-entropy" (with `predict_proba`) or "hinge" (squared).
-    class_weight : None, "balanced", or a weight for every class, as everywhere in scikit-learn.
+    class_weight : None, "balanced", or a dict of weights by class (1 for a class that it leaves out), as everywhere in
+        scikit-learn: they multiply the weights of the samples, so that the same weights given as `sample_weight` make the same
+        fit. A weight of zero leaves the samples of that class out; "balanced" counts samples by their weights.
     layers, horizon, penalty, readout_penalty, augment, width, activation, layer_map : see `MeanFieldEstimator`.
     cells, degree, tol, max_iter, starts, random_state : see `MeanFieldEstimator`.
 
@@ -32,8 +34,9 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     classes_ : `(K,)`.
     solution_ : the Solution, with its certificate, figures and export; its states are standardised inputs.
     mean_, scale_ : `(features,)`, what inputs are standardised by.
+    varying_ : `(features,)` booleans, the features that vary: only these are coordinates of the states.
     mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
-    n_iter_ : iterations on the mesh.
+    n_iter_ : iterations on the mesh; 0 where it could not take the first control.
 
     Raises
     ------
@@ -95,7 +98,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the optimality residual is above `tol`, or the mesh is too coarse for the flow.
+            If the optimality residual is above `tol`, or the mesh is too coarse for the flow. Where the samples alone give a
+            better control and read-out than the mesh, the fit has these.
         """
         choice("loss", self.loss, LOSSES)
         X, y, weights = self._samples(X, y, sample_weight)
@@ -103,10 +107,29 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise mismatch("y", f"the class {self.classes_.tolist()} only", "labels of at least two classes")
-        balance = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty), balance)
+        X, index, weights = self._weighted(X, index, weights * self._class_weights(y, weights)[index])
+        loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty))
         self._solve(X, index.astype(np.float64), weights, loss)
         return self
+
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """`(K,)` weights of the classes `classes_`, the largest being 1, for labels `(n,)` and weights `(n,)` of the samples."""
+        given = self.class_weight
+        if given is None:
+            return np.ones(len(self.classes_))
+        counts = np.array([weights[y == label].sum() for label in self.classes_])
+        if isinstance(given, str) and given == "balanced":
+            # A class whose samples all have the weight zero has nothing that could be balanced.
+            out = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
+        elif isinstance(given, dict):
+            for value in given.values():
+                positive("class_weight", value, allow_zero=True)
+            out = compute_class_weight(given, classes=self.classes_, y=y)
+        else:
+            raise fail("class_weight", given, "None, 'balanced' or a dict of weights by class")
+        if not (out * counts).any():
+            raise fail("class_weight", given, "a weight above zero for a class that has samples")
+        return out / out.max()
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Outputs `(n, K)`, whose largest is the class; for two classes their difference `(n,)`."""

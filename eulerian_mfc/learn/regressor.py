@@ -21,7 +21,7 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
 
     Attributes
     ----------
-    solution_, mean_, scale_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
+    solution_, mean_, scale_, varying_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
     y_mean_, y_scale_ : `(q,)`, what labels are standardised by.
 
     Raises
@@ -36,10 +36,10 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MeanFieldRegressor:
         """Train on inputs `(n, features)` and labels `(n,)` or `(n, q)`; raises and warns as the classifier does."""
-        X, y, weights = self._samples(X, y, sample_weight, multi_output=True, y_numeric=True)
+        X, y, weights = self._weighted(*self._samples(X, y, sample_weight, multi_output=True, y_numeric=True))
         labels = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         self._single = np.ndim(y) == 1
-        self.y_mean_, self.y_scale_ = standard("y", labels, weights)
+        self.y_mean_, self.y_scale_, _ = standard("y", labels, weights)
         loss = SquaredLoss(TrainedReadout(self.readout_penalty))
         self._solve(X, (labels - self.y_mean_) / self.y_scale_, weights, loss)
         return self

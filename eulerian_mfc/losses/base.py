@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .._names import label_texts
 from .._validate import fail
 
 if TYPE_CHECKING:
     from .readout import Readout
     from .training import Training
+
+
+#: how far the entries of labels that count as one may differ, relative to one plus the largest
+SAME_LABEL = 1e-9
 
 
 class Separable(NamedTuple):
@@ -118,9 +123,8 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
     def moments(y: np.ndarray) -> np.ndarray:
         return np.equal(label_index(y, labels), np.arange(len(labels))[:, None]).astype(np.float64)
 
-    names = tuple("y=" + ",".join(f"{v:g}" for v in y) for y in labels)
     return Separable(
-        names,
+        label_names(labels),
         lambda x: each(loss.value, x),
         moments,
         lambda y: np.zeros(len(y)),
@@ -128,6 +132,16 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
         np.ones(len(labels)),
         labels,
     )
+
+
+def label_names(labels: np.ndarray) -> tuple[str, ...]:
+    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes."""
+    return tuple(f"y={text}" for text in label_texts(labels))
+
+
+def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off."""
+    return bool(np.abs(a - b).max(initial=0.0) <= SAME_LABEL * np.abs(b).max(initial=0.0))
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -138,6 +152,6 @@ def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
         distance = np.abs(y - label).max(axis=1)
         index[distance < best] = k
         best = np.minimum(best, distance)
-    if not (best <= 1e-9 * np.abs(labels).max()).all():
+    if not (best <= SAME_LABEL * np.abs(labels).max()).all():
         raise fail("labels", labels.tolist(), f"a list that holds the law's label {y[best.argmax()].tolist()}")
     return index

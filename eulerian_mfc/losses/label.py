@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, mismatch, own, takes
+from .._validate import array, fail, mismatch, own, returned, takes
 from ..fields.base import check_derivative, complex_step_jacobian
 from .base import Loss, Separable, by_labels, label_index
 
@@ -71,7 +71,7 @@ class LabelLoss(Loss):
         column = lambda z: np.asarray(self.function(z, y))[:, None]  # noqa: E731
         given = self.state_gradient is not None
         if self.state_gradient is not None:
-            full = np.asarray(self.state_gradient(own(x), own(y)), dtype=np.float64)[:, None]
+            full = returned("state_gradient", self.state_gradient(own(x), own(y)), np.float64)[:, None]
         else:
             full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
         check_derivative("state_gradient" if given else "function", column, full[:5], x[:5], given)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._names import apart, numbered
 from .._validate import integer, mismatch
 from . import orders
 from .convergence import mesh_convergence
@@ -89,18 +90,19 @@ def crossover(
         )
     mesh_fit = of_mesh.fit("error theta")
     sample_fit = orders.fit([1.0 / n for n in samples], rms[:, 0].tolist())
+    names = numbered([f"h={text}" for text in apart(h, 4)], range(len(h)))
     width = float(max(b - a for a, b in boxes[0].bounds))
     columns = (
         Column("N", "samples"),
         Column("sampling error", "rms error of the control by the particle twin", digits=3),
         Column("h*", "mesh width at which both errors are equal, from the fits", "state", 3),
         Column("cells*", "cells along the longest side of the box at that width"),
-        *(Column(f"h={w:.4g}", f"rms error of the control on the mesh of width {w:.4g}", digits=3) for w in h),
+        *(Column(name, f"rms error of the control on the mesh of width {name[2:]}", digits=3) for name in names),
     )
     records = []
     for n, row in zip(samples, rms, strict=True):
         where = (sample_fit.constant * n**-sample_fit.order / mesh_fit.constant) ** (1 / mesh_fit.order)
-        found = {f"h={w:.4g}": float(e) for w, e in zip(h, row[1:], strict=True)}
+        found = {name: float(e) for name, e in zip(names, row[1:], strict=True)}
         found |= {"N": n, "sampling error": float(row[0]), "h*": where, "cells*": int(np.ceil(width / where))}
         records.append({c.name: found[c.name] for c in columns})
     return Study(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
+from .._names import apart, numbered
 from ..plotting import PALETTE, STYLE
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def _plain_ticks(axes: Axes, x: np.ndarray) -> None:
     for v in reversed(kept):
         if not shown or np.log(shown[-1] / v) >= least:
             shown.append(v)
-    axes.set_xticks(shown, [f"{v:.4g}" if v == int(v) else f"{v:.3g}" for v in shown])
+    texts = apart(shown, 3)
+    axes.set_xticks(
+        shown, [f"{v:.4g}" if v == int(v) and v < 1e4 else text for v, text in zip(shown, texts, strict=True)]
+    )
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.minorticks_off()
 
@@ -115,9 +119,10 @@ def _plain_sweep(figure: Figure, axes: Axes, study: Study) -> Figure:
     x = study.values(first)
     keys = [tuple(r[name] for name in others) for r in study.records]
     numbers = x.dtype.kind == "f"
+    texts = {n: _shortened([r[n] for r in study.records]) for n in others}
     for k, key in enumerate(dict.fromkeys(keys)):
         rows = np.array([other == key for other in keys])
-        label = ", ".join(f"{n}={str(v)[:40]}" for n, v in zip(others, key, strict=True))
+        label = ", ".join(f"{n}={texts[n][v]}" for n, v in zip(others, key, strict=True))
         axes.plot(
             x[rows], study.values("cost")[rows], f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=5, label=label or None
         )
@@ -128,6 +133,12 @@ def _plain_sweep(figure: Figure, axes: Axes, study: Study) -> Figure:
     if others:
         axes.legend(fontsize=8)
     return figure
+
+
+def _shortened(values: list[Any]) -> dict[Any, str]:
+    """The beginnings of the values' texts, with numbers behind those that begin alike."""
+    different = list(dict.fromkeys(values))
+    return dict(zip(different, numbered([str(v)[:40] for v in different], different), strict=True))
 
 
 def penalty(study: Study) -> Figure:
@@ -164,7 +175,7 @@ def samples(study: Study) -> Figure:
     y = np.array([r[f"error_{main}"] for r in runs])
     for k, size in enumerate(dict.fromkeys(r["N"] for r in runs)):
         rows = np.array([r["N"] == size for r in runs])
-        style = {"color": PALETTE[k % 6], "ms": 4, "label": f"N = {size:g}"}
+        style = {"color": PALETTE[k % 6], "ms": 4, "label": f"N = {size}"}
         bound.plot(x[rows], y[rows], MARKERS[k % 6], **style)
         ratio.plot(np.full(rows.sum(), size), y[rows] / x[rows], MARKERS[k % 6], **{**style, "alpha": 0.6})
     largest = float((y / x).max())
@@ -212,7 +223,7 @@ def descent(study: Study) -> Figure:
         for axes, name in ((left, "training error"), (right, "generalisation error")):
             shown = [(r["iteration"], r[name]) for r in rows if r[name] > 1e-15]
             axes.semilogy(
-                *zip(*shown, strict=True), f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=4, label=f"N = {size:g}"
+                *zip(*shown, strict=True), f"{MARKERS[k % 6]}-", color=PALETTE[k % 6], ms=4, label=f"N = {size}"
             )
     left.set(xlabel="iteration", ylabel=r"mean of $J_N(\theta_k) - \min J_N$", title="Training error")
     right.set(xlabel="iteration", ylabel=r"mean of $J(\theta_k) - \min J$", title="Generalisation error")

@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+from .._names import apart
 from .orders import Fit
 
 if TYPE_CHECKING:
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 NONE = "-"
 
 
-def _columns(study: Study) -> list[tuple[str, list[Any], int | None]]:
-    """(heading, values, digits) in order, the observed orders (digits None) after their errors."""
-    out: list[tuple[str, list[Any], int | None]] = []
+def _columns(study: Study) -> list[tuple[str, str, list[Any], int | None]]:
+    """(name, heading, values, digits) in order, the observed orders (digits None) after their errors."""
+    out: list[tuple[str, str, list[Any], int | None]] = []
     errors = {e.name for e in study.errors}
     for column in study.columns:
         heading = f"{column.name} [{column.unit}]" if column.unit else column.name
-        out.append((heading, [r.get(column.name) for r in study.records], column.digits))
+        out.append((column.name, heading, [r.get(column.name) for r in study.records], column.digits))
         if column.name in errors:
-            out.append(("order", list(study.orders(column.name)), None))
+            out.append(("", "order", list(study.orders(column.name)), None))
     return out
 
 
@@ -38,8 +39,23 @@ def _cell(value: Any, digits: int | None) -> str:
 
 def _grid(study: Study) -> tuple[list[str], list[list[str]]]:
     columns = _columns(study)
-    rows = zip(*([_cell(v, digits) for v in values] for _, values, digits in columns), strict=True)
-    return [heading for heading, _, _ in columns], [list(row) for row in rows]
+    # What the rows are told apart by has as many digits as that takes.
+    told = {study.parameter, *study.details.get("vary", ())}
+    rows = zip(
+        *(
+            _apart(values, digits) if column in told else [_cell(v, digits) for v in values]
+            for column, _, values, digits in columns
+        ),
+        strict=True,
+    )
+    return [heading for _, heading, _, _ in columns], [list(row) for row in rows]
+
+
+def _apart(values: list[Any], digits: int | None) -> list[str]:
+    """The cells of a column, its numbers with as many digits as tell them apart."""
+    numbers = [v for v in values if isinstance(v, float) and v == v]
+    texts = iter(apart(numbers, digits or 6))
+    return [next(texts) if isinstance(v, float) and v == v else _cell(v, digits) for v in values]
 
 
 def statements(study: Study) -> list[str]:
@@ -117,9 +133,9 @@ def comma_separated(study: Study) -> str:
     writer = csv.writer(out, lineterminator="\n")
     columns = _columns(study)
     names: list[str] = []
-    for heading, _, digits in columns:
+    for _, heading, _, digits in columns:
         names.append(f"order of {names[-1]}" if digits is None else heading)
     writer.writerow(names)
-    for row in zip(*(values for _, values, _ in columns), strict=True):
+    for row in zip(*(values for _, _, values, _ in columns), strict=True):
         writer.writerow(["" if v is None else repr(v) if isinstance(v, float) else v for v in row])
     return out.getvalue()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .._names import numbered
 from .._validate import array, choice, fail, integer
 from .convergence import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, _several, _warned
 from .jobs import Job, run_jobs
@@ -109,21 +110,26 @@ def sweep_study(
     if parameter is not None:
         check_parameter(vary, parameter, reference)
     points = [dict(zip(vary, values, strict=True)) for values in itertools.product(*vary.values())]
+    shown = [dict(zip(vary, texts, strict=True)) for texts in itertools.product(*map(_all_shown, vary.values()))]
     measures = {**_MEASURES, **(measure or {})}
+    taken = {c.name for c in (COST, TERMINAL, PENALTY, SIZE, ERROR_J, ERROR_THETA, RESIDUAL, CONVERGED)} | set(vary)
+    for name in measure or {}:
+        if name in taken:
+            raise fail("measure", name, "names that no other column has")
     built, jobs = [], []
-    for point in points:
+    for point, texts in zip(points, shown, strict=True):
         varied = source
         for name, value in point.items():
             varied = varied.varied(name, value)
         problem, options = varied.build()
         built.append((problem, options))
-        label = ", ".join(f"{k}={_shown(v)}" for k, v in point.items())
+        label = ", ".join(f"{k}={v}" for k, v in texts.items())
         identity = {**depended_on((problem, options)), "measures": measures}
         jobs.append(Job(solve_run, {"source": varied, "measures": measures}, label, identity))
     results = run_jobs(jobs, **run)
     failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, results, strict=True) if r.error]
     kept = [(p, r, b) for p, r, b in zip(points, results, built, strict=True) if r.error is None]
-    records = [{**{k: _shown(v) for k, v in point.items()}, **result.values} for point, result, _ in kept]
+    records = [{**t, **r.values} for t, r in zip(shown, results, strict=True) if r.error is None]
     checked("sweep", records, failures)
     columns = (
         *(Column(name, f"the argument {name}", digits=6) for name in vary),
@@ -187,8 +193,10 @@ def largest_control(solution: Any) -> float:
 _MEASURES: dict[str, Callable[[Any], Any]] = {"largest theta": largest_control}
 
 
-def _shown(value: Any) -> Any:
-    """Numbers and words as they are, other arguments in words."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)
+def _all_shown(values: Sequence[Any]) -> list[Any]:
+    """Numbers and words as they are, other arguments in words: those that differ, with a number where their words agree."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    words = [isinstance(v, bool | int | float | str) or v is None for v in plain]
+    texts = [repr(v.tolist() if isinstance(v, np.ndarray) else v) for v in plain]
+    told = iter(numbered([t for t, w in zip(texts, words, strict=True) if not w], range(len(plain) - sum(words))))
+    return [v if word else next(told) for v, word in zip(plain, words, strict=True)]

@@ -1,0 +1,152 @@
+"""The classes of exported networks in PyTorch. They have a module of their own so that they can be pickled by their names,
+and PyTorch is loaded with it: `export.torch` imports it when a network is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from .._validate import fail, mismatch
+from .fields import Operations
+from .network import Network
+
+
+class ResidualNetwork(torch.nn.Module):
+    """The layers one after the other, and the read-out.
+
+    Parameters
+    ----------
+    network : its weights are copied; without a read-out the outputs are the final states.
+    dtype : of the weights and the inputs.
+
+    Raises
+    ------
+    ArgumentError
+        From calls, for inputs of another shape, dtype or device than the weights take.
+
+    References
+    ----------
+    See `Network`.
+    """
+
+    def __init__(self, network: Network, dtype: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.layers = torch.nn.ModuleList([Layer(network, n, dtype) for n in range(len(network.control))])
+        self.readout = None
+        if network.readout is not None:
+            matrix = network.readout.matrix
+            self.readout = torch.nn.Linear(matrix.shape[1], matrix.shape[0], dtype=dtype)
+            with torch.no_grad():
+                self.readout.weight.copy_(torch.tensor(matrix))
+                self.readout.bias.copy_(torch.tensor(network.readout.bias))
+
+    def forward(self, x: Any) -> Any:
+        """Inputs `(n, features)`, or states `(n, d)`, to final states `(n, d)` or outputs of the read-out `(n, p)`."""
+        dim = self.network.field.dim
+        check(x, sorted({self.network.input_dim, dim}), next(self.parameters()))
+        if x.shape[1] < dim:
+            x = torch.nn.functional.pad(x, (0, dim - x.shape[1]))
+        for layer in self.layers:
+            x = layer(x)
+        if self.readout is None:
+            return x
+        return self.readout(x[:, : self.readout.in_features])
+
+
+class Layer(torch.nn.Module):
+    """`Phi(x)` of one layer, with the weights by name.
+
+    Parameters
+    ----------
+    network : that the layer belongs to.
+    number : of the layer.
+    dtype : of the weights.
+    """
+
+    def __init__(self, network: Network, number: int, dtype: Any) -> None:
+        super().__init__()
+        self._network, self.number = network, number
+        for name, value in network.blocks(number).items():
+            self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=dtype)))
+
+    def forward(self, x: Any) -> Any:
+        """States `(n, d)` at the start of the layer to those at its end."""
+        weights = dict(self.named_parameters())
+        check(x, [self._network.field.dim], next(iter(weights.values())))
+        return self._network.layer(OPERATIONS, self.number, weights, x)
+
+
+def check(x: Any, widths: list[int], weight: Any) -> None:
+    """ArgumentError unless x is a tensor `(n, width)` of the kind of the weights: sums would broadcast it without a word."""
+    shapes = " or ".join(f"(n, {k})" for k in widths)
+    if not isinstance(x, torch.Tensor):
+        raise fail("x", x, f"a torch.Tensor of shape {shapes}")
+    if x.ndim != 2 or x.shape[1] not in widths:
+        raise mismatch("x", f"a tensor of shape {tuple(x.shape)}", f"inputs as rows, shape {shapes}")
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        advice = f'x.to({weight.dtype}), or solution.to_torch(dtype="{str(x.dtype).removeprefix("torch.")}")'
+        advice = advice if x.dtype in (torch.float32, torch.float64) else f"x.to({weight.dtype})"
+        raise mismatch("x", f"a tensor of {x.dtype}", f"{weight.dtype}, as the weights have it: use {advice}")
+    if x.device != weight.device:
+        raise mismatch(
+            "x",
+            f"a tensor on {x.device}",
+            f"the device {weight.device} of the weights: use x.to({str(weight.device)!r})",
+        )
+
+
+def _softplus(z: Any) -> Any:
+    """PyTorch's own goes over to the identity beyond 20, which 1e-12 sees."""
+    return torch.logaddexp(z, torch.zeros_like(z))
+
+
+ACTIVATIONS = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "relu": torch.relu,
+    "softplus": _softplus,
+    "swish": torch.nn.functional.silu,
+    "sin": torch.sin,
+}
+
+
+class TorchOperations(Operations):
+    """Constants are arrays, which take the dtype and the device of the tensor that they meet."""
+
+    def constant(self, value: np.ndarray) -> Any:
+        return value
+
+    def matmul(self, a: Any, b: Any) -> Any:
+        return a @ _like(b, a)
+
+    def transposed(self, a: Any) -> Any:
+        return a.T
+
+    def add(self, a: Any, b: Any) -> Any:
+        return a + _like(b, a)
+
+    def multiply(self, a: Any, b: Any) -> Any:
+        return a * _like(b, a)
+
+    def columns(self, parts: list[Any]) -> Any:
+        return torch.cat(parts, dim=1)
+
+    def column(self, a: Any, k: int) -> Any:
+        return a[:, k : k + 1]
+
+    def exp(self, a: Any) -> Any:
+        return torch.exp(a)
+
+    def activation(self, name: str, a: Any) -> Any:
+        return ACTIVATIONS[name](a)
+
+
+def _like(b: Any, a: Any) -> Any:
+    return torch.as_tensor(b, dtype=a.dtype, device=a.device) if isinstance(b, np.ndarray) else b
+
+
+OPERATIONS = TorchOperations()
