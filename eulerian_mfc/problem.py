@@ -16,6 +16,10 @@ from .losses import FirstCoordinates, Loss, Separable
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
+#: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
+CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
+#: with times, in shares of the horizon, and sizes of random parameters; for fields without time the first three
+CHECKED_AT = ((0.03, 0.1), (0.29, 1.0), (0.61, 10.0), (0.97, 1.0))
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,21 @@ class Problem:
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds
+        self._check_derivatives()
+
+    def _check_derivatives(self) -> None:
+        """Compare the field's derivatives with differences where the mass is, at several times and parameters."""
+        rng, dim = np.random.default_rng(0), self.field.dim
+        box = self.law.box(CHECKED_MASS)
+        width = box[:, 1] - box[:, 0]
+        # Coordinates that are constant, or nearly, are moved too: zero is a special point of many functions.
+        width = np.where(width > 1e-3 * width.max(), width, width.max() or 1.0)
+        inside = rng.uniform(0.01, 0.99, size=(CHECKED_POINTS, dim)) * (box[:, 1] - box[:, 0]) + box[:, 0]
+        x = np.concatenate([self.law.sample(CHECKED_POINTS, 0)[0], inside])
+        x = np.asfortranarray(x + 1e-3 * width * rng.normal(size=x.shape))
+        for share, size in CHECKED_AT[: 3 if self.field.autonomous else None]:
+            theta = self.project(size * rng.normal(size=self.field.parameters))
+            self.field.check_derivatives(0.0 if self.field.autonomous else share * self.horizon, theta, x, width)
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: the arguments, without what is computed from them."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._validate import mismatch
 from ..errors import NotAnalyticError
-from ..fields.base import complex_value
+from ..fields.derivatives import complex_value
 
 #: radii of the circles around a point on which functions are evaluated, largest first
 RADII = (0.5, 0.25, 0.125, 0.0625)

@@ -98,6 +98,10 @@ class SumField(Field):
         ]
         return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
 
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        for field, part in self._parts(theta):
+            field.check_derivatives(t, part, x, scale)
+
     def raised(self, extra: int) -> SumField:
         return SumField([f.raised(extra) for f in self.fields])
 
@@ -195,6 +199,9 @@ class ScaledField(Field):
     ) -> tuple[np.ndarray, np.ndarray]:
         scale = self._at(t)
         return self.field.pullback_tangent(t, theta, x, self.field(t, theta, x), scale * p, dtheta, dx, scale * dp)
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        self.field.check_derivatives(t, theta, x, scale)
 
     def raised(self, extra: int) -> ScaledField:
         return ScaledField(self.field.raised(extra), self.scale)
