@@ -115,7 +115,7 @@ def test_distances_do_not_change_with_the_origin_and_grow_with_the_unit(p, name,
 
 @pytest.mark.parametrize("cut", [1e-3, 1e-6, 1e-9, 1e-12])
 def test_normal_laws_cut_off_so_narrowly_that_they_are_uniform(cut):
-    """To its centre a uniform law of half-width c has `W1 = c / 2` and `W2 = c / sqrt(3)`; the density's curvature is `c^2 / 2`."""
+    """To its centre a uniform law of half-width c has `W1 = c / 2` and `W2 = c / sqrt(3)`, to about `c^2`."""
     law = emfc.laws.Gaussian([0.0], 1.0, truncation=cut)
     near = {"rel": max(cut**2, 1e-14)}
     assert wasserstein(law, [0.0], 1).value == pytest.approx(cut / 2, **near)
