@@ -14,11 +14,15 @@ from .errors import (
     SeveralCriticalPointsWarning,
     ShootingThresholdWarning,
     SteepControlWarning,
+    SymmetricStartWarning,
 )
 from .fields import NeuralField
+from .fields.twins import twins
+from .stability import analyse
 
 if TYPE_CHECKING:
     from .optimality import OptimalitySystem
+    from .problem import Problem
     from .solution import Solution
     from .stability import Stability
 
@@ -26,6 +30,10 @@ if TYPE_CHECKING:
 BOUNDARY_TOLERANCE = 1e-4
 #: `|W| h` above which there is a warning: tanh then takes half of its range within a cell
 STEEPNESS = 1.0
+#: layers of the first control that are looked at
+LOOKED_AT = 3
+#: entries of a control that was zero and moved by round-off only
+AT_ZERO = 1e-9
 #: activations that change on the scale `1 / |W|`
 CURVED = ("tanh", "sigmoid", "sin")
 
@@ -66,6 +74,55 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
                 )
             )
     return out
+
+
+def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution) -> list[EulerianWarning]:
+    """Of a first control with a symmetry that the solver could not leave.
+
+    Parameters
+    ----------
+    system : of the problem.
+    start : the first control `(layers, m)`.
+    solution : what was found from it.
+
+    Returns
+    -------
+    list of EulerianWarning
+        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start, or in which the field has no
+        derivative there, are so still in the same layer of the control found; and where the solver stayed at the control zero,
+        which is no minimum.
+    """
+    problem, names = system.problem, solution.parameter_names
+    start, advice = problem.project(start), "start from another control: leave `initial` out, or take random numbers"
+    for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
+        alike = _kept_alike(problem, start[n], solution.control[n], system.times[n : n + 1])
+        if len(alike):
+            shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
+            return [
+                SymmetricStartWarning(
+                    f"the parameters {shown} of layer {n + 1} cannot be told apart at the first control, nor at the control "
+                    f"found: what starts alike stays alike, so that the field is used in part only; {advice}"
+                )
+            ]
+    stayed = not start.any() and float(np.abs(solution.control).max()) <= AT_ZERO
+    if stayed and solution.converged and solution.kink is None:
+        kind = analyse(system, solution.control).kind
+        if kind != "strict local minimum":
+            return [
+                SymmetricStartWarning(
+                    f"the first control is zero, where the gradient vanishes, and the solver stayed there: it is a {kind}, from "
+                    f"which other controls may be better; {advice}"
+                )
+            ]
+    return []
+
+
+def _kept_alike(problem: Problem, start: np.ndarray, found: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Parameters, as indices, that nothing tells apart at the start `(m,)`, nor at what was found."""
+    before = twins(problem.field, start, problem.probes[0], times)
+    after = twins(problem.field, found, problem.probes[0], times) if before else []
+    common = [np.intersect1d(a, b) for a in before for b in after]
+    return max(common, key=len, default=np.empty(0, dtype=int))
 
 
 def of_second_order(stability: Stability) -> list[EulerianWarning]:

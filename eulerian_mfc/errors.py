@@ -52,6 +52,10 @@ class SteepControlWarning(EulerianWarning):
     """The field changes within a cell: `|W| h` is large. Use more cells, or a larger penalty."""
 
 
+class SymmetricStartWarning(EulerianWarning):
+    """The first control has a symmetry that the solver cannot leave, such as equal hidden units. Start from another control."""
+
+
 class SeveralCriticalPointsWarning(EulerianWarning):
     """There may be other critical points, of lower cost. Use `multistart`, or `continuation` from a larger penalty."""
 

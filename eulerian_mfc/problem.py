@@ -11,6 +11,7 @@ import numpy as np
 from ._validate import array, choice, fail, integer, mismatch, positive
 from .errors import ArgumentError
 from .fields import Field
+from .fields.twins import told_apart
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
 
@@ -18,6 +19,8 @@ from .losses import FirstCoordinates, Loss, Separable
 LARGEST = 1e100
 #: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
 CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
+#: share of the mass outside of the box whose quarter is the spread of the states
+OUTSIDE = 0.05
 #: with times, in shares of the horizon, and sizes of random parameters; for fields without time the first three
 CHECKED_AT = ((0.03, 0.1), (0.29, 1.0), (0.61, 10.0), (0.97, 1.0))
 
@@ -99,17 +102,36 @@ class Problem:
 
     def _check_derivatives(self) -> None:
         """Compare the field's derivatives with differences where the mass is, at several times and parameters."""
-        rng, dim = np.random.default_rng(0), self.field.dim
-        box = self.law.box(CHECKED_MASS)
-        width = box[:, 1] - box[:, 0]
-        # Coordinates that are constant, or nearly, are moved too: zero is a special point of many functions.
-        width = np.where(width > 1e-3 * width.max(), width, width.max() or 1.0)
-        inside = rng.uniform(0.01, 0.99, size=(CHECKED_POINTS, dim)) * (box[:, 1] - box[:, 0]) + box[:, 0]
-        x = np.concatenate([self.law.sample(CHECKED_POINTS, 0)[0], inside])
-        x = np.asfortranarray(x + 1e-3 * width * rng.normal(size=x.shape))
+        rng, (x, width) = np.random.default_rng(0), self._points
         for share, size in CHECKED_AT[: 3 if self.field.autonomous else None]:
             theta = self.project(size * rng.normal(size=self.field.parameters))
             self.field.check_derivatives(0.0 if self.field.autonomous else share * self.horizon, theta, x, width)
+
+    @cached_property
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points `(n, d)` where the mass is, none of them special, and the lengths `(d,)` over which they vary."""
+        rng, dim = np.random.default_rng(0), self.field.dim
+        low, high = self.law.box(CHECKED_MASS).T
+        width = _positive_lengths(high - low)
+        inside = low + rng.uniform(0.01, 0.99, size=(CHECKED_POINTS, dim)) * (high - low)
+        x = np.concatenate([self.law.sample(CHECKED_POINTS, 0)[0], inside])
+        return np.asfortranarray(x + 1e-3 * width * rng.normal(size=x.shape)), width
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """`(m,)`: the first control, of every layer, where `solve` is given none: small, and without equal hidden units."""
+        low, high = self.law.box(OUTSIDE).T
+        spread = _positive_lengths(high - low) / 4.0
+        theta = self.field.start(0.5 * (low + high), spread, self.horizon)
+        if theta.shape != (self.field.parameters,) or not np.isfinite(theta).all():
+            raise mismatch("field.start", f"an array of shape {theta.shape}", f"{self.field.parameters} finite numbers")
+        return told_apart(self.field, theta, *self.probes)
+
+    @cached_property
+    def probes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points `(n, d)` and times at which parameters are told apart, see `fields.twins`."""
+        times = np.zeros(1) if self.field.autonomous else np.array([0.21, 0.87]) * self.horizon
+        return self._points[0][:: CHECKED_POINTS // 4], times
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: the arguments, without what is computed from them."""
@@ -213,6 +235,12 @@ class Problem:
     def parameters(self) -> int:
         """The number m of parameters of the field."""
         return self.field.parameters
+
+
+def _positive_lengths(lengths: np.ndarray) -> np.ndarray:
+    """Lengths `(d,)` with the longest in place of those that are nothing to it: of coordinates that are constant."""
+    longest = float(lengths.max())
+    return np.where(lengths > 1e-3 * longest, lengths, longest or 1.0)
 
 
 def control_box(bounds: Any, parameters: int) -> np.ndarray:

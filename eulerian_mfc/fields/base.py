@@ -11,6 +11,8 @@ import numpy as np
 from .._validate import mismatch
 from .derivatives import check_derivative
 
+#: every parameter of a first control, where a field has nothing better
+START = 0.1
 #: points at which derivatives in theta are compared with differences
 THETA_POINTS = 6
 
@@ -107,6 +109,15 @@ class Field(ABC):
         from .combined import ScaledField
 
         return ScaledField(self, scale)
+
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        """`(m,)`: parameters for a solver to start from, in every layer.
+
+        The states are around `centre` `(d,)` and vary over `spread` `(d,)`, both in units of the state, for the time `horizon`.
+        Here 0.1 everywhere. A field whose parts can be exchanged, such as hidden units, has others for each of them, random with
+        the seed: what starts equal stays equal. `Problem.start` tells apart what is equal nevertheless.
+        """
+        return np.full(self.parameters, START)
 
     def raised(self, extra: int) -> Field:
         """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError where there is none."""
