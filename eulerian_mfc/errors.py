@@ -14,7 +14,7 @@ class DomainError(EulerianError, ValueError):
 
 
 class NotAnalyticError(EulerianError, ValueError):
-    """A user's function has no usable complex-step derivative; pass its derivatives instead."""
+    """A user's function has no usable complex-step derivative: pass its derivatives, or compute in double precision."""
 
 
 class NonFiniteError(EulerianError, FloatingPointError):

@@ -48,7 +48,9 @@ class Problem:
     Raises
     ------
     ArgumentError
-        Where an argument is out of range or two of them do not fit together.
+        Where an argument is out of range or two of them do not fit together, or a derivative that was passed is wrong.
+    NotAnalyticError
+        Where a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
 
     References
     ----------
