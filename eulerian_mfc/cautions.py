@@ -17,12 +17,11 @@ from .errors import (
     SymmetricStartWarning,
 )
 from .fields import NeuralField
-from .fields.twins import twins
+from .fields.twins import silent, twins
 from .stability import analyse
 
 if TYPE_CHECKING:
     from .optimality import OptimalitySystem
-    from .problem import Problem
     from .solution import Solution
     from .stability import Stability
 
@@ -32,6 +31,8 @@ BOUNDARY_TOLERANCE = 1e-4
 STEEPNESS = 1.0
 #: layers of the first control that are looked at
 LOOKED_AT = 3
+#: share of a layer's parameters without influence above which there is a warning
+SILENT = 0.5
 #: entries of a control that was zero and moved by round-off only
 AT_ZERO = 1e-9
 #: activations that change on the scale `1 / |W|`
@@ -88,22 +89,25 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
     Returns
     -------
     list of EulerianWarning
-        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start, or in which the field has no
-        derivative there, are so still in the same layer of the control found; and where the solver stayed at the control zero,
-        which is no minimum.
+        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start are so still in the same layer
+        of the control found; where half of them have no influence in both; and where the solver stayed at the control zero and
+        that is not a minimum.
     """
     problem, names = system.problem, solution.parameter_names
-    start, advice = problem.project(start), "start from another control: leave `initial` out, or take random numbers"
+    start, advice = problem.project(start), "start from another control, such as random numbers"
     for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
-        alike = _kept_alike(problem, start[n], solution.control[n], system.times[n : n + 1])
-        if len(alike):
-            shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
-            return [
-                SymmetricStartWarning(
-                    f"the parameters {shown} of layer {n + 1} cannot be told apart at the first control, nor at the control "
-                    f"found: what starts alike stays alike, so that the field is used in part only; {advice}"
-                )
-            ]
+        arguments = problem.probes[0], system.times[n : n + 1]
+        before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
+        alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
+        told = "cannot be told apart at the first control, nor at the control found: what starts alike stays alike"
+        if len(alike) < 2:
+            unmoved = (silent(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
+            alike = np.intersect1d(*unmoved)
+            told = "have no influence at the first control, nor at the control found: nothing moves them"
+            if len(alike) < SILENT * problem.parameters:
+                continue
+        shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
+        return [SymmetricStartWarning(f"the parameters {shown} of layer {n + 1} {told}; {advice}")]
     stayed = not start.any() and float(np.abs(solution.control).max()) <= AT_ZERO
     if stayed and solution.converged and solution.kink is None:
         kind = analyse(system, solution.control).kind
@@ -115,14 +119,6 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
                 )
             ]
     return []
-
-
-def _kept_alike(problem: Problem, start: np.ndarray, found: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Parameters, as indices, that nothing tells apart at the start `(m,)`, nor at what was found."""
-    before = twins(problem.field, start, problem.probes[0], times)
-    after = twins(problem.field, found, problem.probes[0], times) if before else []
-    common = [np.intersect1d(a, b) for a in before for b in after]
-    return max(common, key=len, default=np.empty(0, dtype=int))
 
 
 def of_second_order(stability: Stability) -> list[EulerianWarning]:
