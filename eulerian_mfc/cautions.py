@@ -101,8 +101,8 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
         alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
         told = "cannot be told apart at the first control, nor at the control found: what starts alike stays alike"
         if len(alike) < 2:
-            unmoved = (silent(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
-            alike = np.intersect1d(*unmoved)
+            before, after = ([silent(problem.field, theta, *arguments)] for theta in (start[n], solution.control[n]))
+            alike = np.intersect1d(before[0], after[0])
             told = "have no influence at the first control, nor at the control found: nothing moves them"
             if len(alike) < SILENT * problem.parameters:
                 continue

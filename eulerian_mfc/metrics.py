@@ -8,6 +8,7 @@ space the law is gathered into atoms and the discrete problem is solved by POT (
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,7 @@ def wasserstein(
         size = max(value, float(np.abs(points).max()), float(np.abs(box).max()))
         return Distance(value, float(LAST_PLACES * np.finfo(float).eps) * size, "quantile functions")
     mapped = points if symmetry is None else symmetry(points)
-    a, u = _law_points(inputs, symmetry, [np.linspace(*box, PANELS + 1)])
+    a, u = _law_points(inputs, symmetry, [np.linspace(box[0], box[1], PANELS + 1)])
     value, n = _discrete_line(a[:, 0], u, mapped[:, 0], p), len(a)
     if isinstance(inputs, Empirical):
         return Distance(value, 1e-15 * float(np.abs(a).max()), "quantile functions of both samples")
@@ -148,12 +149,15 @@ def _on_the_line(law: Any, centre: float, scale: float) -> _Density | None:
         return None
     reach = np.minimum(np.inf if law.truncation is None else law.truncation, FAR * law.std[:, 0]) / scale
     means, std = (law.means[:, 0] - centre) / scale, law.std[:, 0] / scale
-    normal = lambda x, k: np.where(np.abs(x - means[k]) < reach[k], np.exp(-0.5 * ((x - means[k]) / std[k]) ** 2), 0.0)  # noqa: E731
+
+    def normal(x: np.ndarray, k: int) -> np.ndarray:
+        return np.where(np.abs(x - means[k]) < reach[k], np.exp(-0.5 * ((x - means[k]) / std[k]) ** 2), 0.0)
+
     knots, shares = [], []
     for k, weight in enumerate(law.weights):
         own = means[k] + reach[k] * np.linspace(-1.0, 1.0, 2 * int(np.ceil(2.0 * reach[k] / std[k])) + 1)
         knots.append(own)
-        shares.append(weight / _Density(own, lambda x, k=k: normal(x, k)).integral(own[:-1], own[1:]).sum())
+        shares.append(weight / _Density(own, partial(normal, k=k)).integral(own[:-1], own[1:]).sum())
     return _Density(np.unique(np.concatenate(knots)), lambda x: sum(c * normal(x, k) for k, c in enumerate(shares)))
 
 
