@@ -92,6 +92,11 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
         SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start are so still in the same layer
         of the control found; where half of them have no influence in both; and where the solver stayed at the control zero and
         that is not a minimum.
+
+    Raises
+    ------
+    NonFiniteError
+        If a Hessian product at the control zero meets NaN or infinity.
     """
     problem, names = system.problem, solution.parameter_names
     start, advice = problem.project(start), "start from another control, such as random numbers"

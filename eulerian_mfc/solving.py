@@ -159,6 +159,11 @@ def default_start(problem: Problem) -> Any:
     Parameters
     ----------
     problem : for its field and its law.
+
+    Raises
+    ------
+    ArgumentError
+        If the field's own start has another shape than `(m,)`, or is not finite.
     """
     return START if (problem.start == START).all() else problem.start
 

@@ -72,7 +72,7 @@ class BottleneckField(Field):
         return Weights(inner.reshape(w, d), inner_shift[:, None], outer.reshape(d, w), outer_shift[:, None])
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
-        """One unit alone starts as in other fields. Several: steep along directions of their own, their middles spread over the
+        """`(m,)`: one unit alone starts as other fields do. Several: steep along directions of their own, their middles spread over the
         states, and so little of each that the states move by a fraction of their spread.
         """
         if self.width == 1:
