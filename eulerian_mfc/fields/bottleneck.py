@@ -72,8 +72,10 @@ class BottleneckField(Field):
         return Weights(inner.reshape(w, d), inner_shift[:, None], outer.reshape(d, w), outer_shift[:, None])
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
-        """`(m,)`: one unit alone starts as other fields do. Several: steep along directions of their own, their middles spread over the
-        states, and so little of each that the states move by a fraction of their spread.
+        """`(m,)`: one unit alone starts as other fields do.
+
+        Several are steep along directions of their own, their middles spread over the states, and so little of each is added that
+        the states move by a fraction of their spread.
         """
         if self.width == 1:
             return super().start(centre, spread, horizon, seed)
