@@ -50,7 +50,7 @@ def bracket_ranks():
         "quadratic": (emfc.fields.PolynomialField(2, 2), (4, 7), 2),
     }
     rows = [
-        "| family | fields | N | rank by depth | needed | answer | singular values at that depth | tolerance |",
+        "| family | fields | N | rank by depth | needed | answer | scaled singular values at that depth | tolerance |",
         "|---" * 8 + "|",
     ]
     for name, (field, counts, deepest) in families.items():
@@ -62,7 +62,7 @@ def bracket_ranks():
                 answer = f"bracket generating, depth {found.first_depth}"
             else:
                 answer = f"not shown to depth {deepest}"
-            s = found.singular_values
+            s = found.scaled_values
             ranks = ", ".join(map(str, found.ranks))
             values = f"{s[0]:.2g} .. {s[: found.rank][-1]:.2g}" + (
                 "" if len(s) == found.rank else f", then {s[found.rank]:.0e}"

@@ -15,8 +15,11 @@ from .errors import (
     SeveralCriticalPointsWarning,
     ShootingThresholdWarning,
     SteepControlWarning,
+    SymmetricStartWarning,
 )
 from .fields import BottleneckField, Field, NeuralField, ScaledField, SumField
+from .fields.twins import silent, twins
+from .stability import analyse
 
 if TYPE_CHECKING:
     from .optimality import OptimalitySystem
@@ -27,6 +30,12 @@ if TYPE_CHECKING:
 BOUNDARY_TOLERANCE = 1e-4
 #: `|W| h` above which there is a warning: tanh then takes half of its range within a cell
 STEEPNESS = 1.0
+#: layers of the first control that are looked at
+LOOKED_AT = 3
+#: share of a layer's parameters without influence above which there is a warning
+SILENT = 0.5
+#: entries of a control that was zero and moved by round-off only
+AT_ZERO = 1e-9
 #: activations that change on the scale `1 / |W|`
 CURVED = ("tanh", "sigmoid", "sin")
 
@@ -87,6 +96,55 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
     else:
         return 0.0, ""
     return float(np.linalg.norm(rows, axis=1).max()), field.activation
+
+
+def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution) -> list[EulerianWarning]:
+    """Of a first control with a symmetry that the solver could not leave.
+
+    Parameters
+    ----------
+    system : of the problem.
+    start : the first control `(layers, m)`.
+    solution : what was found from it.
+
+    Returns
+    -------
+    list of EulerianWarning
+        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start are so still in the same layer
+        of the control found; where half of them have no influence in both; and where the solver stayed at the control zero and
+        that is not a minimum.
+
+    Raises
+    ------
+    NonFiniteError
+        If a Hessian product at the control zero meets NaN or infinity.
+    """
+    problem, names = system.problem, solution.parameter_names
+    start, advice = problem.project(start), "start from another control, such as random numbers"
+    for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
+        arguments = problem.probes[0], system.times[n : n + 1]
+        before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
+        alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
+        told = "cannot be told apart at the first control, nor at the control found: what starts alike stays alike"
+        if len(alike) < 2:
+            before, after = ([silent(problem.field, theta, *arguments)] for theta in (start[n], solution.control[n]))
+            alike = np.intersect1d(before[0], after[0])
+            told = "have no influence at the first control, nor at the control found: nothing moves them"
+            if len(alike) < SILENT * problem.parameters:
+                continue
+        shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
+        return [SymmetricStartWarning(f"the parameters {shown} of layer {n + 1} {told}; {advice}")]
+    stayed = not start.any() and float(np.abs(solution.control).max()) <= AT_ZERO
+    if stayed and solution.converged and solution.kink is None:
+        kind = analyse(system, solution.control).kind
+        if kind != "strict local minimum":
+            return [
+                SymmetricStartWarning(
+                    f"the first control is zero, where the gradient vanishes, and the solver stayed there: it is a {kind}, from "
+                    f"which other controls may be better; {advice}"
+                )
+            ]
+    return []
 
 
 def of_second_order(stability: Stability) -> list[EulerianWarning]:

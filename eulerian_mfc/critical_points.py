@@ -93,7 +93,7 @@ class CriticalPoints:
 
 
 def continuation(
-    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], initial: Any = 0.1, **options: Any
+    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], initial: Any = None, **options: Any
 ) -> CriticalPoints:
     """Solve for every penalty in turn, each from the control of the one before.
 

@@ -14,7 +14,7 @@ class DomainError(EulerianError, ValueError):
 
 
 class NotAnalyticError(EulerianError, ValueError):
-    """A user's function has no usable complex-step derivative; pass its derivatives instead."""
+    """A user's function has no usable complex-step derivative: pass its derivatives, or compute in double precision."""
 
 
 class NonFiniteError(EulerianError, FloatingPointError):
@@ -62,6 +62,10 @@ class MeshFileWarning(EulerianWarning):
 
 class SteepControlWarning(EulerianWarning):
     """The field changes within a cell: `|W| h` is large. Use more cells, or a larger penalty."""
+
+
+class SymmetricStartWarning(EulerianWarning):
+    """The first control has a symmetry that the solver cannot leave, such as equal hidden units. Start from another control."""
 
 
 class SeveralCriticalPointsWarning(EulerianWarning):

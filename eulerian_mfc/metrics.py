@@ -1,24 +1,32 @@
 """Wasserstein distances of samples to the law they were drawn from.
 
-On the line `W_p^p = int_0^1 |Q_N(u) - Q(u)|^p du` with the quantile functions, in closed form between the samples for
-normal laws, their mixtures, truncations, and uniform laws. In the plane and in space the law is gathered into atoms and
-the discrete problem is solved by POT (extra `transport`).
+On the line `W_p^p = int_0^1 |Q_N(u) - Q(u)|^p du` with the quantile functions, to round-off for normal laws, their
+mixtures, truncations, and uniform laws, by Gauss-Legendre rules between the quantiles. In the plane and in
+space the law is gathered into atoms and the discrete problem is solved by POT (extra `transport`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._special import ndtr
 from ._validate import array, choice, integer, mismatch
 from .errors import EulerianError
 from .laws import Empirical, GaussianMixture, LabelledLaw, Law, Uniform
 
-#: panels an axis of the rule that stands for a law with no closed form on the line
+#: panels an axis of the rule that stands for a law with no density on the line
 PANELS = 2048
+#: deviations at which normal densities end: what lies beyond is round-off
+FAR = 10.0
+#: of the Gauss-Legendre rule on half a deviation, or on what the quantiles and samples leave of it
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
+#: steps for a quantile at most: brackets, halved so often, are round-off
+BISECTIONS = 60
+#: units of the last place that distances on the line may be off
+LAST_PLACES = 16.0
 
 
 class Distance(NamedTuple):
@@ -77,12 +85,16 @@ def wasserstein(
     inputs = getattr(law, "law", law)
     if law.dim > 1:
         return _by_linear_program(inputs, points, p, symmetry, integer("atoms", atoms))
-    closed = None if symmetry is not None else _on_the_line(inputs)
+    # Distances do not change with the origin, and grow with the unit: nothing cancels far from zero, or underflows near it.
+    box = inputs.box(1e-16)[0]
+    centre, scale = float(box.mean()), float(np.ptp(box)) or 1.0
+    closed = None if symmetry is not None else _on_the_line(inputs, centre, scale)
     if closed is not None:
-        return _by_quantiles(closed, np.sort(points[:, 0]), p)
+        value = scale * _by_quantiles(closed, np.sort((points[:, 0] - centre) / scale), p)
+        size = max(value, float(np.abs(points).max()), float(np.abs(box).max()))
+        return Distance(value, float(LAST_PLACES * np.finfo(float).eps) * size, "quantile functions")
     mapped = points if symmetry is None else symmetry(points)
-    low, high = inputs.box(1e-16)[0].tolist()
-    a, u = _law_points(inputs, symmetry, [np.linspace(low, high, PANELS + 1)])
+    a, u = _law_points(inputs, symmetry, [np.linspace(box[0], box[1], PANELS + 1)])
     value, n = _discrete_line(a[:, 0], u, mapped[:, 0], p), len(a)
     if isinstance(inputs, Empirical):
         return Distance(value, 1e-15 * float(np.abs(a).max()), "quantile functions of both samples")
@@ -95,70 +107,68 @@ def _law_points(law: Any, symmetry: Any, lines: Any) -> tuple[np.ndarray, np.nda
     return (rule.x if symmetry is None else symmetry(rule.x)), rule.w
 
 
-class _LineLaw(Protocol):
-    """`low` and `high` ends of the support, and `below(x)`: `int_{t < x} (1, t, t^2) dmu`, `(3, n)`."""
+class _Density(NamedTuple):
+    """A law on the line: a density `(n,) -> (n,)` that is zero outside of its knots, and smooth between them."""
 
-    low: float
-    high: float
+    knots: np.ndarray
+    at: Callable[[np.ndarray], np.ndarray]
 
-    def below(self, x: np.ndarray) -> np.ndarray: ...
+    def integral(self, low: np.ndarray, high: np.ndarray, factor: Any = None) -> np.ndarray:
+        """`(n,)` integrals of the density, times `factor` of points `(n, POINTS)`, over intervals between two knots."""
+        half = 0.5 * (high - low)
+        points = 0.5 * (low + high)[:, None] + half[:, None] * NODES
+        values = self.at(points.ravel()).reshape(points.shape)
+        return half * ((values if factor is None else values * factor(points)) @ WEIGHTS)
 
-
-def _on_the_line(law: Any) -> _LineLaw | None:
-    if isinstance(law, GaussianMixture):
-        return _Normals(law)
-    return _Box(*law.bounds[0]) if isinstance(law, Uniform) else None
-
-
-class _Box:
-    def __init__(self, low: float, high: float) -> None:
-        self.low, self.high = float(low), float(high)
-
-    def below(self, x: np.ndarray) -> np.ndarray:
-        t = np.clip(x, self.low, self.high)
-        return np.stack([(t**k - self.low**k) / k for k in (1, 2, 3)]) / (self.high - self.low)
-
-
-class _Normals:
-    def __init__(self, law: GaussianMixture) -> None:
-        self._mean, self._std, self._weights = law.means, law.std, law.weights
-        reach = np.inf if law.truncation is None else law.truncation
-        self._low, self._high = law.means - reach, law.means + reach
-        far = np.minimum(reach, 40.0 * law.std)
-        self.low, self.high = float((law.means - far).min()), float((law.means + far).max())
-
-    def below(self, x: np.ndarray) -> np.ndarray:
-        start = self._primitives(self._low)
-        parts = self._primitives(np.clip(x, self._low, self._high)) - start
-        return np.einsum("k,rkn->rn", self._weights, parts / (self._primitives(self._high) - start)[0])
-
-    def _primitives(self, x: np.ndarray) -> np.ndarray:
-        """`(3, K, n)`: integrals of `(1, t, t^2)` against each normal density up to x `(K, n)`."""
-        m, s = self._mean, self._std
-        z = (x - m) / s
-        mass, density = ndtr(z), np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        top = np.where(density > 0, x, 0.0)  # at infinity the density wins
-        return np.stack([mass, m * mass - s * density, (m**2 + s**2) * mass - s * (top + m) * density])
+    def quantiles(self, levels: np.ndarray) -> np.ndarray:
+        """Points `(n,)` below which lies so much of the mass, by Newton steps within brackets."""
+        below = np.concatenate([[0.0], np.cumsum(self.integral(self.knots[:-1], self.knots[1:]))])
+        panel = np.clip(np.searchsorted(below, levels, side="right") - 1, 0, len(self.knots) - 2)
+        start, wanted = self.knots[panel], levels - below[panel]
+        low, high = start.copy(), self.knots[panel + 1]
+        x = 0.5 * (low + high)
+        active = np.arange(len(x))
+        for _ in range(BISECTIONS):
+            at = x[active]
+            excess = self.integral(start[active], at) - wanted[active]
+            low[active], high[active] = np.where(excess < 0, at, low[active]), np.where(excess < 0, high[active], at)
+            with np.errstate(all="ignore"):
+                step = at - excess / self.at(at)
+            inside = (step > low[active]) & (step < high[active])
+            x[active] = np.where(inside, step, 0.5 * (low[active] + high[active]))
+            active = active[np.abs(x[active] - at) > LAST_PLACES * np.finfo(float).eps]
+        return x
 
 
-def _by_quantiles(law: _LineLaw, x: np.ndarray, p: int) -> Distance:
-    """Sample i takes the law's mass between the quantiles i/N and (i + 1)/N, on the line."""
-    levels = np.arange(1, len(x)) / len(x)
-    low, high = np.full(len(levels), law.low), np.full(len(levels), law.high)
-    for _ in range(100):  # bisection to the last bit
-        middle = 0.5 * (low + high)
-        left = law.below(middle)[0] < levels
-        low, high = np.where(left, middle, low), np.where(left, high, middle)
-    ends = np.concatenate([[law.low], 0.5 * (low + high), [law.high]])
-    moments = law.below(ends)
-    if p == 2:
-        mass, first, second = np.diff(moments)
-        squared = float((x**2 * mass - 2 * x * first + second).sum())
-        return Distance(float(np.sqrt(max(squared, 0.0))), 1e-8 * float(np.abs(x).max()), "quantile functions")
-    split = law.below(np.clip(x, ends[:-1], ends[1:]))
-    below, above = split - moments[:, :-1], moments[:, 1:] - split
-    value = float((x * below[0] - below[1] + above[1] - x * above[0]).sum())
-    return Distance(value, 1e-15 * len(x) * float(np.abs(x).max()), "quantile functions")
+def _on_the_line(law: Any, centre: float, scale: float) -> _Density | None:
+    """The density of `(X - centre) / scale` where it is known."""
+    if isinstance(law, Uniform):
+        ends = (np.asarray(law.bounds[0], dtype=np.float64) - centre) / scale
+        return _Density(ends, lambda x: np.full(len(x), 1.0 / (ends[1] - ends[0])))
+    if not isinstance(law, GaussianMixture):
+        return None
+    reach = np.minimum(np.inf if law.truncation is None else law.truncation, FAR * law.std[:, 0]) / scale
+    means, std = (law.means[:, 0] - centre) / scale, law.std[:, 0] / scale
+
+    def normal(x: np.ndarray, k: int) -> np.ndarray:
+        return np.where(np.abs(x - means[k]) < reach[k], np.exp(-0.5 * ((x - means[k]) / std[k]) ** 2), 0.0)
+
+    knots, shares = [], []
+    for k, weight in enumerate(law.weights):
+        own = means[k] + reach[k] * np.linspace(-1.0, 1.0, 2 * int(np.ceil(2.0 * reach[k] / std[k])) + 1)
+        knots.append(own)
+        shares.append(weight / _Density(own, partial(normal, k=k)).integral(own[:-1], own[1:]).sum())
+    return _Density(np.unique(np.concatenate(knots)), lambda x: sum(c * normal(x, k) for k, c in enumerate(shares)))
+
+
+def _by_quantiles(law: _Density, x: np.ndarray, p: int) -> float:
+    """Sample i takes the law's mass between the quantiles i/N and (i + 1)/N, on the line; sums of positive terms only."""
+    ends = law.quantiles(np.arange(1, len(x)) / len(x))
+    low, high = law.knots[[0, -1]]
+    marks = np.unique(np.concatenate([law.knots, ends, np.clip(x, low, high)]))
+    mine = x[np.searchsorted(ends, 0.5 * (marks[:-1] + marks[1:]))]
+    total = law.integral(marks[:-1], marks[1:], lambda t: np.abs(mine[:, None] - t) ** p).sum()
+    return float(total) ** (1 / p)
 
 
 def _discrete_line(a: np.ndarray, weights: np.ndarray, b: np.ndarray, p: int) -> float:
@@ -172,7 +182,8 @@ def _discrete_line(a: np.ndarray, weights: np.ndarray, b: np.ndarray, p: int) ->
     lengths = np.diff(ends, prepend=0.0)
     middles = ends - 0.5 * lengths
     gap = np.abs(a[np.searchsorted(ends_a, middles)] - b[np.searchsorted(ends_b, middles)])
-    return float((lengths @ gap**p) ** (1 / p))
+    largest = float(gap.max()) or 1.0  # whose square may be no number
+    return largest * float((lengths @ (gap / largest) ** p) ** (1 / p))
 
 
 def _by_linear_program(law: Any, x: np.ndarray, p: int, symmetry: Any, atoms: int) -> Distance:
@@ -183,10 +194,13 @@ def _by_linear_program(law: Any, x: np.ndarray, p: int, symmetry: Any, atoms: in
             "Wasserstein distances in two and three dimensions need POT: pip install 'eulerian-mfc[transport]'"
         ) from None
     points, weights = _law_points(law, symmetry, None)
+    samples = x if symmetry is None else symmetry(x)
+    centre = points.min(axis=0) + 0.5 * np.ptp(points, axis=0)
+    scale = float(max(np.abs(points - centre).max(), np.abs(samples - centre).max())) or 1.0
+    points, samples = (points - centre) / scale, (samples - centre) / scale
     moved = 0.0
     if not isinstance(law, Empirical):
         points, weights, moved = _gathered(points, weights, atoms, p)
-    samples = x if symmetry is None else symmetry(x)
     cost = ot.dist(samples, points, metric="sqeuclidean" if p == 2 else "euclidean")
     equal = np.full(len(x), 1.0 / len(x))
     value, log = ot.emd2(equal, weights, cost, numItermax=10_000_000, log=True)
@@ -198,7 +212,7 @@ def _by_linear_program(law: Any, x: np.ndarray, p: int, symmetry: Any, atoms: in
     gap = abs(float(value) - dual)
     distance = max(float(value), 0.0) ** (1 / p)
     solver = gap if p == 1 else gap / max(distance, np.sqrt(gap), np.finfo(float).tiny)
-    return Distance(distance, moved + solver, f"POT emd, {len(x)} samples to {len(points)} atoms")
+    return Distance(scale * distance, scale * (moved + solver), f"POT emd, {len(x)} samples to {len(points)} atoms")
 
 
 def _gathered(x: np.ndarray, w: np.ndarray, atoms: int, p: int) -> tuple[np.ndarray, np.ndarray, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from ._validate import array, choice, fail, integer, mismatch, positive, unmasked
 from .errors import ArgumentError
 from .fields import Field
+from .fields.twins import told_apart
 from .laws import Augmented, LabelledLaw
 from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
@@ -18,6 +19,14 @@ from .scales import Scales, scales_of
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
+#: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
+CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
+#: share of its own size by which a coordinate that is constant may vary
+CONSTANT = 1e-12
+#: share of the mass outside of the box whose quarter is the spread of the states
+OUTSIDE = 0.05
+#: with times, in shares of the horizon, and sizes of random parameters; for fields without time the first three
+CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0), (0.78, 1.0), (0.97, 1.0))
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,9 @@ class Problem:
     Raises
     ------
     ArgumentError
-        Where an argument is out of range or two of them do not fit together.
+        Where an argument is out of range or two of them do not fit together, or a derivative that was passed is wrong.
+    NotAnalyticError
+        Where a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
 
     References
     ----------
@@ -93,6 +104,46 @@ class Problem:
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds
+        self._check_derivatives()
+
+    def _check_derivatives(self) -> None:
+        """Compare the field's derivatives with differences where the mass is, at several times and parameters."""
+        rng, (x, width) = np.random.default_rng(0), self._points
+        for share, size in CHECKED_AT[: 3 if self.field.autonomous else None]:
+            theta = self._inside(size * rng.normal(size=self.field.parameters), rng)
+            self.field.check_derivatives(0.0 if self.field.autonomous else share * self.horizon, theta, x, width)
+
+    def _inside(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Parameters `(m,)` within the bounds, and on none that has another opposite."""
+        between = np.isfinite(self._box).all(axis=0)
+        low, high = np.where(between, self._box, 0.0)
+        return np.where(between, low + rng.uniform(0.01, 0.99, len(theta)) * (high - low), self.project(theta))
+
+    @cached_property
+    def _points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points `(n, d)` where the mass is, none of them special, and the lengths `(d,)` over which they vary."""
+        rng, dim = np.random.default_rng(0), self.field.dim
+        low, high = self.law.box(CHECKED_MASS).T
+        width = _lengths(low, high)
+        inside = low + rng.uniform(0.01, 0.99, size=(CHECKED_POINTS, dim)) * (high - low)
+        x = np.concatenate([self.law.sample(CHECKED_POINTS, 0)[0], inside])
+        return np.asfortranarray(x + 1e-3 * width * rng.normal(size=x.shape)), width
+
+    @cached_property
+    def start(self) -> np.ndarray:
+        """`(m,)`: the first control, of every layer, where `solve` is given none: small, and without equal hidden units."""
+        low, high = self.law.box(OUTSIDE).T
+        spread = _lengths(low, high) / 4.0
+        theta = self.field.start(0.5 * (low + high), spread, self.horizon)
+        if theta.shape != (self.field.parameters,) or not np.isfinite(theta).all():
+            raise mismatch("field.start", f"an array of shape {theta.shape}", f"{self.field.parameters} finite numbers")
+        return told_apart(self.field, theta, *self.probes)
+
+    @cached_property
+    def probes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points `(n, d)` and times at which parameters are told apart, see `fields.twins`."""
+        times = np.zeros(1) if self.field.autonomous else np.array([0.21, 0.87]) * self.horizon
+        return self._points[0][::2], times
 
     def __getstate__(self) -> dict[str, Any]:
         """What is sent to other processes: the arguments, without what is computed from them."""
@@ -215,6 +266,13 @@ def _same_fields(a: Separable, b: Separable) -> bool:
     if a.labels is None or b.labels is None:
         return a.names == b.names and a.labels is b.labels
     return a.labels.shape == b.labels.shape and same_labels(a.labels, b.labels)
+
+
+def _lengths(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Lengths `(d,)` of a box, each in its own unit; the longest for coordinates that are constant."""
+    lengths = high - low
+    varying = lengths > CONSTANT * np.maximum(np.abs(low), np.abs(high))
+    return np.where(varying, lengths, lengths.max() or 1.0)
 
 
 def control_box(bounds: Any, parameters: int) -> np.ndarray:

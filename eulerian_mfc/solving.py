@@ -17,6 +17,7 @@ from ._names import apart
 from ._validate import affordable, fail, mismatch
 from .checkpoint import Checkpoint, Journal
 from .environment import versions
+from .fields.base import START
 from .meshes import Mesh, Refine
 from .optimality import OptimalitySystem
 from .problem import Problem
@@ -42,7 +43,7 @@ def solve(
     transport: Any = None,
     layer_map: Any = "rk4",
     solver: Solver | None = None,
-    initial: Any = 0.1,
+    initial: Any = None,
     callback: Callback | None = None,
     adapt: Refine | None = None,
     checkpoint: Any = None,
@@ -63,7 +64,9 @@ def solve(
     solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks; ProximalGradient() with sparsity),
         Shooting(relaxation="auto", tol=1e-8) on another, and with storage="single".
     initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
-        layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). 0.1 by default.
+        layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). By default `problem.start` in
+        every layer: what the field says, which is 0.1 for every parameter where the field has no hidden units that could be
+        exchanged, and otherwise different for each of them, the same in every run.
     callback : called with an `Iteration` at the end of each.
     adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
         estimated error of the cost is at most the target; `solution.rounds` has a row a round.
@@ -96,6 +99,8 @@ def solve(
         If the cost on the mesh is off by more than 1 % of the moduli of its terms.
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
+    SymmetricStartWarning
+        If the first control has equal hidden units, or another symmetry that the solver could not leave.
     SteepControlWarning
         If the control is too steep for the cells, `|W| h > 1`.
 
@@ -109,6 +114,8 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if initial is None and isinstance(problem, Problem):
+        initial = default_start(problem)
     if checkpoint is not None and not isinstance(checkpoint, Journal):
         options = {"problem": problem, "mesh": mesh, "layers": layers, "continuity": continuity, "transport": transport}
         options |= {"layer_map": layer_map, "solver": solver, "initial": getattr(initial, "control", initial)}
@@ -146,8 +153,23 @@ def solve(
     for doubt in [*others, *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    cautions.warn(cautions.of_the_mesh(system, solution), 2)
+    cautions.warn([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)], 2)
     return solution
+
+
+def default_start(problem: Problem) -> Any:
+    """`problem.start`, as the number 0.1 where all of it is: so checkpoints of solutions without `initial` have always named it.
+
+    Parameters
+    ----------
+    problem : for its field and its law.
+
+    Raises
+    ------
+    ArgumentError
+        If the field's own start has another shape than `(m,)`, or is not finite.
+    """
+    return START if (problem.start == START).all() else problem.start
 
 
 def starting_control(system: OptimalitySystem, initial: Any, name: str = "initial") -> np.ndarray:
@@ -164,6 +186,8 @@ def starting_control(system: OptimalitySystem, initial: Any, name: str = "initia
     ArgumentError
         For other shapes, or the solution of a problem with other parameters.
     """
+    if initial is None:
+        initial = default_start(system.problem)
     if not isinstance(initial, Solution):
         return system.control(initial, name)
     if initial.parameter_names != system.problem.field.parameter_names:

@@ -318,7 +318,7 @@ def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
         cost=Cost(**meta["cost"]),
         checks=Checks(**meta["checks"]),
         stability=None if meta["stability"] is None else Stability(**meta["stability"]),
-        names=_names(meta, labels),
+        names=_names(meta, arrays.get("labels")),
         total=arrays["total"],
         labels=arrays.get("labels"),
         parameter_names=tuple(meta["parameter_names"]),

@@ -79,6 +79,58 @@ def test_a_symmetry_folds_both_laws():
     assert folded.value <= wasserstein(emfc.laws.Uniform([(-1.0, 1.0)]), x, 1).value
 
 
+def moved(law, scale, shift):
+    """The law of `scale X + shift`."""
+    if isinstance(law, emfc.laws.Uniform):
+        return emfc.laws.Uniform([(scale * a + shift, scale * b + shift) for a, b in law.bounds])
+    if isinstance(law, emfc.laws.Empirical):
+        return emfc.laws.Empirical(scale * law.x + shift, law.y, law.weights)
+    cut = None if law.truncation is None else scale * law.truncation
+    return emfc.laws.GaussianMixture(scale * law.means + shift, scale * law.std, law.weights, cut)
+
+
+ATOMS = np.random.default_rng(5).integers(-64, 64, size=(2, 30)) / 16.0
+LAWS = {
+    "normal": GAUSSIAN, "cut": CUT, "mixture": MIXTURE, "uniform": UNIFORM,
+    "samples": emfc.laws.Empirical(ATOMS[0], np.sign(ATOMS[0])),
+    "plane": emfc.laws.Uniform([(-1.0, 1.0), (0.0, 2.0)]),
+    "samples of the plane": emfc.laws.Empirical(ATOMS.T, np.sign(ATOMS[0])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize(("scale", "shift"), [(2.0**-100, 0.0), (2.0**100, 0.0), (1.0, 2.0**20), (2.0**-10, 2.0**10)])
+def test_distances_do_not_change_with_the_origin_and_grow_with_the_unit(p, name, scale, shift):
+    """`W_p(s X + c, s Y + c) = s W_p(X, Y)`, to the round-off of the coordinates; s and c are exact in binary."""
+    law = LAWS[name]
+    x = np.random.default_rng(1).integers(-64, 64, size=(7, law.dim)) / 32.0
+    options = {} if law.dim == 1 else {"atoms": 100}
+    exact = wasserstein(law, x, p, **options).value
+    found = wasserstein(moved(law, scale, shift), scale * x + shift, p, **options)
+    assert found.value == pytest.approx(scale * exact, rel=1e-11, abs=4e-15 * shift)
+    if law.dim == 1:
+        assert found.tolerance <= 1e-13 * (8 * scale + shift)
+
+
+@pytest.mark.parametrize("cut", [1e-3, 1e-6, 1e-9, 1e-12])
+def test_normal_laws_cut_off_so_narrowly_that_they_are_uniform(cut):
+    """To its centre a uniform law of half-width c has `W1 = c / 2` and `W2 = c / sqrt(3)`, to about `c^2`."""
+    law = emfc.laws.Gaussian([0.0], 1.0, truncation=cut)
+    near = {"rel": max(cut**2, 1e-14)}
+    assert wasserstein(law, [0.0], 1).value == pytest.approx(cut / 2, **near)
+    assert wasserstein(law, [0.0], 2).value == pytest.approx(cut / np.sqrt(3), **near)
+    quarters = cut * np.array([-0.75, -0.25, 0.25, 0.75])
+    assert wasserstein(law, quarters, 1).value == pytest.approx(cut / 16 * 2, **near)
+
+
+def test_components_of_very_different_widths():
+    """Half of the mass within 1e-9 of 0, half around 1: to the samples 0 and 1, `W1 = (1e-9 + 1e-3) sqrt(2 / pi) / 2`."""
+    law = emfc.laws.GaussianMixture([[0.0], [1.0]], [1e-9, 1e-3])
+    exact = (1e-9 + 1e-3) * np.sqrt(2 / np.pi) / 2
+    assert wasserstein(law, [0.0, 1.0], 1).value == pytest.approx(exact, rel=1e-12)
+
+
 def test_labels_do_not_count():
     law = emfc.laws.Labelled(GAUSSIAN, np.sign)
     assert wasserstein(law, [0.1, 2.0]).value == wasserstein(GAUSSIAN, [0.1, 2.0]).value

@@ -5,22 +5,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._validate import fail, integer, mismatch
 from ..fields import Field
+from .jets import Jets, jets
 from .jets import bracket as jet_bracket
-from .jets import jets
 from .lyndon import Bracket, bracket_basis
 
+#: round-off of an expression's value, in units of the last place
+EVALUATION = 16.0
 
-class Values:
-    """Brackets at points: values `(B, n, d)`, derivatives `(B, n, d, d)` with entries dF_a/dx_b, and their relative error."""
 
-    def __init__(self, values: np.ndarray, derivatives: np.ndarray | None, error: float) -> None:
-        self.values, self.derivatives, self.error = values, derivatives, error
+class Values(NamedTuple):
+    """Brackets at points: values `(B, n, d)`, bounds of their errors, derivatives `(B, n, d, d)` with entries dF_a/dx_b."""
+
+    values: np.ndarray
+    errors: np.ndarray
+    derivatives: np.ndarray | None
 
 
 class Family(ABC):
@@ -48,17 +52,19 @@ class NumericFamily(Family):
         basis = self.basis(depth)
         order = depth if derivatives else depth - 1
         parts = [jets(f, x, order, f"fields[{i}]") for i, f in enumerate(self.functions)]
-        found: list[np.ndarray] = []
+        found: list[Jets] = []
         for b in basis:
             if b.left is None or b.right is None:
-                found.append(parts[b.word[0]].coefficients)
+                found.append(parts[b.word[0]])
             else:
                 found.append(jet_bracket(found[b.left], found[b.right]))
         origin: Any = (..., *([0] * self.dim))
         units: list[Any] = [(..., *unit) for unit in np.eye(self.dim, dtype=int).tolist()]
-        values = np.stack([c[origin].T for c in found])
-        slopes = np.stack([np.stack([c[unit].T for unit in units], axis=-1) for c in found]) if derivatives else None
-        return Values(values, slopes, max(part.error for part in parts))
+        values, errors = (np.stack([c[k][origin].T for c in found]) for k in (0, 1))
+        slopes = None
+        if derivatives:
+            slopes = np.stack([np.stack([c.coefficients[unit].T for unit in units], axis=-1) for c in found])
+        return Values(values, errors, slopes)
 
 
 class SymbolicFamily(Family):
@@ -86,7 +92,7 @@ class SymbolicFamily(Family):
         slopes = None
         if derivatives:
             slopes = np.stack([evaluated(c.jacobian(self.variables), self.variables, x) for c in columns])
-        return Values(values, slopes, float(np.finfo(float).eps))
+        return Values(values, EVALUATION * np.finfo(float).eps * np.abs(values), slopes)
 
 
 def family(fields: Any, dim: int, variables: Any = None) -> Family:

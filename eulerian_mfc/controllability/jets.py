@@ -10,32 +10,70 @@ import numpy as np
 
 from .._validate import mismatch
 from ..errors import NotAnalyticError
-from ..fields.base import complex_value
+from ..fields.derivatives import complex_value
 
-#: radii of the circles around a point on which functions are evaluated, largest first
-RADII = (0.5, 0.25, 0.125, 0.0625)
+#: radius of the circles around a point on which a function is evaluated first
+RADIUS = 0.5
+#: how often it is halved, or doubled, at most: from 1e-15 to 1e14
+HALVINGS = 48
+#: change of the terms that counts as none, and how often a radius is doubled, or halved, at once at most
+GAIN, STRIDE = 1e-3, 8.0
 #: points a circle, by dimension
 CIRCLE = {1: 64, 2: 32, 3: 16}
 #: size of the Fourier coefficients that an analytic function must not have, relative to the largest
 UNRESOLVED = 1e-9
-#: size at which they are round-off
-ROUND_OFF = 1e-15
+#: round-off of a Fourier coefficient, relative to the largest
+ROUND_OFF = 4.0 * np.finfo(float).eps
+#: share of a constant below which what varies is hidden by it, on circles smaller than the first
+HIDDEN = 1e2 * ROUND_OFF
+#: share of a circle's largest term with which terms are seen well
+SEEN = 1e-4
 #: evaluations that are held in memory at once
 BLOCK = 2**19
 
 
 class Jets(NamedTuple):
-    """Taylor coefficients `(..., n, K, .., K)`, d axes of size K = order + 1, at n points; and their relative error."""
+    """Taylor coefficients `(..., n, K, .., K)`, d axes of size K = order + 1, at n points; and bounds of their errors."""
 
     coefficients: np.ndarray
-    error: float
+    errors: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The largest of the errors."""
+        return float(self.errors.max())
+
+
+class _Circles(NamedTuple):
+    """What circles of given radii around n points tell.
+
+    Attributes
+    ----------
+    coefficients, errors : `(n, d, K, .., K)` Taylor coefficients, and bounds of their errors.
+    good : `(n,)`, whether the function is resolved.
+    settled : `(n,)`, whether no other radius is needed: the terms of all orders are seen well, or the function is a constant.
+    visible : `(n,)`, the logarithms of the shares that the terms of all orders have on the circle, added up: largest where the
+        radius is the length over which the function varies.
+    """
+
+    coefficients: np.ndarray
+    errors: np.ndarray
+    good: np.ndarray
+    settled: np.ndarray
+    visible: np.ndarray
+
+    def put(self, rows: np.ndarray, other: _Circles, kept: np.ndarray) -> None:
+        """Write the `kept` ones of others to `rows`."""
+        for mine, theirs in zip(self, other, strict=True):
+            mine[rows] = theirs[kept]
 
 
 def jets(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int, name: str) -> Jets:
     """Taylor coefficients `(d, n, K, .., K)` of a vector field `(n, d) -> (n, d)` at points `(n, d)`, up to an order.
 
     The complex step for all orders at once: Fourier coefficients of the function on circles around the point, one circle
-    a coordinate, are its Taylor coefficients. The radius is the largest for which those are resolved.
+    a coordinate, are its Taylor coefficients. The radius is found for every point: the one on whose circle the terms of all
+    orders are as equal in size as they can be, so that round-off spares all of them, whatever the unit of length is.
 
     Raises
     ------
@@ -56,49 +94,84 @@ def jets(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int
         raise mismatch("depth", f"derivatives of order {order}", f"at most {CIRCLE[d] // 2 - 1} in dimension {d}")
     rows = max(1, BLOCK // CIRCLE[d] ** d)
     blocks = [_block(function, x[start : start + rows], order, name) for start in range(0, n, rows)]
-    return Jets(np.concatenate([b.coefficients for b in blocks], axis=1), max(b.error for b in blocks))
+    return Jets(*(np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True)))
 
 
 def _block(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int, name: str) -> Jets:
+    radius = np.full(len(x), RADIUS)
+    found = _circles(function, x, radius, order, name)
+    for _ in range(HALVINGS):
+        bad = np.flatnonzero(~found.good)
+        if not len(bad):
+            break
+        radius[bad] /= 2.0
+        found.put(bad, _circles(function, x[bad], radius[bad], order, name), np.ones(len(bad), dtype=bool))
+    if not found.good.all():
+        raise NotAnalyticError(
+            f"{name} is not analytic near the point {x[int(found.good.argmin())].tolist()}, and has no Lie brackets there. "
+            "Write it with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments)"
+        )
+    for factor in (2.0, 0.5):
+        base, active, stride = radius.copy(), np.flatnonzero(~found.settled), np.ones(len(x))
+        while len(active):
+            tried = base[active] * factor ** stride[active]
+            within = np.abs(np.log2(tried / RADIUS)) <= HALVINGS
+            other = _circles(function, x[active], tried, order, name)
+            gain = other.visible - found.visible[active]
+            better = within & other.good & (gain > GAIN)
+            # Terms below round-off are not seen to grow: on, as long as nothing is lost.
+            onward = within & other.good & (gain >= -GAIN)
+            found.put(active[better], other, better)
+            base[active] = np.where(onward, tried, base[active])
+            # Longer strides while they lead on, single ones where a longer one led too far.
+            single = stride[active] == 1.0
+            stride[active] = np.where(onward, np.minimum(2.0 * stride[active], STRIDE), 1.0)
+            active = active[onward | ~single]
+    return Jets(*(np.moveaxis(part, 1, 0) for part in found[:2]))
+
+
+def _circles(
+    function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, radius: np.ndarray, order: int, name: str
+) -> _Circles:
     n, d = x.shape
     size = CIRCLE[d]
     circle = np.exp(2j * np.pi * np.arange(size) / size)
     offsets = np.stack(np.meshgrid(*([circle] * d), indexing="ij"), axis=-1).reshape(-1, d)
-    # The last quarter of the frequencies: negative ones, which no analytic function has, and the highest orders.
-    outside = np.ones([size] * d, dtype=bool)
-    outside[np.ix_(*([np.arange(3 * size // 4)] * d))] = False
-    powers = sum(np.meshgrid(*([np.arange(order + 1)] * d), indexing="ij"))
-    rough = np.full(n, np.inf)
-    best: Jets | None = None
-    for radius in RADII:
-        points = (x[:, None, :] + radius * offsets).reshape(-1, d)
-        with np.errstate(all="ignore"):
-            value = complex_value(function, points, name)
+    points = (x[:, None, :] + radius[:, None, None] * offsets).reshape(-1, d)
+    with np.errstate(all="ignore"):
+        value = complex_value(function, points, name)
         if value.shape != points.shape:
             raise mismatch(
                 name, f"a value of shape {value.shape} at points {points.shape}", f"the shape {points.shape}"
             )
-        if not np.isfinite(value).all():
-            continue
-        spectrum = np.fft.fftn(value.T.reshape(d, n, *([size] * d)), axes=range(2, 2 + d)) / size**d
-        kept = spectrum[(slice(None), slice(None), *([slice(order + 1)] * d))]
-        scale = max(float(np.abs(spectrum).max()), np.finfo(float).tiny)
-        # Of a function that is real at real points the coefficients are real.
-        rough = np.maximum(
-            np.abs(spectrum[..., outside]).max(axis=(0, 2)), np.abs(kept.imag).reshape(d, n, -1).max(axis=(0, 2))
-        )
-        unresolved = float(rough.max()) / scale
-        error = max(unresolved, np.finfo(float).eps) / radius**order
-        if unresolved <= UNRESOLVED and (best is None or error < best.error):
-            best = Jets(kept.real / radius**powers, error)
-        if unresolved <= ROUND_OFF:
-            break
-    if best is None:
-        raise NotAnalyticError(
-            f"{name} is not analytic near the point {x[rough.argmax()].tolist()}, and has no Lie brackets there. Write it "
-            "with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments)"
-        )
-    return best
+        finite = np.isfinite(value).reshape(n, -1).all(axis=1)
+        values = np.where(finite[:, None, None], value.reshape(n, -1, d), 0.0)
+        spectrum = np.fft.fftn(np.swapaxes(values, 1, 2).reshape(n, d, *([size] * d)), axes=range(2, 2 + d)) / size**d
+    # The last quarter of the frequencies: negative ones, which no analytic function has, and the highest orders.
+    outside = np.ones([size] * d, dtype=bool)
+    outside[np.ix_(*([np.arange(3 * size // 4)] * d))] = False
+    kept = spectrum[(slice(None), slice(None), *([slice(order + 1)] * d))]
+    # Of a function that is real at real points the coefficients are real.
+    rough = np.maximum(
+        np.abs(spectrum[..., outside]).max(axis=2), np.abs(kept.imag).reshape(n, d, -1).max(axis=2)
+    )  # one a component
+    largest = np.abs(spectrum).reshape(n, d, -1).max(axis=2)
+    noise = np.maximum(rough, ROUND_OFF * largest)
+    powers = sum(np.meshgrid(*([np.arange(order + 1)] * d), indexing="ij"))
+    lengths = radius.reshape(n, *([1] * (d + 1))) ** powers
+    # Where a constant hides what is not smooth, the circle is too small to tell.
+    varying = np.abs(spectrum).reshape(n, d, -1)[:, :, 1:].max(axis=(1, 2))
+    tells = varying > HIDDEN * largest.max(axis=1)
+    unresolved = rough.max(axis=1) > np.maximum(UNRESOLVED * varying, ROUND_OFF * largest.max(axis=1))
+    good = finite & ~unresolved & (tells | (radius >= RADIUS))
+    shares = np.stack([np.maximum(np.abs(kept[..., powers == k]).max(axis=2), noise) for k in range(order + 1)])
+    with np.errstate(all="ignore"):
+        shares = np.where(largest > 0, shares / largest, 1.0)
+    constant = (values == values[:, :1]).all(axis=1)
+    settled = good & (constant | (shares > SEEN).all(axis=0)).all(axis=1)
+    visible = np.where(good, np.log(shares).sum(axis=(0, 2)), -np.inf)
+    errors = noise.reshape(n, d, *([1] * d)) / lengths
+    return _Circles(kept.real / lengths, errors, good, settled, visible)
 
 
 def derivative(coefficients: np.ndarray, axis: int, dim: int) -> np.ndarray:
@@ -123,11 +196,16 @@ def multiply(a: np.ndarray, b: np.ndarray, dim: int) -> np.ndarray:
     return out
 
 
-def bracket(f: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """Taylor coefficients of `[F, G] = DG F - DF G`, all `(d, n, K, .., K)`; one order is lost."""
-    d = len(f)
-    out = np.zeros_like(f)
-    for k in range(d):
+def bracket(f: Jets, g: Jets) -> Jets:
+    """`[F, G] = DG F - DF G`, all `(d, n, K, .., K)`; one order is lost. Errors add up, with the round-off of every product."""
+    out, errors = np.zeros_like(f.coefficients), np.zeros_like(f.coefficients)
+    d = len(out)
+    for sign, a, b in ((1.0, g, f), (-1.0, f, g)):
         for i in range(d):
-            out[i] += multiply(derivative(g[i], k, d), f[k], d) - multiply(derivative(f[i], k, d), g[k], d)
-    return out
+            for k in range(d):
+                slope, off = (derivative(part[i], k, d) for part in (a.coefficients, a.errors))
+                out[i] += sign * multiply(slope, b.coefficients[k], d)
+                slope, along = np.abs(slope), np.abs(b.coefficients[k])
+                errors[i] += multiply(slope, b.errors[k] + ROUND_OFF * along, d)
+                errors[i] += multiply(off, along + b.errors[k], d)
+    return Jets(out, errors)

@@ -12,6 +12,12 @@ from .families import family
 
 #: singular values below this share of the largest count as zero
 TOLERANCE = 1e-10
+#: and those that are not so many times their own error
+SAFETY = 10.0
+#: largest relative errors of the brackets that are taken: those that are known well may show what others hide
+SHARES = (1e-1, 1e-4, 1e-8, 1e-12)
+#: passes in which brackets and coordinates are brought to one size
+PASSES = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,11 @@ class BracketRank:
     ranks : of the brackets up to depth 1, 2, .., depth.
     brackets : how many there are up to each of these depths.
     singular_values : of the matrix of all of them, decreasing.
-    tolerance : the singular value below which they count as zero, at full depth.
+    scaled_values : of that matrix after every bracket and every coordinate was brought to one size, decreasing: the rank is their
+        number above the tolerance, since ranks have no units.
+    errors : a bound of the error of each of these.
+    tolerance : the scaled singular value below which they count as zero, at full depth; each of them must also be 10 times
+        its own error.
     """
 
     points: np.ndarray
@@ -33,6 +43,8 @@ class BracketRank:
     ranks: tuple[int, ...]
     brackets: tuple[int, ...]
     singular_values: np.ndarray
+    scaled_values: np.ndarray
+    errors: np.ndarray
     tolerance: float
 
     @property
@@ -59,7 +71,7 @@ class BracketRank:
         where = f"at {'this point' if len(self.points) == 1 else f'these {len(self.points)} points'}"
         size = f"rank {self.rank} of {self.dimension}"
         if self.generating:
-            smallest = f"smallest singular value {self.singular_values[-1]:.2e}"
+            smallest = f"smallest scaled singular value {self.scaled_values[self.dimension - 1]:.2e}"
             return f"bracket generating {where} to depth {self.first_depth} ({size}; {smallest}, tolerance {self.tolerance:.1e})"
         grown = next((k + 1 for k, r in enumerate(self.ranks) if r == self.rank), 1)
         more = f"nothing new after depth {grown}" if grown < self.depth else "deeper brackets may add to it"
@@ -81,8 +93,8 @@ def bracket_rank(
     points : `(N, d)`, pairwise distinct; one point may be `(d,)`.
     depth : of the deepest brackets; 1 takes the fields alone.
     variables : d SymPy symbols.
-    tolerance : singular values below this share of the largest count as zero; 1e-10 by default, or 100 times the error
-        of the brackets where that is more.
+    tolerance : singular values below this share of the largest count as zero; 1e-10 by default. They are those of the brackets
+        and coordinates brought to one size, and each must also be 10 times its own error.
 
     Raises
     ------
@@ -106,8 +118,39 @@ def bracket_rank(
     found = given.brackets(x, integer("depth", depth))
     basis = given.basis(depth)
     rows = found.values.reshape(len(basis), -1)
-    share = max(TOLERANCE, 100.0 * found.error) if tolerance is None else positive("tolerance", tolerance)
+    share = TOLERANCE if tolerance is None else positive("tolerance", tolerance)
     counts = tuple(sum(b.depth <= k for b in basis) for k in range(1, depth + 1))
-    spectra = [np.linalg.svd(rows[:count], compute_uv=False) for count in counts]
-    ranks = tuple(int((s > share * s[0]).sum()) if s[0] > 0 else 0 for s in spectra)
-    return BracketRank(x, depth, ranks, counts, spectra[-1], share * float(spectra[-1][0]))
+    errors = found.errors.reshape(rows.shape)
+    judged = [_judged(rows[:count], errors[:count], share) for count in counts]
+    ranks = tuple(int(r) for r in np.maximum.accumulate([rank for rank, *_ in judged]))
+    _, scaled, uncertain = judged[-1]
+    values = np.linalg.svd(rows, compute_uv=False)
+    return BracketRank(x, depth, ranks, counts, values, scaled, uncertain, share * float(scaled[0]))
+
+
+def _judged(rows: np.ndarray, errors: np.ndarray, share: float) -> tuple[int, np.ndarray, np.ndarray]:
+    """The rank of a matrix `(B, k)` with entries known to errors; its scaled singular values, and bounds of their errors."""
+    size, error = np.abs(rows).max(axis=1), errors.max(axis=1)
+    best: tuple[int, np.ndarray, np.ndarray] | None = None
+    for largest in SHARES:
+        known = error <= largest * size
+        rank, values, off = _scaled_rank(rows * known[:, None], errors * known[:, None], share)
+        if best is None or rank > best[0]:
+            best = rank, values, off
+    assert best is not None
+    return best
+
+
+def _scaled_rank(rows: np.ndarray, errors: np.ndarray, share: float) -> tuple[int, np.ndarray, np.ndarray]:
+    # What may be zero, is; or the columns of round-off would be brought to size one too.
+    matrix, off = np.where(np.abs(rows) > errors, rows, 0.0), errors.copy()
+    for _ in range(PASSES):
+        for axis in (1, 0):
+            size = np.abs(matrix).max(axis=axis, keepdims=True)
+            size[size == 0.0] = 1.0
+            matrix, off = matrix / size, off / size
+    left, values, right = np.linalg.svd(matrix, full_matrices=False)
+    # To first order a singular value moves by u^T E v.
+    moved = np.einsum("bi,bk,ik->i", np.abs(left), off, np.abs(right))
+    rank = int(((values > share * values[0]) & (values > SAFETY * moved)).sum())
+    return rank if values[0] > 0 else 0, values, moved

@@ -8,9 +8,14 @@ from typing import Any, ClassVar, NamedTuple, TypeGuard
 
 import numpy as np
 
-from .._validate import mismatch, own
-from ..errors import NotAnalyticError
+from .._validate import mismatch
+from .derivatives import check_derivative
 from .differences import along, length
+
+#: every parameter of a first control, where a field has nothing better
+START = 0.1
+#: points at which derivatives in theta are compared with differences
+THETA_POINTS = 6
 
 
 class Field(ABC):
@@ -108,6 +113,15 @@ class Field(ABC):
 
         return ScaledField(self, scale)
 
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        """`(m,)`: parameters for a solver to start from, in every layer.
+
+        The states are around `centre` `(d,)` and vary over `spread` `(d,)`, both in units of the state, for the time `horizon`.
+        Here 0.1 everywhere. A field whose parts can be exchanged, such as hidden units, has others for each of them, random with
+        the seed: what starts equal stays equal. `Problem.start` tells apart what is equal nevertheless.
+        """
+        return np.full(self.parameters, START)
+
     def raised(self, extra: int) -> Field:
         """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError where there is none."""
         if not self.any_dim:
@@ -137,6 +151,27 @@ class Field(ABC):
         if px.shape != x.shape or ptheta.shape != theta.shape:
             got = f"shapes {px.shape} and {ptheta.shape}"
             raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        """Compare `pullback` with central differences at a time, parameters `(m,)` and points `(n, d)`.
+
+        `scale` `(d,)` are lengths over which F may vary. Raises ArgumentError, or NotAnalyticError for the complex step. The
+        package's own fields are not looked at here: its tests know their derivatives.
+        """
+        if type(self).__module__.startswith(f"{__package__}."):
+            return
+        p = np.random.default_rng(0).normal(size=self.dim)
+        along = lambda row, z: np.asarray(self(t, row, z) @ p)[:, None]  # noqa: E731
+        at = f", t = {t:.3g}, theta = {theta.tolist()}"
+        name = "field.pullback (in x)"
+        px, _ = self.pullback(t, theta, x, self(t, theta, x), np.tile(p, (len(x), 1)))
+        check_derivative(name, lambda z: along(theta, z), px[:, None], x, True, scale, at)
+        # In one direction of the parameters, each of its own size.
+        few, u = x[:: max(1, len(x) // THETA_POINTS)], theta * np.random.default_rng(1).uniform(0.5, 1.0, len(theta))
+        slopes = [self.pullback(t, theta, z, self(t, theta, z), p[None])[1] @ u for z in few[:, None]]
+        rows = lambda shares: np.concatenate([along(theta + s * u, few).T for s in shares[:, 0]])  # noqa: E731
+        name, at = "field.pullback (in theta)", f" of theta, t = {t:.3g}, theta = {theta.tolist()}"
+        check_derivative(name, rows, np.array(slopes)[None, :, None], np.zeros((1, 1)), True, np.ones(1), at, 1)
 
 
 class Steps(NamedTuple):
@@ -192,60 +227,3 @@ def is_compiled(field: Any) -> TypeGuard[CompiledField]:
 def _guess(theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> float:
     """How far a field is followed along `(dtheta, dx)` until it changes, to begin with: see `differences.along`."""
     return length((dtheta, np.abs(theta)), (dx, np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])))
-
-
-COMPLEX_STEP = 1e-100
-
-
-def complex_step_jacobian(function: Any, x: np.ndarray, name: str) -> np.ndarray:
-    """`(n, d, d)` derivatives `J[j, i, k] = dF_i/dx_k` at `(n, d)` points by the complex step.
-
-    Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions,
-    SIAM Review 40 (1998), 110-112, doi:10.1137/S003614459631241X.
-    """
-    n, d = x.shape
-    out = np.empty((n, d, d))
-    for k in range(d):
-        z = x.astype(np.complex128)
-        z[:, k] += 1j * COMPLEX_STEP
-        out[:, :, k] = complex_value(function, z, name).imag / COMPLEX_STEP
-    return out
-
-
-def complex_value(function: Any, argument: np.ndarray, name: str) -> np.ndarray:
-    """`function(argument)` at a complex argument; functions that refuse complex numbers are not analytic."""
-    try:
-        return np.asarray(function(argument), dtype=np.complex128)
-    except TypeError as error:
-        raise not_analytic(name, f"it refuses complex arguments ({error})") from None
-
-
-def check_derivative(name: str, function: Any, jacobian: Any, x: np.ndarray, given: bool) -> None:
-    """Compare `(n, d, m)` derivatives of `function` at `x` `(n, m)` with central differences, once.
-
-    Raises ArgumentError where the derivatives were `given` by the user, NotAnalyticError for the complex step.
-    """
-    if not len(x):
-        return
-    jacobian = np.asarray(jacobian)
-    expected = (*np.shape(function(own(x))), x.shape[1])
-    if jacobian.shape != expected:
-        raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"shape {expected}")
-    step = 1e-6
-    for k in range(x.shape[1]):
-        shift = step * np.eye(x.shape[1])[k]
-        difference = (np.asarray(function(x + shift)) - np.asarray(function(x - shift))) / (2 * step)
-        gap = np.abs(difference - jacobian[:, :, k]).max()
-        if not gap <= 1e-5 * (1 + np.abs(difference).max()):
-            if given:
-                raise mismatch(
-                    name, f"a derivative that differs from a finite difference by {gap:.1e}", "the derivative"
-                )
-            raise not_analytic(name, f"derivative {k} differs from a finite difference by {gap:.1e}")
-
-
-def not_analytic(name: str, reason: str) -> NotAnalyticError:
-    return NotAnalyticError(
-        f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
-        "(no abs, conjugate, real part, sign or comparison of its arguments), or pass its derivatives."
-    )

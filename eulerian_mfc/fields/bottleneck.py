@@ -9,8 +9,12 @@ import numpy as np
 
 from .._sums import moments
 from .._validate import choice, integer
-from .base import Field
+from .base import START, Field
 from .neural import ACTIVATIONS
+
+#: of a first control with several units: the slope of a unit's argument, and the size of the sum of all units, where states
+#: have the spread 1. Of flatter or smaller units some die out under the penalty, before they are of use.
+STEEPNESS, OUTER = 3.0, 0.3
 
 
 class Weights(NamedTuple):
@@ -67,6 +71,24 @@ class BottleneckField(Field):
         w, d = self.width, self.dim
         inner, inner_shift, outer, outer_shift = np.split(theta, [w * d, w * d + w, 2 * w * d + w])
         return Weights(inner.reshape(w, d), inner_shift[:, None], outer.reshape(d, w), outer_shift[:, None])
+
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        """`(m,)`: one unit alone starts as other fields do.
+
+        Several are steep along directions of their own, their middles spread over the states, and so little of each is added that
+        the states move by a fraction of their spread.
+        """
+        if self.width == 1:
+            return super().start(centre, spread, horizon, seed)
+        rng = np.random.default_rng(seed)
+        directions = rng.normal(size=(self.width, self.dim))
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        middles = 2.0 * (np.arange(self.width) + 0.5) / self.width - 1.0
+        inner = STEEPNESS * directions / spread
+        outer = OUTER / np.sqrt(self.width) * rng.normal(size=(self.dim, self.width)) * spread[:, None] / horizon
+        shift = START * spread / horizon
+        parts = inner, -STEEPNESS * middles - inner @ centre, outer, shift
+        return np.concatenate([part.ravel() for part in parts])
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         at = self._split(theta)

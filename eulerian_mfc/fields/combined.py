@@ -98,6 +98,14 @@ class SumField(Field):
         ]
         return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
 
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        # Seeds of their own: equal fields start at different parameters.
+        return np.concatenate([f.start(centre, spread, horizon, seed + k) for k, f in enumerate(self.fields)])
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        for field, part in self._parts(theta):
+            field.check_derivatives(t, part, x, scale)
+
     def raised(self, extra: int) -> SumField:
         return SumField([f.raised(extra) for f in self.fields])
 
@@ -195,6 +203,12 @@ class ScaledField(Field):
     ) -> tuple[np.ndarray, np.ndarray]:
         scale = self._at(t)
         return self.field.pullback_tangent(t, theta, x, self.field(t, theta, x), scale * p, dtheta, dx, scale * dp)
+
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        return self.field.start(centre, spread, horizon, seed)
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        self.field.check_derivatives(t, theta, x, scale)
 
     def raised(self, extra: int) -> ScaledField:
         return ScaledField(self.field.raised(extra), self.scale)

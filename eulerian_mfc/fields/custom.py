@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch, own, positive, returned, takes
-from .base import COMPLEX_STEP, Field, check_derivative, complex_step_jacobian, complex_value
+from .base import THETA_POINTS, Field
+from .derivatives import COMPLEX_STEP, check_derivative, complex_step_jacobian, complex_value
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,16 @@ class CustomField(Field):
     names : one name a parameter.
     autonomous : say so where `function` does not depend on t: finite volumes then keep their face velocities in a layer.
 
-    Derivatives are compared once with central differences at random points.
+    Derivatives are compared with central differences: once at random points, and at points of the law, at several times and
+    parameters, where a `Problem` is made.
 
     Raises
     ------
     NotAnalyticError
-        If they disagree: the function is not analytic there, or the derivative that was passed is wrong.
+        If the complex step disagrees with them: the function is not analytic there, or computes in single precision.
     ArgumentError
-        For functions that are none, or whose values have other shapes; for names and numbers that do not fit.
+        For derivatives that were passed and are wrong; functions that are none, or whose values have other shapes; names and
+        numbers that do not fit.
 
     References
     ----------
@@ -74,15 +77,21 @@ class CustomField(Field):
         value = array("function", self._value(t, theta, x), finite=False)
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
+        self.check_derivatives(t, theta, x, np.ones(self.dim))
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
         given = self.state_jacobian is not None
-        name = "state_jacobian" if given else "function (in x)"
-        check_derivative(name, lambda z: self._value(t, theta, z), self._in_state(t, theta, x), x, given)
-        # Differences in theta: the same point for every row, so that rows stand for parameter vectors.
-        jacobian = self._in_parameters(t, theta, x[:1])
-        at_point = lambda rows: np.concatenate([self._value(t, row, x[:1]) for row in rows])  # noqa: E731
+        name, at = "state_jacobian" if given else "function (in x)", f", t = {t:.3g}, theta = {theta.tolist()}"
+        jacobian = lambda: self._in_state(t, theta, x)  # noqa: E731
+        check_derivative(name, lambda z: self._value(t, theta, z), jacobian, x, given, scale, at)
+        # Differences in theta: the same few points for every row, so that rows stand for parameter vectors.
+        few = x[:: max(1, len(x) // THETA_POINTS)]
+        in_parameters = lambda: self._in_parameters(t, theta, few).reshape(1, -1, self.size)  # noqa: E731
+        rows = lambda thetas: np.stack([self._value(t, row, few).ravel() for row in thetas])  # noqa: E731
         given = self.parameter_jacobian is not None
-        name = "parameter_jacobian" if given else "function (in theta)"
-        check_derivative(name, at_point, jacobian, theta[None], given)
+        name, at = "parameter_jacobian" if given else "function (in theta)", f" of theta, t = {t:.3g}"
+        size = np.full(self.size, np.abs(theta).max())
+        check_derivative(name, rows, in_parameters, theta[None], given, size, at, self.dim)
 
     @property
     def parameters(self) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from .._sums import paired
 from .._validate import array, fail, integer, mismatch, own, returned, takes
-from .base import Field, check_derivative, complex_step_jacobian
+from .base import Field
+from .derivatives import check_derivative, complex_step_jacobian
 
 VectorField = Callable[[np.ndarray], np.ndarray]
 
@@ -24,7 +26,7 @@ class LinearControlField(Field):
     fields : the vector fields F_i, functions `(n, d) -> (n, d)`.
     dim : the dimension d.
     jacobians : their derivatives, functions `(n, d) -> (n, d, d)` with entries dF_a/dx_b; the complex step is used,
-        and checked once against finite differences, where they are not given.
+        and checked against finite differences as in CustomField, where they are not given.
 
     Raises
     ------
@@ -67,8 +69,13 @@ class LinearControlField(Field):
                 raise mismatch(
                     f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}"
                 )
-            given = self.jacobians is not None
-            check_derivative(f"jacobians[{i}]" if given else f"fields[{i}]", f, self._jacobian(i, x), x, given)
+        self.check_derivatives(0.0, np.ones(len(fields)), x, np.ones(self.dim))
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        given = self.jacobians is not None
+        for i, f in enumerate(self.fields):
+            name = f"jacobians[{i}]" if given else f"fields[{i}]"
+            check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 
 from .._validate import array, fail, mismatch, own, returned, takes
-from ..fields.base import check_derivative, complex_step_jacobian
+from ..fields.derivatives import check_derivative, complex_step_jacobian
 from .base import Loss, Separable, by_labels, label_index
+
+#: states at which a gradient is compared with differences
+CHECKED = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +77,12 @@ class LabelLoss(Loss):
             full = returned("state_gradient", self.state_gradient(own(x), own(y)), np.float64)[:, None]
         else:
             full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
-        check_derivative("state_gradient" if given else "function", column, full[:5], x[:5], given)
+        # At every call, since the states move: at a few of them, from the first to the last.
+        few = np.unique(np.linspace(0, len(x) - 1, min(len(x), CHECKED)).round().astype(int))
+        spread = x.max(axis=0, initial=-np.inf) - x.min(axis=0, initial=np.inf)
+        scale = np.where(spread > 0, spread, np.abs(x).max(axis=0, initial=0.0))
+        name, at = "state_gradient" if given else "function", f", label {y.tolist()}"
+        check_derivative(name, column, full[few] if len(full) == len(x) else full, x[few], given, scale, at)
         return full[:, 0]
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:

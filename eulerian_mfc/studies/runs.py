@@ -17,7 +17,7 @@ from ..particles import ParticleSystem
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Outcome, Solver, minimiser
-from ..solving import RESOURCES, solve
+from ..solving import RESOURCES, default_start, solve
 
 #: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it
 TWIN_AIM, TWIN_POINTS = 1e-13, 60_000
@@ -101,11 +101,16 @@ def twin_solver(problem: Problem, options: Mapping[str, Any]) -> Solver:
 
 
 def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outcome:
-    initial = options.get("initial", 0.1)
-    start = system.control(getattr(initial, "control", initial), "initial")
-    outcome = twin_solver(system.problem, options).solve(system, start)
+    outcome = twin_solver(system.problem, options).solve(system, _start(system, options))
     _not_interrupted(outcome.message)
     return outcome
+
+
+def _start(system: ControlledSystem, options: Mapping[str, Any]) -> np.ndarray:
+    """The first control `(layers, m)` of a twin: that of the mesh."""
+    initial = options.get("initial")
+    initial = default_start(system.problem) if initial is None else getattr(initial, "control", initial)
+    return system.control(initial, "initial")
 
 
 def left_over(solution: Solution, problem: Problem) -> float:
@@ -201,9 +206,8 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
         replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
     )
     controls: list[np.ndarray] = []
-    start = system.control(options.get("initial", 0.1), "initial")
     outcome = twin_solver(problem, options).solve(
-        system, start, lambda row: controls.append(system.seen.get(row.cost, system.latest))
+        system, _start(system, options), lambda row: controls.append(system.seen.get(row.cost, system.latest))
     )
     _not_interrupted(outcome.message)
     true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))

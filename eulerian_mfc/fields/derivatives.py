@@ -1,0 +1,188 @@
+"""Derivatives of users' functions by the complex step, and their comparison with central differences."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .._validate import mismatch, own
+from ..errors import ArgumentError, NotAnalyticError
+
+COMPLEX_STEP = 1e-100
+#: steps of the differences, in the scale of an argument; the first one settles nearly every point
+STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-3, 1e-2)
+#: how far a derivative may be from a difference, relative to the larger of the two
+AGREEMENT = 1e-4
+#: the same near a derivative's zeros, relative to its largest value; and to that of the function over the argument's scale
+NEAR_ZERO, OF_VALUE = 1e-5, 2e-8
+#: round-off of a function's value, in units of the last place
+LAST_PLACES = 16.0
+#: share of a derivative which the round-off of a difference may have, so that the difference tells anything of it
+RESOLVED = 1e-2
+#: derivatives below this are lost in the complex step
+SMALLEST = np.finfo(float).tiny / COMPLEX_STEP
+#: share of the points that may lie next to kinks
+FEW = 0.1
+#: change of an argument, relative to its scale, that double precision sees and single precision does not
+FINE = 1e-9
+
+
+def complex_step_jacobian(function: Any, x: np.ndarray, name: str) -> np.ndarray:
+    """`(n, d, d)` derivatives `J[j, i, k] = dF_i/dx_k` at `(n, d)` points by the complex step.
+
+    Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions,
+    SIAM Review 40 (1998), 110-112, doi:10.1137/S003614459631241X.
+    """
+    n, d = x.shape
+    out = np.empty((n, d, d))
+    for k in range(d):
+        z = x.astype(np.complex128)
+        z[:, k] += 1j * COMPLEX_STEP
+        out[:, :, k] = complex_value(function, z, name).imag / COMPLEX_STEP
+    return out
+
+
+def complex_value(function: Any, argument: np.ndarray, name: str) -> np.ndarray:
+    """`function(argument)` at a complex argument; functions that refuse complex numbers are not analytic."""
+    try:
+        return np.asarray(function(argument), dtype=np.complex128)
+    except TypeError as error:
+        raise not_analytic(name, f"it refuses complex arguments ({error})") from None
+
+
+def check_derivative(
+    name: str,
+    function: Any,
+    jacobian: Any,
+    x: np.ndarray,
+    given: bool,
+    scale: np.ndarray | None = None,
+    where: str = "",
+    components: int | None = None,
+) -> None:
+    """Compare derivatives of a user's function with central differences.
+
+    A point passes where a difference of any of several steps agrees, relative to the derivative there: a stiff function needs
+    short steps, a function of large values long ones, and next to a kink of a function that is analytic on both of its sides
+    only the steps that do not reach the kink tell anything.
+
+    Parameters
+    ----------
+    name : of the argument, for messages.
+    function : points `(n, m)` -> values `(n, d)`.
+    jacobian : `(n, d, m)`, or a function of no argument that computes it.
+    x : the points `(n, m)`; they should not be special ones, such as zero.
+    given : whether the user passed the derivative: ArgumentError then, otherwise NotAnalyticError.
+    scale : `(m,)`, over which the function may vary; the size of the points where not given.
+    where : the function's other arguments, for messages.
+    components : every so many of the d values are in other units; all d where not given.
+    """
+    if not len(x):
+        return
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # What casts a complex number to a real one is not analytic, and is told so below.
+        warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
+        value = np.asarray(function(own(x)))
+        jacobian = np.asarray(jacobian() if callable(jacobian) else jacobian)
+        expected = (*value.shape, x.shape[1])
+        if jacobian.shape != expected:
+            raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"shape {expected}")
+        if value.dtype in (np.float32, np.float16):
+            raise _too_coarse(name, f"its values are {value.dtype} numbers", given)
+        size = np.abs(x).max(axis=0) if scale is None else np.asarray(scale)
+        size = np.where(size > 0, size, 1.0)
+        # Where the function, or its derivative, is not finite, there is nothing to compare.
+        finite = np.isfinite(value).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
+        kept, slope, value = x[finite], jacobian[finite], value[finite]
+        for k in range(x.shape[1] if len(kept) else 0):
+            length = float(size[k])
+            gap, difference = _disagreement(function, slope[:, :, k], kept, value, k, length, components)
+            bad = (gap > 0).any(axis=1)
+            known = np.where(gap > 0, difference, slope[:, :, k])
+            judged = bad if bad.any() else ~bad
+            if _coarse(function, known[judged], kept[judged], value[judged], k, length):
+                raise _too_coarse(name, "a small change of its argument does not change its value", given)
+            if bad.any():
+                at = np.unravel_index(int(gap.argmax()), gap.shape)
+                told = f"{slope[*at, k]:.6g} for {difference[at]:.6g} at x = {kept[at[0]].tolist()}{where}"
+                raise _differs(name, k, float(gap[at]), told, given)
+
+
+def _disagreement(
+    function: Any, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float, components: int | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """`(n, d)` each: how far derivatives along argument k are from the nearest difference, 0 where they agree; and that."""
+    passed, still = np.zeros(slope.shape, dtype=bool), np.zeros(slope.shape, dtype=bool)
+    least, nearest = np.full(slope.shape, np.inf), np.full(slope.shape, np.nan)
+    count = components or slope.shape[1]
+    largest = (np.abs(a).reshape(-1, count).max(axis=0) for a in (slope, value))
+    floor = NEAR_ZERO * next(largest) + OF_VALUE * next(largest) / scale + SMALLEST
+    floor = np.tile(floor, slope.shape[1] // count)
+    for length in STEPS:
+        rows = np.flatnonzero(~passed.all(axis=1))
+        if not len(rows):
+            break
+        shift = np.zeros(x.shape[1])
+        shift[k] = length * scale
+        ends = [np.asarray(function(own(x[rows] + c * shift)), dtype=np.float64) for c in (1.0, -1.0, 2.0, -2.0)]
+        width = (x[rows] + shift - (x[rows] - shift))[:, k, None]  # as floating point has it
+        difference, here = (8.0 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (6.0 * width), slope[rows]
+        largest, gap = np.maximum(np.abs(here), np.abs(difference)), np.abs(difference - here)
+        sizes = np.abs(ends).max(axis=0) + largest * np.abs(x[rows, k, None])
+        noise = LAST_PLACES * np.finfo(float).eps * sizes / width
+        tells = np.isfinite(difference) & (noise <= RESOLVED * largest)
+        equal = (difference == 0.0) & (here == 0.0) & (length < STEPS[0])
+        still[rows] |= equal
+        passed[rows] |= (gap <= np.where(tells, AGREEMENT * largest + noise, 0.0) + floor) & ~equal
+        nearer = tells & (gap < least[rows])
+        least[rows] = np.where(nearer, gap, least[rows])
+        nearest[rows] = np.where(nearer, difference, nearest[rows])
+    # Equal values at short steps: next to a kink at few points, of a function that rounds at many.
+    passed |= still & (still.mean() <= FEW)
+    # What no step resolves, because round-off hides it, is not held against the function.
+    return np.where(passed | np.isinf(least), 0.0, least), nearest
+
+
+def _coarse(function: Any, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float) -> bool:
+    """Whether a change of argument k that double precision sees leaves most of the values `(n, d)` as they are."""
+    shift = np.zeros(x.shape[1])
+    shift[k] = FINE * scale
+    ulps = LAST_PLACES * np.finfo(float).eps
+    # Against the largest value: a small one may be the difference of two large ones.
+    seen = (np.abs(slope) * shift[k] > ulps * np.abs(value).max(axis=0)) & (shift[k] > ulps * np.abs(x[:, k, None]))
+    return bool(seen.any()) and bool((np.asarray(function(own(x + shift))) == value)[seen].mean() > 0.5)
+
+
+def _differs(name: str, k: int, gap: float, told: str, given: bool) -> ArgumentError | NotAnalyticError:
+    if given:
+        return mismatch(
+            name,
+            f"a derivative that differs from a finite difference by {gap:.1e} (argument {k}: {told})",
+            "the derivative of the function",
+        )
+    return not_analytic(name, f"derivative {k} differs from a finite difference by {gap:.1e} ({told})")
+
+
+def _too_coarse(name: str, reason: str, given: bool) -> ArgumentError | NotAnalyticError:
+    """The exception for a function that does not compute in double precision."""
+    told = f"{reason}: it computes in single precision, or it rounds"
+    advice = (
+        "Compute in double precision throughout (float64, and complex128 for complex arguments): no astype(float32), no "
+        "float32 tables or networks, no rounding"
+    )
+    if given:
+        return ArgumentError(
+            f"{name}: got a function that is not accurate enough for its derivative: {told}. {advice}."
+        )
+    return NotAnalyticError(
+        f"{name} cannot be differentiated to the accuracy that solvers need, since {told}. {advice}."
+    )
+
+
+def not_analytic(name: str, reason: str) -> NotAnalyticError:
+    return NotAnalyticError(
+        f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
+        "(no abs, conjugate, real part, sign or comparison of its arguments), or pass its derivatives."
+    )
