@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .boundaries import of_the_mesh, of_the_problem
-from .errors import EulerianError
+from .errors import EulerianError, NonFiniteError
 from .laws import LabelledRule, refined_rule
 from .losses import Loss
 from .optimality import Cost, OptimalitySystem
@@ -40,8 +40,8 @@ class Look(NamedTuple):
     difference : the cost on the mesh minus this one.
     scale : what errors are relative to: the sum of the moduli of the cost's terms at this control; or a thousandth of the cost
         of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
+    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
     rule : the points, where they were asked for by a limit of their number.
-    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "".
     """
 
     cost: float
@@ -79,6 +79,8 @@ class Look(NamedTuple):
     @property
     def words(self) -> str:
         """By how much the cost on the mesh is off, and what to do."""
+        if not self.finite and self.cause:
+            return f"without a mesh the cost of this control cannot be evaluated: {self.cause}"
         if not self.finite:
             return "without a mesh, states at this control do not stay finite: use a larger penalty, or another field"
         if self.tolerance > abs(self.share):
@@ -131,8 +133,11 @@ def look(
     with np.errstate(all="ignore"):
         try:
             rule, integral, error = refined_rule(problem.law, values, aim, most)
-        except EulerianError:
+        except NonFiniteError:
             return Look(np.nan, np.nan, np.nan, 1.0)
+        except (EulerianError, ValueError, ArithmeticError) as failure:
+            # A user's function may refuse states that the mesh has none of: the solution must not be lost for that.
+            return Look(np.nan, np.nan, np.nan, 1.0, str(failure))
     if not np.isfinite(integral):
         return Look(np.nan, np.nan, np.nan, 1.0)
     sizes = np.abs(loss.value(rule.x, rule.y))
@@ -162,9 +167,10 @@ def _cause(
     here, half = mean(twin.rule, held), abs(found.difference) / 2
     if held is None and abs(mean(twin.rule, of_the_mesh(system)) - here) > half:
         return "box"
-    own = twin.problem.law.quadrature()
-    if len(own.w) <= FEWEST and abs(mean(own, held) - here) > half:
-        return "quadrature"
+    if system.mesh.dim < 3:  # in space the law's own rule has millions of points
+        own = twin.problem.law.quadrature()
+        if abs(mean(own, held) - here) > half:
+            return "quadrature"
     return "cells"
 
 

@@ -244,6 +244,26 @@ def test_particles_that_blow_up_are_no_answer():
 
 
 @quiet
+def test_a_loss_that_refuses_states_beyond_the_box_does_not_lose_the_solution():
+    """Particles go where the mesh has no points; what the user's function says is in the message."""
+
+    def careful(x, y):
+        if np.abs(x).max() > 4.0:
+            raise ValueError("only states within 4 are known")
+        return (x[:, 0] - 2.0) ** 2
+
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.4), [[2.0]])
+    problem = emfc.Problem(
+        emfc.fields.AffineField(1, matrix=False), law, emfc.losses.LabelLoss(careful, [[2.0]]), 0.1, 1.0
+    )
+    solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], 80), 3)
+    assert not solution.converged
+    assert solution.solved
+    assert "only states within 4 are known" in solution.message
+    assert solution.checks.cost_error is None
+
+
+@quiet
 def test_multistart_looks_too():
     wrong = steep(Squared())
     problem, mesh = wrong.system.problem, wrong.mesh
