@@ -73,9 +73,8 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     cost = system.cost(control)
     final_masses = system.final_masses(control)
     end = system.terminal(final_masses)
-    loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
     aim = 1e-9 * abs(cost.total) if tolerance is None else tolerance
-    found = look(system, control, cost, loss, 0.0 if end.fit is None else end.fit.penalty_cost, aim, POINTS)
+    found = look(system, control, cost, final_masses, aim, POINTS)
     if found.rule is None:
         raise NonFiniteError("adapt: particles at this control do not stay finite")
     rule = carried(found.rule)

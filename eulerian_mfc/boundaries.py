@@ -54,6 +54,7 @@ def of_the_mesh(system: OptimalitySystem) -> Bound:
         return lambda before, after: (after, base.contains(after))
     if isinstance(base, SimplexMesh):
         return _sliding(base)
+    assert isinstance(base, CartesianMesh)
     low, high = np.array(base.bounds).T
     low, high = low + base.widths / 2, high - base.widths / 2
     return lambda before, after: (np.clip(after, low, high), np.ones(len(after), dtype=bool))

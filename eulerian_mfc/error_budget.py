@@ -9,6 +9,7 @@ import numpy as np
 
 from .boundaries import of_the_mesh, of_the_problem
 from .characteristics import LayerMap
+from .cross_validation import left_out
 from .errors import NonFiniteError
 from .laws import LabelledRule
 from .particles import ParticleSystem
@@ -27,8 +28,8 @@ OFF = 1e-2
 MOST_LAYERS, WORK = 320, 1_000_000
 #: how far from the order of theory two differences are that show it
 SHOWN = 1.6
-#: parts into which samples are cut for cross-validation, and iterations of the descent on all but one of them
-FOLDS, STEPS = 5, 30
+#: parts into which samples are cut for cross-validation
+FOLDS = 5
 
 
 class Contribution(NamedTuple):
@@ -289,27 +290,6 @@ def _samples(solution: Solution, twin: ParticleSystem) -> Contribution:
     if len(x) < 2 or len(x) * twin.layers > WORK / 10:
         return Contribution("samples", deviation, f"{how}; does not include overfitting", "more samples")
     folds = min(FOLDS, len(x))
-    gap = max(_left_out(twin, solution.control, folds) - mean, 0.0)
+    gap = max(left_out(twin, solution.control, folds) - mean, 0.0)
     how += f", and half of what {folds}-fold cross-validation adds ({gap:.1e})"
     return Contribution("samples", float(np.hypot(deviation, gap / 2)), how, "more samples")
-
-
-def _left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
-    """The mean loss of samples by controls, and read-outs, that were trained without them."""
-    x, w, y = twin.rule
-    fold = np.random.default_rng(0).permutation(len(x)) % folds
-    solver = replace(minimiser(twin.problem), tol=TOLERANCE_FINER, max_iterations=STEPS)
-    total = 0.0
-    for k in range(folds):
-        kept = np.where(fold == k, 0.0, w)
-        system = ParticleSystem(
-            twin.problem,
-            twin.layers,
-            layer_map=twin.flow.layer_map,
-            rule=LabelledRule(x, kept / kept.sum(), y),
-        )
-        trained = solver.solve(system, control).control
-        loss = system.terminal(system.carried(trained, system.rule.x))[0]
-        out = fold == k
-        total += float(w[out] @ system.losses(trained, loss, np.asfortranarray(x[out]), y[out]))
-    return total

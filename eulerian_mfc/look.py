@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .boundaries import of_the_mesh, of_the_problem
-from .errors import EulerianError
+from .errors import EulerianError, NonFiniteError
 from .laws import LabelledRule, refined_rule
 from .losses import Loss
 from .optimality import Cost, OptimalitySystem
@@ -20,6 +20,8 @@ TOLD = 1e-2
 WRONG = 5e-2
 #: share of the cost of states that do not move below which errors are not relative to the cost
 FLOOR = 1e-3
+#: share of the terms that cancel in the cost on the mesh below which differences are round-off
+ROUND_OFF = 1e-11
 #: error of the look itself that is aimed at, as a share of the cost
 AIM = 1e-5
 #: error of the share of mass that leaves the mesh
@@ -36,10 +38,10 @@ class Look(NamedTuple):
     cost : of the control, by particles on a rule of the law that is refined for it; NaN where they do not stay finite.
     error : the estimated error of that, by the rule.
     difference : the cost on the mesh minus this one.
-    scale : what errors are relative to: the sum of the moduli of the cost's terms at this control, or a thousandth of the cost
-        of states that do not move, where that is larger.
+    scale : what errors are relative to: the sum of the moduli of the cost's terms at this control; or a thousandth of the cost
+        of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
+    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
     rule : the points, where they were asked for by a limit of their number.
-    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "".
     """
 
     cost: float
@@ -77,6 +79,8 @@ class Look(NamedTuple):
     @property
     def words(self) -> str:
         """By how much the cost on the mesh is off, and what to do."""
+        if not self.finite and self.cause:
+            return f"without a mesh the cost of this control cannot be evaluated: {self.cause}"
         if not self.finite:
             return "without a mesh, states at this control do not stay finite: use a larger penalty, or another field"
         if self.tolerance > abs(self.share):
@@ -99,8 +103,7 @@ def look(
     system: OptimalitySystem,
     control: np.ndarray,
     cost: Cost,
-    loss: Loss,
-    readout_penalty: float = 0.0,
+    final_masses: np.ndarray,
     tolerance: float | None = None,
     limit: int | None = None,
 ) -> Look:
@@ -113,11 +116,13 @@ def look(
     system : the discrete problem.
     control : `(layers, m)`.
     cost : of the control on the mesh.
-    loss : the loss, its read-out (where one is trained) the solution's.
-    readout_penalty : what the read-out's size adds to the cost.
+    final_masses : `(R, *shape)`, of the control on the mesh; a read-out that is trained is the best for them.
     tolerance : of the cost without a mesh; by default 1e-5 of the cost.
     limit : of the points, which are then kept; by default 20,000, or as many as the mesh has cells.
     """
+    end = system.terminal(final_masses)
+    loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
+    readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
     twin = ParticleSystem(problem, system.layers, layer_map=system.flow.layer_map, rule=one_point(problem))
     constant = twin.penalty_cost(control) + readout_penalty
@@ -128,15 +133,20 @@ def look(
     with np.errstate(all="ignore"):
         try:
             rule, integral, error = refined_rule(problem.law, values, aim, most)
-        except EulerianError:
+        except NonFiniteError:
             return Look(np.nan, np.nan, np.nan, 1.0)
+        except (EulerianError, ValueError, ArithmeticError) as failure:
+            # A user's function may refuse states that the mesh has none of: the solution must not be lost for that.
+            return Look(np.nan, np.nan, np.nan, 1.0, str(failure))
     if not np.isfinite(integral):
         return Look(np.nan, np.nan, np.nan, 1.0)
     sizes = np.abs(loss.value(rule.x, rule.y))
     if problem.running is not None:
         sizes = sizes + problem.horizon * np.abs(problem.running.value(rule.x, rule.y))
     here = float(integral) + float(constant)
-    scale = max(abs(float(integral)) + constant, FLOOR * float(rule.w @ sizes), float(np.finfo(float).tiny))
+    rest = float(rule.w @ sizes)
+    cancelling = abs(system.offset) + system.pairing_scale(final_masses)
+    scale = max(abs(float(integral)) + constant, FLOOR * rest, ROUND_OFF * cancelling, float(np.finfo(float).tiny))
     found = Look(here, error, float(cost.total - here), float(scale))
     if limit is not None:
         return found._replace(rule=rule)
@@ -157,9 +167,10 @@ def _cause(
     here, half = mean(twin.rule, held), abs(found.difference) / 2
     if held is None and abs(mean(twin.rule, of_the_mesh(system)) - here) > half:
         return "box"
-    own = twin.problem.law.quadrature()
-    if len(own.w) <= FEWEST and abs(mean(own, held) - here) > half:
-        return "quadrature"
+    if system.mesh.dim < 3:  # in space the law's own rule has millions of points
+        own = twin.problem.law.quadrature()
+        if abs(mean(own, held) - here) > half:
+            return "quadrature"
     return "cells"
 
 

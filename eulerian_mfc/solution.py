@@ -178,7 +178,7 @@ class Solution:
         separable, end = problem.separable, system.terminal(masses[-1])
         cost = system.cost_of_sweep(outcome.control, masses)
         loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
-        found = look(system, outcome.control, cost, loss, 0.0 if end.fit is None else end.fit.penalty_cost)
+        found = look(system, outcome.control, cost, masses[-1])
         checks = check(system, outcome.control, masses, crossed)
         if found.finite:
             checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)

@@ -96,10 +96,10 @@ def test_samples_count_the_running_loss():
 
 
 def around(problem, start, layers=80):
-    """The optimal cost with controls of any shape in time: particles on refined rules, two numbers of layers extrapolated."""
+    """The optimal cost with controls of any shape in time: particles, two numbers of layers extrapolated."""
     costs = []
     for n in (layers // 2, layers):
-        system = emfc.ParticleSystem.refined(problem, n, start, tolerance=1e-10)
+        system = emfc.ParticleSystem(problem, n)
         costs.append(system.cost(emfc.solvers.LBFGS().solve(system, start).control).total)
     return costs[1] + (costs[1] - costs[0]) / 3
 
@@ -158,7 +158,7 @@ def test_euler_layers_are_of_order_one():
     solution = emfc.solve(problem, mesh, 8, layer_map="euler", initial=-0.5)
     budget = solution.error_budget()
     true = solution.cost - around(problem, -0.5, 40)
-    assert budget["layers"] == pytest.approx(true, rel=0.25)
+    assert budget["layers"] == pytest.approx(true, rel=0.05)
 
 
 def test_fields_that_the_layers_do_not_see_have_an_error():
@@ -181,7 +181,7 @@ def test_a_saddle_is_left():
     problem = emfc.Problem(emfc.fields.BottleneckField(1, 1), law, emfc.losses.SquaredLoss(), 0.05, 1.0)
     mesh = emfc.CartesianMesh([(-4.0, 4.0)], 120)
     solution = emfc.solve(problem, mesh, 2, initial=0.0)
-    assert solution.solved
+    assert solution.residual <= solution.threshold
     assert solution.cost == pytest.approx(1.0025, rel=1e-3)
     better = emfc.solve(problem, mesh, 2, initial=0.5)
     saved = solution.cost - better.cost

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._validate import integer, positive
 from .base import LabelledLaw, LabelledRule
 from .charts import BLOCK, Cells, Chart, Values
 
@@ -49,11 +50,18 @@ def refined_rule(law: LabelledLaw, values: Values, tolerance: float, limit: int 
     tolerance : of its integral, in its units.
     limit : of points.
 
+    Raises
+    ------
+    ArgumentError
+        If the tolerance is negative, or the limit no positive integer.
+
     References
     ----------
     A. C. Genz, A. A. Malik, Remarks on algorithm 006: an adaptive algorithm for numerical integration over an N-dimensional
     rectangular region, J. Comput. Appl. Math. 6 (1980), 295-302, doi:10.1016/0771-050X(80)90039-X.
     """
+    positive("tolerance", tolerance, allow_zero=True)
+    integer("limit", limit)
     if law.finite:
         exact = law.quadrature()
         return RefinedRule(exact, _integral(exact, values), 0.0)
