@@ -53,7 +53,7 @@ def along(function: Callable[[float], Parts], guess: float, sizes: Parts = ()) -
             break
         longer += share < NARROW
         step *= float(np.clip(AIM / max(share, 1e-300), 1 / LARGEST_CHANGE, LARGEST_CHANGE))
-    # Where no step is good the guess is as good as any; where none has finite values, the result is NaN and the caller says where.
+    # Where no step is good the guess is as good as any; where none has finite values, the result is not finite either.
     step, (far_back, back, ahead, far_ahead) = first or (step, values)
     return tuple(
         (8.0 * (a - b) - (fa - fb)) / (12.0 * step)
@@ -84,7 +84,7 @@ def _judged(middle: Parts, values: Sequence[Parts], sizes: Parts) -> tuple[float
 
 
 def length(*moves: tuple[np.ndarray, Any]) -> float:
-    """A guess of how far a function is followed until it changes: until the first of its arguments has moved by its size. 0 where none moves.
+    """A guess of how far a function is followed until it changes: until one argument has moved by its size; 0 for no move.
 
     Parameters
     ----------
