@@ -212,6 +212,63 @@ def test_second_derivatives_of_a_users_field_are_those_of_the_compiled_one(at, t
     np.testing.assert_allclose(moved / x, known, rtol=0, atol=1e-14 * np.abs(known).max())
 
 
+class Plain(emfc.fields.Field):
+    """Another field's values and pull-back, and nothing else."""
+
+    def __init__(self, field):
+        self.field, self.dim = field, field.dim
+
+    @property
+    def parameters(self):
+        return self.field.parameters
+
+    def __call__(self, t, theta, x):
+        return self.field(t, theta, x)
+
+    def pullback(self, t, theta, x, value, p):
+        return self.field.pullback(t, theta, x, value, p)
+
+
+def hidden(t, c, x):
+    return c[2] * np.tanh(c[0] * x + c[1]) + c[3]
+
+
+@pytest.mark.parametrize("own", [Plain(emfc.fields.BottleneckField(1, 1)), emfc.fields.CustomField(hidden, 1, 4)])
+@pytest.mark.parametrize("at", [[0.3, 1e-17, 0.2, -2e-17], [1e-15, 0.0, 0.0, 0.0], [0.3, 0.1, -0.2, 0.4]])
+def test_round_off_in_what_cancels_does_not_choose_the_step(own, at):
+    """At symmetric optima sums over points vanish but for round-off, in some parameters: those must not be followed."""
+    exact, theta = emfc.fields.BottleneckField(1, 1), np.array(at)
+    half = np.random.default_rng(0).normal(size=(100, 1))
+    x, p = np.concatenate([half, -half]), np.concatenate([half**2, -(half**2)])
+    dx, dp, still = 0.3 * np.concatenate([half, -half]), np.zeros((200, 1)), np.zeros((200, 1))
+    for direction in (*np.eye(4), np.array([1.0, -2.0, 0.5, 0.3])):
+        for move in (still, dx):
+            expected = exact.pullback_tangent(0.0, theta, x, exact(0.0, theta, x), p, direction, move, dp)
+            found = own.pullback_tangent(0.0, theta, x, own(0.0, theta, x), p, direction, move, dp)
+            for mine, truth in zip(found, expected, strict=True):
+                np.testing.assert_allclose(mine, truth, rtol=0, atol=1e-8)
+
+
+def test_linear_controls_have_their_second_derivatives_at_any_width():
+    """Bumps of width 0.01 among points of size 1, and polynomials, against the package's own fields."""
+    rng = np.random.default_rng(0)
+    width, centre = 0.01, 0.2
+    bump = emfc.fields.RadialBasisField([(centre,)], width)
+    own = emfc.fields.LinearControlField(
+        [lambda x: np.exp(-(((x - centre) / width) ** 2))], 1,
+        [lambda x: (-2 * (x - centre) / width**2 * np.exp(-(((x - centre) / width) ** 2)))[:, :, None]],
+    )  # fmt: skip
+    x = np.concatenate([rng.normal(size=(40, 1)), centre + width * rng.normal(size=(40, 1))])
+    p, dx, dp = rng.normal(size=(3, 80, 1))
+    theta, by = np.array([0.7]), np.array([-0.4])
+    expected = bump.pullback_tangent(0.0, theta, x, bump(0.0, theta, x), p, by, dx, dp)
+    found = own.pullback_tangent(0.0, theta, x, own(0.0, theta, x), p, by, dx, dp)
+    for mine, truth in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, truth, rtol=0, atol=1e-8 * np.abs(truth).max())
+    moved = own.tangent(0.0, theta, x, own(0.0, theta, x), by, dx)
+    np.testing.assert_allclose(moved, bump.tangent(0.0, theta, x, bump(0.0, theta, x), by, dx), rtol=1e-12)
+
+
 @pytest.mark.parametrize("width", [1e-8, 1e-2, 1.0, 1e8])
 @pytest.mark.parametrize("guess", [1e-12, 1.0, 1e12])
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ class Field(ABC):
 
         Here by four-point differences, error about 1e-11; the package's own fields have it exactly.
         """
-        (change,) = along(lambda s: (self(t, theta + s * dtheta, x + s * dx),), _guess(theta, x, dtheta, dx))
+        (change,) = along(lambda s: (self(t, theta + s * dtheta, x + s * dx),), guess(theta, x, dtheta, dx))
         return change
 
     def pullback_tangent(
@@ -97,7 +97,10 @@ class Field(ABC):
             px, ptheta = self.pullback(t, *at, self(t, *at), p)
             return px, ptheta[None]
 
-        changed, (slope,) = along(moved, _guess(theta, x, dtheta, dx))
+        # What is summed over points may cancel, but hardly so with random signs: the size of its round-off.
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=p.shape)
+        sizes, sums = self.pullback(t, theta, x, value, signs * p)
+        changed, (slope,) = along(moved, guess(theta, x, dtheta, dx), (sizes, sums[None]))
         px, ptheta = self.pullback(t, theta, x, value, dp)  # linear in p
         return px + changed, ptheta + slope
 
@@ -224,6 +227,7 @@ def is_compiled(field: Any) -> TypeGuard[CompiledField]:
     return isinstance(field, CompiledField) and field.compiled
 
 
-def _guess(theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> float:
+def guess(theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> float:
     """How far a field is followed along `(dtheta, dx)` until it changes, to begin with: see `differences.along`."""
-    return length((dtheta, np.abs(theta)), (dx, np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])))
+    spread = np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])
+    return length((dtheta, np.abs(theta).max(initial=0.0)), (dx, spread))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch, own, positive, returned, takes
-from .base import THETA_POINTS, Field
+from .base import THETA_POINTS, Field, guess
 from .derivatives import COMPLEX_STEP, check_derivative, complex_step_jacobian, complex_value
+from .differences import along
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,29 @@ class CustomField(Field):
     ) -> np.ndarray:
         in_state, in_parameters = self._in_state(t, theta, x), self._in_parameters(t, theta, x)
         return np.einsum("nab,nb->na", in_state, dx) + np.einsum("nai,i->na", in_parameters, dtheta)
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        n = len(x)
+
+        def jacobians(s: float) -> tuple[np.ndarray, np.ndarray]:
+            at = t, theta + s * dtheta, x + s * dx
+            return self._in_state(*at).reshape(n, -1), self._in_parameters(*at).reshape(n, -1)
+
+        in_state, in_parameters = (
+            part.reshape(n, self.dim, -1) for part in along(jacobians, guess(theta, x, dtheta, dx))
+        )
+        px, ptheta = self.pullback(t, theta, x, value, dp)
+        return px + np.einsum("nab,na->nb", in_state, p), ptheta + np.einsum("nai,na->i", in_parameters, p)
 
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         if self.state_jacobian is not None:

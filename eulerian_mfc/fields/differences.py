@@ -8,6 +8,7 @@ with the steps s and 2s differ by the share `(s / L)^2` of their size, and so do
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -23,69 +24,74 @@ ROUND_OFF, CLEAN = 1e-15, 1e-11
 Parts = tuple[np.ndarray, ...]
 
 
-def along(function: Callable[[float], Parts], guess: float) -> Parts:
+def along(function: Callable[[float], Parts], guess: float, sizes: Parts = ()) -> Parts:
     """Derivatives at s = 0 of the parts of `function(s)`, by central differences of order 4.
 
     Parameters
     ----------
     function : of s.
-    guess : of the length L. It may be wrong by many powers of ten, which costs evaluations.
+    guess : of the length L. It may be wrong by many powers of ten, which costs evaluations; 0 where nothing moves.
+    sizes : `(n, k)` arrays like the parts, of how large is what the values are sums of, where it may cancel in them.
     """
     middle, step, longer = function(0.0), AIM * guess, 0
-    taken: tuple[float, list[Parts]] | None = None
+    if guess == 0.0:
+        return tuple(np.zeros_like(part) for part in middle)
+    sizes = tuple(np.abs(part).max(axis=0, initial=0.0) for part in sizes or middle)
+    first: tuple[float, list[Parts]] | None = None
     for _ in range(TRIALS):
         with np.errstate(all="ignore"):
             values = [function(k * step) for k in (-2, -1, 1, 2)]
             if not all(np.isfinite(part).all() for parts in values for part in parts):
-                if taken is not None:
+                if first is not None:
                     break
                 step /= LARGEST_CHANGE
                 continue
-            share, clean, constant = _judged(middle, values)
-        taken = step, values
+            share, clean, constant = _judged(middle, values, sizes)
+        first = first or (step, values)
         if share <= WIDE and (share >= NARROW or (clean and (longer >= CONSTANT or not constant))):
+            first = step, values
             break
         longer += share < NARROW
         step *= float(np.clip(AIM / max(share, 1e-300), 1 / LARGEST_CHANGE, LARGEST_CHANGE))
-    # Where no step has finite values the result is NaN, and the caller says where.
-    step, (far_back, back, ahead, far_ahead) = (step, values) if taken is None else taken
+    # Where no step is good the guess is as good as any; where none has finite values, the result is not finite either.
+    step, (far_back, back, ahead, far_ahead) = first or (step, values)
     return tuple(
         (8.0 * (a - b) - (fa - fb)) / (12.0 * step)
         for fb, b, a, fa in zip(far_back, back, ahead, far_ahead, strict=True)
     )
 
 
-def _judged(middle: Parts, values: Sequence[Parts]) -> tuple[float, bool, bool]:
+def _judged(middle: Parts, values: Sequence[Parts], sizes: Parts) -> tuple[float, bool, bool]:
     """The step's share of L, 0 where round-off hides it; whether all that changes does so far beyond round-off; and whether
     there is anything that does not change.
     """
     share, clean, constant = 0.0, True, False
-    for here, far_back, back, ahead, far_ahead in zip(middle, *values, strict=True):
+    for here, size, far_back, back, ahead, far_ahead in zip(middle, sizes, *values, strict=True):
         if not here.size:
             continue
         odd = (ahead - back) / 2
         even = np.abs((ahead - here) + (back - here)).max(axis=0) / 2
         bent = np.abs((far_ahead - far_back) / 4 - odd).max(axis=0)
-        size, moved = np.abs(here).max(axis=0), np.abs(odd).max(axis=0)
+        moved = np.abs(odd).max(axis=0)
         noise = ROUND_OFF * np.maximum(size, moved)
         by_odd = np.where(bent > 10 * noise, np.sqrt(bent / moved), 0.0)
         by_even = np.where(even > 10 * noise, np.minimum(np.sqrt(even / size), even / moved), 0.0)
         still = (moved <= 10 * noise) & (even <= 10 * noise)
-        share = max(share, float(np.nanmax(by_odd)), float(np.nanmax(by_even)))
+        share = max(share, float(by_odd.max()), float(by_even.max()))
         clean &= bool((still | (noise <= CLEAN * moved)).all())
         constant |= bool(still.any())
     return share, clean, constant
 
 
-def length(*moves: tuple[np.ndarray, np.ndarray]) -> float:
-    """A guess of how far a function is followed until it changes: until the first of its arguments has moved by its size.
+def length(*moves: tuple[np.ndarray, Any]) -> float:
+    """A guess of how far a function is followed until it changes: until one argument has moved by its size; 0 for no move.
 
     Parameters
     ----------
-    moves : pairs (direction, size), arrays that broadcast. Sizes of zero tell nothing.
+    moves : pairs (direction, size), arrays or numbers that broadcast. Sizes of zero tell nothing.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [np.where(size > 0, np.abs(move) / size, 0.0).max(initial=0.0) for move, size in moves]
     # Nothing has a size where a control is zero: then any guess is as good.
     largest = max(shares) or max(float(np.abs(move).max(initial=0.0)) for move, _ in moves)
-    return 1.0 / float(largest) if largest > 0.0 else 1.0
+    return 1.0 / float(largest) if largest > 0.0 else 0.0

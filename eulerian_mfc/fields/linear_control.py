@@ -11,8 +11,9 @@ import numpy as np
 
 from .._sums import paired
 from .._validate import array, fail, integer, mismatch, own, returned, takes
-from .base import Field
+from .base import Field, guess
 from .derivatives import check_derivative, complex_step_jacobian
+from .differences import along
 
 VectorField = Callable[[np.ndarray], np.ndarray]
 
@@ -111,3 +112,27 @@ class LinearControlField(Field):
         for i, u in enumerate(theta):
             out = out + u * np.einsum("nab,nb->na", self._jacobian(i, x), dx)
         return out
+
+    def pullback_tangent(
+        self,
+        t: float,
+        theta: np.ndarray,
+        x: np.ndarray,
+        value: np.ndarray,
+        p: np.ndarray,
+        dtheta: np.ndarray,
+        dx: np.ndarray,
+        dp: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        n, fields = len(x), range(len(self.fields))
+        still = np.zeros_like(dtheta)
+        bends = along(
+            lambda s: tuple(self._jacobian(i, x + s * dx).reshape(n, -1) for i in fields), guess(theta, x, still, dx)
+        )
+        px = self.pullback(t, theta, x, value, dp)[0] + self.pullback(t, dtheta, x, value, p)[0]
+        ptheta = np.empty(len(self.fields))
+        for i, (u, bend) in enumerate(zip(theta, bends, strict=True)):
+            px = px + u * np.einsum("nab,na->nb", bend.reshape(n, self.dim, self.dim), p)
+            moved = np.einsum("nab,nb->na", self._jacobian(i, x), dx)
+            ptheta[i] = np.vdot(moved, p) + np.vdot(self.fields[i](own(x)), dp)
+        return px, ptheta
