@@ -87,7 +87,9 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
         with _told(target):
             old = _status(target)
             if old is not None and not stat.S_ISREG(old.st_mode) and not stat.S_ISDIR(old.st_mode):
-                target.write_bytes(data)  # a terminal, a pipe, /dev/null: nothing is kept there, and no other file may replace it
+                target.write_bytes(
+                    data
+                )  # a terminal, a pipe, /dev/null: nothing is kept there, and no other file may replace it
             else:
                 real = Path(os.path.realpath(target))
                 parts.append((_written_beside(real, data, old), real, target))
