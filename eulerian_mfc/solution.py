@@ -262,7 +262,8 @@ class Solution:
         if self.kink is not None:
             return AT_KINK
         found = analyse(self._need_system("the second-order analysis"), self.control)
-        cautions.warn(cautions.of_second_order(found), 3)
+        solver = self.description.get("solver", "")
+        cautions.warn(cautions.of_second_order(found, solver, self.checks.adjoint), 3)
         return found
 
     @property

@@ -34,7 +34,7 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
       `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t).
     * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
 
-    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, `grad_psi_NAME` (vector), `velocity` (vector);
+    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
     on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
     at their vertices; see `vtk_simplex.level`.
 
