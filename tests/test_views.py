@@ -95,7 +95,7 @@ def test_plane_and_space_files(tmp_path, plane_solution, space_solution):
 
 
 def test_surfaces_in_space_have_the_density_that_they_are_named_after(tmp_path, space_solution):
-    """Density is constant on each; where the field depends on x alone its speed is that of the field at the surface's points."""
+    """5, 20 and 50 % of the largest, and for a normal law they are spheres."""
     space_solution.to_vtk(tmp_path)
     reader = pyvista.get_reader(tmp_path / "solution.pvd")
     np.testing.assert_allclose(reader.time_values, space_solution.times, rtol=1e-15, atol=0)
@@ -103,10 +103,10 @@ def test_surfaces_in_space_have_the_density_that_they_are_named_after(tmp_path, 
     nodes = pyvista.read(tmp_path / "volume_0000.vti").cell_data_to_point_data()
     levels = np.array([0.05, 0.2, 0.5]) * nodes.point_data["density_total"].max()
     density = surfaces.point_data["density_total"]
-    np.testing.assert_allclose(np.abs(density[:, None] - levels).min(axis=1), 0.0, atol=1e-12)
-    assert (np.abs(density[:, None] - levels) < 1e-12).any(axis=0).all()
+    np.testing.assert_allclose(np.abs(density[:, None] - levels).min(axis=1), 0.0, atol=1e-6)
+    assert (np.abs(density[:, None] - levels) < 1e-6).any(axis=0).all()
     # A normal law of deviation 0.3 around (0, 0.2, 0): its surfaces are spheres, on cells of 0.25.
-    outer = surfaces.points[np.abs(density - levels[0]) < 1e-12].astype(float) - [0.0, 0.2, 0.0]
+    outer = surfaces.points[np.abs(density - levels[0]) < 1e-6].astype(float) - [0.0, 0.2, 0.0]
     radius = 0.3 * np.sqrt(2 * np.log(1 / 0.05))
     np.testing.assert_allclose(np.linalg.norm(outer, axis=1), radius, atol=0.15)
 
