@@ -147,12 +147,14 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
     return []
 
 
-def of_second_order(stability: Stability) -> list[EulerianWarning]:
+def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True) -> list[EulerianWarning]:
     """Of the Hessian and of shooting's eigenvalue.
 
     Parameters
     ----------
     stability : of the solution.
+    solver : that found the control, by its repr; another is advised to users of undamped shooting only.
+    adjoint : whether the pair of schemes is adjoint: LBFGS refuses others.
 
     Returns
     -------
@@ -169,13 +171,13 @@ def of_second_order(stability: Stability) -> list[EulerianWarning]:
             )
         )
     if stability.shooting_eigenvalue <= -1:
-        g = stability.shooting_eigenvalue
-        out.append(
-            ShootingThresholdWarning(
-                f"the penalty is below the threshold of undamped shooting (dominant eigenvalue {g:.3g}), where several "
-                f'critical points may exist: use LBFGS, or Shooting(relaxation="auto"), and multistart(...) to look for others'
-            )
+        told = (
+            f"the penalty is below the threshold of undamped shooting (dominant eigenvalue {stability.shooting_eigenvalue:.3g}), "
+            "where several critical points may exist: use multistart(...) to look for others"
         )
+        if solver.startswith("Shooting(") and "relaxation=1.0" in solver and "anderson=None" in solver:
+            told += f', and to converge, Shooting(relaxation="auto"){" or LBFGS()" if adjoint else ""}'
+        out.append(ShootingThresholdWarning(told))
     return out
 
 

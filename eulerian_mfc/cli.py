@@ -10,13 +10,14 @@ import math
 import os
 import re
 import sys
+import time
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +30,9 @@ from .solution import Solution
 from .solvers import Iteration
 from .solving import interrupted_once, solve
 from .version import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: exit status of a run that wrote its results but did not converge
 NOT_CONVERGED = 3
@@ -122,7 +126,7 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
 
 def resources(command: Any) -> Any:
-    """The options that say what a run may use; results do not depend on them."""
+    """The options that say what a run may use; the solution does not depend on them."""
     for option in (
         click.option(
             "--memory",
@@ -130,6 +134,14 @@ def resources(command: Any) -> Any:
             help="For densities: bytes (2e9, 500MB, 4GiB), or a share of the machine's (0.25).",
         ),
         click.option("--threads", type=click.IntRange(min=1), help="By default EMFC_NUM_THREADS, or 1."),
+        click.option(
+            "--no-second-order",
+            "second_order",
+            flag_value=False,
+            default=True,
+            help="Leave out the analysis of second order, some dozens of gradients after the last iteration: whether the "
+            "control is a minimum or a saddle point is then not known.",
+        ),
     ):
         command = option(command)
     return command
@@ -275,11 +287,12 @@ def run_case(
     record: rerun.Record | None = None,
     threads: int | None = None,
     memory: float | None = None,
+    second_order: bool = True,
 ) -> Solution:
     """Solve a case with a progress display, and write everything into the folder `out`.
 
     With a `record` of the run, what is evaluated is kept there, for `emfc resume`. `threads` and `memory`, where given, take
-    the place of the case's own.
+    the place of the case's own. Without `second_order` its analysis is left out.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -313,13 +326,15 @@ def run_case(
         }  # fmt: skip
         # The solution first: whatever happens to the analysis and the pictures, the work is kept.
         solution.save(target / "solution.h5")
-        with console.status("analysing second order"):
-            solution.stability  # noqa: B018  computed, to be printed and stored
-        solution.save(target / "solution.h5")
+        if second_order:
+            what = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
+            with step(console, what) as progress:
+                solution.analyse(lambda done: progress(f"{done} Hessian products done"))
+            solution.save(target / "solution.h5")
     for warning in caught:
         console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
     colour = "green" if solution.converged else "red"
-    verdict, *details = solution.verdict()
+    verdict, *details = solution.verdict(second_order)
     console.print(f"[{colour}]{verdict}[/{colour}]", soft_wrap=True)
     for sentence in details:
         console.print(sentence, soft_wrap=True)
@@ -328,10 +343,11 @@ def run_case(
         parts += f" + {solution.running_cost:.12g} (running)"
     console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
     try:
-        with console.status("writing"):
+        with step(console, "writing files for ParaView"):
             solution.to_vtk(target / "vtk")
+        with step(console, "drawing figures, writing the report"):
             write_control(solution, target / "control.csv")
-            report.write(solution, target, case.title, case.text)
+            report.write(solution, target, case.title, case.text, second_order)
     except OSError as error:
         what = error if isinstance(error, StorageError) else f"cannot write into {target}: {error.strerror or error}"
         raise StorageError(f"{what}. The solution is whole in {target / 'solution.h5'}") from error
@@ -342,6 +358,16 @@ def run_case(
         soft_wrap=True,
     )
     return solution
+
+
+@contextmanager
+def step(console: Console, what: str) -> Iterator[Callable[[str], None]]:
+    """Say what is done, with a moving sign on terminals and what `yield` gives is called with; at the end, how long it took."""
+    begun = time.perf_counter()
+    console.print(f"{what} ...", soft_wrap=True)
+    with console.status(what) as status:
+        yield lambda more: status.update(f"{what}: {more}")
+    console.print(f"  done in {time.perf_counter() - begun:.1f} s")
 
 
 @contextmanager

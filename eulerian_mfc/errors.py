@@ -73,7 +73,10 @@ class SeveralCriticalPointsWarning(EulerianWarning):
 
 
 class ShootingThresholdWarning(EulerianWarning):
-    """The penalty is too small for undamped shooting to converge here. Use relaxation, or another solver."""
+    """The penalty is too small for undamped shooting to converge here: there may be several critical points.
+
+    Use `multistart` to look for others. Only undamped shooting itself needs a relaxation, or another solver, to converge.
+    """
 
 
 class KernelCacheWarning(EulerianWarning):

@@ -11,6 +11,8 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from ._files import make_folder, together
+from .certificate import Certificate
+from .stability import AT_KINK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,8 +28,17 @@ CAPTIONS = {
 }
 
 
-def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = "") -> str:
-    """The page as text; `figures` are PNG files by name, `case` is the text of the case's file, shown at the end."""
+def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = "", analyse: bool = True) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    solution : that it is of.
+    figures : PNG files by name.
+    title : of the page.
+    case : text of the case's file, shown at the end.
+    analyse : whether second order is analysed where it has not been; the page says so where it is left out.
+    """
     template = Template(files("eulerian_mfc").joinpath("report.html").read_text(encoding="utf-8"))
     numbers = [
         ("cost J", f"{solution.cost:.12g}"),
@@ -48,12 +59,12 @@ def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = 
         title=escape(title),
         verdict_class="converged" if solution.converged else "unconverged",
         verdict="Converged" if solution.converged else "NOT converged",
-        message="".join(f"<p>{escape(sentence)}</p>" for sentence in solution.verdict()),
+        message="".join(f"<p>{escape(sentence)}</p>" for sentence in solution.verdict(analyse)),
         numbers="".join(f'<tr><th>{k}</th><td class="number">{v}</td></tr>' for k, v in numbers),
         figures="\n".join(pictures),
         certificate="".join(
             f'<tr><td>{escape(name)}</td><td class="number">{value}</td><td>{escape(meaning)}</td></tr>'
-            for name, value, meaning in solution.certificate.rows()
+            for name, value, meaning in _certificate(solution, analyse).rows()
         ),
         description="".join(
             f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items() if k != "case"
@@ -62,10 +73,10 @@ def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = 
     )
 
 
-def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "") -> None:
+def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "", analyse: bool = True) -> None:
     """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`.
 
-    All of them, or none.
+    All of them, or none; `title`, `case` and `analyse` as in `html`.
 
     Raises
     ------
@@ -79,7 +90,14 @@ def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: 
     with together() as put:
         for name, picture in drawn.items():
             put(target / f"{name}.png", picture)
-        put(target / "report.html", html(solution, drawn, title, case).encode())
+        put(target / "report.html", html(solution, drawn, title, case, analyse).encode())
+
+
+def _certificate(solution: Solution, analyse: bool) -> Certificate:
+    """The certificate, with dashes for second-order facts that are left out."""
+    if analyse or solution.analysed or solution.kink is not None:
+        return solution.certificate
+    return Certificate.of(solution.checks, AT_KINK)
 
 
 def png(figure: Figure) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from .error_budget import ErrorBudget
     from .problem import Problem
 
+#: of a solution whose second order nobody looked at
+LEFT_OUT = (
+    "The analysis of second order was left out: whether the control is a minimum or a saddle point is not known. To make it: "
+    "Solution.load(path, problem).verdict(), or run again without --no-second-order."
+)
 #: characteristics drawn and exported
 TRAJECTORIES = 300
 
@@ -270,10 +276,20 @@ class Solution:
 
         Warns with SeveralCriticalPointsWarning and ShootingThresholdWarning, see `cautions.of_second_order`.
         """
+        return self._analysed()
+
+    def analyse(self, progress: Callable[[int], Any] | None = None) -> Stability:
+        """`stability`, now, where it is not known yet; `progress` is called with the number of Hessian products done."""
+        if not self.analysed:
+            self.stability = self._analysed(progress)
+        return self.stability
+
+    def _analysed(self, progress: Callable[[int], Any] | None = None) -> Stability:
         if self.kink is not None:
             return AT_KINK
-        found = analyse(self._need_system("the second-order analysis"), self.control)
-        cautions.warn(cautions.of_second_order(found), 3)
+        found = analyse(self._need_system("the second-order analysis"), self.control, progress)
+        solver = self.description.get("solver", "")
+        cautions.warn(cautions.of_second_order(found, solver, self.checks.adjoint), 4)
         return found
 
     @property
@@ -286,9 +302,14 @@ class Solution:
         """`checks` and `stability` together; the latter is computed when first asked for."""
         return Certificate.of(self.checks, self.stability)
 
-    def verdict(self) -> list[str]:
-        """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it)."""
+    def verdict(self, analyse: bool = True) -> list[str]:
+        """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it).
+
+        With `analyse=False` the analysis of second order is left out where it has not been made, and the sentences say so.
+        """
         message = self.message[:1].upper() + self.message[1:] + "."
+        if not (analyse or self.analysed or self.kink is not None):
+            return [message, *balance(self.checks), LEFT_OUT]
         if self.system is None and not self.analysed and self.kink is None:
             return [message, *balance(self.checks)]
         # Shooting with the update of continuous time converges to points of another system.

@@ -11,6 +11,8 @@ meet themselves (the Hessians of the discrete Hamiltonians),
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,13 +83,14 @@ class Stability:
 AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)
 
 
-def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
+def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], Any] | None = None) -> Stability:
     """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many.
 
     Parameters
     ----------
     system : the discrete problem.
     control : `(layers, m)`.
+    progress : called before every Hessian product with the number of those done.
 
     Raises
     ------
@@ -104,8 +107,11 @@ def analyse(system: OptimalitySystem, control: np.ndarray) -> Stability:
         return Stability(np.inf, 0, 0.0, 0.0, True, True)
     hessian = system.hessian(control)
     size, count = control.size, int(free.sum())
+    numbers = itertools.count()
 
     def product(v: np.ndarray) -> np.ndarray:
+        if progress is not None:
+            progress(next(numbers))
         whole = np.zeros(size)
         whole[free] = v
         return hessian.product(whole.reshape(control.shape)).ravel()[free]

@@ -12,6 +12,7 @@ from ._files import make_folder, together, writing
 from ._validate import integer
 from .errors import EulerianError
 from .meshes import CartesianMesh
+from .vtk_pictures import surfaces
 
 if TYPE_CHECKING:
     from .solution import Solution
@@ -157,12 +158,10 @@ def _plane(plotter: Any, solution: Solution, n: int) -> None:
 
 def _space(plotter: Any, solution: Solution, n: int) -> None:
     grid, largest = _grid(solution, n), _largest(solution)
-    nodes = grid if "density_total" in grid.point_data else grid.cell_data_to_point_data()
-    levels = [s * largest for s in (0.05, 0.2, 0.5)]
-    surfaces = nodes.contour(levels, scalars="density_total")
+    drawn = surfaces(grid, largest)
     plotter.add_mesh(grid.outline(), color="black")
-    if surfaces.n_points:
+    if drawn.n_points:
         plotter.add_mesh(
-            surfaces, scalars="density_total", clim=[0.0, largest], cmap="viridis", opacity=0.5, scalar_bar_args=_bar()
+            drawn, scalars="density_total", clim=[0.0, largest], cmap="viridis", opacity=0.5, scalar_bar_args=_bar()
         )
     plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", ztitle="x3", font_size=10)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from . import vtk_simplex
 from ._files import make_folder, together
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
+from .vtk_pictures import coloured, framed, surfaces, upright
 
 if TYPE_CHECKING:
     import pyvista
@@ -22,44 +26,62 @@ if TYPE_CHECKING:
 def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
 
-    * `solution.pvd`: the collection, with the real times; open this one.
-    * `solution_0000.vti`, ...: one image a time level, cell data: `density_NAME` for every moment or label,
-      `density_total`, `psi_NAME`, `grad_psi_NAME` (vector), `velocity` (vector).
-    * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time; `trajectories.vtp` whole.
-      Point data `time`, cell data `label_1`, ...
-    * `spacetime.vti` (one dimension only): densities and potentials over (x, t), point data.
+    * `solution.pvd`: the densities with the real times; open this one, and ParaView draws them, coloured by `density_total`.
+      On the line the area under the density (`solution_0000.vtu`, ...; see `vtk_pictures.upright` for its heights), in the plane
+      the mesh (`solution_0000.vti`, ...), in space surfaces of equal density (`solution_0000.vtp`, ...).
+    * `volume.pvd`, `volume_0000.vti`, ... (in space only): the mesh, to be cut and measured.
+    * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time, coloured by `label_1`;
+      `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t).
+    * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
 
-    On simplex meshes `.vtu` and `.vtr` instead of `.vti`; see `vtk_simplex.level`.
+    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
+    on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
+    at their vertices; see `vtk_simplex.level`.
 
     Raises
     ------
     StorageError
         If a file cannot be written; those of before are intact.
     """
-    from . import vtk_simplex
-
-    boxes = isinstance(solution.mesh, CartesianMesh)
-    make_level, ending = (level, "vti") if boxes else (vtk_simplex.level, "vtu")
     target = make_folder("folder", folder)
-    levels = {f"solution_{n:04d}.{ending}": n for n in range(solution.layers + 1)}
-    paths = {f"trajectories_{n:04d}.vtp": n for n in range(solution.layers + 1)}
-    spacetimes: dict[str, Any] = {}
-    if solution.mesh.dim == 1:
-        spacetimes = {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
+    collections, spacetimes = _collections(solution), _spacetimes(solution)
+    levels = range(solution.layers + 1)
+    files = {(name, ending): [f"{name}_{n:04d}.{ending}" for n in levels] for name, (ending, _) in collections.items()}
     with together() as put:
-        for name, n in levels.items():
-            put(target / name, encoded(make_level(solution, n)))
-        put(target / "solution.pvd", collection(solution.times, list(levels)))
-        for name, n in paths.items():
-            put(target / name, encoded(polylines(solution, n)))
-        put(target / "trajectories.pvd", collection(solution.times, list(paths)))
+        for (name, _), names in files.items():
+            for n, file in zip(levels, names, strict=True):
+                put(target / file, encoded(collections[name][1](n)))
+            put(target / f"{name}.pvd", collection(solution.times, names))
         put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
         for name, make in spacetimes.items():
             put(target / name, encoded(make(solution)))
-    for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
+    written = {f"{name}.pvd" for name in collections} | {*spacetimes}.union(*files.values())
+    for pattern in ("solution_*.vt[ipu]", "volume_*.vt[iu]", "volume.pvd", "trajectories_*.vtp", "spacetime.vt[ir]"):
         for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
-            if stale.name not in {*levels, *paths, *spacetimes}:
+            if stale.name not in written:
                 stale.unlink(missing_ok=True)
+
+
+def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any]]]:
+    """Of every collection the ending of its files and what makes that of a time level."""
+    boxes = isinstance(solution.mesh, CartesianMesh)
+    whole = partial(level if boxes else vtk_simplex.level, solution)
+    mesh = ("vti" if boxes else "vtu", whole)
+    paths = ("vtp", partial(growing, solution))
+    if solution.mesh.dim == 1:
+        largest = float(solution.total_density.max())
+        return {"solution": ("vtu", lambda n: upright(whole(n), largest)), "trajectories": paths}
+    if solution.mesh.dim == 2:
+        return {"solution": mesh, "trajectories": paths}
+    return {"solution": ("vtp", lambda n: surfaces(whole(n))), "volume": mesh, "trajectories": paths}
+
+
+def _spacetimes(solution: Solution) -> dict[str, Callable[[Solution], Any]]:
+    """Of the files over space and time what makes each."""
+    if solution.mesh.dim > 1:
+        return {}
+    boxes = isinstance(solution.mesh, CartesianMesh)
+    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
 
 
 def encoded(data: Any) -> bytes:
@@ -108,7 +130,7 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
         grid.cell_data[f"grad_psi_{name}"] = _vectors(gradient, mesh.shape)
     if solution.numerics.flow is not None:
         grid.cell_data["velocity"] = _vectors(solution.velocity(n), mesh.shape)
-    grid.set_active_scalars("density_total", preference="cell")
+    coloured(grid)
     return grid
 
 
@@ -129,8 +151,16 @@ def _vectors(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def polylines(solution: Solution, last: int) -> pyvista.PolyData:
-    """The characteristics up to time level `last` as polylines (on a line: as points (x, t))."""
+def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.PolyData:
+    """The characteristics up to time level `last` as polylines (on a line: as points (x, t)).
+
+    Parameters
+    ----------
+    solution : with its characteristics.
+    last : time level.
+    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no length,
+        as all are at level 0, cannot be seen.
+    """
     import pyvista
 
     x = solution.paths.x[: last + 1]
@@ -141,14 +171,28 @@ def polylines(solution: Solution, last: int) -> pyvista.PolyData:
     if dim == 1:
         points[:, :, 1] = times
     index = np.arange(count * levels).reshape(count, levels)
-    sizes = np.full((count, 1), levels)
     lines = pyvista.PolyData()
     lines.points = points.reshape(-1, 3)
-    lines.lines = np.concatenate([sizes, index], axis=1).ravel()
+    if heads:
+        lines.verts = np.column_stack([np.full(count, 1), index[:, -1]]).ravel()
+    lines.lines = np.column_stack([np.full(count, levels), index]).ravel()
     lines.point_data["time"] = times.ravel()
     for k in range(solution.paths.y.shape[1]):
-        lines.cell_data[f"label_{k + 1}"] = solution.paths.y[:, k]
+        lines.cell_data[f"label_{k + 1}"] = np.tile(solution.paths.y[:, k], 2 if heads else 1)
+    # Colours of the time would be those of the first level, where it is 0, at all others too.
+    coloured(lines, "label_1")
     return lines
+
+
+def growing(solution: Solution, last: int) -> pyvista.PolyData:
+    """`polylines` with heads, as the collection has them: on a line within the frame of the whole, whose label is NaN.
+
+    At time 0 they all lie on one axis: without a frame ParaView would look along the other one, and go on so.
+    """
+    lines, x = polylines(solution, last, heads=True), solution.paths.x
+    if solution.mesh.dim > 1:
+        return lines
+    return framed(lines, (float(x.min()), 0.0), (float(x.max()), float(solution.times[-1])))
 
 
 def spacetime(solution: Solution) -> pyvista.ImageData:

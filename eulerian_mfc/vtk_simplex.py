@@ -8,6 +8,7 @@ import numpy as np
 
 from .meshes import SimplexMesh
 from .transport.element_interpolation import ElementInterpolation
+from .vtk_pictures import coloured
 
 if TYPE_CHECKING:
     import pyvista
@@ -54,7 +55,7 @@ def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
         out.cell_data[f"grad_psi_{name}"] = _vectors(gradient)
     if solution.numerics.flow is not None:
         out.cell_data["velocity"] = _vectors(solution.velocity(n))
-    out.set_active_scalars("density_total", preference="point" if nodal else "cell")
+    coloured(out)
     return out
 
 

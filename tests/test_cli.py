@@ -383,7 +383,7 @@ def test_lists_and_none_can_be_set(tmp_path):
 def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
     for layers in (6, 3):
         run(ROOT / "cases" / "toy_line.py", "--out", tmp_path, "--set", f"layers={layers}", "--set", "cells=40")
-    assert len(list((tmp_path / "vtk").glob("solution_*.vti"))) == 4
+    assert len(list((tmp_path / "vtk").glob("solution_*.vtu"))) == 4
     assert len(list((tmp_path / "vtk").glob("trajectories_*.vtp"))) == 4
 
 

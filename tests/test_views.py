@@ -43,7 +43,8 @@ def space_solution():
 
 
 def check_levels(solution, folder):
-    reader = pyvista.get_reader(folder / "solution.pvd")
+    """Every cell of the mesh with its fields, in the collection that holds the mesh."""
+    reader = pyvista.get_reader(folder / ("volume.pvd" if solution.mesh.dim == 3 else "solution.pvd"))
     np.testing.assert_allclose(reader.time_values, solution.times, rtol=1e-15, atol=0)
     for n in (0, solution.layers):
         reader.set_active_time_value(reader.time_values[n])
@@ -77,6 +78,13 @@ def test_line_files(tmp_path, toy_solution):
     assert image.dimensions == (160, 21, 1)
     np.testing.assert_allclose(image.bounds[2:4], [0.0, 1.0])
     assert np.array_equal(image.point_data["density_total"], toy_solution.total_density.ravel())
+    # Of the line, trajectories grow within a frame, so that the view is upright from time 0 on.
+    early, x = pyvista.read(tmp_path / "trajectories_0000.vtp"), toy_solution.paths.x
+    np.testing.assert_allclose(early.bounds, [x.min(), x.max(), 0.0, 1.0, 0.0, 0.0], rtol=1e-6)
+    labels = early.cell_data["label_1"]
+    assert np.array_equal(labels[:-1], np.tile(toy_solution.paths.y[:, 0], 2))
+    assert np.isnan(labels[-1])
+    assert pyvista.read(tmp_path / "trajectories.vtp").n_cells == 300
 
 
 def test_plane_and_space_files(tmp_path, plane_solution, space_solution):
@@ -84,6 +92,30 @@ def test_plane_and_space_files(tmp_path, plane_solution, space_solution):
         solution.to_vtk(tmp_path / name)
         check_levels(solution, tmp_path / name)
         assert not (tmp_path / name / "spacetime.vti").exists()
+
+
+def test_surfaces_in_space_have_the_density_that_they_are_named_after(tmp_path, space_solution):
+    """5, 20 and 50 % of the largest, and for a normal law they are spheres."""
+    space_solution.to_vtk(tmp_path)
+    reader = pyvista.get_reader(tmp_path / "solution.pvd")
+    np.testing.assert_allclose(reader.time_values, space_solution.times, rtol=1e-15, atol=0)
+    surfaces = reader.read()[0]
+    nodes = pyvista.read(tmp_path / "volume_0000.vti").cell_data_to_point_data()
+    levels = np.array([0.05, 0.2, 0.5]) * nodes.point_data["density_total"].max()
+    density = surfaces.point_data["density_total"]
+    np.testing.assert_allclose(np.abs(density[:, None] - levels).min(axis=1), 0.0, atol=1e-6)
+    assert (np.abs(density[:, None] - levels) < 1e-6).any(axis=0).all()
+    # A normal law of deviation 0.3 around (0, 0.2, 0): its surfaces are spheres, on cells of 0.25.
+    outer = surfaces.points[np.abs(density - levels[0]) < 1e-6].astype(float) - [0.0, 0.2, 0.0]
+    radius = 0.3 * np.sqrt(2 * np.log(1 / 0.05))
+    np.testing.assert_allclose(np.linalg.norm(outer, axis=1), radius, atol=0.15)
+
+
+def test_another_dimension_leaves_no_files_of_the_former(tmp_path, space_solution, plane_solution, toy_solution):
+    for solution, ending in ((space_solution, "vtp"), (plane_solution, "vti"), (toy_solution, "vtu")):
+        solution.to_vtk(tmp_path)
+        assert {p.suffix for p in tmp_path.glob("solution_*")} == {f".{ending}"}
+        assert bool(list(tmp_path.glob("volume*"))) == (solution is space_solution)
 
 
 def test_gradient_of_the_final_potential_is_exact(tmp_path, plane_solution):
@@ -108,7 +140,13 @@ def test_trajectories(tmp_path, plane_solution):
     assert np.array_equal(lines.cell_data["label_2"], plane_solution.paths.y[:, 1])
     early = pyvista.get_reader(tmp_path / "trajectories.pvd")
     early.set_active_time_value(early.time_values[1])
-    assert early.read()[0].n_points == 300 * 2
+    growing = early.read()[0]
+    assert growing.n_points == 300 * 2
+    # A point in front of every line, so that something is seen at time 0: cells of points come first.
+    assert (growing.n_verts, growing.n_lines) == (300, 300)
+    heads = growing.verts.reshape(300, 2)[:, 1]
+    np.testing.assert_allclose(growing.points[heads][:, :2], plane_solution.paths.x[1], rtol=1e-6, atol=1e-6)
+    assert np.array_equal(growing.cell_data["label_2"], np.tile(plane_solution.paths.y[:, 1], 2))
 
 
 @pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")

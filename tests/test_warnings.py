@@ -32,13 +32,54 @@ def test_a_control_too_steep_for_the_cells():
 
 def test_penalties_below_the_threshold_of_shooting():
     """Undamped shooting converges for the penalty 5, and not for 0.2 (docs/tables/shooting_eigenvalues.md)."""
-    with pytest.warns(errors.ShootingThresholdWarning, match=r"Shooting\(relaxation=\"auto\"\)") as told:
+    with pytest.warns(errors.ShootingThresholdWarning, match=r"use multistart") as told:
         small = emfc.solve(toy_line(penalty=0.2), toy_mesh(80), 10).stability
     assert small.shooting_eigenvalue <= -1
+    assert not any(name in str(w.message) for w in told for name in ("LBFGS", "Shooting("))  # of no use to her
     assert all(w.filename == __file__ for w in told)  # the user's line, not the package's
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert emfc.solve(toy_line(penalty=5.0), toy_mesh(80), 10).stability.shooting_eigenvalue > -1
+
+
+@pytest.mark.parametrize(
+    ("solver", "adjoint", "advised"),
+    [
+        (emfc.solvers.Shooting(), True, ("auto", "LBFGS")),
+        (emfc.solvers.Shooting(), False, ("auto",)),
+        (emfc.solvers.Shooting(relaxation="auto"), True, ()),
+        (emfc.solvers.Shooting(anderson=3), True, ()),
+        (emfc.solvers.LBFGS(), True, ()),
+        (emfc.solvers.NewtonKrylov(), False, ()),
+    ],
+)
+def test_nobody_is_told_to_use_what_she_uses_or_cannot_use(solver, adjoint, advised):
+    below = Stability(0.8, 0, -1.5, 0.2, True, True)
+    (warning,) = cautions.of_second_order(below, repr(solver), adjoint)
+    assert tuple(name for name in ("auto", "LBFGS") if name in str(warning)) == advised
+    assert "multistart" in str(warning)
+
+
+@pytest.mark.parametrize(
+    ("options", "advised"),
+    [
+        ({}, {"reduce", "auto", "anderson", "LBFGS"}),
+        ({"relaxation": "auto"}, {"anderson", "LBFGS"}),
+        ({"anderson": 2}, {"reduce", "auto", "LBFGS"}),
+    ],
+)
+def test_shooting_that_stops_advises_what_is_not_there_already(options, advised):
+    ways = {"reduce", "auto", "anderson=", "LBFGS"}
+    for continuity in (None, emfc.continuity.FiniteVolume("upwind")):
+        stopped = emfc.solve(
+            toy_line(),
+            toy_mesh(40),
+            4,
+            solver=emfc.solvers.Shooting(max_iterations=1, **options),
+            continuity=continuity,
+        )
+        told = {way.rstrip("=") for way in ways if way in stopped.message}
+        assert told == (advised if continuity is None else advised - {"LBFGS"})
 
 
 def test_saddles_have_others_beside_them():

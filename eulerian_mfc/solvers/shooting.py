@@ -14,7 +14,6 @@ from .mixing import Anderson, AutomaticRelaxation, FixedRelaxation, Mixing
 
 #: iterations without a new smallest residual after which shooting is said not to converge
 PATIENCE = 60
-ADVICE = 'reduce the relaxation or take relaxation="auto" or anderson=3, raise the penalty, or use LBFGS'
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,23 @@ class Shooting(Solver):
             since = 0 if point.residual < smallest else since + 1
             smallest = min(smallest, point.residual)
             if point.residual > self.divergence * smallest:
-                return f"shooting diverges ({self._estimate(mixing)}; {ADVICE})"
+                return f"shooting diverges ({self._estimate(mixing)}; {self._advice(system)})"
             if since >= PATIENCE:
                 way = "alternates between two controls" if mixing.eigenvalue < -0.99 else "wanders"
-                return f"shooting diverges: it {way} (no smaller residual for {PATIENCE} iterations; {ADVICE})"
+                return f"shooting diverges: it {way} (no smaller residual for {PATIENCE} iterations; {self._advice(system)})"
             updated = [
                 minimise_layer(h, row, problem.lower, problem.upper) for h, row in zip(hamiltonians, theta, strict=True)
             ]
             change = (np.stack(updated) - theta) * metric
             theta = problem.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
-        return f"{limit_reached(self.max_iterations)} ({self._estimate(mixing)}; {ADVICE})"
+        return f"{limit_reached(self.max_iterations)} ({self._estimate(mixing)}; {self._advice(system)})"
+
+    def _advice(self, system: Any) -> str:
+        """What to change, but for what is there already; LBFGS needs an adjoint pair."""
+        ways = [] if self.relaxation == "auto" else ["reduce the relaxation", 'take relaxation="auto"']
+        if self.anderson is None:
+            ways.append("anderson=3" if ways else "take anderson=3")
+        return f"{' or '.join(ways)}, raise the penalty{', or use LBFGS' if system.adjoint else ''}"
 
     @staticmethod
     def _estimate(mixing: Mixing) -> str:

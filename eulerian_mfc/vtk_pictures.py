@@ -1,0 +1,96 @@
+"""Data sets that ParaView draws as they are opened, without a filter: of the line and of space.
+
+ParaView refuses to draw images of one dimension, draws lines as thin as a pixel, and of a mesh in space shows the outside only, where
+there is no mass. So densities of the line stand upright in a plane, and densities in space become surfaces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyvista
+
+#: what is drawn
+DENSITY = "density_total"
+#: height of the largest density of the line, a share of the line's length
+HEIGHT = 0.4
+#: densities of the surfaces in space, shares of the largest
+SHARES = (0.05, 0.2, 0.5)
+#: VTK's number of the quadrilateral
+QUAD = 9
+
+
+def upright(grid: pyvista.DataSet, largest: float) -> pyvista.UnstructuredGrid:
+    """The cells of a line as areas in the plane (x, height), their heights in proportion to `density_total`.
+
+    The area over a cell is a rectangle where densities are those of cells, and a trapezium where they are those of vertices. Cells, their
+    order and their data are those of the line; every area has four points, two on the line and two above them, with the data of the
+    vertices. The field data `height_of_density` is the factor of the heights.
+
+    Parameters
+    ----------
+    grid : a mesh of the line, with `density_total` in its cells or at its points.
+    largest : density whose height is 0.4 of the line's length; it is the same at all times of a collection.
+    """
+    import pyvista
+
+    line = grid.cast_to_unstructured_grid()
+    ends = line.cell_connectivity.reshape(-1, 2)
+    corners = ends[:, [0, 1, 1, 0]].ravel()
+    points = np.array(line.points[corners], dtype=np.float64)
+    factor = HEIGHT * float(np.ptp(points[:, 0])) / max(largest, np.finfo(float).tiny)
+    of_points = DENSITY in line.point_data
+    density = line.point_data[DENSITY][corners] if of_points else np.repeat(line.cell_data[DENSITY], 4)
+    points[:, 1] = factor * density * np.tile([0.0, 0.0, 1.0, 1.0], len(ends))
+    cells = np.column_stack([np.full(len(ends), 4), np.arange(len(points)).reshape(-1, 4)])
+    out = pyvista.UnstructuredGrid(cells.ravel(), np.full(len(ends), QUAD, dtype=np.uint8), points)
+    for name, values in line.point_data.items():
+        out.point_data[name] = values[corners]
+    for name, values in line.cell_data.items():
+        out.cell_data[name] = values
+    out.field_data["height_of_density"] = [factor]
+    coloured(out)
+    return out
+
+
+def surfaces(grid: pyvista.DataSet, largest: float | None = None) -> pyvista.PolyData:
+    """The surfaces of a mesh in space on which `density_total` is 5, 20 and 50 % of the largest, with all data at their points.
+
+    Parameters
+    ----------
+    grid : the mesh, with its data in cells or at points.
+    largest : density that the shares are of; by default the grid's own, so that there always are surfaces.
+    """
+    nodes = grid.cell_data_to_point_data()
+    top = float(nodes.point_data[DENSITY].max()) if largest is None else largest
+    out = nodes.contour([share * top for share in SHARES], scalars=DENSITY)
+    if out.n_points:
+        coloured(out)
+    return out
+
+
+def framed(lines: pyvista.PolyData, low: tuple[float, float], high: tuple[float, float]) -> pyvista.PolyData:
+    """Lines of the plane (x, time) and, as the last cell, the rectangle from `low` to `high`, whose cell data are NaN."""
+    import pyvista
+
+    count = lines.n_points
+    corners = np.array([[low[0], low[1], 0.0], [high[0], low[1], 0.0], [high[0], high[1], 0.0], [low[0], high[1], 0.0]])
+    out = pyvista.PolyData()
+    out.points = np.concatenate([lines.points, corners])
+    out.verts = lines.verts
+    out.lines = np.concatenate([lines.lines, [5, *range(count, count + 4), count]]).astype(np.int64)
+    out.point_data["time"] = np.concatenate([lines.point_data["time"], corners[:, 1]])
+    for name, values in lines.cell_data.items():
+        out.cell_data[name] = np.append(values, np.nan)
+    coloured(out, lines.cell_data.active_scalars_name)
+    return out
+
+
+def coloured(data: pyvista.DataSet, name: str = DENSITY) -> None:
+    """Make the array `name` the one that ParaView colours by: of the others it would take one at the points first."""
+    at = "point" if name in data.point_data else "cell"
+    data.point_data.active_scalars_name = data.cell_data.active_scalars_name = None
+    data.set_active_scalars(name, preference=at)
