@@ -38,7 +38,7 @@ class _Ends:
 
 
 class _Text(_Ends, io.TextIOWrapper):
-    def readline(self, size: int = -1, /) -> str:
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]  # as TextIOWrapper has it
         return str(self._counted(super().readline(size)))
 
 
