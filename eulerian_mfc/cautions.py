@@ -43,7 +43,8 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
     Returns
     -------
     list of EulerianWarning
-        BoundaryMassWarning above a share of 1e-4 of the mass (with what to do: a larger box, or more cells), SteepControlWarning above `|W| h = 1` (dimensionless).
+        BoundaryMassWarning above a share of 1e-4 of the mass, with what to do: a larger box, or more cells;
+        SteepControlWarning above `|W| h = 1` (dimensionless).
     """
     out: list[EulerianWarning] = []
     mesh, field = solution.mesh, system.problem.field
@@ -80,10 +81,12 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
         needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
         return f"use a larger {what} (the law alone needs {needed}, and it moves)"
     if near > BOUNDARY_TOLERANCE:
-        return f"it did not touch the boundary, and three smaller cells are less wide: use more cells, or a larger {what}"
+        return (
+            f"it did not touch the boundary, and three smaller cells are less wide: use more cells, or a larger {what}"
+        )
     return (
-        f"of {SAMPLES} points of the law at most {round(near * SAMPLES)} came there, so this is not the law's mass but what the scheme makes "
-        f"of densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone does not help"
+        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there, so it is not the law's mass but what the scheme makes of "
+        f"densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone does not help"
     )
 
 
@@ -143,7 +146,7 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
             "where several critical points may exist: use multistart(...) to look for others"
         )
         if solver.startswith("Shooting(") and "relaxation=1.0" in solver and "anderson=None" in solver:
-            told += f", and to converge, Shooting(relaxation=\"auto\"){' or LBFGS()' if adjoint else ''}"
+            told += f', and to converge, Shooting(relaxation="auto"){" or LBFGS()" if adjoint else ""}'
         out.append(ShootingThresholdWarning(told))
     return out
 

@@ -83,9 +83,7 @@ class Stability:
 AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)
 
 
-def analyse(
-    system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], Any] | None = None
-) -> Stability:
+def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], Any] | None = None) -> Stability:
     """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many.
 
     Parameters

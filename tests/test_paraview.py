@@ -15,7 +15,10 @@ from scipy import ndimage
 
 import eulerian_mfc as emfc
 
-pytestmark = pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed"),
+    pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.BoundaryMassWarning"),  # tetrahedra are few on purpose
+]
 
 # `Show` chooses representation and colours as the window does when "Apply" is clicked.
 DRAW = """
