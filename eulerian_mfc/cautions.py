@@ -85,8 +85,9 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
             f"it did not touch the boundary, and three smaller cells are less wide: use more cells, or a larger {what}"
         )
     return (
-        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there, so it is not the law's mass but what the scheme makes of "
-        f"densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone does not help"
+        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there, so it is not the law's mass but what the scheme "
+        f"makes of densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone "
+        "does not help"
     )
 
 

@@ -47,8 +47,8 @@ class DiffeotopyWarning(EulerianWarning):
 class BoundaryMassWarning(EulerianWarning):
     """Mass was found at the edge of the mesh. The message says what helps.
 
-    A larger box where the law's own mass came there: the answer depends on where the box ends. More cells where it did not: what is
-    found there are ripples of densities that are too narrow for the cells.
+    A larger box where the law's own mass came there: the answer depends on where the box ends. More cells where it did not:
+    what is found there are ripples of densities that are too narrow for the cells.
     """
 
 
