@@ -85,7 +85,7 @@ def _spacetimes(solution: Solution) -> dict[str, Callable[[Solution], Any]]:
 
 
 def encoded(data: Any) -> bytes:
-    """A data set of pyvista as the content of a file; VTK's own writers leave half a file, and call it written, on a full disk."""
+    """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
     from vtkmodules import vtkIOXML
 
     writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
@@ -158,8 +158,8 @@ def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.Pol
     ----------
     solution : with its characteristics.
     last : time level.
-    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no length,
-        as all are at level 0, cannot be seen.
+    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no
+        length, as all are at level 0, cannot be seen.
     """
     import pyvista
 

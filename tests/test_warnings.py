@@ -33,7 +33,7 @@ def boundary_warning(law, mesh, label=0.0, **options):
 
 
 def test_ripples_on_coarse_cells_are_told_from_mass_at_the_wall():
-    """A law of deviation 0.1 in [-4, 4] is 39 deviations from the walls: what is found there the splines made. Cells are the cure."""
+    """A law of deviation 0.1 in [-4, 4] is 39 deviations from the walls: the splines made what is found there."""
     narrow = emfc.laws.Gaussian([0.0], 0.1)
     for half, cells in ((4.0, 12), (4.0, 24), (8.0, 24)):
         text = boundary_warning(narrow, emfc.CartesianMesh([(-half, half)], cells))
