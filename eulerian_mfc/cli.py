@@ -327,8 +327,8 @@ def run_case(
         # The solution first: whatever happens to the analysis and the pictures, the work is kept.
         solution.save(target / "solution.h5")
         if second_order:
-            what = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
-            with step(console, what) as progress:
+            words = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
+            with step(console, words) as progress:
                 solution.analyse(lambda done: progress(f"{done} Hessian products done"))
             solution.save(target / "solution.h5")
     for warning in caught:

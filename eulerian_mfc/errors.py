@@ -53,7 +53,11 @@ class CostErrorWarning(EulerianWarning):
 
 
 class BoundaryMassWarning(EulerianWarning):
-    """Mass reached the edge of the mesh: the answer depends on where the box ends. Use a larger box."""
+    """Mass was found at the edge of the mesh. The message says what helps.
+
+    A larger box where the law's own mass came there: the answer depends on where the box ends. More cells where it did not:
+    what is found there are ripples of densities that are too narrow for the cells.
+    """
 
 
 class MeshFileWarning(EulerianWarning):

@@ -158,8 +158,8 @@ def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.Pol
     ----------
     solution : with its characteristics.
     last : time level.
-    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no length,
-        as all are at level 0, cannot be seen.
+    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no
+        length, as all are at level 0, cannot be seen.
     """
     import pyvista
 

@@ -1,7 +1,7 @@
 """Data sets that ParaView draws as they are opened, without a filter: of the line and of space.
 
-ParaView refuses to draw images of one dimension, draws lines as thin as a pixel, and of a mesh in space shows the outside only, where
-there is no mass. So densities of the line stand upright in a plane, and densities in space become surfaces.
+ParaView refuses to draw images of one dimension, draws lines as thin as a pixel, and of a mesh in space shows the outside
+only, where there is no mass. So densities of the line stand upright in a plane, and densities in space become surfaces.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ QUAD = 9
 def upright(grid: pyvista.DataSet, largest: float) -> pyvista.UnstructuredGrid:
     """The cells of a line as areas in the plane (x, height), their heights in proportion to `density_total`.
 
-    The area over a cell is a rectangle where densities are those of cells, and a trapezium where they are those of vertices. Cells, their
-    order and their data are those of the line; every area has four points, two on the line and two above them, with the data of the
-    vertices. The field data `height_of_density` is the factor of the heights.
+    The area over a cell is a rectangle where densities are those of cells, and a trapezium where they are those of vertices.
+    Cells, their order and their data are those of the line; every area has four points, two on the line and two above them,
+    with the data of the vertices. The field data `height_of_density` is the factor of the heights.
 
     Parameters
     ----------

@@ -95,6 +95,32 @@ def test_run_writes_the_solution_it_reports(tmp_path):
     assert len(lines) == len(solution.history)
 
 
+def test_second_order_is_left_out_where_that_is_asked_for(tmp_path, monkeypatch):
+    """The same bits, without one Hessian product; verdict and report say what is not known, the file can be analysed later."""
+    case = ROOT / "cases" / "toy_line.py"
+    whole = run(case, "--out", tmp_path / "whole", *settings(SMALL))
+    steps = ("analysing second order", "writing files for ParaView", "drawing figures, writing the report")
+    assert [whole.output.index(text) for text in steps] == sorted(whole.output.index(text) for text in steps)
+    with monkeypatch.context() as broken:
+        broken.setattr("eulerian_mfc.solution.analyse", None)
+        result = run(case, "--out", tmp_path / "out", "--no-second-order", *settings(SMALL))
+    assert result.exit_code == 0, result.output
+    assert "analysing" not in result.output
+    page = (tmp_path / "out" / "report.html").read_text()
+    for text in (result.output, page):
+        assert "The analysis of second order was left out" in text
+        assert "Solution.load(path, problem).verdict()" in text
+        assert "strict local minimum" not in text
+    assert "was left out" not in (tmp_path / "whole" / "report.html").read_text()
+    problem = Case.load(case).with_settings(SMALL).build()[0]
+    first, second = (emfc.Solution.load(tmp_path / f / "solution.h5", problem) for f in ("whole", "out"))
+    assert np.array_equal(first.control, second.control)
+    assert (first.cost, first.residual) == (second.cost, second.residual)
+    assert (first.analysed, second.analysed) == (True, False)
+    assert second.verdict() == first.verdict()
+    assert second.certificate == first.certificate
+
+
 def test_python_on_the_case_does_the_same(tmp_path):
     command = [sys.executable, str(ROOT / "cases" / "toy_line.py"), *settings(SMALL)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -404,6 +430,15 @@ def killed_run(tmp_path, *more):
     process.kill()
     process.wait(timeout=60)
     process.stdout.close()
+
+
+def test_a_killed_run_is_resumed_without_second_order(tmp_path):
+    killed_run(tmp_path)
+    resumed = CliRunner().invoke(main, ["resume", str(tmp_path / "out"), "--no-second-order"])
+    assert resumed.exit_code == 0, resumed.output
+    assert "The analysis of second order was left out" in resumed.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
+    assert not emfc.Solution.load(tmp_path / "out" / "solution.h5").analysed
 
 
 def test_a_killed_run_is_resumed(tmp_path):

@@ -107,7 +107,7 @@ def test_no_room_imports_from_its_right():
         {"certificate"},
         {"cautions"},
         {"maximum_principle"},
-        {"solution"},
+        {"solution", "vtk_pictures"},
         {
             "solving",
             "storage",

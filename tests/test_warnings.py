@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
@@ -16,6 +17,49 @@ def test_mass_near_the_boundary():
     problem = emfc.Problem(emfc.fields.AffineField(1), law, emfc.losses.SquaredLoss(), 0.1, 1.0)
     with pytest.warns(errors.BoundaryMassWarning, match="use a larger box"):
         emfc.solve(problem, emfc.CartesianMesh([(-2.0, 2.0)], 40), 4)
+
+
+def boundary_warning(law, mesh, label=0.0, **options):
+    """The text of the one warning about the boundary, "" where there is none."""
+    problem = emfc.Problem(
+        emfc.fields.AffineField(1), emfc.laws.Labelled(law, [label]), emfc.losses.SquaredLoss(), 0.1, 1.0
+    )
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("ignore", errors.CostErrorWarning)
+        warnings.simplefilter("always", errors.BoundaryMassWarning)
+        emfc.solve(problem, mesh, 4, **options)
+    texts = [str(w.message) for w in told if w.category is errors.BoundaryMassWarning]
+    assert len(texts) <= 1
+    return "".join(texts)
+
+
+def test_ripples_on_coarse_cells_are_told_from_mass_at_the_wall():
+    """A law of deviation 0.1 in [-4, 4] is 39 deviations from the walls: the splines made what is found there."""
+    narrow = emfc.laws.Gaussian([0.0], 0.1)
+    for half, cells in ((4.0, 12), (4.0, 24), (8.0, 24)):
+        text = boundary_warning(narrow, emfc.CartesianMesh([(-half, half)], cells))
+        assert "use more cells; a larger box alone does not help" in text, (half, cells)
+    assert not boundary_warning(narrow, emfc.CartesianMesh([(-4.0, 4.0)], 96))
+    # The same cells around a law that is smooth on them, sent to the wall: cells do not help.
+    wide = emfc.laws.Gaussian([0.0], 0.3, truncation=1.0)
+    for cells in (40, 80):
+        text = boundary_warning(wide, emfc.CartesianMesh([(-2.0, 2.0)], cells), label=3.0)
+        assert "use a larger box" in text, cells
+        assert "more cells" not in text, cells
+
+
+def test_boxes_that_cover_the_law_are_not_called_too_small():
+    """`covering` leaves less than three of few cells on a side; points of the law do not touch the boundary."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), np.tanh)
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    for cells in (8, 10, 12, 16, 24, 40):
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("ignore", errors.SteepControlWarning)
+            warnings.simplefilter("ignore", errors.CostErrorWarning)
+        warnings.simplefilter("always", errors.BoundaryMassWarning)
+            emfc.solve(problem, emfc.CartesianMesh.covering(problem, cells), 4)
+        assert not any("use a larger box" in str(w.message) for w in told), cells
+        assert cells < 40 or not told, [str(w.message) for w in told]
 
 
 @pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")  # 1.2 % on the coarse mesh
