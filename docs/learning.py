@@ -130,7 +130,7 @@ def rows(name):
                 train.append(model.score(*learn))
                 of_seed.append(model.score(*test))
                 if hasattr(model, "solution_"):
-                    converged.append(model.solution_.converged)
+                    converged.append(model.solution_.solved)
                     errors.append(abs(model.mesh_error_))
             unseen.append(np.mean(of_seed))
             if seed == 0 and (name, method) in PICTURES:

@@ -233,7 +233,6 @@ UNCHECKED = {
     "cautions": {"of_the_mesh", "of_second_order", "warn"},
     "certificate": {"balance", "Energies"},
     "checkpoint": {"Journalled", "encode", "flat"},
-    "cross_validation": {"left_out"},
     "error_budget": {"linear_means"},
     "look": {"look", "share_beyond"},
     "optimality": {"outside_of"},
