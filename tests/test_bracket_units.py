@@ -124,3 +124,8 @@ def test_beside_a_kink_a_function_is_what_it_is_there():
     for unit in (1.0, 1e-3):
         fields = [np.ones_like, lambda x: np.stack([np.maximum(x[:, 0], 0.0), np.zeros_like(x[:, 0])], axis=1)]
         assert bracket_rank(fields, [unit * 1e-3, unit * 0.3], 2).ranks == (2, 2)
+
+
+def test_single_precision_is_named_as_a_reason():
+    with pytest.raises(NotAnalyticError, match="single precision has not the digits"):
+        bracket_rank([np.ones_like, lambda x: np.sin(x.astype(np.complex64))], POINTS[:2], 2)

@@ -147,6 +147,16 @@ def test_no_start_and_the_documented_start_are_one():
         assert default.history[0].cost == first
 
 
+def test_checkpoints_without_a_start_are_those_from_one_tenth(tmp_path):
+    """As they always were: one run has one name, and a file of either is gone on with by the other."""
+    made, path = problem(NeuralField(1)), tmp_path / "run.checkpoint"
+    first = emfc.solve(made, MESH, 2, checkpoint=path)
+    again = emfc.solve(made, MESH, 2, initial=0.1, checkpoint=path)
+    assert (again.control == first.control).all()
+    with pytest.raises(emfc.errors.FileFormatError):
+        emfc.solve(made, MESH, 2, initial=0.2, checkpoint=path)
+
+
 def test_continuation_and_studies_start_there_too():
     made = problem(BottleneckField(1, 2))
     (point,) = emfc.continuation(made, MESH, 3, penalties=[0.01])

@@ -109,7 +109,8 @@ def _block(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: i
     if not found.good.all():
         raise NotAnalyticError(
             f"{name} is not analytic near the point {x[int(found.good.argmin())].tolist()}, and has no Lie brackets there. "
-            "Write it with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments)"
+            "Write it with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments), and "
+            "compute in double precision: single precision has not the digits to tell"
         )
     for factor in (2.0, 0.5):
         base, active, stride = radius.copy(), np.flatnonzero(~found.settled), np.ones(len(x))
