@@ -79,7 +79,7 @@ class _Displacements:
             known = np.isfinite(rates) & (rates > 0)
             sizes = np.where(known, 1.0 / np.where(known, rates, 1.0), 0.0)
             if not self._field.control_linear:
-                for j in np.flatnonzero(known):
+                for j in map(int, np.flatnonzero(known)):
                     sizes[j] = self._before_it_bends(j, float(sizes[j]))
             return sizes if known.all() else self._jointly(sizes, known)
 

@@ -20,6 +20,7 @@ from eulerian_mfc.errors import EulerianWarning, SteepControlWarning
 from eulerian_mfc.fields.differences import along
 from eulerian_mfc.losses.training import Heads, Training
 from eulerian_mfc.scales import Scales
+from eulerian_mfc.stability import analyse
 
 from .conftest import toy_line, toy_mesh
 
@@ -133,7 +134,7 @@ def of_solvers(line):
         solvers.Direct(),
         solvers.Direct(method="SLSQP"),
     ):
-        solution = line.solve(solver)
+        solution = line.solve(solver, layers=2)
         out.append((repr(solver), solution.converged, *words([solution.message])))
         numbers[repr(solver)] = [solution.cost / line.loss, len(solution.history), solution.history[-1].evaluations]
     return out, numbers
@@ -288,6 +289,20 @@ def test_differences_find_their_step(function, derivative, width, guess):
     """Derivatives at zero of functions of `s / width`, the guess wrong by up to 20 powers of ten."""
     (found,) = along(lambda s: (np.array([[function(s / width)]]),), guess)
     assert found[0, 0] * width == pytest.approx(derivative, abs=2e-10)
+
+
+def test_hessians_of_linear_controls_in_units_of_x():
+    """`u sin x`: the smallest eigenvalue of the reduced Hessian has no unit."""
+    found = []
+    for unit in (1.0, 1e3, 1e8):
+        field = emfc.fields.LinearControlField([lambda x, s=unit: s * np.sin(2 * x / s)], 1)
+        law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], unit), lambda x, s=unit: s * np.sign(x), breaks=[0.0])
+        problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), 0.005 * unit**2, 1.0)
+        system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-8 * unit, 8 * unit)], 48), 3)
+        assert system.hessian(1.5).exact
+        found.append(analyse(system, system.control(1.5)).hessian_smallest)
+    assert found[0] < -5
+    np.testing.assert_allclose(found, found[0], rtol=1e-8)
 
 
 def test_scales_are_those_of_the_law_and_of_the_field():

@@ -56,7 +56,7 @@ def test_boxes_that_cover_the_law_are_not_called_too_small():
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("ignore", errors.SteepControlWarning)
             warnings.simplefilter("ignore", errors.CostErrorWarning)
-        warnings.simplefilter("always", errors.BoundaryMassWarning)
+            warnings.simplefilter("always", errors.BoundaryMassWarning)
             emfc.solve(problem, emfc.CartesianMesh.covering(problem, cells), 4)
         assert not any("use a larger box" in str(w.message) for w in told), cells
         assert cells < 40 or not told, [str(w.message) for w in told]
