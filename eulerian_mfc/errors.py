@@ -58,3 +58,7 @@ class SeveralCriticalPointsWarning(EulerianWarning):
 
 class ShootingThresholdWarning(EulerianWarning):
     """The penalty is too small for undamped shooting to converge here. Use relaxation, or another solver."""
+
+
+class StoredResultWarning(EulerianWarning):
+    """A study's stored results are of another computation than the one asked for: all are computed anew."""
