@@ -36,7 +36,7 @@ _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 _NO_VARIABLE = (*_ATTRIBUTE, "LOAD_CONST", "LOAD_FAST", "LOAD_CLOSURE", "LOAD_SUPER")
 
 
-class Untold(Exception):
+class UntoldError(Exception):
     """Something whose value cannot be told; `path` leads to it from the argument that holds it."""
 
     def __init__(self, value: Any, reason: str) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ._code import MEMBERS, CodeWriter, Untold, made_in_c, own_class, package_class
+from ._code import MEMBERS, CodeWriter, UntoldError, made_in_c, own_class, package_class
 from ._validate import mismatch
 
 
@@ -56,7 +56,7 @@ class Addresses:
         try:
             for thing in things:
                 writer.write(thing)
-        except Untold as error:
+        except UntoldError as error:
             kind, where = type(error.value), ".".join(reversed(error.path))
             raise mismatch(
                 "arguments",
@@ -148,7 +148,7 @@ class _Writer(CodeWriter):
         self._put("name", name.encode("utf-8", "surrogatepass"))
         try:
             self.write(value)
-        except Untold as error:
+        except UntoldError as error:
             error.path.append(name)
             raise
 
@@ -213,7 +213,7 @@ class _Writer(CodeWriter):
         for k, item in enumerate(value):
             try:
                 self.write(item)
-            except Untold as error:
+            except UntoldError as error:
                 error.path.append(str(k))
                 raise
 
@@ -329,10 +329,10 @@ class _Writer(CodeWriter):
             reduce = dispatch_table.get(kind)
             found = value.__reduce_ex__(4) if reduce is None else reduce(value)
         except Exception as error:
-            raise Untold(value, str(error) or type(error).__name__) from None
+            raise UntoldError(value, str(error) or type(error).__name__) from None
         if isinstance(found, str):
             if not self.named(value, whichmodule(value, found), found):
-                raise Untold(value, f"it is called {found}, and that name does not lead to it")
+                raise UntoldError(value, f"it is called {found}, and that name does not lead to it")
             return
         function, arguments, state, items, pairs, setter = (*found, None, None, None, None)[:6]
         self._put("reduced")
@@ -370,7 +370,7 @@ class _Writer(CodeWriter):
             self._put("ufunc")
             self.each(tuple(made_of), value.nin, value.nout, value.identity)
         elif not self.named(value, whichmodule(value, value.__name__), value.__name__):
-            raise Untold(value, f"nothing tells what the ufunc {value.__name__!r} computes")
+            raise UntoldError(value, f"nothing tells what the ufunc {value.__name__!r} computes")
 
     def _compiled(self, value: Any) -> None:
         """Of Numba: the Python function, the options, and the types where they are fixed (otherwise they come with use)."""
@@ -394,7 +394,7 @@ class _Writer(CodeWriter):
 
     def _random(self, value: Any) -> None:
         if value is not _GLOBAL_RANDOM:
-            raise Untold(value, "it gives other numbers at every call")
+            raise UntoldError(value, "it gives other numbers at every call")
         self._put("named", b"numpy.random")
 
     def _tensor(self, value: Any) -> None:
@@ -402,7 +402,7 @@ class _Writer(CodeWriter):
         import torch
 
         if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
-            raise Untold(value, "only dense tensors can be told")
+            raise UntoldError(value, "only dense tensors can be told")
         self.each(type(value), str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad)
         data = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
         self.write(data.numpy())
@@ -414,7 +414,7 @@ class _Writer(CodeWriter):
         self.each(value.data, value.indices, value.leafsize, value.boxsize, value.size)
 
     def _no_library(self, value: Any) -> None:
-        raise Untold(value, "it is a loaded library, which Python sees only by where it lies in memory")
+        raise UntoldError(value, "it is a loaded library, which Python sees only by where it lies in memory")
 
     def _view(self, value: memoryview) -> None:
         self._put("view", value.format.encode())

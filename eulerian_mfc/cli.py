@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import math
 import os
@@ -20,6 +21,7 @@ from typing import Any
 import click
 
 from . import rerun
+from ._claims import alone
 from ._files import make_folder, write_whole
 from ._validate import fail
 from .case import Case, no_exit
@@ -99,6 +101,9 @@ def main(debug: bool) -> None:
     Completion of commands and options, for bash (zsh and fish alike):
       eval "$(_EMFC_COMPLETE=bash_source emfc)"
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a title that the terminal cannot show ends no run
 
 
 class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
@@ -288,6 +293,7 @@ def run_case(
     console = Console(stderr=False, highlight=False)
     problem, options = case.build()
     target = make_folder("--out", out)
+    click.get_current_context().with_resource(alone(target))
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
     mesh, layers = options.pop("mesh"), options.pop("layers")
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())

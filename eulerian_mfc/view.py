@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._claims import alone
 from ._files import make_folder, writing
 from ._validate import integer
 from .errors import EulerianError
@@ -47,7 +48,7 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
-    with writing(target):
+    with alone(target), writing(target):
         return [_film(frames, target, mp4), *_stills(frames, target, stills)]
 
 

@@ -9,6 +9,7 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
+from ._claims import alone
 from ._files import make_folder, write_whole
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
@@ -35,13 +36,18 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     Raises
     ------
     StorageError
-        If a file cannot be written.
+        If a file cannot be written, or another program is writing into the folder.
     """
+    target = make_folder("folder", folder)
+    with alone(target):
+        _write(solution, target)
+
+
+def _write(solution: Solution, target: Path) -> None:
     from . import vtk_simplex
 
     boxes = isinstance(solution.mesh, CartesianMesh)
     make_level, ending = (level, "vti") if boxes else (vtk_simplex.level, "vtu")
-    target = make_folder("folder", folder)
     for pattern in ("solution_*.vt[iu]", "trajectories_*.vtp", "spacetime.vt[ir]"):
         for stale in target.glob(pattern):  # of an earlier run with more layers
             stale.unlink()

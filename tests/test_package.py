@@ -75,6 +75,7 @@ def test_no_room_imports_from_its_right():
             "_validate",
             "_files",
             "_weno",
+            "_claims",
             "_code",
             "_fastmath",
             "_origins",

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._claims import alone
 from .._files import make_folder, write_whole
 from .._validate import fail
 from ..errors import EulerianError
@@ -31,8 +32,9 @@ def run_study(
     console = Console(highlight=False)
     with _cluster(scheduler, workers) as executor:
         found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))
-    write_whole(target / "study.toml", loaded.text.encode())
-    write(found, target)
+    with alone(target, patient=True):  # files of one study each, where two end at once
+        write_whole(target / "study.toml", loaded.text.encode())
+        write(found, target)
     console.print(found.table(), soft_wrap=True, markup=False)
     written = f"written: {target / 'study.json'}, {target / 'study.png'}, {target / 'table.md'} (.tex, .csv, .txt)"
     console.print(written, soft_wrap=True, markup=False)

@@ -185,9 +185,7 @@ def _results(
         yield from _submitted(executor, jobs, progress, claimed)
 
 
-def _pooled(
-    pool: Pool, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
-) -> Iterator[tuple[str, Result]]:
+def _pooled(pool: Pool, jobs: dict[str, Job], progress: Progress, claimed: _Claimer) -> Iterator[tuple[str, Result]]:
     done: list[tuple[str, Result]] = []
 
     def ours() -> Iterator[tuple[str, bytes]]:
@@ -235,9 +233,7 @@ def _submitted(
 
 
 @contextmanager
-def _executor(
-    executor: Executor | None, workers: int | None, jobs: list[Job]
-) -> Iterator[Executor | Pool | None]:
+def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -> Iterator[Executor | Pool | None]:
     """The executor to use: the caller's stays open, our own is closed, at once where the study is interrupted."""
     if executor is None and (workers is None or integer("workers", workers) == 1 or not jobs):
         yield None

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from typing import Any
 
+from ..case import see_modules
 from ..errors import ArgumentError
 from .single_thread import one_thread
 from .store import Result, as_result
@@ -30,6 +31,8 @@ def perform(function: Callable[..., dict[str, Any]], arguments: dict[str, Any]) 
             return as_result(function(**arguments))
         except Exception as error:
             return failed(error)
+        finally:
+            see_modules()  # the next job may find a case's modules edited
 
 
 def perform_sent(data: bytes) -> Result:
@@ -96,7 +99,9 @@ class Pool:
         self._executor: ProcessPoolExecutor | None = None
         self._begun = False
 
-    def results(self, jobs: Iterator[tuple[str, bytes]], running: Callable[[int], None]) -> Iterator[tuple[str, Result]]:
+    def results(
+        self, jobs: Iterator[tuple[str, bytes]], running: Callable[[int], None]
+    ) -> Iterator[tuple[str, Result]]:
         """Names and results of packed jobs, as they come; `jobs` is asked for the next one when a worker is free.
 
         Where a worker dies, the jobs that were running are run again one by one: the one that is alone with a worker that
@@ -135,10 +140,14 @@ class Pool:
             else:
                 alone.extend(broken)
 
-    def _submit(self, job: tuple[str, bytes], doing: dict[Any, tuple[str, bytes]], later: deque[tuple[str, bytes]]) -> None:
+    def _submit(
+        self, job: tuple[str, bytes], doing: dict[Any, tuple[str, bytes]], later: deque[tuple[str, bytes]]
+    ) -> None:
         try:
             doing[self._started(perform_sent, job[1])] = job
-        except BrokenExecutor:  # a worker has died while it had nothing to do, or we have not seen yet that one has died
+        except (
+            BrokenExecutor
+        ):  # a worker has died while it had nothing to do, or we have not seen yet that one has died
             if not doing:
                 self._end()
             later.append(job)
