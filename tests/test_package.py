@@ -79,6 +79,7 @@ def test_no_room_imports_from_its_right():
             "_code",
             "_fastmath",
             "_origins",
+            "_values",
             "_pointers",
             "_special",
             "_sums",

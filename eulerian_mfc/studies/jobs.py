@@ -8,13 +8,14 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from .._claims import Claim
 from .._validate import fail, integer
 from ..address import Addresses
 from ..errors import ArgumentError, EulerianError
 from .looks import Kept, doubt
 from .pool import DIED, Pool, failed, perform, perform_sent, sent
 from .progress import Progress, Silent
-from .store import Claim, Result, Store
+from .store import Result, Store
 
 #: seconds between two looks at jobs that another study is doing
 WAIT = 0.2
