@@ -183,7 +183,8 @@ class Writer(CodeWriter):
 
     def _dtype(self, dtype: np.dtype[Any]) -> None:
         if type(dtype).__module__.startswith("numpy") and dtype.names is None and dtype.metadata is None:
-            self._put("dtype", dtype.str.encode() if dtype.kind != "T" else repr(dtype).encode())
+            self._put("dtype", (dtype.str if dtype.kind != "T" else repr(dtype)).encode())
+            self._put("type", dtype.type.__name__.encode())  # types of other packages share their texts
         else:
             self._reduced(dtype)
 

@@ -56,6 +56,8 @@ class Addresses:
                 "not random generators; what a file holds, not the open file). Without a folder or a checkpoint, in which "
                 "results are found again by these values, everything can be run",
             ) from None
+        except RecursionError:
+            raise mismatch("arguments", "something nested too deeply", "values that Python can go through") from None
         return writer.hash.hexdigest()
 
 
@@ -66,15 +68,17 @@ def package_sources() -> str:
     root = Path(__file__).parent
     for path in sorted(root.rglob("*.py")):
         first, *rest = path.relative_to(root).parts
-        if first in _VIEWS or (first == "studies" and rest != ["runs.py"]):
+        if first in _VIEWS or (first == "studies" and rest not in _MEASURED):
             continue  # what only shows, stores or orders results does not change them
         digest.update(str(path.relative_to(root).as_posix()).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
+#: of the studies, what computes and measures
+_MEASURED = (["runs.py"], ["study_file.py"], ["sweeps.py"])
 _VIEWS = {
     "_claims.py", "_code.py", "_files.py", "_origins.py", "_values.py", "address.py", "checkpoint.py", "cli.py", "environment.py",
-    "error_budget.py", "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
+    "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
 }  # fmt: skip
 
 

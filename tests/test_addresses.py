@@ -12,6 +12,7 @@ import subprocess
 import sys
 import types
 
+import ml_dtypes
 import numba
 import numpy as np
 import pytest
@@ -98,6 +99,7 @@ DIFFERENT = {
     "NumPy's number and Python's": (np.float64(1.0), 1.0),
     "the precision of a number": (np.float32(1.0), np.float64(1.0)),
     "dtype": (np.ones(2), np.ones(2, np.float32)),
+    "types that share a text": (np.zeros(2, ml_dtypes.float8_e5m2), np.zeros(2, ml_dtypes.float8_e4m3fn)),
     "byte order": (np.ones(2), np.ones(2, ">f8")),
     "shape": (np.ones((2, 1)), np.ones((1, 2))),
     "an array's minus zero": (np.zeros(2), -np.zeros(2)),

@@ -159,10 +159,9 @@ def test_files_of_some_editors_begin_with_a_mark(tmp_path):
     assert not StudyFile.load(tmp_path / "s.toml").text.startswith("\ufeff")
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
-def test_a_title_that_the_terminal_cannot_show_ends_no_run(tmp_path, encoding):
+def test_a_title_that_the_terminal_cannot_show_ends_no_run(tmp_path):
     (tmp_path / "c.py").write_text('"""F\u00fc\u00dfe \u03b8"""\n' + CASE, encoding="utf-8")
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
     code = (
         "import sys; from eulerian_mfc.cli import main; import eulerian_mfc.solution as s, eulerian_mfc.cli as c\n"
         "c.write_control = lambda *a: sys.exit(7)\ns.Solution.to_vtk = lambda *a: None\nmain()"
@@ -170,7 +169,7 @@ def test_a_title_that_the_terminal_cannot_show_ends_no_run(tmp_path, encoding):
     command = [sys.executable, "-c", code, "run", str(tmp_path / "c.py"), "--out", str(tmp_path / "o")]
     run = subprocess.run(command, capture_output=True, env=environment)
     assert run.returncode == 7, run.stderr
-    assert (b"F\xfc\xdfe ?" if encoding == "cp1252" else b"F??e ?") in run.stdout
+    assert b"F\xfc\xdfe ?" in run.stdout
     assert (tmp_path / "o" / "solution.h5").is_file()
 
 
