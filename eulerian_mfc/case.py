@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from ._origins import OWN, file_content, origin
 from ._validate import fail, integer
 from .errors import ArgumentError
 from .meshes import CartesianMesh, Mesh
@@ -61,23 +63,10 @@ class Case:
         if not file.is_file() or file.suffix != ".py":
             raise fail("FILE", str(path), "a Python file that exists, ending in .py")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first, or without
         except UnicodeDecodeError as error:
             raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
-        spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        # As `python FILE` does it: the file's folder is searched for imports, and the module can find itself.
-        sys.modules[spec.name] = module
-        sys.path.insert(0, str(file.parent.resolve()))
-        try:
-            with no_exit(f"{path}: the case", "while it was read"):
-                spec.loader.exec_module(module)
-        except SyntaxError as error:
-            raise ArgumentError(f"{path}: {error}") from None
-        finally:
-            sys.path.remove(str(file.parent.resolve()))
+        module = _run(file, text)
         problem, numerics = (getattr(module, name, None) for name in ("problem", "numerics"))
         if problem is None:
             raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
@@ -133,6 +122,69 @@ class Case:
         names = inspect.signature(function).parameters
         with no_exit(f"{self.path}: {name}(...)", "instead of returning"):
             return function(**{n: self.settings[n] for n in names})
+
+
+def _run(file: Path, text: str) -> ModuleType:
+    """The module of a case, made by running its text, as `python FILE` does it.
+
+    It is this text that is run, whatever byte code lies beside the file. The file's folder is searched for imports, and stays
+    so, for functions of the case that import when they are called.
+    """
+    spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # it can find itself
+    _search(str(file.parent.resolve()))
+    try:
+        with no_exit(f"{file}: the case", "while it was read"):
+            exec(compile(text, str(file), "exec", dont_inherit=True), vars(module))
+    except SyntaxError as error:
+        raise ArgumentError(f"{file}: {error}") from None
+    return module
+
+
+#: modules that cases have imported from beside them, by name: their files, and what these held when they were first seen
+_beside: dict[str, tuple[str, str]] = {}
+#: the folder that is searched now, and the modules that were there before
+_searched: list[str] = []
+_older: set[str] = set()
+
+
+def _search(folder: str) -> None:
+    """Search a case's folder first for imports, in the place of another case's.
+
+    Modules from another case's folder, and those whose files have changed since, are forgotten: a process that reads several
+    cases, such as a worker of a cluster, would take one case's `helpers` for another's, or old ones for new ones.
+    """
+    see_modules()
+    if _searched != [folder] or any(_content(file) != content for file, content in _beside.values()):
+        for name in _beside:
+            sys.modules.pop(name, None)
+        _beside.clear()
+        importlib.invalidate_caches()
+    for other in set(_searched) & set(sys.path):
+        sys.path.remove(other)
+    if _searched != [folder]:
+        _older.update(sys.modules)
+    _searched[:] = [folder]
+    sys.path.insert(0, folder)
+
+
+def see_modules() -> None:
+    """Take note of the modules that a case has imported from its folder."""
+    for name in set(sys.modules) - _older - set(_beside):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name.startswith("emfc_case_") or not isinstance(file, str) or origin(name, file) != OWN:
+            continue
+        if any(file.startswith(folder + os.sep) for folder in _searched):
+            _beside[name] = file, _content(file)
+
+
+def _content(file: str) -> str:
+    try:
+        return file_content(file)
+    except OSError:
+        return ""
 
 
 @contextmanager

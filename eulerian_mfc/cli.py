@@ -23,6 +23,7 @@ import click
 
 from . import rerun
 from ._files import make_folder, write_whole
+from ._locks import alone
 from ._validate import fail
 from .case import Case, no_exit
 from .errors import EulerianError, EulerianWarning, StorageError
@@ -104,6 +105,9 @@ def main(debug: bool) -> None:
     Completion of commands and options, for bash (zsh and fish alike):
       eval "$(_EMFC_COMPLETE=bash_source emfc)"
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a title that the terminal cannot show ends no run
 
 
 class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
@@ -302,6 +306,7 @@ def run_case(
     console = Console(stderr=False, highlight=False)
     problem, options = case.build()
     target = make_folder("--out", out)
+    click.get_current_context().with_resource(alone(target))
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
     mesh, layers = options.pop("mesh"), options.pop("layers")
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())

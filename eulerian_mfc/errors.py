@@ -88,3 +88,7 @@ class KernelCacheWarning(EulerianWarning):
 
     Set NUMBA_CACHE_DIR to a folder that you may write to.
     """
+
+
+class StoredResultWarning(EulerianWarning):
+    """A study's stored results are of another computation than the one asked for: all are computed anew."""

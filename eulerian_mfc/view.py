@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._files import make_folder, together, writing
+from ._locks import alone
 from ._validate import integer
 from .errors import EulerianError
 from .meshes import CartesianMesh
@@ -53,7 +54,7 @@ def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = 
     film = target / ("density.mp4" if mp4 else "density.gif")
     with writing(film):
         files = {film: _film(frames, mp4), **{target / f"still_{n:04d}.png": _still(frames[n]) for n in levels}}
-    with together() as put:
+    with alone(target), together() as put:
         for path, content in files.items():
             put(path, content)
     return list(files)

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import vtk_simplex
 from ._files import make_folder, together
+from ._locks import alone
 from .meshes import CartesianMesh
 from .transport import SemiLagrangian
 from .transport.interpolation import Interpolation
@@ -41,25 +42,32 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
     Raises
     ------
     StorageError
-        If a file cannot be written; those of before are intact.
+        If a file cannot be written, or another program is writing into the folder; the files of before are intact.
     """
     target = make_folder("folder", folder)
     collections, spacetimes = _collections(solution), _spacetimes(solution)
     levels = range(solution.layers + 1)
     files = {(name, ending): [f"{name}_{n:04d}.{ending}" for n in levels] for name, (ending, _) in collections.items()}
-    with together() as put:
-        for (name, _), names in files.items():
-            for n, file in zip(levels, names, strict=True):
-                put(target / file, encoded(collections[name][1](n)))
-            put(target / f"{name}.pvd", collection(solution.times, names))
-        put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
-        for name, make in spacetimes.items():
-            put(target / name, encoded(make(solution)))
-    written = {f"{name}.pvd" for name in collections} | {*spacetimes}.union(*files.values())
-    for pattern in ("solution_*.vt[ipu]", "volume_*.vt[iu]", "volume.pvd", "trajectories_*.vtp", "spacetime.vt[ir]"):
-        for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
-            if stale.name not in written:
-                stale.unlink(missing_ok=True)
+    with alone(target):
+        with together() as put:
+            for (name, _), names in files.items():
+                for n, file in zip(levels, names, strict=True):
+                    put(target / file, encoded(collections[name][1](n)))
+                put(target / f"{name}.pvd", collection(solution.times, names))
+            put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
+            for name, make in spacetimes.items():
+                put(target / name, encoded(make(solution)))
+        written = {f"{name}.pvd" for name in collections} | {*spacetimes}.union(*files.values())
+        for pattern in (
+            "solution_*.vt[ipu]",
+            "volume_*.vt[iu]",
+            "volume.pvd",
+            "trajectories_*.vtp",
+            "spacetime.vt[ir]",
+        ):
+            for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
+                if stale.name not in written:
+                    stale.unlink(missing_ok=True)
 
 
 def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any]]]:

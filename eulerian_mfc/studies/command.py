@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .._files import make_folder, together, write_whole
+from .._locks import alone
 from .._validate import fail
 from ..errors import EulerianError
 from ..report import png
@@ -32,8 +33,9 @@ def run_study(
     console = Console(highlight=False)
     with _cluster(scheduler, workers) as executor:
         found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))
-    write_whole(target / "study.toml", loaded.text.encode())
-    write(found, target)
+    with alone(target, patient=True):  # files of one study each, where two end at once
+        write_whole(target / "study.toml", loaded.text.encode())
+        write(found, target)
     console.print(found.table(), soft_wrap=True, markup=False)
     written = f"written: {target / 'study.json'}, {target / 'study.png'}, {target / 'table.md'} (.tex, .csv, .txt)"
     console.print(written, soft_wrap=True, markup=False)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import pickle
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from .._locks import Claim
 from .._validate import fail, integer
-from ..address import address
-from ..errors import ArgumentError
+from ..address import Addresses
+from ..errors import ArgumentError, EulerianError
+from .looks import Kept, doubt
+from .pool import DIED, Pool, failed, perform, perform_sent, sent
 from .progress import Progress, Silent
-from .single_thread import one_thread
-from .store import Claim, Result, Store, as_result
+from .store import Result, Store
 
-DIED = "a worker process died (out of memory, or a script without `if __name__ == '__main__':`)"
 #: seconds between two looks at jobs that another study is doing
 WAIT = 0.2
 #: jobs that are claimed at once: each holds a file open
@@ -43,17 +42,11 @@ class Job(NamedTuple):
     @property
     def address(self) -> str:
         """64 hexadecimal digits that name the computation; see `address.address`."""
-        name = f"{self.function.__module__}.{self.function.__qualname__}"
-        return address(name, self.arguments if self.identity is None else self.identity)
+        return self.address_among(Addresses())
 
-
-def perform(function: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> Result:
-    """Run a job where it stands; what it raises is its result too."""
-    with one_thread():
-        try:
-            return as_result(function(**arguments))
-        except Exception as error:
-            return Result({}, {}, f"{type(error).__name__}: {error}\n{traceback.format_exc()}")
+    def address_among(self, addresses: Addresses) -> str:
+        """The same, beside those of other jobs."""
+        return addresses.of(self.function, self.arguments if self.identity is None else self.identity)
 
 
 def run_jobs(
@@ -74,32 +67,46 @@ def run_jobs(
     workers : instead of an executor, so many processes; without both, the jobs run one after the other here.
     progress : told what is done, running and failed.
 
-    A job that raises is recorded with its error, and does not end the others. An interrupt does, and loses only the jobs
-    that were running. A job's values do not depend on who ran it. Studies that share a folder at the same time do each job
-    once (on systems with file locks): what another is doing is waited for, and taken over if it dies.
+    A job that raises, or whose process is killed, is recorded with its error, and does not end the others. An interrupt does,
+    and loses only the jobs that were running. A job's values do not depend on who ran it. Studies that share a folder at the
+    same time do each job once (on systems with file locks): what another is doing is waited for, and taken over if it dies.
+    The first result that is taken from the folder, and the first that comes from another process, is looked at once more: its
+    cost at its control is evaluated here.
 
     Raises
     ------
     ArgumentError
-        If processes were asked for and a job cannot be sent to one.
+        If processes were asked for and a job cannot be sent to one; if a folder is given and nothing tells a job's value.
+    EulerianError
+        If other processes compute something else than this one would.
+
+    Warns
+    -----
+    StoredResultWarning
+        If what the folder holds is not what would be computed: nothing of it is used.
     """
     if executor is not None and workers is not None:
         raise fail("workers", workers, "none where an executor is given: it has its own")
     if executor is not None and not isinstance(executor, Executor):
         raise fail("executor", executor, "a concurrent.futures.Executor, such as Client(...).get_executor()")
     store = None if folder is None else Store(folder)
-    addresses = [job.address for job in jobs]
+    addresses = _addresses(jobs, store is not None)
     unique = dict(zip(addresses, jobs, strict=True))
-    done = {} if store is None else {a: r for a in unique if (r := store.get(a)) is not None}
+    kept = Kept(store, unique)
+    done = kept.done()
     pending = {a: job for a, job in unique.items() if a not in done}
     progress = progress or Silent()
     progress.start(len(unique), len(done))
     claims: dict[str, Claim] = {}
+    looked = isinstance(executor, ThreadPoolExecutor)  # which is this process
     try:
         with _executor(executor, workers, list(pending.values())) as chosen:
             while left := {a: job for a, job in pending.items() if a not in done}:
                 before = len(done)
-                for found, result in _results(chosen, left, progress, _Claimer(store, claims)):
+                for found, result in _results(chosen, left, progress, _Claimer(store, kept, claims)):
+                    if not looked and result.error is None and chosen is not None:
+                        _same_here(unique[found], result)
+                        looked = True
                     done[found] = result
                     if store is not None and result.error is not None:
                         store.put_failure(found, pending[found].label, result.error)
@@ -117,11 +124,34 @@ def run_jobs(
     return [done[a] for a in addresses]
 
 
+def _addresses(jobs: Sequence[Job], needed: bool) -> list[str]:
+    """Those of the jobs; their numbers for those that have none, where nothing is stored under them."""
+    among, out = Addresses(), []
+    for k, job in enumerate(jobs):
+        try:
+            out.append(job.address_among(among))
+        except ArgumentError:
+            if needed:
+                raise
+            out.append(f"job {k}")
+    return out
+
+
+def _same_here(job: Job, result: Result) -> None:
+    reason = doubt(job.function, job.arguments, result)
+    if reason is not None:
+        raise EulerianError(
+            f"another process computes something else than this one: of {job.label!r}, {reason}. A module or a case was edited "
+            "while this program or the workers ran, or they have other versions of a package: start both again. Nothing of it "
+            "is kept"
+        )
+
+
 class _Claimer:
     """Claims jobs, so that studies that share a folder do each job once."""
 
-    def __init__(self, store: Store | None, claims: dict[str, Claim]) -> None:
-        self._store, self._claims = store, claims
+    def __init__(self, store: Store | None, kept: Kept, claims: dict[str, Claim]) -> None:
+        self._store, self._kept, self._claims = store, kept, claims
 
     def __call__(self, address: str) -> Result | bool:
         """The result where another study has stored it by now, whether the job is ours to do where not."""
@@ -130,7 +160,7 @@ class _Claimer:
         claim = self._store.claim(address) if len(self._claims) < LARGEST_BATCH else None
         if claim is None:
             return False
-        known = self._store.get(address)
+        known = self._kept.get(address)
         if known is not None:
             claim.release()
             return known
@@ -139,7 +169,7 @@ class _Claimer:
 
 
 def _results(
-    executor: Executor | None, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
+    executor: Executor | Pool | None, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
 ) -> Iterator[tuple[str, Result]]:
     """Addresses and results as they come, of those jobs that nobody else is doing."""
     if executor is None:
@@ -150,26 +180,52 @@ def _results(
             elif ours:
                 progress.running(1)
                 yield found, perform(job.function, job.arguments)
-        return
+    elif isinstance(executor, Pool):
+        yield from _pooled(executor, jobs, progress, claimed)
+    else:
+        yield from _submitted(executor, jobs, progress, claimed)
+
+
+def _pooled(pool: Pool, jobs: dict[str, Job], progress: Progress, claimed: _Claimer) -> Iterator[tuple[str, Result]]:
+    done: list[tuple[str, Result]] = []
+
+    def ours() -> Iterator[tuple[str, bytes]]:
+        for found, job in jobs.items():
+            claim = claimed(found)
+            if isinstance(claim, Result):
+                done.append((found, claim))
+            elif claim:
+                yield found, _packed(job)
+
+    for pair in pool.results(ours(), progress.running):
+        yield pair
+        yield from done
+        done.clear()
+    yield from done
+
+
+def _submitted(
+    executor: Executor, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
+) -> Iterator[tuple[str, Result]]:
     futures: dict[Future[Result], str] = {}
     try:
         for found, job in jobs.items():
             ours = claimed(found)
             if isinstance(ours, Result):
                 yield found, ours
-                continue
-            if not ours:
-                continue
-            futures[executor.submit(perform, job.function, job.arguments)] = found
+            elif ours and isinstance(executor, ProcessPoolExecutor):
+                futures[executor.submit(perform_sent, _packed(job, executor))] = found
+            elif ours:
+                futures[executor.submit(perform, job.function, job.arguments)] = found
         width = getattr(executor, "_max_workers", None) or len(futures)
         progress.running(min(width, len(futures)))
         for k, future in enumerate(as_completed(futures)):
             try:
                 result = future.result()
             except BrokenExecutor as error:
-                result = Result({}, {}, f"{type(error).__name__}: {DIED}: {error}")
+                result = failed(error, f"{DIED}, and the executor ended with it: ")
             except Exception as error:
-                result = Result({}, {}, f"{type(error).__name__}: {error}")
+                result = failed(error)
             yield futures[future], result
             progress.running(min(width, len(futures) - k - 1))
     finally:
@@ -178,57 +234,23 @@ def _results(
 
 
 @contextmanager
-def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -> Iterator[Executor | None]:
+def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -> Iterator[Executor | Pool | None]:
     """The executor to use: the caller's stays open, our own is closed, at once where the study is interrupted."""
     if executor is None and (workers is None or integer("workers", workers) == 1 or not jobs):
         yield None
         return
     if isinstance(executor, ProcessPoolExecutor) or executor is None:
         for job in jobs:
-            _check_portable(job)
+            _packed(job, executor)
     if executor is not None:
         yield executor
         return
-    from multiprocessing import get_context
-
-    # Fresh processes: forks of one that has threads may hang, and inherit its state.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_follow_the_parent)
-    try:
+    with Pool(integer("workers", workers)) as pool:
         yield pool
-    except BaseException:
-        for process in list((getattr(pool, "_processes", None) or {}).values()):
-            process.terminate()  # what was running is lost, what was done is stored
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _follow_the_parent() -> None:
-    """In a worker: interrupts are the parent's business, and a parent that was killed leaves no workers behind."""
-    import os
-    import signal
-    import threading
-    from multiprocessing import parent_process
-    from multiprocessing.connection import wait
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            wait([parent.sentinel])
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _check_portable(job: Job) -> None:
-    try:
-        if b"emfc_case_" in pickle.dumps((job.function, job.arguments)):
-            raise pickle.PicklingError("it holds a function of a case file, which is no module")
-    except Exception as error:
-        raise ArgumentError(
-            f"workers: the job {job.label!r} cannot be sent to another process ({error}). Write the functions of the "
-            "problem at the top level of a module (not lambdas, nor inside other functions), or put the problem into a "
-            "case file and use a study file, or run without workers"
-        ) from None
+def _packed(job: Job, executor: Executor | None = None) -> bytes:
+    """A job as bytes, for processes of this machine; ArgumentError where they could not read it."""
+    context = getattr(executor, "_mp_context", None)
+    forked = context is not None and context.get_start_method() == "fork"
+    return sent(job.label, job.function, job.arguments, fresh=not forked)

@@ -74,10 +74,13 @@ def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> G
 
 
 def depended_on(built: Built, *left_out: str) -> dict[str, Any]:
-    """What the result of a job on a problem with options depends on: not on the threads and memory, nor what is left out."""
+    """What the result of a job on a problem with options depends on: not on the threads and memory, nor what is left out.
+
+    Nor does it depend on the order of the options, or on anything of a Solution to start from but its control.
+    """
     problem, options = built
-    kept = {k: v for k, v in options.items() if k not in (*RESOURCES, *left_out)}
-    return {"problem": problem, "options": kept}
+    kept = {k: getattr(v, "control", v) if k == "initial" else v for k, v in sorted(options.items())}
+    return {"problem": problem, "options": {k: v for k, v in kept.items() if k not in (*RESOURCES, *left_out)}}
 
 
 def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._claims import archive
-from .._files import make_folder, read_whole, write_whole, writing
+from .._files import make_folder, read_whole, write_whole
+from .._locks import Claim
 from ..errors import FileFormatError
 
 Value = bool | int | float | str | None
@@ -76,43 +77,6 @@ class Store:
 
     def _failure(self, address: str) -> Path:
         return self.folder / f"{address}.failed.txt"
-
-
-class Claim:
-    """A locked file: the lock goes with the process, however it ends; the file goes when the claim is released."""
-
-    def __init__(self, path: Path, handle: int | None) -> None:
-        self._path, self._handle = path, handle
-
-    @classmethod
-    def of(cls, path: Path) -> Claim | None:
-        """The claim, or None where somebody has it; on systems without such locks everybody does."""
-        try:
-            import fcntl
-        except ImportError:
-            return cls(path, None)
-        while True:
-            with writing(path):
-                handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(handle)
-                return None
-            except OSError:  # a file system without locks
-                return cls(path, handle)
-            # Its holder may have removed the file between our opening and locking it.
-            try:
-                if os.path.samestat(os.fstat(handle), path.stat()):
-                    return cls(path, handle)
-            except FileNotFoundError:
-                pass
-            os.close(handle)
-
-    def release(self) -> None:
-        if self._handle is not None:
-            self._path.unlink(missing_ok=True)
-            os.close(self._handle)
 
 
 def as_result(returned: dict[str, Any]) -> Result:

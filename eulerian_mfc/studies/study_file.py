@@ -98,7 +98,7 @@ class StudyFile:
         if not file.is_file() or file.suffix != ".toml":
             raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
         try:
-            text = file.read_text(encoding="utf-8")
+            text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first, or without
         except UnicodeDecodeError as error:
             raise ArgumentError(f"{file}: a study file is a text in UTF-8: {error}") from None
         try:
@@ -160,7 +160,7 @@ def reference_of(folder: Path, value: Any) -> Any:
     if not isinstance(value, Mapping) or "file" not in value:
         return value
     rest = {k: v for k, v in value.items() if k not in ("file", "entry")}
-    known = json.loads((folder / value["file"]).read_text(encoding="utf-8"))
+    known = json.loads((folder / value["file"]).read_text(encoding="utf-8-sig"))
     found = known[value["entry"]] if "entry" in value else known
     return {"source": str(value.get("entry", "the reference")), **found, **rest}
 
@@ -242,7 +242,8 @@ class _Checker:
             if kind in ("mesh", "layers"):
                 check_refined(kind, built)
             elif "parameter" in self.content:
-                check_parameter(vary, self.content["parameter"], self.content.get("reference", "finest"))
+                against = reference_of(self.file.parent, self.content.get("reference", "finest"))
+                check_parameter(vary, self.content["parameter"], against)
         except ArgumentError as error:
             raise self._of_key(error, "vary") from None
         if isinstance(self.content.get("reference"), Mapping):
@@ -335,7 +336,7 @@ class _Checker:
             return
         held = "an object, with `cost` or `control` in it"
         try:
-            found = json.loads((self.file.parent / table["file"]).read_text(encoding="utf-8"))
+            found = json.loads((self.file.parent / table["file"]).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:
             text = f"file: got {table['file']!r}, expected a JSON file: {error}"
             raise self.wrong("reference", "file", text) from None

@@ -1,0 +1,156 @@
+"""A second look at results that were not computed here and now: the cost at the control, evaluated once more.
+
+An address names all that it can see of a computation. What it cannot see, such as a file that a label reads when it is called,
+may have changed since; one evaluation tells.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..errors import StoredResultWarning
+from ..laws import Empirical
+from ..optimality import OptimalitySystem
+from ..particles import ParticleSystem
+from ..problem import Problem
+from .runs import _schemes, descent_run, sample_control_run, sample_of, sample_run, solve_run
+from .single_thread import one_thread
+from .store import Result, Store
+
+#: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)
+SHARE = 1e-9
+
+Arguments = Mapping[str, Any]
+#: a system, a control and the cost that was stored
+Told = tuple[OptimalitySystem | ParticleSystem, np.ndarray, float]
+
+
+def doubt(function: Callable[..., Any], arguments: Arguments, result: Result) -> str | None:
+    """Why a result is not believed, None where it is, or where nothing is known that could be evaluated.
+
+    Parameters
+    ----------
+    function, arguments : the job.
+    result : what it gave, elsewhere or earlier.
+    """
+    tell = _TOLD.get(function)
+    if tell is None:
+        return None
+    try:
+        with warnings.catch_warnings(), one_thread():
+            warnings.simplefilter("ignore")
+            told = tell(arguments, result)
+            if told is None:
+                return None
+            system, control, stored = told
+            fresh = system.cost(control).total
+            if _agree(stored, fresh, 0.0) or _agree(stored, fresh, system.cost(np.zeros_like(control)).total):
+                return None
+    except MemoryError:
+        return None
+    except Exception as error:
+        return f"its cost cannot be evaluated again ({type(error).__name__}: {error})"
+    return f"its cost is {stored:.12g}, and {fresh:.12g} where the same control is evaluated again"
+
+
+def _agree(stored: float, fresh: float, scale: float) -> bool:
+    return abs(stored - fresh) <= SHARE * max(abs(stored), abs(fresh), abs(scale))
+
+
+def _system(problem: Problem, options: Mapping[str, Any], twin: bool) -> OptimalitySystem | ParticleSystem:
+    if twin:
+        return ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
+    return OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+
+
+def _of_solve(arguments: Arguments, result: Result) -> Told | None:
+    problem, options = arguments["source"].build()
+    if options.get("adapt") is not None:
+        return None  # the mesh on which it ended is not kept
+    return _told(problem, options, arguments.get("twin", False), result.arrays["control"], result.values["cost"])
+
+
+def _of_sample(arguments: Arguments, result: Result) -> Told:
+    problem, options = _on_a_sample(arguments)
+    method = arguments["methods"][0]
+    control, cost = result.arrays[f"control_{method}"], result.values[f"training_{method}"]
+    return _told(problem, options, method == "particles", control, cost)
+
+
+def _of_sample_control(arguments: Arguments, result: Result) -> Told:
+    problem, options = _on_a_sample(arguments)
+    return _told(problem, options, arguments["twin"], result.arrays["control"], result.values["cost"])
+
+
+def _of_descent(arguments: Arguments, result: Result) -> Told:
+    problem, options = _on_a_sample(arguments)
+    system = _system(problem, options, True)
+    start = system.control(options.get("initial", 0.1), "initial")
+    return system, start, float(result.arrays["training"][0])
+
+
+def _told(problem: Problem, options: Mapping[str, Any], twin: bool, control: np.ndarray, cost: Any) -> Told:
+    return _system(problem, options, twin), control, float(cost)
+
+
+def _on_a_sample(arguments: Arguments) -> tuple[Problem, Mapping[str, Any]]:
+    problem, options = arguments["source"].build()
+    x, y = sample_of(problem, arguments["samples"], arguments["repeat"], arguments["seed"])
+    return replace(problem, law=Empirical(x, y)), options
+
+
+_TOLD: dict[Callable[..., Any], Callable[[Arguments, Result], Told | None]] = {
+    solve_run: _of_solve,
+    sample_run: _of_sample,
+    sample_control_run: _of_sample_control,
+    descent_run: _of_descent,
+}
+
+
+class Kept:
+    """The results that a folder holds, none where the first of them that is used is not believed.
+
+    Parameters
+    ----------
+    store : the folder; None for nothing kept.
+    jobs : by address, with `function`, `arguments` and `label`.
+    """
+
+    def __init__(self, store: Store | None, jobs: Mapping[str, Any]) -> None:
+        self._store, self._jobs = store, jobs
+        self._believed: bool | None = None
+
+    def get(self, address: str) -> Result | None:
+        """The result of that address, None if it is not done or not believed.
+
+        Raises
+        ------
+        FileFormatError
+            If its file is damaged.
+        """
+        if self._store is None or self._believed is False:
+            return None
+        result = self._store.get(address)
+        job = self._jobs[address]
+        if result is not None and self._believed is None and job.function in _TOLD:
+            reason = doubt(job.function, job.arguments, result)
+            self._believed = reason is None
+            if reason is not None:
+                warnings.warn(
+                    f"{self._store.folder}: the stored result of {job.label!r} is of another computation: {reason}. Something "
+                    "has changed that nothing tells, such as a file that a function reads when it is called. The stored "
+                    "results are not used, and all are computed anew",
+                    StoredResultWarning,
+                    stacklevel=2,
+                )
+        return result if self._believed is not False else None
+
+    def done(self) -> dict[str, Result]:
+        """All that is kept of the jobs."""
+        found = {a: r for a in self._jobs if (r := self.get(a)) is not None}
+        return found if self._believed is not False else {}
