@@ -34,8 +34,10 @@ def numerics():
 
 
 @pytest.fixture(autouse=True)
-def path_and_modules():
-    """Cases change what is searched and imported."""
+def path_and_modules(monkeypatch):
+    """Cases change what is searched and imported; byte code is written, whatever the environment says."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", None)
     path, modules = list(sys.path), set(sys.modules)
     yield
     sys.path[:] = path
