@@ -281,12 +281,12 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
         with pytest.raises(StorageError, match=r"cannot write .*there was none before"):
             small(emfc.solvers.LBFGS()).save(tmp_path / "solution.h5")
         with pytest.raises(
-            StorageError, match=r"cannot write .*trajectories_0000.vtp: File too large; there was none before"
+            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; there was none before"
         ):
             small(emfc.solvers.LBFGS()).to_vtk(tmp_path / "vtk")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert {p.suffix for p in (tmp_path / "vtk").iterdir()} == {".vti", ".pvd"}  # whole ones
+    assert not list((tmp_path / "vtk").iterdir())  # all files or none
     shutil.rmtree(tmp_path / "vtk")
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     assert 2000 < path.stat().st_size <= 6000
