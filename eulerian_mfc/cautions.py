@@ -88,7 +88,7 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
     if getattr(mesh, "walls", False):
         return "refine the mesh there, or use a field that is tangential to the walls"
     what = "box" if mesh.kind == "cartesian" else "domain"
-    touching, near = reached(solution, law.sample(SAMPLES, seed=0)[0])
+    touching, near = _reached(solution, law.sample(SAMPLES, seed=0)[0])
     if touching > BOUNDARY_TOLERANCE:
         needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
         return f"use a larger {what} (the law alone needs {needed}, and it moves)"
@@ -103,7 +103,7 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
     )
 
 
-def reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
+def _reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
     """Shares of the points that come within one cell of the boundary, or leave the mesh, and within three cells of it.
 
     Parameters

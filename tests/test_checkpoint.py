@@ -281,7 +281,7 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
         with pytest.raises(StorageError, match=r"cannot write .*there was none before"):
             small(emfc.solvers.LBFGS()).save(tmp_path / "solution.h5")
         with pytest.raises(
-            StorageError, match=r"cannot write .*trajectories_0000.vtp: File too large; there was none before"
+            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; there was none before"
         ):
             small(emfc.solvers.LBFGS()).to_vtk(tmp_path / "vtk")
     finally:
