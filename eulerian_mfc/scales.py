@@ -6,12 +6,12 @@ these sizes, so that no answer depends on the units of x, t, the loss or theta.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .problem import Problem
+from .fields import Field
+from .laws import LabelledLaw
 
 #: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
 POINTS, PROBES = 256, 64
@@ -34,7 +34,23 @@ class Scales(NamedTuple):
     control: np.ndarray
 
 
-def scales_of(problem: Problem) -> Scales:
+class Controlled(Protocol):
+    """What of a problem the sizes depend on, see `Problem`."""
+
+    @property
+    def field(self) -> Field: ...
+    @property
+    def law(self) -> LabelledLaw: ...
+    @property
+    def horizon(self) -> float: ...
+    @property
+    def penalties(self) -> np.ndarray: ...
+    @property
+    def parameters(self) -> int: ...
+    def project(self, control: np.ndarray) -> np.ndarray: ...
+
+
+def scales_of(problem: Controlled) -> Scales:
     """The sizes of a problem: from a few samples of its law, with a fixed seed.
 
     Parameters
@@ -64,7 +80,7 @@ def _spread(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 class _Displacements:
     """How far a field moves points in the time T, in units of the law's size: the largest root mean square of a coordinate."""
 
-    def __init__(self, problem: Problem, x: np.ndarray, state: np.ndarray) -> None:
+    def __init__(self, problem: Controlled, x: np.ndarray, state: np.ndarray) -> None:
         self._problem, self._field, self._x = problem, problem.field, x
         self._unit = state / problem.horizon
         self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
