@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._sums import moments, paired
 from ..errors import NonFiniteError
 from .readout import Readout
 
@@ -106,12 +107,12 @@ class Fit:
         kappa = training.penalty
         #: the penalty's part of the cost, `kappa/2 |B|^2`
         self.penalty_cost = 0.5 * kappa * float((parameters**2).sum())
-        self.value = float(np.vdot(masses, training.heads.value(self._outputs))) + self.penalty_cost
+        self.value = paired(masses, training.heads.value(self._outputs)) + self.penalty_cost
         self._slope = training.heads.slope(self._outputs)
         terms = self._integral(masses)
         self.gradient = terms + kappa * parameters
         #: `(1, d + 1)`, what the gradient is measured by: the moduli of the terms that cancel, of the output with most
-        moduli = np.einsum("rn,rnp->pn", np.abs(masses), np.abs(self._slope)) @ np.abs(points)
+        moduli = moments(np.einsum("rn,rnp->pn", np.abs(masses), np.abs(self._slope)), np.abs(points).T)
         self.scale = (moduli + kappa * np.abs(parameters)).max(axis=0, keepdims=True)
 
     @property
@@ -121,7 +122,7 @@ class Fit:
 
     def _integral(self, masses: np.ndarray) -> np.ndarray:
         """`int d_B loss dm`, `(p, d + 1)`."""
-        return np.einsum("rn,rnp->pn", masses, self._slope) @ self.points
+        return moments(np.einsum("rn,rnp->pn", masses, self._slope), self.points.T)
 
     def solved(self, right: np.ndarray) -> np.ndarray:
         """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative.
@@ -133,7 +134,7 @@ class Fit:
         unit = np.tile(np.where(sizes > 0, sizes, 1.0), p)
         bend = self.training.heads.curvature(self._outputs, self.masses).reshape(-1, p * p)
         pairs = (self.points[:, :, None] * self.points[:, None, :]).reshape(-1, e * e)
-        matrix = (bend.T @ pairs).reshape(p, p, e, e).transpose(0, 2, 1, 3).reshape(p * e, p * e)
+        matrix = moments(bend.T, pairs.T).reshape(p, p, e, e).transpose(0, 2, 1, 3).reshape(p * e, p * e)
         whole = (matrix + matrix.T) / 2 + self.training.penalty * np.eye(p * e)
         values, vectors = np.linalg.eigh(whole / np.outer(unit, unit))
         moduli = np.maximum(np.abs(values), 1e-14 * np.abs(values).max())
