@@ -220,14 +220,14 @@ def test_two_to_vtk_into_one_folder_do_not_mix(tmp_path, monkeypatch):
     mesh = emfc.CartesianMesh([(-8.0, 8.0)], 32)
     one, two = (emfc.solve(toy_line(), mesh, layers) for layers in (1, 2))
     begun, go_on = threading.Event(), threading.Event()
-    save = vtk.save
+    encoded = vtk.encoded
 
-    def slow(data, path):
+    def slow(data):
         begun.set()
         assert go_on.wait(30)
-        save(data, path)
+        return encoded(data)
 
-    monkeypatch.setattr(vtk, "save", slow)
+    monkeypatch.setattr(vtk, "encoded", slow)
     thread = threading.Thread(target=two.to_vtk, args=(tmp_path,))
     thread.start()
     assert begun.wait(30)
@@ -235,10 +235,10 @@ def test_two_to_vtk_into_one_folder_do_not_mix(tmp_path, monkeypatch):
         one.to_vtk(tmp_path)
     go_on.set()
     thread.join()
-    assert len(list(tmp_path.glob("solution_*.vti"))) == 3
+    assert len(list(tmp_path.glob("solution_*.vtu"))) == 3
     assert not (tmp_path / WRITING).exists()
     one.to_vtk(tmp_path)
-    assert len(list(tmp_path.glob("solution_*.vti"))) == 2
+    assert len(list(tmp_path.glob("solution_*.vtu"))) == 2
 
 
 def test_a_patient_writer_waits(tmp_path):

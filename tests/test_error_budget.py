@@ -175,6 +175,7 @@ def test_fields_that_the_layers_do_not_see_have_an_error():
     assert budget["layers"] == pytest.approx(-0.8, rel=0.1)
 
 
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.SymmetricStartWarning")
 def test_a_saddle_is_left():
     """`W2 tanh(W1 x + b1) + b2` has a saddle at zero, of cost 1 + the variance for two clusters sent twice as far."""
     law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-1.0], [1.0]], 0.05), [[-2.0], [2.0]])
@@ -192,13 +193,13 @@ def test_a_saddle_is_left():
 @pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.EulerianWarning")
 @pytest.mark.parametrize(("count", "low", "high"), [(6, 0.8, 4.0), (20, 0.6, 1.6)])
 def test_few_samples_that_are_fitted_too_well(count, low, high):
-    """Root mean squares over 8 samples, against the optimum on the law; by the spread alone 0.4 and 0.8 of it."""
+    """Root mean squares over 16 samples, against the optimum on the law; by the spread alone 0.4 and 0.8 of it."""
     truth = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), lambda x: np.sin(2 * x))
     problem = emfc.Problem(emfc.fields.AffineField(1), truth, emfc.losses.SquaredLoss(), 0.01, 1.0)
     twin = emfc.ParticleSystem(problem, 2)
     best = twin.cost(emfc.solvers.LBFGS().solve(twin, 0.5).control).total
     found = []
-    for seed in range(8):
+    for seed in range(16):
         sample = dataclasses.replace(problem, law=emfc.laws.Empirical(*truth.sample(count, seed)))
         solution = emfc.solve(sample, emfc.CartesianMesh([(-6.0, 6.0)], 60), 2, initial=0.5)
         line = next(c for c in solution.error_budget().contributions if c.source == "samples")

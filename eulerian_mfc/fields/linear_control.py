@@ -134,5 +134,5 @@ class LinearControlField(Field):
         for i, (u, bend) in enumerate(zip(theta, bends, strict=True)):
             px = px + u * np.einsum("nab,na->nb", bend.reshape(n, self.dim, self.dim), p)
             moved = np.einsum("nab,nb->na", self._jacobian(i, x), dx)
-            ptheta[i] = np.vdot(moved, p) + np.vdot(self.fields[i](own(x)), dp)
+            ptheta[i] = paired(moved, p) + paired(self.fields[i](own(x)), dp)
         return px, ptheta

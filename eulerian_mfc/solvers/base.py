@@ -103,7 +103,8 @@ class Recorder:
         """Cost and gradient at a control; remembers the best point seen."""
         if self.last is not None and np.array_equal(self.last.control, control):
             return self.last
-        cost, gradient = self.system.cost_and_gradient(control)
+        with np.errstate(over="ignore", invalid="ignore"):  # `note` raises what is not finite
+            cost, gradient = self.system.cost_and_gradient(control)
         return self.note(control, cost, gradient)
 
     def note(self, control: np.ndarray, cost: float, gradient: np.ndarray) -> Point:

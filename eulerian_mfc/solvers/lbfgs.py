@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._validate import integer
+from ..errors import NonFiniteError
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
 from .newton_cg import newton_steps
 from .programme import Programme
 
+#: shares of the first step that are tried where trials of the line search overflow, and the last one
+SHARES, SHORTEST_SHARE = (1.0, 1e-2, 1e-4), 1e-6
 #: residual, relative to the terms that cancel, below which cost differences are round-off and Newton steps take over
 HANDOVER = 1e-6
 
@@ -50,24 +55,26 @@ class LBFGS(Solver):
 
         need_adjoint(system, "LBFGS")
         best: list[Point] = [recorder.evaluate(initial)]
-        programme = Programme(recorder, system, best[0])
         recorder.record(best[0])
         handover = max(recorder.tol, HANDOVER)
 
         def close(point: Point) -> bool:
             return point.residual <= handover * recorder.scale(point)
 
-        def after(intermediate_result: Any) -> None:
-            point = recorder.evaluate(programme.control(intermediate_result.x))
-            best[0] = point
-            recorder.record(point)
-            if close(point) or recorder.converged(point):
-                raise StopIteration
+        def from_the_best(share: float) -> str:
+            """SciPy's message; the first step is that share of the one that `Programme` takes."""
+            programme = Programme(recorder, system, best[0], share)
 
-        if not close(best[0]):
+            def after(intermediate_result: Any) -> None:
+                point = recorder.evaluate(programme.control(intermediate_result.x))
+                best[0] = point
+                recorder.record(point)
+                if close(point) or recorder.converged(point):
+                    raise StopIteration
+
             options = {
                 "maxcor": self.memory,
-                "maxiter": self.max_iterations,
+                "maxiter": max(1, self.max_iterations + 1 - len(recorder.history)),
                 "maxfun": 50 * self.max_iterations,
                 "ftol": 0.0,
                 "gtol": 0.0,
@@ -81,10 +88,22 @@ class LBFGS(Solver):
                 callback=after,
                 options=options,
             )
+            return str(result.message)
+
+        if not close(best[0]):
+            message = self._undeterred(from_the_best)
             if recorder.converged(best[0]):
                 return CONVERGED
             if not close(best[0]) and len(recorder.history) > self.max_iterations:
                 return limit_reached(self.max_iterations)
-            reason = f"L-BFGS-B stopped ({result.message})"
+            reason = f"L-BFGS-B stopped ({message})"
         point, ending = newton_steps(recorder, best[0], self.last_steps)
         return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"
+
+    @staticmethod
+    def _undeterred(run: Callable[[float], str]) -> str:
+        """Run with the whole first step; where a trial is not finite, again from the best point with a much shorter one."""
+        for share in SHARES:
+            with contextlib.suppress(NonFiniteError):
+                return run(share)
+        return run(SHORTEST_SHARE)

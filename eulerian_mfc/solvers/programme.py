@@ -27,15 +27,15 @@ class Programme:
     SciPy's methods begin with a step of length 1, or a trust region of radius 1: r is the length of the first step. It is
     that of the gradient, with which the step would lead to the source's update `-int D_theta F^T grad psi dmu / lambda`; but
     where this is farther away than controls are large, only as far as they are, and where the gradient is as good as zero a
-    thousandth of that, from where the way back is seen.
+    thousandth of that, from where the way back is seen. Of this a `share` is taken.
     """
 
-    def __init__(self, recorder: Recorder, system: Any, start: Point) -> None:
+    def __init__(self, recorder: Recorder, system: Any, start: Point, share: float = 1.0) -> None:
         self._recorder, self._problem, self._shape = recorder, system.problem, start.control.shape
         metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), start.control.shape)
         step = float(np.linalg.norm(start.gradient / metric))
         longest = max(natural_length(system), float(np.linalg.norm(metric * start.control)))
-        self._unit = float(np.clip(step, SHORTEST * longest, longest))
+        self._unit = share * float(np.clip(step, SHORTEST * longest, longest))
         self.scale = self._unit / metric
         self.start = (start.control / self.scale).ravel()
 
