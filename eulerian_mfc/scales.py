@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .fields import Field
-from .laws import LabelledLaw
+from .laws import LabelledLaw, LabelledRule
 
 #: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
 POINTS, PROBES = 256, 64
@@ -51,7 +51,7 @@ class Controlled(Protocol):
 
 
 def scales_of(problem: Controlled) -> Scales:
-    """The sizes of a problem: from a few samples of its law, with a fixed seed.
+    """The sizes of a problem: from a few points of its law, with a fixed seed.
 
     Parameters
     ----------
@@ -61,14 +61,26 @@ def scales_of(problem: Controlled) -> Scales:
     ----------
     Own construction: docs/theory/units.md.
     """
-    x, y = problem.law.sample(POINTS, seed=0)
-    state = _spread(x, y)
-    return Scales(state, _Displacements(problem, np.asfortranarray(x), state).sizes())
+    rule = _few_points(problem.law)
+    state = _spread(*rule)
+    return Scales(state, _Displacements(problem, np.asfortranarray(rule.x), rule.w, state).sizes())
 
 
-def _spread(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _few_points(law: LabelledLaw) -> LabelledRule:
+    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight."""
+    if not law.finite:
+        x, y = law.sample(POINTS, seed=0)
+        return LabelledRule(x, np.full(len(x), 1.0 / len(x)), y)
+    x, w, y = law.quadrature()
+    pairs, places = np.unique(np.concatenate([x, y], axis=1)[w > 0], axis=0, return_inverse=True)
+    weights = np.bincount(places.ravel(), w[w > 0])
+    few = np.unique(np.linspace(0, len(pairs) - 1, min(len(pairs), POINTS)).round().astype(int))
+    return LabelledRule(pairs[few, : x.shape[1]], weights[few] / weights[few].sum(), pairs[few, x.shape[1] :])
+
+
+def _spread(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> np.ndarray:
     """`(d,)` standard deviations; of a single point, how far it and its label are from zero."""
-    spread = x.std(axis=0)
+    spread = np.sqrt(np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w))
     spread = np.where(spread > 1e-12 * np.abs(x).max(axis=0), spread, 0.0)
     for other in (spread.max(), np.abs(x).max(), np.abs(y).max(), 1.0):
         if (spread > 0).all():
@@ -80,8 +92,8 @@ def _spread(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 class _Displacements:
     """How far a field moves points in the time T, in units of the law's size: the largest root mean square of a coordinate."""
 
-    def __init__(self, problem: Controlled, x: np.ndarray, state: np.ndarray) -> None:
-        self._problem, self._field, self._x = problem, problem.field, x
+    def __init__(self, problem: Controlled, x: np.ndarray, w: np.ndarray, state: np.ndarray) -> None:
+        self._problem, self._field, self._x, self._w = problem, problem.field, x, w
         self._unit = state / problem.horizon
         self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
         self._origin = problem.project(np.zeros(problem.parameters))
@@ -109,7 +121,7 @@ class _Displacements:
                 squares = np.zeros(self._problem.parameters)
                 for _ in range(PROBES):
                     p = np.zeros((n, d))
-                    p[:, i] = rng.choice([-1.0, 1.0], size=n) / (self._unit[i] * np.sqrt(n))
+                    p[:, i] = rng.choice([-1.0, 1.0], size=n) * np.sqrt(self._w) / self._unit[i]
                     squares += self._field.pullback(t, self._origin, self._x, value, p)[1] ** 2
                 largest = np.maximum(largest, np.sqrt(squares / PROBES))
         return largest
@@ -120,7 +132,7 @@ class _Displacements:
             (self._field(t, control, self._x) - value) / self._unit
             for t, value in zip(self._times, self._values if values is None else values, strict=True)
         ]
-        return max(float(np.sqrt((move**2).mean(axis=0)).max()) for move in moves)
+        return max(float(np.sqrt(np.average(move**2, axis=0, weights=self._w)).max()) for move in moves)
 
     def _before_it_bends(self, j: int, size: float) -> float:
         """Half the size, and again, until the field moves points by at least half of what it would if it were linear."""
