@@ -88,7 +88,12 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
     if getattr(mesh, "walls", False):
         return "refine the mesh there, or use a field that is tangential to the walls"
     what = "box" if mesh.kind == "cartesian" else "domain"
-    touching, near = _reached(solution, law.sample(SAMPLES, seed=0)[0])
+    try:
+        touching, near = _reached(solution, law.sample(SAMPLES, seed=0)[0])
+    except MemoryError:
+        raise
+    except Exception:  # the user's field may refuse states beyond the mesh: the solution must not be lost for that
+        return f"use a larger {what}, or more cells"
     if touching > BOUNDARY_TOLERANCE:
         needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
         return f"use a larger {what} (the law alone needs {needed}, and it moves)"
@@ -169,7 +174,10 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
         If a Hessian product at the control zero meets NaN or infinity.
     """
     problem, names = system.problem, solution.parameter_names
-    start, advice = problem.project(start), "start from another control, such as random numbers"
+    start, advice = (
+        problem.project(start),
+        "start from another control: random numbers as `initial`, or none where one was passed",
+    )
     for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
         arguments = problem.probes[0], system.times[n : n + 1]
         before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from .boundaries import of_the_problem
 from .hamiltonian import ContinuousHamiltonian
-from .look import share_beyond
+from .look import TOLD, share_beyond
 from .optimality import OptimalitySystem
 from .stability import Stability
 
@@ -163,13 +163,18 @@ def balance(checks: Checks) -> list[str]:
     if checks.hamiltonian_drift is not None:
         out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
     if checks.cost_error is not None:
-        out.append(
-            f"Without a mesh the same control costs the same to {abs(checks.cost_error):.1e} of the moduli of the cost's terms "
-            f"(known to {checks.cost_error_tolerance or 0.0:.0e})."
-        )
+        out.append(_without_a_mesh(abs(checks.cost_error), checks.cost_error_tolerance or 0.0))
     touched = max(checks.mass_crossed, checks.mass_near_boundary)
     out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
     return out
+
+
+def _without_a_mesh(error: float, tolerance: float) -> str:
+    """What the look off the mesh says of the cost."""
+    if error > TOLD:
+        return f"Without a mesh the same control has another cost: they differ by {error:.1%} of the moduli of the cost's terms."
+    same = max(error, tolerance)
+    return f"With and without a mesh the control costs the same, up to {same:.0e} of the moduli of the cost's terms."
 
 
 def _shown(value: Any) -> str:
@@ -236,7 +241,7 @@ def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) 
     largest = float(shares.max())
     if largest <= CROSSED or of_the_problem(system) is not None:
         return largest
-    return max(largest, share_beyond(system, control))
+    return float(np.fmax(largest, share_beyond(system, control)))
 
 
 class Energies:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .boundaries import of_the_mesh, of_the_problem
-from .errors import EulerianError, NonFiniteError
+from .errors import NonFiniteError
 from .laws import LabelledRule, refined_rule
 from .losses import Loss
 from .optimality import Cost, OptimalitySystem
@@ -24,8 +24,8 @@ FLOOR = 1e-3
 ROUND_OFF = 1e-11
 #: error of the look itself that is aimed at, as a share of the cost
 AIM = 1e-5
-#: error of the share of mass that leaves the mesh
-SHARE = 1e-6
+#: error of the share of mass that leaves the mesh, and share that may be ignored
+SHARE = NEGLIGIBLE = 1e-6
 #: points of the look, where the mesh has fewer cells
 FEWEST = 20_000
 
@@ -120,13 +120,34 @@ def look(
     tolerance : of the cost without a mesh; by default 1e-5 of the cost.
     limit : of the points, which are then kept; by default 20,000, or as many as the mesh has cells.
     """
+    held = of_the_problem(system)
+    found = _by_particles(system, control, cost, final_masses, tolerance, limit, held)
+    if found.finite or held is not None:
+        return found
+    # Functions of the user may refuse states beyond the mesh, where next to no mass is: then particles stay in it.
+    beyond = share_beyond(system, control)
+    if not beyond <= NEGLIGIBLE:
+        return found
+    inside = _by_particles(system, control, cost, final_masses, tolerance, limit, of_the_mesh(system))
+    return inside if inside.finite else found
+
+
+def _by_particles(
+    system: OptimalitySystem,
+    control: np.ndarray,
+    cost: Cost,
+    final_masses: np.ndarray,
+    tolerance: float | None,
+    limit: int | None,
+    held: Bound | None,
+) -> Look:
+    """`look` with particles that are held as `held` says; no cost where they cannot be followed."""
     end = system.terminal(final_masses)
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
     twin = ParticleSystem(problem, system.layers, layer_map=system.flow.layer_map, rule=one_point(problem))
     constant = twin.penalty_cost(control) + readout_penalty
-    held = of_the_problem(system)
     values = partial(twin.losses, control, loss, bound=held)
     aim = AIM * (abs(cost.total) + constant) if tolerance is None else tolerance
     most = max(FEWEST, system.mesh.size) if limit is None else limit
@@ -135,9 +156,11 @@ def look(
             rule, integral, error = refined_rule(problem.law, values, aim, most)
         except NonFiniteError:
             return Look(np.nan, np.nan, np.nan, 1.0)
-        except (EulerianError, ValueError, ArithmeticError) as failure:
+        except MemoryError:
+            raise
+        except Exception as failure:
             # A user's function may refuse states that the mesh has none of: the solution must not be lost for that.
-            return Look(np.nan, np.nan, np.nan, 1.0, str(failure))
+            return Look(np.nan, np.nan, np.nan, 1.0, f"{type(failure).__name__}: {failure}")
     if not np.isfinite(integral):
         return Look(np.nan, np.nan, np.nan, 1.0)
     sizes = np.abs(loss.value(rule.x, rule.y))
@@ -177,6 +200,8 @@ def _cause(
 def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     """The share of the law whose characteristics leave the mesh at any time, by particles that move freely.
 
+    NaN where the user's functions cannot be evaluated there.
+
     Parameters
     ----------
     system : the mesh, the problem and its layers.
@@ -194,4 +219,9 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
         return beyond.astype(np.float64)
 
     with np.errstate(all="ignore"):
-        return refined_rule(problem.law, left, SHARE, FEWEST).integral
+        try:
+            return refined_rule(problem.law, left, SHARE, FEWEST).integral
+        except MemoryError:
+            raise
+        except Exception:
+            return float("nan")

@@ -314,7 +314,7 @@ class Solution:
             return [message, *balance(self.checks)]
         # Shooting with the update of continuous time converges to points of another system.
         critical = self.residual <= 10 * self.threshold or not self.converged
-        return [message, *self.certificate.sentences(self.converged, critical)]
+        return [message, *self.certificate.sentences(self.converged or self.solved, critical)]
 
     def maximum_principle(self, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
         """The Hamiltonian route: sigma, the maximised Hamiltonian and its excess, see `maximum_principle.check`."""

@@ -66,6 +66,19 @@ def test_costs_that_the_mesh_makes_up_are_not_called_converged(loss, scale):
 
 
 @quiet
+def test_the_verdict_of_a_wrong_cost_does_not_contradict_itself():
+    """The discrete system is solved and its cost is wrong: no sentence denies the first, and none says that the costs agree."""
+    wrong, right = steep(Squared()), emfc.solve(toy_line(), toy_mesh(), 4)
+    words = " ".join(wrong.verdict())
+    assert words.startswith("Not converged: the cost on the mesh")
+    assert "of the discrete cost" in words
+    assert "ot a critical point" not in words
+    assert "Without a mesh the same control has another cost: they differ by" in words
+    assert "costs the same, up to" not in words
+    assert "costs the same, up to" in " ".join(right.verdict())
+
+
+@quiet
 def test_a_running_cost_that_the_mesh_makes_up_is_seen():
     """Positive in all its parts, and by a tenth too small."""
     law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0, truncation=0.3), np.sign, breaks=[0.0])
@@ -146,7 +159,7 @@ def test_the_certificate_has_the_error_of_the_cost(toy_solution, tmp_path):
     assert abs(toy_solution.checks.cost_error) <= 1e-9
     assert {"cost_error", "cost_error_tolerance"} <= {name for name, _, _ in toy_solution.certificate.rows()}
     assert set(MEANINGS) >= {"cost_error", "cost_error_tolerance"}
-    assert any("Without a mesh the same control costs the same" in line for line in toy_solution.verdict())
+    assert any("With and without a mesh the control costs the same, up to" in line for line in toy_solution.verdict())
     path = tmp_path / "s.h5"
     toy_solution.save(path)
     assert emfc.Solution.load(path).checks == toy_solution.checks

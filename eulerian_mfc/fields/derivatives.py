@@ -184,5 +184,5 @@ def _too_coarse(name: str, reason: str, given: bool) -> ArgumentError | NotAnaly
 def not_analytic(name: str, reason: str) -> NotAnalyticError:
     return NotAnalyticError(
         f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
-        "(no abs, conjugate, real part, sign or comparison of its arguments), or pass its derivatives."
+        "(no abs, conjugate, real part or sign of its arguments), or pass its derivatives."
     )

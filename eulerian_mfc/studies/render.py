@@ -6,6 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._names import apart
 from .orders import Fit
 
@@ -65,7 +67,9 @@ def statements(study: Study) -> list[str]:
         text = f"{e.name}: against {e.against}"
         if study.fitted_points(e.name) >= 2:
             fit: Fit = study.fit(e.name)
-            out.append(f"{text}; fitted order {fit}, {fit.level:.0%} confidence, {fit.points} points")
+            # Without an interval the order itself says of how many points it is.
+            level = f", {fit.level:.0%} confidence, {fit.points} points" if np.isfinite(fit.low) else ""
+            out.append(f"{text}; fitted order {fit}{level}")
         else:
             out.append(f"{text}; too few errors above {e.floor:.1e}, up to which runs are solved, to fit an order")
         if e.theory:
