@@ -52,6 +52,17 @@ def of_the_mesh(system: OptimalitySystem) -> Bound:
     base = system.mesh.base
     if not system.continuity_scheme.nodal:
         return lambda before, after: (after, base.contains(after))
+    return within_the_mesh(system)
+
+
+def within_the_mesh(system: OptimalitySystem) -> Bound:
+    """Particles that leave the mesh are moved onto its boundary.
+
+    Parameters
+    ----------
+    system : its mesh.
+    """
+    base = system.mesh.base
     if isinstance(base, SimplexMesh):
         return _sliding(base)
     assert isinstance(base, CartesianMesh)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from .boundaries import of_the_mesh, of_the_problem
+from .boundaries import of_the_mesh, of_the_problem, within_the_mesh
 from .errors import NonFiniteError
 from .laws import LabelledRule, refined_rule
 from .losses import Loss
@@ -128,7 +127,7 @@ def look(
     beyond = share_beyond(system, control)
     if not beyond <= NEGLIGIBLE:
         return found
-    inside = _by_particles(system, control, cost, final_masses, tolerance, limit, of_the_mesh(system))
+    inside = _by_particles(system, control, cost, final_masses, tolerance, limit, within_the_mesh(system), True)
     return inside if inside.finite else found
 
 
@@ -140,15 +139,22 @@ def _by_particles(
     tolerance: float | None,
     limit: int | None,
     held: Bound | None,
+    from_within: bool = False,
 ) -> Look:
-    """`look` with particles that are held as `held` says; no cost where they cannot be followed."""
+    """`look` with particles that are held as `held` says, `from_within` the start; no cost where they cannot be followed."""
     end = system.terminal(final_masses)
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
     twin = ParticleSystem(problem, system.layers, layer_map=system.flow.layer_map, rule=one_point(problem))
     constant = twin.penalty_cost(control) + readout_penalty
-    values = partial(twin.losses, control, loss, bound=held)
+
+    def start(x: np.ndarray) -> np.ndarray:
+        return held(x, x)[0] if from_within and held is not None else x
+
+    def values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return twin.losses(control, loss, start(x), y, held)
+
     aim = AIM * (abs(cost.total) + constant) if tolerance is None else tolerance
     most = max(FEWEST, system.mesh.size) if limit is None else limit
     with np.errstate(all="ignore"):
@@ -163,6 +169,7 @@ def _by_particles(
             return Look(np.nan, np.nan, np.nan, 1.0, f"{type(failure).__name__}: {failure}")
     if not np.isfinite(integral):
         return Look(np.nan, np.nan, np.nan, 1.0)
+    rule = rule._replace(x=start(rule.x))
     sizes = np.abs(loss.value(rule.x, rule.y))
     if problem.running is not None:
         sizes = sizes + problem.horizon * np.abs(problem.running.value(rule.x, rule.y))
@@ -176,7 +183,7 @@ def _by_particles(
     if not found.told:
         return found
     twin.rule = rule
-    return found._replace(cause=_cause(system, twin, control, loss, found, held))
+    return found._replace(cause="cells" if from_within else _cause(system, twin, control, loss, found, held))
 
 
 def _cause(

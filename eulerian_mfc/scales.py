@@ -63,7 +63,21 @@ def scales_of(problem: Controlled) -> Scales:
     """
     rule = _few_points(problem.law)
     state = _spread(*rule)
-    return Scales(state, _Displacements(problem, np.asfortranarray(rule.x), rule.w, state).sizes())
+    origin = np.zeros(problem.parameters)
+    return Scales(state, _Displacements(problem, np.asfortranarray(rule.x), rule.w, state, origin).sizes())
+
+
+def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
+    """`(m,)`: how far each parameter goes from a control `(m,)` until the field moves points by the size of the law more.
+
+    Beside `Scales.control`, which is this around zero, where a field may be singular.
+
+    Parameters
+    ----------
+    problem, control : as said.
+    """
+    rule = _few_points(problem.law)
+    return _Displacements(problem, np.asfortranarray(rule.x), rule.w, _spread(*rule), control).sizes()
 
 
 def _few_points(law: LabelledLaw) -> LabelledRule:
@@ -92,11 +106,13 @@ def _spread(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> np.ndarray:
 class _Displacements:
     """How far a field moves points in the time T, in units of the law's size: the largest root mean square of a coordinate."""
 
-    def __init__(self, problem: Controlled, x: np.ndarray, w: np.ndarray, state: np.ndarray) -> None:
+    def __init__(
+        self, problem: Controlled, x: np.ndarray, w: np.ndarray, state: np.ndarray, origin: np.ndarray
+    ) -> None:
         self._problem, self._field, self._x, self._w = problem, problem.field, x, w
         self._unit = state / problem.horizon
         self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
-        self._origin = problem.project(np.zeros(problem.parameters))
+        self._origin = problem.project(origin)
         with np.errstate(all="ignore"):
             self._values = [np.asarray(self._field(t, self._origin, x)) for t in self._times]
 

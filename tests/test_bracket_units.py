@@ -129,3 +129,14 @@ def test_beside_a_kink_a_function_is_what_it_is_there():
 def test_single_precision_is_named_as_a_reason():
     with pytest.raises(NotAnalyticError, match="single precision has not the digits"):
         bracket_rank([np.ones_like, lambda x: np.sin(x.astype(np.complex64))], POINTS[:2], 2)
+
+
+@pytest.mark.parametrize("width", [0.05, 0.03, 0.01])
+def test_bumps_that_vanish_at_the_point_are_analytic_too(width):
+    """Centres far away in widths: `exp(-|x - c|^2 / w^2)` is zero in double precision on every small circle."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        centres, point = rng.uniform(-0.3, 0.3, size=(2, 2)), rng.uniform(-0.3, 0.3, size=(1, 2))
+        bracket_rank(RadialBasisField(centres.tolist(), width=width), point, 2)
+    near = bracket_rank(RadialBasisField([[0.0, 0.0], [0.3, 0.2]], width=width), [[0.3, 0.2]], 2)
+    assert near.rank == 2

@@ -84,6 +84,14 @@ def test_what_no_address_sees_is_noticed_when_a_stored_result_is_used(tmp_path, 
     assert study(p, folder=tmp_path / "jobs") == second
 
 
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")
+def test_a_descent_from_a_fields_own_start_is_believed(tmp_path):
+    """The second look starts where the job did."""
+    p = emfc.Problem(emfc.fields.BottleneckField(1, 2), toy_line().law, emfc.losses.SquaredLoss(), 0.5, 1.0)
+    first = studies.coupled_descent(p, MESH, [8], 2, repeats=1, folder=tmp_path / "jobs")
+    assert studies.coupled_descent(p, MESH, [8], 2, repeats=1, folder=tmp_path / "jobs") == first
+
+
 def test_a_study_file_notices_it_too(tmp_path):
     (tmp_path / "case.py").write_text(
         "import pathlib\nimport numpy as np\nimport eulerian_mfc as emfc\n\n"

@@ -258,22 +258,29 @@ def test_particles_that_blow_up_are_no_answer():
 
 @quiet
 def test_a_loss_that_refuses_states_beyond_the_box_does_not_lose_the_solution():
-    """Particles go where the mesh has no points; what the user's function says is in the message."""
+    """Particles go where the mesh has no points: where mass goes there too, what the user's function says is in the message."""
 
     def careful(x, y):
         if np.abs(x).max() > 4.0:
             raise ValueError("only states within 4 are known")
         return (x[:, 0] - 2.0) ** 2
 
-    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.4), [[2.0]])
-    problem = emfc.Problem(
-        emfc.fields.AffineField(1, matrix=False), law, emfc.losses.LabelLoss(careful, [[2.0]]), 0.1, 1.0
-    )
-    solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], 80), 3)
-    assert not solution.converged
-    assert solution.solved
-    assert "only states within 4 are known" in solution.message
-    assert solution.checks.cost_error is None
+    def solved(deviation):
+        law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], deviation), [[2.0]])
+        loss = emfc.losses.LabelLoss(careful, [[2.0]])
+        problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, loss, 0.1, 1.0)
+        return emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], 80), 3)
+
+    wide = solved(0.6)
+    assert not wide.converged
+    assert wide.solved
+    assert "only states within 4 are known" in wide.message
+    assert wide.checks.cost_error is None
+    # Of the narrow law 1e-7 is there: min (2 - theta)^2 + 0.4^2 + theta^2 / 20, theta = 40/21.
+    narrow = solved(0.4)
+    assert narrow.converged, narrow.message
+    assert narrow.cost == pytest.approx((2 / 21) ** 2 + 0.16 + (40 / 21) ** 2 / 20, abs=1e-6)
+    assert abs(narrow.checks.cost_error) <= 1e-5
 
 
 @quiet
@@ -320,3 +327,30 @@ def test_an_interrupted_run_says_so_even_where_its_cost_is_wrong():
     )
     assert solution.look.wrong
     assert solution.message.startswith("not converged: interrupted")
+
+
+TABLE = np.exp(-np.linspace(-6.0, 6.0, 1201))
+
+
+def from_a_table(x, y):
+    """A smooth loss on [-6, 6], a table elsewhere: there it raises an IndexError."""
+    TABLE[np.rint((x[:, 0].real + 6.0) * 100).astype(int)]
+    if (np.abs(x[:, 0].real) > 6.0).any():
+        raise IndexError("beyond the table")
+    return (x[:, 0] - y[0]) ** 2
+
+
+@quiet
+def test_a_users_function_that_refuses_states_beyond_the_mesh_costs_no_solution():
+    """The mesh has no such states, and next to no mass of the law is there: the look stays in the mesh."""
+    mesh = emfc.CartesianMesh([(-6.0, 6.0)], 96)
+    table = toy_line(loss=emfc.losses.LabelLoss(from_a_table, [-1.0, 1.0]))
+    plain = toy_line(loss=square_by_label([-1.0, 1.0]))
+    found, expected = (emfc.solve(problem, mesh, 3) for problem in (table, plain))
+    assert found.converged, found.message
+    assert found.cost == pytest.approx(expected.cost, rel=1e-12)
+    assert abs(found.checks.cost_error) <= 1e-3
+    root = emfc.fields.CustomField(lambda t, theta, x: theta[0] * np.sqrt(x + 8.0), dim=1, size=1)
+    narrow = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), [[0.5]])
+    problem = emfc.Problem(root, narrow, Squared(), 1.0, 1.0)
+    assert emfc.solve(problem, emfc.CartesianMesh([(-8.0, 8.0)], 96), 3).converged

@@ -89,6 +89,33 @@ def test_an_optimum_at_zero_is_found_from_anywhere_even_from_itself(solver, star
     assert np.abs(solution.control).max() <= 1e-9
 
 
+SINGULAR = {
+    "log(theta)": (lambda t, theta, x: np.log(theta[0]) * np.cos(x), {"bounds": (1e-8, 10.0)}, None),
+    "cos(x) / theta": (lambda t, theta, x: np.cos(x) / theta[0], {"bounds": (1e-2, 10.0)}, 0.3),
+    "(x - y)^12": (None, {"loss": emfc.losses.LabelLoss(lambda x, y: ((x - y) ** 12).sum(axis=1), [2.5])}, None),
+}
+
+
+@pytest.mark.parametrize("name", SINGULAR)
+def test_converged_means_the_same_where_the_control_zero_is_singular(name):
+    """There the loss's term is as large as one likes, and relative to it every residual was small enough."""
+    function, changes, start = SINGULAR[name]
+    given = {"loss": emfc.losses.SquaredLoss(), "penalty": 0.1, "horizon": 1.0} | changes
+    if function is None:
+        law = emfc.laws.Labelled(emfc.laws.Gaussian([3.0], 0.2), [[2.5]])
+        field, mesh = emfc.fields.AffineField(1), emfc.CartesianMesh([(-2.0, 8.0)], 160)
+    else:
+        law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), lambda x: 0.8 * x + 0.3)
+        field, mesh = emfc.fields.CustomField(function, dim=1, size=1), emfc.CartesianMesh([(-5.0, 5.0)], 96)
+    problem = emfc.Problem(field, law, **given)
+    found = emfc.solve(problem, mesh, 3, initial=start)
+    assert found.converged, found.message
+    # By the definition, with the terms at the optimum itself.
+    system = found.system
+    terms = system.terms(found.control, system.cost_and_gradient(found.control)[1]).max()
+    assert found.residual <= 1e-8 * terms
+
+
 @pytest.mark.parametrize("penalty", [1e8, 1e14, 1e30])
 def test_converged_means_the_same_however_large_the_penalty(penalty):
     """To first order the control is `-int D_theta F^T grad psi dmu / lambda` at zero: times lambda it is always the same."""

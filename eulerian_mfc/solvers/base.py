@@ -14,11 +14,14 @@ import numpy as np
 from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..optimality import ControlledSystem
+from ..scales import sizes_around
 from .kinks import WIDEST, Gradients, Kink
 
 #: the control, in the problem's own sizes, at which the size of the loss's term is taken where both terms are small, and the
 #: share of it that counts
 REFERENCE, SMALL = 0.1, 0.1
+#: layers around whose controls parameters' sizes are taken
+LOOKED_AT = 3
 
 
 class Iteration(NamedTuple):
@@ -178,21 +181,36 @@ class Recorder:
         terms = float(self.system.terms(point.control, point.gradient)[free].max(initial=0.0))
         self._largest_terms = max(self._largest_terms, terms)
         if terms < SMALL * self._largest_terms:
-            self.refer()
+            self.refer(point)
         return max(terms, SMALL * (self._reference or 0.0))
 
-    def refer(self) -> None:
-        """Evaluate the loss's term at a small control, once: a size that does not vanish where the optimum is zero."""
+    def refer(self, point: Point) -> None:
+        """Evaluate the loss's term near a small control, once: a size that does not vanish where the optimum is zero.
+
+        Where it is larger than all terms of the run, as where the field is singular at zero, also near the point, and the smaller
+        of both counts: a reference that is too large would call anything converged.
+        """
         if self._reference is not None:
             return
-        self._reference = 0.0
         problem = self.system.problem
-        control = problem.project(self.system.control(REFERENCE * problem.scales.control))
+        self._reference = self._drive(self.system.control(REFERENCE * problem.scales.control))
+        if self._reference > self._largest_terms:
+            rows = np.unique(np.linspace(0, len(point.control) - 1, min(len(point.control), LOOKED_AT)).astype(int))
+            sizes = np.array([sizes_around(problem, point.control[n]) for n in rows])
+            nearest = np.abs(np.arange(len(point.control))[:, None] - rows).argmin(axis=1)
+            self._reference = min(self._reference, self._drive(point.control + REFERENCE * sizes[nearest]))
+        if not np.isfinite(self._reference):
+            self._reference = 0.0
+
+    def _drive(self, control: np.ndarray) -> float:
+        """The largest of the loss's terms at a control, infinite where they are not finite."""
+        control = self.system.problem.project(control)
         self.evaluations += 1
         self.sweeps += 2
-        with contextlib.suppress(NonFiniteError):
+        with contextlib.suppress(NonFiniteError), np.errstate(over="ignore", invalid="ignore"):
             drive = self.system.drive(control, self.system.cost_and_gradient(control)[1])
-            self._reference = float(drive.max()) if np.isfinite(drive).all() else 0.0
+            return float(drive.max()) if np.isfinite(drive).all() else np.inf
+        return np.inf
 
 
 @dataclass(frozen=True)
@@ -275,7 +293,7 @@ class Solver(ABC):
         assert best is not None
         converged = recorder.converged(best)
         if stuck and not converged:
-            recorder.refer()  # it may have been as near as round-off lets it from the start
+            recorder.refer(best)  # it may have been as near as round-off lets it from the start
             converged = recorder.converged(best)
         threshold = recorder.threshold(best)
         verdict = "converged to a critical point" if converged else f"not converged: {reason}"

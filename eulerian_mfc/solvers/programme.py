@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..scales import sizes_around
 from .base import Point, Recorder
 
 if TYPE_CHECKING:
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 SHORTEST = 1e-3
 
 
-def natural_length(system: Any) -> float:
-    """`|z|`, `z = sqrt(lambda dt) theta`, of a control that has the problem's own size on every layer (see `scales`)."""
+def natural_length(system: Any, sizes: np.ndarray | None = None) -> float:
+    """`|z|`, `z = sqrt(lambda dt) theta`, of a control that has the problem's own `sizes` on every layer (see `scales`)."""
     problem = system.problem
-    return float(np.sqrt(problem.horizon * (problem.penalties * problem.scales.control**2).sum()))
+    sizes = problem.scales.control if sizes is None else sizes
+    return float(np.sqrt(problem.horizon * (problem.penalties * sizes**2).sum()))
 
 
 class Programme:
@@ -34,7 +36,12 @@ class Programme:
         self._recorder, self._problem, self._shape = recorder, system.problem, start.control.shape
         metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), start.control.shape)
         step = float(np.linalg.norm(start.gradient / metric))
-        longest = max(natural_length(system), float(np.linalg.norm(metric * start.control)))
+        natural, length = natural_length(system), float(np.linalg.norm(metric * start.control))
+        if (
+            step < SHORTEST * natural
+        ):  # the gradient is as good as zero, or the field does nothing near the control zero
+            natural = min(natural, natural_length(system, sizes_around(system.problem, start.control[0])))
+        longest = max(natural, length)
         self._unit = share * float(np.clip(step, SHORTEST * longest, longest))
         self.scale = self._unit / metric
         self.start = (start.control / self.scale).ravel()
