@@ -96,7 +96,7 @@ def solve(
     Warns
     -----
     CostErrorWarning
-        If the cost on the mesh is off by more than 1 % of the moduli of its terms.
+        If the cost on the mesh is off by 1 % to 5 % of the moduli of its terms (above, the answer is not called converged).
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     SymmetricStartWarning
