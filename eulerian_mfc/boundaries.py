@@ -45,14 +45,21 @@ def of_the_problem(system: OptimalitySystem) -> Bound | None:
 def of_the_mesh(system: OptimalitySystem) -> Bound:
     """What the mesh does with particles that leave it: schemes of nodes move them onto the boundary, volumes lose them.
 
+    Where the problem has walls, or is periodic, these come first: what they hold does not leave the mesh.
+
     Parameters
     ----------
     system : the mesh and its schemes.
     """
-    base = system.mesh.base
-    if not system.continuity_scheme.nodal:
-        return lambda before, after: (after, base.contains(after))
-    return within_the_mesh(system)
+    base, held = system.mesh.base, of_the_problem(system)
+    if system.continuity_scheme.nodal:
+        return within_the_mesh(system) if held is None else held
+
+    def lost(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kept, counts = (after, np.ones(len(after), dtype=bool)) if held is None else held(before, after)
+        return kept, counts & base.contains(kept)
+
+    return lost
 
 
 def within_the_mesh(system: OptimalitySystem) -> Bound:

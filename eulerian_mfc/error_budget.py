@@ -12,6 +12,7 @@ from .characteristics import LayerMap
 from .cross_validation import left_out
 from .errors import NonFiniteError
 from .laws import LabelledRule
+from .meshes import SimplexMesh
 from .particles import ParticleSystem
 from .solution import Solution
 from .solvers import minimiser
@@ -175,13 +176,13 @@ def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule
 
 def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
     system = solution._need_system("an error budget")
-    if of_the_problem(system) is not None:
+    if of_the_problem(system) is not None and (
+        system.continuity_scheme.nodal or isinstance(system.mesh.base, SimplexMesh)
+    ):
         return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
     ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
     error = ended - _at_the_control(solution, twin, twin.rule)
-    return Contribution(
-        "box", error, "particles that end at the boundary of the mesh, against free ones", "a larger box"
-    )
+    return Contribution("box", error, "particles that end at the boundary of the mesh, against others", "a larger box")
 
 
 def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contribution:

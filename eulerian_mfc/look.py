@@ -195,7 +195,7 @@ def _cause(
         return float(rule.w @ twin.losses(control, loss, np.asfortranarray(rule.x), rule.y, bound))
 
     here, half = mean(twin.rule, held), abs(found.difference) / 2
-    if held is None and abs(mean(twin.rule, of_the_mesh(system)) - here) > half:
+    if abs(mean(twin.rule, of_the_mesh(system)) - here) > half:
         return "box"
     if system.mesh.dim < 3:  # in space the law's own rule has millions of points
         own = twin.problem.law.quadrature()

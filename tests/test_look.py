@@ -354,3 +354,19 @@ def test_a_users_function_that_refuses_states_beyond_the_mesh_costs_no_solution(
     narrow = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), [[0.5]])
     problem = emfc.Problem(root, narrow, Squared(), 1.0, 1.0)
     assert emfc.solve(problem, emfc.CartesianMesh([(-8.0, 8.0)], 96), 3).converged
+
+
+@quiet
+def test_a_box_with_one_wall_is_told_to_be_too_small_on_its_open_side():
+    """Mass leaves at the right, the wall is at the left: a wall somewhere does not make the box the problem's own domain."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.4), [[2.0]])
+    problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, Squared(), 0.1, 1.0)
+    for boundary in ({"x_low": "no_flux"}, "outflow"):
+        scheme = emfc.continuity.FiniteVolume("muscl", boundary=boundary)
+        solution = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 2.4)], 120), 4, continuity=scheme)
+        assert solution.look.cause == "box"
+        assert "use a larger box" in solution.message
+        assert abs(solution.error_budget()["box"]) > 0.05
+    walls = emfc.continuity.FiniteVolume("muscl", boundary="no_flux")
+    inside = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 4.4)], 160), 4, continuity=walls)
+    assert inside.error_budget()["box"] == 0.0
