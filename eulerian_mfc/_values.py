@@ -345,6 +345,11 @@ class Writer(CodeWriter):
         self._put("tree", type(value).__qualname__.encode())
         self.each(value.data, value.indices, value.leafsize, value.boxsize, value.size)
 
+    def _fitted_spline(self, value: Any) -> None:
+        """A spline of FITPACK: knots, coefficients, degree and rule outside; the rest is work space, part of it never written."""
+        self._put(f"{type(value).__module__}.{type(value).__qualname__}")
+        self.each(*value._eval_args, getattr(value, "ext", None))
+
     def _no_library(self, value: Any) -> None:
         raise UntoldError(value, "it is a loaded library, which Python sees only by where it lies in memory")
 
@@ -387,6 +392,9 @@ _BY_NAME: dict[str, Callable[[Writer, Any], None]] = {
     "numba.np.ufunc.gufunc.GUFunc": Writer._compiled,
     "scipy.spatial._ckdtree.cKDTree": Writer._tree,
     "scipy.spatial._kdtree.KDTree": Writer._tree,
+    "scipy.interpolate._fitpack2.UnivariateSpline": Writer._fitted_spline,
+    "scipy.interpolate._fitpack2.InterpolatedUnivariateSpline": Writer._fitted_spline,
+    "scipy.interpolate._fitpack2.LSQUnivariateSpline": Writer._fitted_spline,
     "torch._C.Generator": Writer._random,
     "ctypes.CDLL": Writer._no_library,
 }

@@ -325,6 +325,7 @@ SAME = {
         scipy.interpolate.CubicSpline(Z, np.sin(Z)), scipy.interpolate.make_interp_spline(Z, Z**2),
         scipy.interpolate.RegularGridInterpolator((Z,), Z), scipy.interpolate.interp1d(Z, Z, kind="cubic"),
         scipy.interpolate.PchipInterpolator(Z, Z), scipy.interpolate.UnivariateSpline(Z, Z),
+        scipy.interpolate.InterpolatedUnivariateSpline(Z, np.sin(Z)),
     ),
     "scattered points": lambda: (
         scipy.spatial.cKDTree(points(200)), scipy.interpolate.NearestNDInterpolator(points(50), np.arange(50.0)),
