@@ -38,11 +38,12 @@ def origin(name: str, file: Any) -> str:
 @functools.cache
 def _origin_of_file(file: str) -> str:
     path = Path(file)
+    # First, since this package may be installed or not: both have one address.
+    if path.resolve().is_relative_to(_ROOT):
+        return PACKAGE
     if not set(SITE).isdisjoint(path.parts):
         return INSTALLED
     path = path.resolve()
-    if path.is_relative_to(_ROOT):
-        return PACKAGE
     return PYTHON if path.is_relative_to(_LIBRARY) or "<frozen" in file else OWN
 
 

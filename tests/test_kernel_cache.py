@@ -80,8 +80,9 @@ def test_files_of_the_cache_that_may_not_be_read_are_compiled_anew(kernels, monk
         assert kernels() == 0
 
 
-def test_a_full_disk_costs_the_cache_and_nothing_else(kernels):
+def test_a_full_disk_costs_the_cache_and_nothing_else(kernels, monkeypatch):
     """No file may have more than 300 bytes: the folder can be written to, and the kernels do not fit. One warning for both."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python itself would keep half of its byte code
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
     try:

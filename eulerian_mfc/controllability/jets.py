@@ -162,8 +162,8 @@ def _circles(
     lengths = radius.reshape(n, *([1] * (d + 1))) ** powers
     # Where a constant hides what is not smooth, the circle is too small to tell.
     varying = np.abs(spectrum).reshape(n, d, -1)[:, :, 1:].max(axis=(1, 2))
-    # Nothing hides in values that are exactly equal, such as those of a bump so far away that they are zero.
-    tells = (varying > HIDDEN * largest.max(axis=1)) | (values == values[:, :1]).all(axis=(1, 2))
+    # Nothing hides in values that are zero, such as those of a bump far away.
+    tells = (varying > HIDDEN * largest.max(axis=1)) | (values == 0).all(axis=(1, 2))
     unresolved = rough.max(axis=1) > np.maximum(UNRESOLVED * varying, ROUND_OFF * largest.max(axis=1))
     good = finite & ~unresolved & (tells | (radius >= RADIUS))
     shares = np.stack([np.maximum(np.abs(kept[..., powers == k]).max(axis=2), noise) for k in range(order + 1)])
