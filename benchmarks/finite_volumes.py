@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
-from eulerian_mfc.integrators import INTEGRATORS
-from eulerian_mfc.parallel import Workers
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow.integrators import INTEGRATORS
+from eulerian_mfc.kernels.threads import Workers
 
 from .result import Table
 from .timing import median_seconds

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
-from eulerian_mfc.integrators import INTEGRATORS
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow.integrators import INTEGRATORS
 
 from . import swirl
 from .pde_peers import PACKAGES, Solve

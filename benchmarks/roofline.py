@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
-from eulerian_mfc.integrators import INTEGRATORS
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow.integrators import INTEGRATORS
 
 from . import counts
 from .lattice import HALF, system

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 
 from .result import Table
 

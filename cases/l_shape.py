@@ -51,6 +51,6 @@ def numerics(cells=32, layers=10, degree=3):
 
 
 if __name__ == "__main__":
-    from eulerian_mfc.cli import main_of_case
+    from eulerian_mfc.app.cli import main_of_case
 
     main_of_case(__file__)

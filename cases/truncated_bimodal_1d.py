@@ -29,6 +29,6 @@ def numerics(cells=160, layers=20, degree=5):
 
 
 if __name__ == "__main__":
-    from eulerian_mfc.cli import main_of_case
+    from eulerian_mfc.app.cli import main_of_case
 
     main_of_case(__file__)

@@ -8,8 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
-from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.controllability import (
     bracket_rank,
     check_orientation,
@@ -19,6 +17,8 @@ from eulerian_mfc.controllability import (
     sup_error,
 )
 from eulerian_mfc.errors import DiffeotopyWarning
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.run.case import Case
 
 DOCS = Path(__file__).parent
 FAMILY = emfc.fields.AgrachevSarychevField(2)

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from eulerian_mfc import ParticleSystem, Problem, fields, laws, losses, solvers
 from eulerian_mfc.learn import MeanFieldClassifier, MeanFieldRegressor
-from eulerian_mfc.plotting import PALETTE, _figure, flow
+from eulerian_mfc.views.figures import PALETTE, _figure, flow
 
 DOCS = Path(__file__).parent
 SEEDS = range(5)

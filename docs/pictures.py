@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 
 ROOT = Path(__file__).parents[1]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = json.loads((ROOT / "tests" / "reference.json").read_text())

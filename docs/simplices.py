@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
-from eulerian_mfc.characteristics import Flow, Layer
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.run.case import Case
 
 DOCS = Path(__file__).parent
 REFERENCE = json.loads((DOCS.parent / "tests" / "reference.json").read_text())
@@ -197,7 +197,7 @@ def domains_picture():
     for name in ("disc", "l_shape", "channel"):
         problem, options = Case.load(DOCS.parent / "cases" / f"{name}.py").build()
         solution = emfc.solve(problem, options.pop("mesh"), options.pop("layers"), **options)
-        from eulerian_mfc.plotting import figures
+        from eulerian_mfc.views.figures import figures
 
         figures(solution)["density"].savefig(DOCS / "images" / f"{name}.png", dpi=90)
         checks = solution.certificate

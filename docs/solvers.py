@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc import plotting
-from eulerian_mfc.case import Case
-from eulerian_mfc.maximum_principle import check
+from eulerian_mfc.diagnostics.maximum_principle import check
+from eulerian_mfc.run.case import Case
+from eulerian_mfc.views import figures
 
 DOCS = Path(__file__).parent
 S = emfc.solvers
@@ -149,7 +149,7 @@ def critical_points():
         f"$\\lambda$ = {s.system.problem.penalty:g}, {label}: J = {s.cost:.4f}, index {s.certificate.index}"
         for label, s in panels
     ]
-    figure = plotting.controls([(title, s) for title, (_, s) in zip(titles, panels, strict=True)])
+    figure = figures.controls([(title, s) for title, (_, s) in zip(titles, panels, strict=True)])
     figure.savefig(DOCS / "images" / "critical_points.png", dpi=90)
     principle = [
         f"* {title.replace('$', '').replace(chr(92), '')}: " + s.maximum_principle().sentences()[0]
@@ -220,7 +220,7 @@ def slides():
 
     regimes = {"large enough": 0.2, "too large": 5.0, "too small": 0.05}
     lines = []
-    with mpl.rc_context(plotting.STYLE):
+    with mpl.rc_context(figures.STYLE):
         figure = Figure(figsize=(14.0, 7.2))
         columns = figure.subfigures(1, 3)
         for column, (regime, penalty) in zip(columns, regimes.items(), strict=True):
@@ -228,8 +228,8 @@ def slides():
             solution = emfc.solve(problem, mesh, layers, **options)
             column.suptitle(f"$\\lambda$ = {penalty:g}: {regime}" + ("" if solution.converged else " (not converged)"))
             top, bottom = column.subfigures(2, 1)
-            plotting.density(top, solution)
-            plotting.control(bottom, solution)
+            figures.density(top, solution)
+            figures.control(bottom, solution)
             lines += [f"**lambda = {penalty:g}, {regime}.** " + " ".join(solution.verdict()[:3]), ""]
         figure.savefig(DOCS / "images" / "toy_penalties.png", dpi=80)
     return "\n".join(lines).rstrip() + "\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.study_file import StudyFile
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Layer
-from eulerian_mfc.parallel import ONE
+from eulerian_mfc.flow.characteristics import Layer
+from eulerian_mfc.kernels.threads import ONE
 
 THETA = -0.8
 HALF_WIDTH = 8.0

@@ -6,29 +6,27 @@ labels, by solving the continuity equation forwards, the transport equation back
 
 from typing import Any
 
-from . import characteristics as characteristics
 from . import continuity as continuity
 from . import errors as errors
 from . import fields as fields
+from . import flow as flow
 from . import laws as laws
 from . import losses as losses
 from . import meshes as meshes
-from . import metrics as metrics
-from . import particles as particles
 from . import solvers as solvers
 from . import transport as transport
-from .certificate import Certificate as Certificate
-from .characteristics import LayerMap as LayerMap
-from .checkpoint import Checkpoint as Checkpoint
-from .critical_points import continuation as continuation
-from .critical_points import multistart as multistart
+from .diagnostics.certificate import Certificate as Certificate
+from .flow import LayerMap as LayerMap
 from .meshes import CartesianMesh as CartesianMesh
 from .meshes import SimplexMesh as SimplexMesh
-from .optimality import OptimalitySystem as OptimalitySystem
-from .particles import ParticleSystem as ParticleSystem
 from .problem import Problem as Problem
+from .run.critical_points import continuation as continuation
+from .run.critical_points import multistart as multistart
+from .run.solve import solve as solve
 from .solution import Solution as Solution
-from .solving import solve as solve
+from .storage.journal import Checkpoint as Checkpoint
+from .system.optimality import OptimalitySystem as OptimalitySystem
+from .system.particles import ParticleSystem as ParticleSystem
 from .version import __version__ as __version__
 
 __all__ = [
@@ -42,19 +40,17 @@ __all__ = [
     "SimplexMesh",
     "Solution",
     "__version__",
-    "characteristics",
     "continuation",
     "continuity",
     "controllability",
     "errors",
     "export",
     "fields",
+    "flow",
     "laws",
     "losses",
     "meshes",
-    "metrics",
     "multistart",
-    "particles",
     "solve",
     "solvers",
     "studies",

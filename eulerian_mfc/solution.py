@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import cautions
 from ._validate import array, integer, mismatch
-from .certificate import Certificate, Checks, balance, check
-from .characteristics import Flow, Layer, LayerMap
+from .diagnostics import warnings_of as cautions
+from .diagnostics.certificate import Certificate, Checks, balance, check
+from .diagnostics.maximum_principle import MaximumPrinciple
+from .diagnostics.maximum_principle import check as check_maximum
+from .diagnostics.off_mesh import Look, look
+from .diagnostics.stability import AT_KINK, Stability, analyse
 from .errors import EulerianError
+from .flow.characteristics import Flow, Layer, LayerMap
 from .laws.augmented import with_zeros
-from .look import Look, look
 from .losses import Loss, Readout
-from .maximum_principle import MaximumPrinciple
-from .maximum_principle import check as check_maximum
 from .meshes import Mesh
-from .optimality import Cost, OptimalitySystem
 from .solvers import Iteration, Outcome
-from .stability import AT_KINK, Stability, analyse
+from .system.optimality import Cost, OptimalitySystem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .error_budget import ErrorBudget
+    from .diagnostics.error_budget import ErrorBudget
     from .problem import Problem
 
 #: of a solution whose second order nobody looked at
@@ -394,7 +394,7 @@ class Solution:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an HDF5 file, atomically: the old file stays until the new one is whole."""
-        from .storage import save
+        from .storage.solution_file import save
 
         save(self, path)
 
@@ -404,13 +404,13 @@ class Solution:
 
         A field made of the user's functions cannot be in a file: pass the `problem` to have `flow` and `predict` too.
         """
-        from .storage import load
+        from .storage.solution_file import load
 
         return load(path, problem)
 
     def to_vtk(self, folder: str | os.PathLike[str]) -> None:
         """Write a ParaView collection: `solution.pvd`, one `.vti` a time, `trajectories.vtp`; see `vtk.write`."""
-        from .vtk import write
+        from .views.vtk import write
 
         write(self, folder)
 
@@ -428,13 +428,13 @@ class Solution:
 
     def plot(self) -> Figure:
         """One matplotlib figure: density with trajectories, control, convergence, terminal density."""
-        from .plotting import overview
+        from .views.figures import overview
 
         return overview(self)
 
     def error_budget(self) -> ErrorBudget:
         """What mesh, layers, samples and the unfinished optimisation each add to the cost; see `error_budget.estimate`."""
-        from .error_budget import estimate
+        from .diagnostics.error_budget import estimate
 
         return estimate(self)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.adaptivity import carried, estimate
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.meshes import Refine
+from eulerian_mfc.run.adaptive import carried, estimate
 
 from .conftest import REFERENCE
 from .simplices import box
@@ -72,7 +72,7 @@ def test_marking_takes_the_fewest_cells_that_carry_the_share():
 
 def test_large_rules_are_thinned(monkeypatch):
     """A systematic sample: weights equal, means near."""
-    monkeypatch.setattr("eulerian_mfc.adaptivity.POINTS", 2000)
+    monkeypatch.setattr("eulerian_mfc.run.adaptive.POINTS", 2000)
     rule = bimodal(2).law.quadrature()
     thin = carried(rule)
     assert len(thin.w) == 2000

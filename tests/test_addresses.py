@@ -27,8 +27,8 @@ import sympy
 import torch
 
 import eulerian_mfc as emfc
-from eulerian_mfc.address import address
 from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.fingerprint.fingerprint import address
 
 from . import address_things as at
 from .address_things import SAME, Z, define, kind_with, using
@@ -253,7 +253,7 @@ def test_things_that_differ_in_one_thing_have_two_addresses(what):
 def addresses_elsewhere(seed):
     """The addresses of SAME in another process, with another order of sets and dictionaries of texts."""
     code = (
-        "import json; from tests.address_things import SAME; from eulerian_mfc.address import address; "
+        "import json; from tests.address_things import SAME; from eulerian_mfc.fingerprint.fingerprint import address; "
         "print(json.dumps({name: address(make()) for name, make in SAME.items()}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed}
@@ -465,7 +465,7 @@ def test_what_a_module_holds_and_a_label_does_not_use_is_no_reason_to_refuse(mod
 
 def test_a_large_package_is_told_by_what_its_installer_recorded(tmp_path, monkeypatch):
     """And not by its files, which take long to read; a package whose name is not its distribution's too."""
-    from eulerian_mfc import _origins
+    from eulerian_mfc.fingerprint import origins as _origins
 
     monkeypatch.setattr(_origins, "SMALL_FILES", 1)
     site = tmp_path / "site-packages"
@@ -492,7 +492,7 @@ def test_a_large_package_is_told_by_what_its_installer_recorded(tmp_path, monkey
 
 
 def test_a_file_written_to_within_its_old_time_and_size_is_another(tmp_path):
-    from eulerian_mfc._origins import file_content
+    from eulerian_mfc.fingerprint.origins import file_content
 
     file = tmp_path / "a.py"
     found = []

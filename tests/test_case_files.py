@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 import eulerian_mfc as emfc
-from eulerian_mfc._locks import WRITING, Claim, alone
-from eulerian_mfc.case import Case
-from eulerian_mfc.cli import main
+from eulerian_mfc.app.cli import main
 from eulerian_mfc.errors import StorageError
+from eulerian_mfc.files.locks import WRITING, Claim, alone
+from eulerian_mfc.run.case import Case
 from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT, toy_line
@@ -165,7 +165,7 @@ def test_a_title_that_the_terminal_cannot_show_ends_no_run(tmp_path):
     (tmp_path / "c.py").write_text('"""F\u00fc\u00dfe \u03b8"""\n' + CASE, encoding="utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
     code = (
-        "import sys; from eulerian_mfc.cli import main; import eulerian_mfc.solution as s, eulerian_mfc.cli as c\n"
+        "import sys; from eulerian_mfc.app.cli import main; import eulerian_mfc.solution as s, eulerian_mfc.app.cli as c\n"
         "c.write_control = lambda *a: sys.exit(7)\ns.Solution.to_vtk = lambda *a: None\nmain()"
     )
     command = [sys.executable, "-c", code, "run", str(tmp_path / "c.py"), "--out", str(tmp_path / "o")]
@@ -184,7 +184,7 @@ def held(tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
     code = (
-        "import sys, pathlib\nfrom eulerian_mfc._locks import alone\n"
+        "import sys, pathlib\nfrom eulerian_mfc.files.locks import alone\n"
         "with alone(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    input()"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -215,7 +215,7 @@ def test_a_folder_that_another_program_writes_into_is_refused(held, tmp_path):
 
 def test_two_to_vtk_into_one_folder_do_not_mix(tmp_path, monkeypatch):
     """One in each of two threads, with other layers: one of them is refused, and all files are the other's."""
-    from eulerian_mfc import vtk
+    from eulerian_mfc.views import vtk
 
     mesh = emfc.CartesianMesh([(-8.0, 8.0)], 32)
     one, two = (emfc.solve(toy_line(), mesh, layers) for layers in (1, 2))

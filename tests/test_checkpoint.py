@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.checkpoint import Checkpoint, Journal, encode, read
 from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
 from eulerian_mfc.meshes import Refine
+from eulerian_mfc.storage.journal import Checkpoint, Journal, encode, read
 
 from .conftest import ROOT, toy_line, toy_mesh
 from .simplices import box

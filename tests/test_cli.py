@@ -14,10 +14,10 @@ import pytest
 from click.testing import CliRunner
 
 import eulerian_mfc as emfc
-from eulerian_mfc._locks import WRITING
-from eulerian_mfc.case import Case
-from eulerian_mfc.cli import NOT_CONVERGED, Memory, main
+from eulerian_mfc.app.cli import NOT_CONVERGED, Memory, main
 from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.files.locks import WRITING
+from eulerian_mfc.run.case import Case
 
 from .conftest import REFERENCE, ROOT
 
@@ -168,7 +168,7 @@ def test_case_files_that_are_not_cases(tmp_path):
 
 MINIMAL = """
 import eulerian_mfc as emfc
-from eulerian_mfc._locks import WRITING
+from eulerian_mfc.files.locks import WRITING
 
 
 def problem(penalty=1.0):
@@ -224,7 +224,7 @@ def numerics(layers=5):
 def test_control_c_keeps_and_saves_the_best_control(tmp_path):
     """SIGINT to the real command in the middle of its iterations."""
     (tmp_path / "slow.py").write_text(SLOW)
-    code = "from eulerian_mfc.cli import main; main()"
+    code = "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
     seen = ""
@@ -244,7 +244,7 @@ def test_control_c_keeps_and_saves_the_best_control(tmp_path):
 def test_a_second_control_c_does_not_lose_the_control(tmp_path):
     """SIGINT while solving, and again while certifying and writing: the solution is still there."""
     (tmp_path / "slow.py").write_text(SLOW)
-    code = "from eulerian_mfc.cli import main; main()"
+    code = "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     seen = ""
@@ -267,7 +267,7 @@ from dataclasses import dataclass
 from neighbour import STD
 
 import eulerian_mfc as emfc
-from eulerian_mfc._locks import WRITING
+from eulerian_mfc.files.locks import WRITING
 
 
 @dataclass
@@ -394,7 +394,7 @@ def test_full_disks_are_told(monkeypatch, tmp_path):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "there")
 
-    monkeypatch.setattr("eulerian_mfc.cli.write_whole", full)
+    monkeypatch.setattr("eulerian_mfc.app.cli.write_whole", full)
     told = CliRunner().invoke(main, ["new", str(tmp_path / "x.py")])
     assert told.exit_code == 1
     assert told.output == "Error: cannot write there: No space left on device; make room, or choose another folder\n"
@@ -424,7 +424,7 @@ def test_help_and_version():
 def killed_run(tmp_path, *more):
     """`emfc run --checkpoint`, killed after its second iteration."""
     (tmp_path / "slow.py").write_text(SLOW)
-    code = "from eulerian_mfc.cli import main; main()"
+    code = "from eulerian_mfc.app.cli import main; main()"
     arguments = ["run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out"), "--checkpoint", *more]
     process = subprocess.Popen([sys.executable, "-u", "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
     seen = ""
@@ -622,7 +622,7 @@ def test_info_tells_where_all_kernels_are(own, tmp_path):
 import os
 from pathlib import Path
 from eulerian_mfc import _team
-from eulerian_mfc.environment import kernel_cache
+from eulerian_mfc.storage.environment import kernel_cache
 from eulerian_mfc.transport import _kernels
 told = kernel_cache()
 for module in (_team, _kernels):
@@ -663,7 +663,7 @@ def test_threads_and_memory_reach_the_solver(tmp_path, monkeypatch):
         seen.update(options)
         raise ArgumentError("seen")
 
-    monkeypatch.setattr("eulerian_mfc.cli.solve", stop)
+    monkeypatch.setattr("eulerian_mfc.app.cli.solve", stop)
     case = tmp_path / "case.py"
     text = (ROOT / "cases" / "bimodal_1d.py").read_text()
     case.write_text(text.replace('"layers": layers,', '"layers": layers, "threads": 3, "storage": "single",'))

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc import _team
-from eulerian_mfc.characteristics import Flow, Layer, LayerMap
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields import NeuralField
 from eulerian_mfc.fields.neural import ACTIVATIONS
-from eulerian_mfc.transport import SemiLagrangian, _layer_kernels, compiled
+from eulerian_mfc.flow.characteristics import Flow, Layer, LayerMap
+from eulerian_mfc.kernels import neural_layer as _layer_kernels
+from eulerian_mfc.kernels import team as _team
+from eulerian_mfc.transport import SemiLagrangian, compiled
 
 MAPS = [(1, True, "euler", 1), (2, True, "rk4", 1), (2, False, "rk4", 3), (3, True, "midpoint", 2)]
 

@@ -249,7 +249,7 @@ def test_depth_and_bound_both_count():
 def test_jacobian_of_end_points():
     """The forward Jacobian against central differences of the end points (1e-7)."""
     rng = np.random.default_rng(3)
-    flow = emfc.characteristics.Flow(RadialBasisField([[0.0, 0.0], [0.5, -0.5]]), emfc.LayerMap("rk4", 2))
+    flow = emfc.flow.Flow(RadialBasisField([[0.0, 0.0], [0.5, -0.5]]), emfc.LayerMap("rk4", 2))
     transfer = Transfer(flow, 0.8, 3, rng.normal(size=(4, 2)), rng.normal(size=(4, 2)), np.full(4, 0.25))
     theta = rng.normal(size=(3, 4))
     gap, jacobian = transfer.gap_and_jacobian(theta)
@@ -264,7 +264,7 @@ def test_gauss_newton_finds_the_minimum_of_the_particle_system():
     """`F = u`: `u* = 2 (E y - E x) / (lambda + 2 T)` exactly; and a critical point of the same J as ParticleSystem's."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 6, 2))
-    flow = emfc.characteristics.Flow(AffineField(2, matrix=False), emfc.LayerMap())
+    flow = emfc.flow.Flow(AffineField(2, matrix=False), emfc.LayerMap())
     transfer = Transfer(flow, 1.5, 4, x, y, np.full(6, 1 / 6))
     control, solved = minimise(transfer, np.zeros((4, 2)), 0.3)
     assert solved
@@ -317,11 +317,11 @@ def test_order_on_the_line():
 
 def made_by(control):
     """The flow of the family under a control, accurately."""
-    flow = emfc.characteristics.Flow(FAMILY, emfc.LayerMap("rk4", 20))
+    flow = emfc.flow.Flow(FAMILY, emfc.LayerMap("rk4", 20))
 
     def target(x):
         for n, u in enumerate(control):
-            x = flow(emfc.characteristics.Layer(n / len(control), 1 / len(control), u), x)
+            x = flow(emfc.flow.Layer(n / len(control), 1 / len(control), u), x)
         return x
 
     return target

@@ -8,7 +8,7 @@ import pytest
 import skfem
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 
 from .conftest import REFERENCE, ROOT, toy_line
 

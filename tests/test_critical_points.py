@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
+from eulerian_mfc.control.prolongation import prolong
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.prolongation import prolong
 
 from .conftest import toy_line, toy_mesh
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 import eulerian_mfc as emfc
-from eulerian_mfc.cli import main
+from eulerian_mfc.app.cli import main
 from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT
@@ -134,7 +134,7 @@ def test_commands_run_in_order(page, monkeypatch):
             run = partial(CliRunner().invoke, main, [*words[1:], *(COARSE if words[1] == "run" else [])])
             if following.startswith("emfc resume"):
                 with monkeypatch.context() as patch:
-                    patch.setattr("eulerian_mfc.cli.solve", killed)
+                    patch.setattr("eulerian_mfc.app.cli.solve", killed)
                     with pytest.raises(Killed):
                         run()
             else:

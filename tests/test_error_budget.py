@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.case import Case
-from eulerian_mfc.error_budget import linear_means
+from eulerian_mfc.diagnostics.error_budget import linear_means
 from eulerian_mfc.errors import EulerianError
+from eulerian_mfc.run.case import Case
 
 from .conftest import ROOT
 

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
-from eulerian_mfc.checkpoint import Checkpoint
 from eulerian_mfc.errors import EulerianError, EulerianWarning, FileFormatError
-from eulerian_mfc.storage import HEAD, head
+from eulerian_mfc.storage.journal import Checkpoint
+from eulerian_mfc.storage.solution_file import HEAD, head
 from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT, toy_line, toy_mesh

@@ -17,10 +17,10 @@ import pytest
 import skfem
 
 import eulerian_mfc as emfc
-from eulerian_mfc import checkpoint
-from eulerian_mfc._claims import archive
 from eulerian_mfc.errors import FileFormatError, StorageError
-from eulerian_mfc.storage import HEAD, head
+from eulerian_mfc.files.untrusted import archive
+from eulerian_mfc.storage.solution_file import HEAD, head
+from eulerian_mfc.storage.solution_file import journal as checkpoint
 from eulerian_mfc.studies.store import Store
 from eulerian_mfc.studies.study import Study
 
@@ -266,7 +266,7 @@ def test_arrays_that_are_there_and_do_not_fit_are_refused(good, tmp_path, monkey
     assert (
         solution.masses.nbytes + solution.potentials.nbytes + solution.paths.x.nbytes + solution.paths.y.nbytes > 5000
     )
-    monkeypatch.setattr("eulerian_mfc._claims.machine_memory", lambda: 5000)
+    monkeypatch.setattr("eulerian_mfc.files.untrusted.machine_memory", lambda: 5000)
     with pytest.raises(FileFormatError, match=r"its arrays take 0\.0 GiB, more than this machine's memory"):
         emfc.Solution.load(good)
 
@@ -451,6 +451,6 @@ def test_too_little_memory_is_not_called_damage(good, monkeypatch):
     def too_much(*arguments, **options):
         raise MemoryError("Unable to allocate")
 
-    monkeypatch.setattr("eulerian_mfc.stored.values", too_much)
+    monkeypatch.setattr("eulerian_mfc.storage.solution_schema.values", too_much)
     with pytest.raises(MemoryError):
         emfc.Solution.load(good)

@@ -18,10 +18,10 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import eulerian_mfc as emfc
-from eulerian_mfc.address import address, address_of_part
-from eulerian_mfc.case import Case
-from eulerian_mfc.cli import main
+from eulerian_mfc.app.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
+from eulerian_mfc.fingerprint.fingerprint import address, address_of_part
+from eulerian_mfc.run.case import Case
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
 from eulerian_mfc.studies.store import Result, Store
@@ -107,7 +107,7 @@ def test_functions_are_told_by_what_they_use(monkeypatch):
 
 
 def test_addresses_do_not_depend_on_the_process():
-    code = "from eulerian_mfc.address import address; from tests.conftest import toy_line; " + (
+    code = "from eulerian_mfc.fingerprint.fingerprint import address; from tests.conftest import toy_line; " + (
         "from tests import study_problems as sp; print(address(toy_line(), {'b', 'a', 'c'}, sp.square, {'x': 1, 'y': 2}))"
     )
     found = [

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from scipy.interpolate import CubicSpline
 
 import eulerian_mfc as emfc
-from eulerian_mfc.cli import main
+from eulerian_mfc.app.cli import main
 from eulerian_mfc.errors import ArgumentError, EulerianError, StoredResultWarning
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.looks import doubt

@@ -16,15 +16,15 @@ from pathlib import Path
 import numba
 import pytest
 
-from eulerian_mfc import _compile
 from eulerian_mfc.errors import KernelCacheWarning
+from eulerian_mfc.kernels import compiling as _compile
 
 from .conftest import ROOT
 
 # A kernel, and one behind a pointer.
 MODULE = """
-from eulerian_mfc._compile import njit
-from eulerian_mfc._pointers import COUNT, pointed
+from eulerian_mfc.kernels.compiling import njit
+from eulerian_mfc.kernels.pointers import COUNT, pointed
 
 @njit(nogil=True)
 def twice(n):
@@ -109,7 +109,7 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     import numpy as np
     import eulerian_mfc
-    from eulerian_mfc.environment import information
+    from eulerian_mfc.storage.environment import information
     from eulerian_mfc.fields import _tanh
     z = np.linspace(-3.0, 3.0, 7)
     _tanh.tanh(z)
@@ -201,8 +201,8 @@ def test_without_the_compiler_one_sentence_says_so():
     code = """
 import json
 import numpy as np, eulerian_mfc as emfc
-from eulerian_mfc.environment import information
-from eulerian_mfc._pointers import COUNT, pointed
+from eulerian_mfc.storage.environment import information
+from eulerian_mfc.kernels.pointers import COUNT, pointed
 said = []
 for use in (
     lambda: emfc.fields.NeuralField(1)(0.0, np.array([1.0, 0.0]), np.array([[0.5]])),

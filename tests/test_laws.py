@@ -8,9 +8,9 @@ import pytest
 from scipy import integrate, stats
 
 from eulerian_mfc import CartesianMesh, OptimalitySystem, Problem
-from eulerian_mfc.characteristics import Flow, LayerMap
 from eulerian_mfc.continuity import FiniteVolume, PushForward
 from eulerian_mfc.fields import NeuralField
+from eulerian_mfc.flow.characteristics import Flow, LayerMap
 from eulerian_mfc.laws import (
     Augmented,
     Empirical,
@@ -21,8 +21,8 @@ from eulerian_mfc.laws import (
     ProductRule,
     Uniform,
 )
+from eulerian_mfc.laws.quadrature import BLOCK, tensor_blocks
 from eulerian_mfc.losses import SquaredLoss
-from eulerian_mfc.quadrature import BLOCK, tensor_blocks
 from eulerian_mfc.transport import SemiLagrangian
 
 ROOT_2_PI = math.sqrt(2 / math.pi)

@@ -10,9 +10,9 @@ from scipy.stats import norm
 
 import eulerian_mfc as emfc
 from eulerian_mfc import errors
-from eulerian_mfc.certificate import MEANINGS, check
-from eulerian_mfc.look import TOLD, WRONG, look, share_beyond
-from eulerian_mfc.storage import HEAD, head
+from eulerian_mfc.diagnostics.certificate import MEANINGS, check
+from eulerian_mfc.diagnostics.off_mesh import TOLD, WRONG, look, share_beyond
+from eulerian_mfc.storage.solution_file import HEAD, head
 
 from .conftest import toy_line, toy_mesh
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.maximum_principle import check, covectors
+from eulerian_mfc.diagnostics.maximum_principle import check, covectors
 
 from .conftest import toy_line, toy_mesh
 

@@ -10,7 +10,7 @@ from scipy.stats import norm, truncnorm, wasserstein_distance
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, EulerianError
-from eulerian_mfc.metrics import wasserstein
+from eulerian_mfc.laws.distance import wasserstein
 
 GAUSSIAN = emfc.laws.Gaussian([0.5], 2.0)
 CUT = emfc.laws.Gaussian([0.0], 1.0, truncation=0.2)

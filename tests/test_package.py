@@ -1,6 +1,5 @@
 """The public surface, the import, and how cost grows."""
 
-import json
 import os
 import subprocess
 import sys
@@ -19,8 +18,8 @@ def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
         "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "characteristics", "continuation", "continuity", "controllability", "errors", "export", "fields", "laws",
-        "losses", "meshes", "metrics", "multistart", "particles", "solve", "solvers", "studies", "transport",
+        "__version__", "continuation", "continuity", "controllability", "errors", "export", "fields", "flow", "laws",
+        "losses", "meshes", "multistart", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 
@@ -65,96 +64,6 @@ print(theirs - start, process_time() - start)
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
-
-
-def test_no_room_imports_from_its_right():
-    """Data flows one way: problem, mesh, schemes -> system -> solvers -> solution -> views."""
-    order = [
-        {
-            "errors",
-            "_names",
-            "_validate",
-            "_claims",
-            "_compile",
-            "_files",
-            "_weno",
-            "_locks",
-            "_code",
-            "_fastmath",
-            "_origins",
-            "_values",
-            "_pointers",
-            "_special",
-            "_sums",
-            "_team",
-            "address",
-            "environment",
-            "integrators",
-            "parallel",
-            "checkpointing",
-            "version",
-            "quadrature",
-            "prolongation",
-        },
-        {"fields", "laws"},
-        {"losses", "metrics"},
-        {"scales"},
-        {"problem"},
-        {"meshes", "characteristics"},
-        {"transport"},
-        {"continuity"},
-        {"hamiltonian", "hessian"},
-        {"optimality"},
-        {"particles", "solvers", "stability", "checkpoint", "controllability"},
-        {"boundaries", "cross_validation"},
-        {"look"},
-        {"certificate"},
-        {"cautions"},
-        {"maximum_principle"},
-        {"solution", "vtk_pictures"},
-        {
-            "solving",
-            "storage",
-            "stored",
-            "vtk",
-            "vtk_simplex",
-            "plotting",
-            "raster",
-            "report",
-            "error_budget",
-            "adaptivity",
-            "export",
-        },
-        {"learn"},
-        {"critical_points"},
-        {"case"},
-        {"rerun", "view"},
-        {"studies"},
-        {"cli"},
-    ]
-    rank = {name: k for k, names in enumerate(order) for name in names}
-    root = ROOT / "eulerian_mfc"
-    code = """
-import ast, json, pathlib, sys
-out = {}
-for path in pathlib.Path(sys.argv[1]).rglob("*.py"):
-    tree = ast.parse(path.read_text())
-    top = path.relative_to(sys.argv[1]).parts[0].removesuffix(".py")
-    if top == "__init__":
-        continue
-    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.If)) for n in ast.walk(f)}
-    depth = len(path.relative_to(sys.argv[1]).parts)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == depth and id(node) not in lazy:
-            names = [node.module.split(".")[0]] if node.module else [a.name for a in node.names]
-            out.setdefault(top, []).extend(names)
-print(json.dumps(out))
-"""
-    text = subprocess.run([sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=True).stdout
-    imports = json.loads(text)
-    assert set(imports) <= set(rank)
-    wrong = [(a, b) for a, names in imports.items() for b in names if rank[b] > rank[a]]
-    assert not wrong
 
 
 @pytest.mark.alone

@@ -10,13 +10,13 @@ import skfem
 from threadpoolctl import threadpool_limits
 
 import eulerian_mfc as emfc
-from eulerian_mfc._team import MET, SIZE, meet, take
-from eulerian_mfc.characteristics import Flow, Layer
-from eulerian_mfc.checkpointing import backwards, split, states_within
 from eulerian_mfc.continuity import FiniteVolume, finite_volume
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
-from eulerian_mfc.fields._tanh import tanh
-from eulerian_mfc.parallel import VARIABLE, Workers, default_threads
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.kernels.tanh import tanh
+from eulerian_mfc.kernels.team import MET, SIZE, meet, take
+from eulerian_mfc.kernels.threads import VARIABLE, Workers, default_threads
+from eulerian_mfc.system.reverse_sweep import backwards, split, states_within
 
 from .conftest import toy_line, toy_mesh
 from .test_fields import CASES

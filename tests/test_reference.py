@@ -5,7 +5,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from benchmarks import three
-from eulerian_mfc.case import Case
+from eulerian_mfc.run.case import Case
 
 from .conftest import REFERENCE, ROOT, toy_line, toy_mesh
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc import stability
-from eulerian_mfc.characteristics import Flow, Layer, LayerMap
+from eulerian_mfc.diagnostics import stability
 from eulerian_mfc.fields import ACTIVATIONS, NeuralField
+from eulerian_mfc.flow.characteristics import Flow, Layer, LayerMap
 
 from .conftest import toy_line, toy_mesh, truncated
 from .test_adjoint_pair import FIELDS, random_system

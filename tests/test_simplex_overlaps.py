@@ -6,7 +6,7 @@ import skfem
 
 from eulerian_mfc import SimplexMesh
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.meshes._bins import OVERLAPS
+from eulerian_mfc.kernels.bins import OVERLAPS
 
 from .simplices import KINDS, box, delaunay
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
+from eulerian_mfc.flow.characteristics import Flow, Layer
 
 from .conftest import REFERENCE, paraview_sees
 from .simplices import box, delaunay, swiss
@@ -272,7 +272,7 @@ def test_paraview_opens_simplices(solved, tmp_path):
 
 def test_rasters_hold_the_mass():
     """What figures show: the density sampled on boxes integrates to one."""
-    from eulerian_mfc.raster import rastered
+    from eulerian_mfc.views.grid_sampling import rastered
 
     solution = emfc.solve(bimodal(2), box(2, 32, -4.0, 4.0), 3, solver=emfc.solvers.LBFGS(tol=1e-2))
     boxes = rastered(solution)

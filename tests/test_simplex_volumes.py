@@ -6,10 +6,10 @@ from skfem.quadrature import get_quadrature
 
 import eulerian_mfc as emfc
 from eulerian_mfc import SimplexMesh
-from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.continuity import SimplexFiniteVolume
 from eulerian_mfc.continuity.simplex_finite_volume import LIMITERS, RECONSTRUCTIONS
 from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.flow.characteristics import Flow, Layer
 
 from .conftest import REFERENCE
 from .simplices import box, lshape

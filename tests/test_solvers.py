@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import brentq
 
 import eulerian_mfc as emfc
-from eulerian_mfc import stability
+from eulerian_mfc.diagnostics import stability
 from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, NonFiniteError
-from eulerian_mfc.solvers.layer import minimise_layer
+from eulerian_mfc.solvers.layer_update import minimise_layer
 from eulerian_mfc.solvers.mixing import Anderson
 from eulerian_mfc.solvers.newton_cg import steihaug
 

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 import eulerian_mfc as emfc
-from eulerian_mfc.cli import NOT_CONVERGED, main
-from eulerian_mfc.environment import versions
+from eulerian_mfc.app.cli import NOT_CONVERGED, main
 from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.storage.environment import versions
 from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT
@@ -316,7 +316,7 @@ def processes_with(text):
 def test_a_killed_study_leaves_no_workers_behind(tmp_path):
     write(tmp_path, SLOW_CASE, "slow.py")
     path = write(tmp_path, f'kind = "mesh"\ncase = "slow.py"\n[vary]\ncells = {CELLS}\n')
-    code = "from eulerian_mfc.cli import main; main()"
+    code = "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-c", code, "study", str(path), "--workers", "2", "--out", str(tmp_path / "out")]
     mark = f"STUDY_OF_THIS_TEST={tmp_path}"
     environment = {**os.environ, "RUNS": str(tmp_path / "runs.txt"), "STUDY_OF_THIS_TEST": str(tmp_path)}
@@ -340,7 +340,7 @@ def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, tmp_path):
     path = write(tmp_path, f'kind = "mesh"\ncase = "slow.py"\n[vary]\ncells = {CELLS}\n')
     # A shell's background processes ignore SIGINT, and so would theirs.
     code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    code += "from eulerian_mfc.cli import main; main()"
+    code += "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-c", code, "study", str(path), "--workers", str(workers), "--out"]
     runs = {name: tmp_path / f"{name}.txt" for name in ("whole", "killed", "again")}
     environments = {name: {**os.environ, "RUNS": str(file)} for name, file in runs.items()}

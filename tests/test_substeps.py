@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.errors import ArgumentError, NonFiniteError, SubstepError
-from eulerian_mfc.integrators import MOST_CROSSINGS
+from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow.integrators import MOST_CROSSINGS
 
 from .simplices import box
 

@@ -7,8 +7,8 @@ import pytest
 from scipy.interpolate import BarycentricInterpolator, RegularGridInterpolator, make_interp_spline
 
 import eulerian_mfc as emfc
-from eulerian_mfc.characteristics import Flow, Layer
 from eulerian_mfc.errors import NonFiniteError
+from eulerian_mfc.flow.characteristics import Flow, Layer
 from eulerian_mfc.transport.interpolation import Interpolation
 
 from .conftest import ROOT

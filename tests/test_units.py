@@ -16,11 +16,11 @@ import skfem
 
 import eulerian_mfc as emfc
 from eulerian_mfc import solvers
+from eulerian_mfc.diagnostics.stability import analyse
 from eulerian_mfc.errors import EulerianWarning, SteepControlWarning
 from eulerian_mfc.fields.differences import along
-from eulerian_mfc.losses.training import Heads, Training
+from eulerian_mfc.losses.readout_training import Heads, Training
 from eulerian_mfc.scales import Scales
-from eulerian_mfc.stability import analyse
 
 from .conftest import toy_line, toy_mesh
 
@@ -392,7 +392,7 @@ def test_sums_and_scalings_keep_the_warning_of_steep_controls(change):
     field = change(emfc.fields.NeuralField(1))
     names = [re.sub(r" \(\d\)", "", name) for name in field.parameter_names]
     control = np.array([[30.0 if name == "W" else 0.1 for name in names]])
-    from eulerian_mfc.cautions import of_the_mesh
+    from eulerian_mfc.diagnostics.warnings_of import of_the_mesh
 
     mesh, law = toy_mesh(80), toy_line().law
     checks = SimpleNamespace(mass_crossed=0.0, mass_near_boundary=0.0)

@@ -8,10 +8,10 @@ import pytest
 import pyvista
 
 import eulerian_mfc as emfc
-from eulerian_mfc import report
 from eulerian_mfc.errors import ArgumentError, StorageError
-from eulerian_mfc.plotting import figures
-from eulerian_mfc.view import render
+from eulerian_mfc.views import report
+from eulerian_mfc.views.animation import render
+from eulerian_mfc.views.figures import figures
 
 from .conftest import paraview_sees
 

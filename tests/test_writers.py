@@ -13,12 +13,17 @@ import pytest
 from matplotlib.figure import Figure
 
 import eulerian_mfc as emfc
-from eulerian_mfc import _files, cli, plotting, report, rerun, view
-from eulerian_mfc.checkpoint import Journal
+from eulerian_mfc.app import cli
+from eulerian_mfc.app import run_folder as rerun
 from eulerian_mfc.errors import StorageError
+from eulerian_mfc.files import atomic as _files
+from eulerian_mfc.storage.journal import Journal
 from eulerian_mfc.studies import command
 from eulerian_mfc.studies.store import Result, Store
 from eulerian_mfc.studies.study import Column, Study
+from eulerian_mfc.views import animation as view
+from eulerian_mfc.views import figures
+from eulerian_mfc.views import report
 
 from .conftest import toy_line, toy_mesh
 
@@ -61,7 +66,7 @@ NEVER_OVER = ("new case", "checkpoint")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """What is drawn is not the subject here."""
-    monkeypatch.setattr(plotting, "figures", lambda solution: {"density": Figure((1, 1)), "control": Figure((1, 1))})
+    monkeypatch.setattr(figures, "figures", lambda solution: {"density": Figure((1, 1)), "control": Figure((1, 1))})
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     monkeypatch.setattr(view, "_frame", lambda solution, n: noise)
     monkeypatch.setattr(Study, "plot", lambda study: Figure((1, 1)))

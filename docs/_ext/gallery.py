@@ -20,7 +20,7 @@ def picture(path, folder):
 
     matplotlib.use("agg")
     import eulerian_mfc as emfc
-    from eulerian_mfc.case import Case
+    from eulerian_mfc.run.case import Case
 
     case = Case.load(path)
     small = {**SMALL, **SMALLER.get(path.stem, {})}

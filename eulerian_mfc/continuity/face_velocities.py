@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..characteristics import Flow
 from ..errors import NonFiniteError
+from ..flow.characteristics import Flow
 from ..meshes.padded import PaddedMesh
 
 

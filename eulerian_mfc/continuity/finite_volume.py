@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
-from ..characteristics import Flow, Layer
 from ..errors import ArgumentError, NonFiniteError
-from ..integrators import INTEGRATORS, State, substeps
+from ..flow.characteristics import Flow, Layer
+from ..flow.integrators import INTEGRATORS, State, substeps
+from ..kernels import finite_volume as _kernels
+from ..kernels.finite_volume import LIMITERS
 from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
-from . import _kernels
-from ._kernels import LIMITERS
 from .face_velocities import AxisVelocities, FaceVelocities
 from .gauss import GaussPoints
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._validate import mismatch
-from ..characteristics import Flow, Layer
+from ..flow.characteristics import Flow, Layer
 from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh, Mesh
 from ..transport.elements import ElementsOperator

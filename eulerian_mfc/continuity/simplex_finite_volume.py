@@ -10,13 +10,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
-from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
-from ..integrators import INTEGRATORS, State, substeps
+from ..flow.characteristics import Flow, Layer
+from ..flow.integrators import INTEGRATORS, State, substeps
+from ..kernels import simplex_finite_volume as _kernels
 from ..laws import LabelledRule
 from ..meshes import Mesh, SimplexMesh
 from ..transport.element_interpolation import ElementInterpolation
-from . import _simplex_kernels as _kernels
 from .simplex_boundary import conditions
 from .simplex_geometry import SimplexGeometry
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._sums import paired
-from ..characteristics import Flow, Layer
+from ..flow.characteristics import Flow, Layer
+from ..kernels import finite_volume as _kernels
+from ..kernels.sums import paired
 from ..meshes import CartesianMesh
 from ..transport.pairing import Pairing
-from . import _kernels
 from .finite_volume import FiniteVolume, FiniteVolumeOperator
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
+from ..flow.characteristics import Flow, Layer
 
 #: Gauss-Newton steps for one penalty
 STEPS = 60

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch, positive
-from ..characteristics import Flow, LayerMap
 from ..errors import DiffeotopyWarning
 from ..fields import AgrachevSarychevField, Field
+from ..flow.characteristics import Flow, LayerMap
 from ..laws import Labelled, LabelledRule, Rule, Uniform, UniformBall, refined_rule
-from ..optimality import as_layer_map
+from ..system.optimality import as_layer_map
 from .least_squares import Transfer, minimise, reach
 from .maps import Map, as_region, check_orientation, image
 

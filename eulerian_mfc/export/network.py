@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from .._validate import choice, fail
-from ..characteristics import TABLEAUX, LayerMap
 from ..fields import Field
+from ..flow.characteristics import TABLEAUX, LayerMap
 from ..losses import Readout
 from ..solution import Solution
 from .fields import Operations, at_times, formula

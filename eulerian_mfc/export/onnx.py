@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .._files import existing, reading, write_whole
 from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
+from ..files.atomic import existing, reading, write_whole
 from ..solution import Solution
 from ..version import __version__
 from .fields import Operations

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._sums import moments
 from .._validate import choice, integer
+from ..kernels.sums import moments
 from .base import Field
 from .neural import matrix_bias_names, split_matrix_bias
 

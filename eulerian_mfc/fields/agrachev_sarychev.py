@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._sums import moments
 from .._validate import integer
+from ..kernels.sums import moments
 from .base import Field
 
 

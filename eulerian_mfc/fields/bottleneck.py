@@ -7,8 +7,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._sums import moments
 from .._validate import choice, integer
+from ..kernels.sums import moments
 from .base import START, Field
 from .neural import ACTIVATIONS
 

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._sums import paired
 from .._validate import array, fail, integer, mismatch, own, returned, takes
+from ..kernels.sums import paired
 from .base import Field, guess
 from .derivatives import check_derivative, complex_step_jacobian
 from .differences import along

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from .._special import expit
-from .._sums import moments
 from .._validate import choice, integer, mismatch
-from . import _neural_kernels
-from ._tanh import tanh
+from ..kernels import neural_field as _neural_kernels
+from ..kernels.special import expit
+from ..kernels.sums import moments
+from ..kernels.tanh import tanh
 from .base import CompiledField, Steps
 
 

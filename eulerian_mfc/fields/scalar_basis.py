@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .._sums import moments
+from ..kernels.sums import moments
 from .base import Field
 
 

@@ -10,6 +10,8 @@ from .base import LabelledRule as LabelledRule
 from .base import Law as Law
 from .base import ProductRule as ProductRule
 from .base import Rule as Rule
+from .distance import Distance as Distance
+from .distance import wasserstein as wasserstein
 from .empirical import Empirical as Empirical
 from .gaussian import Gaussian as Gaussian
 from .gaussian import GaussianMixture as GaussianMixture
@@ -21,6 +23,7 @@ from .uniform import UniformBall as UniformBall
 
 __all__ = [
     "Augmented",
+    "Distance",
     "Empirical",
     "Gaussian",
     "GaussianMixture",
@@ -34,4 +37,5 @@ __all__ = [
     "Uniform",
     "UniformBall",
     "refined_rule",
+    "wasserstein",
 ]

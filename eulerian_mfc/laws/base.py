@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._validate import affordable, array, generator, integer, mismatch
-from ..quadrature import Line
 from .charts import Chart
+from .quadrature import Line
 
 Lines = Sequence[np.ndarray] | None
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 
-from ..quadrature import composite, panels
+from .quadrature import composite, panels
 
 #: longest first cell of a normal law, in standard deviations, and where its cells end, by dimension
 LONGEST = {1: 1.6, 2: 3.0, 3: 3.75}

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .._special import gammainc, gammaincinv, ndtri
 from .._validate import array, fail, mismatch, positive
-from ..quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
+from ..kernels.special import gammainc, gammaincinv, ndtri
 from .base import Law, Lines, Product, Rule, checked_weights, joined, merged
 from .charts import LONGEST, Chart, ball_chart, box_chart
 from .charts import REACH as CELLS_END
+from .quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
 
 #: standard deviations at which the rules of normal laws end: what lies beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}

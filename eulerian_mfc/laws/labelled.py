@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes, unmasked
-from ..quadrature import POINTS
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
 from .charts import Chart
+from .quadrature import POINTS
 
 
 class Labelled(LabelledLaw):

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .._validate import array, fail, integer, positive
-from ..quadrature import PANEL, ball_blocks, box_axes, tensor_blocks
 from .base import Law, Lines, Product, Rule, joined, merged
 from .charts import Chart, ball_chart, box_chart
 from .gaussian import check_breaks, polar_panel
+from .quadrature import PANEL, ball_blocks, box_axes, tensor_blocks
 
 
 class Uniform(Law):

@@ -16,10 +16,10 @@ from ..fields import BottleneckField, NeuralField
 from ..laws import Augmented, Empirical
 from ..losses import Loss
 from ..meshes import CartesianMesh
-from ..particles import ParticleSystem
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import LBFGS
+from ..system.particles import ParticleSystem
 from ..transport import SemiLagrangian
 from .fitting import best_on_samples, on_mesh
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from ..errors import BoundaryMassWarning, CostErrorWarning, NonFiniteError
 from ..meshes import CartesianMesh
-from ..optimality import OptimalitySystem
-from ..particles import ParticleSystem
+from ..run.solve import describe, solve
 from ..solution import Solution
 from ..solvers import Iteration, Outcome, Solver
-from ..solving import describe, solve
+from ..system.optimality import OptimalitySystem
+from ..system.particles import ParticleSystem
 
 #: cost below which its errors are not relative to it
 NOTHING = 1e-9

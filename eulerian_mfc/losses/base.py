@@ -17,7 +17,7 @@ from .._validate import fail
 
 if TYPE_CHECKING:
     from .readout import Readout
-    from .training import Training
+    from .readout_training import Training
 
 
 #: how far the entries of labels that count as one may differ, relative to one plus the largest

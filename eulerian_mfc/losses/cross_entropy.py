@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from .outputs import LabelledOutputLoss
+from .output_loss import LabelledOutputLoss
 
 
 @dataclass(frozen=True, eq=False)

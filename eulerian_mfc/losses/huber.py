@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._validate import positive
-from .outputs import LabelledOutputLoss
+from .output_loss import LabelledOutputLoss
 
 
 @dataclass(frozen=True, eq=False)

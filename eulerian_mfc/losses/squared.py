@@ -9,9 +9,9 @@ import numpy as np
 
 from .._validate import fail, mismatch
 from .base import Separable
-from .outputs import OutputLoss
+from .output_loss import OutputLoss
 from .readout import Readout, TrainedReadout
-from .training import Heads
+from .readout_training import Heads
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .._files import as_path, existing, write_whole, writing
 from .._validate import fail, mismatch
 from ..errors import FileFormatError, MeshFileWarning, StorageError
+from ..files.atomic import as_path, existing, write_whole, writing
 from ._quiet import quiet
 from .conversion import ROUND_OFF, to_skfem
 from .endless import opened

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import NonFiniteError
-from . import _bins, _walk
+from ..kernels import bins as _bins
+from ..kernels import walk as _walk
 
 
 class Trace(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .._validate import mismatch
-from ._bins import Bins
-from ._overlaps import DEPTH, meet
+from ..kernels.bins import Bins
+from ..kernels.overlaps import DEPTH, meet
 
 
 def check_overlaps(

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._validate import choice
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
-from .programme import Programme
+from .scipy_adapter import Programme
 
 #: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it; where there is one
 #: bound only, of the control's natural size

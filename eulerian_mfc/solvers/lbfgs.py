@@ -13,7 +13,7 @@ from .._validate import integer
 from ..errors import NonFiniteError
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
 from .newton_cg import newton_steps
-from .programme import Programme
+from .scipy_adapter import Programme
 
 #: shares of the first step that are tried where trials of the line search overflow, and the last one
 SHARES, SHORTEST_SHARE = (1.0, 1e-2, 1e-4), 1e-6

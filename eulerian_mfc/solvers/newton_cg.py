@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
-from .programme import natural_length
+from .scipy_adapter import natural_length
 
 #: conjugate gradient steps a Newton step
 PRODUCTS = 200

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._validate import choice, fail, integer, positive
 from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
-from .layer import minimise_layer
+from .layer_update import minimise_layer
 from .mixing import Anderson, AutomaticRelaxation, FixedRelaxation, Mixing
 
 #: iterations without a new smallest residual after which shooting is said not to converge

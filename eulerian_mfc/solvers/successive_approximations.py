@@ -10,7 +10,7 @@ import numpy as np
 from .._validate import fail, positive
 from ..errors import NonFiniteError
 from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
-from .layer import ProximalUpdate
+from .layer_update import ProximalUpdate
 
 #: proximal weight, in units of the penalty, above which no smaller steps are tried
 HEAVIEST = 1e8

@@ -8,11 +8,11 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
-from .._files import make_folder, together, write_whole
-from .._locks import alone
 from .._validate import fail
 from ..errors import EulerianError
-from ..report import png
+from ..files.atomic import make_folder, together, write_whole
+from ..files.locks import alone
+from ..views.report import png
 from .progress import Bar
 from .study import Study
 from .study_file import StudyFile

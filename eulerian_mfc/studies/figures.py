@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from .._names import apart, numbered
-from ..plotting import PALETTE, STYLE
+from ..views.figures import PALETTE, STYLE
 
 if TYPE_CHECKING:
     from .study import Study

@@ -8,10 +8,10 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from .._locks import Claim
 from .._validate import fail, integer
-from ..address import Addresses
 from ..errors import ArgumentError, EulerianError
+from ..files.locks import Claim
+from ..fingerprint.fingerprint import Addresses
 from .looks import Kept, doubt
 from .pool import DIED, Pool, failed, perform, perform_sent, sent
 from .progress import Progress, Silent

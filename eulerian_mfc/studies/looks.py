@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import StoredResultWarning
+from ..kernels.blas_threads import one_thread
 from ..laws import Empirical
-from ..optimality import OptimalitySystem
-from ..particles import ParticleSystem
 from ..problem import Problem
+from ..system.optimality import OptimalitySystem
+from ..system.particles import ParticleSystem
 from .runs import _schemes, _start, descent_run, sample_control_run, sample_of, sample_run, solve_run
-from .single_thread import one_thread
 from .store import Result, Store
 
 #: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)

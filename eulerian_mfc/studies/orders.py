@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._special import stdtrit
 from .._validate import mismatch
+from ..kernels.special import stdtrit
 
 #: orders that extrapolation believes
 CREDIBLE = (0.2, 16.0)

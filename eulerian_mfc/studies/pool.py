@@ -12,9 +12,9 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from typing import Any
 
-from ..case import see_modules
 from ..errors import ArgumentError
-from .single_thread import one_thread
+from ..kernels.blas_threads import one_thread
+from ..run.case import see_modules
 from .store import Result, as_result
 
 DIED = "a worker process died, killed by a signal or by the system when memory ran out"

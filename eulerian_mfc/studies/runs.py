@@ -11,13 +11,13 @@ import numpy as np
 
 from ..errors import EulerianWarning
 from ..laws import Empirical
-from ..metrics import wasserstein
-from ..optimality import ControlledSystem, OptimalitySystem
-from ..particles import ParticleSystem
+from ..laws.distance import wasserstein
 from ..problem import Problem
+from ..run.solve import RESOURCES, default_start, solve
 from ..solution import Solution
 from ..solvers import Outcome, Solver, minimiser
-from ..solving import RESOURCES, default_start, solve
+from ..system.optimality import ControlledSystem, OptimalitySystem
+from ..system.particles import ParticleSystem
 
 #: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it
 TWIN_AIM, TWIN_POINTS = 1e-13, 60_000

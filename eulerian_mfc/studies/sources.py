@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .._validate import fail, mismatch
-from ..case import Case
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
-from ..solving import RESOURCES, solve
+from ..run.case import Case
+from ..run.solve import RESOURCES, solve
 
 Built = tuple[Problem, dict[str, Any]]
 OPTIONS = tuple(

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._claims import archive
-from .._files import make_folder, read_whole, write_whole
-from .._locks import Claim
 from ..errors import FileFormatError
+from ..files.atomic import make_folder, read_whole, write_whole
+from ..files.locks import Claim
+from ..files.untrusted import archive
 
 Value = bool | int | float | str | None
 

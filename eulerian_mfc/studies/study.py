@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._files import existing, read_whole, write_whole
 from .._validate import choice, mismatch
-from ..environment import versions
 from ..errors import FileFormatError
+from ..files.atomic import existing, read_whole, write_whole
+from ..storage.environment import versions
 from . import orders
 from .orders import Fit
 

@@ -27,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Case
 from ..errors import ArgumentError, EulerianError
+from ..run.case import Case
 from .convergence import check_refined, layer_study, mesh_study
 from .references import Reference, as_reference, check_parameters
 from .samples import sample_study

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from .._team import FAILED, USED
 from .._validate import mismatch
-from ..characteristics import Flow, Layer
 from ..fields.base import CompiledField
-from . import _layer_kernels
+from ..flow.characteristics import Flow, Layer
+from ..kernels import neural_layer as _layer_kernels
+from ..kernels.team import FAILED, USED
 from .interpolation import Interpolation
 
 #: the slabs are given this many times the numbers that all coefficients take, at first

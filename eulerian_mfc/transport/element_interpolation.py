@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..kernels import elements as _elements
 from ..meshes.location import Trace
 from ..meshes.nodes import ElementNodes
-from . import _elements
 
 
 class ElementInterpolation:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._sums import paired
 from .._validate import choice, integer, mismatch
-from ..characteristics import Flow, Layer
+from ..flow.characteristics import Flow, Layer
+from ..kernels.sums import paired
 from ..meshes import Mesh, SimplexMesh
 from ..meshes.location import Trace
 from .element_interpolation import ElementInterpolation

@@ -9,12 +9,12 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from .._validate import choice, fail, positive
-from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
-from ..integrators import INTEGRATORS, State, substeps
+from ..flow.characteristics import Flow, Layer
+from ..flow.integrators import INTEGRATORS, State, substeps
+from ..kernels import tensor_interpolation as _kernels
 from ..meshes import CartesianMesh
 from ..meshes.padded import PaddedMesh, boundary_kinds
-from . import _kernels
 from .interpolation import Interpolation
 from .pairing import Pairing, measured_pairing
 

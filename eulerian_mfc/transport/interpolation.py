@@ -23,12 +23,13 @@ from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
-from .._pointers import Pointed
 from .._validate import choice, fail, integer
 from ..errors import NonFiniteError
+from ..kernels import stencils as _stencils
+from ..kernels import tensor_interpolation as _kernels
+from ..kernels.pointers import Pointed
+from ..kernels.threads import ONE, Workers
 from ..meshes import CartesianMesh
-from ..parallel import ONE, Workers
-from . import _kernels, _stencils
 
 DEGREES = (1, 3, 5, 7)
 INTERPOLATIONS = ("spline", "lagrange")

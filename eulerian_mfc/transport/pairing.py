@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .._sums import paired
-from ..characteristics import Flow, Layer
 from ..errors import NonFiniteError
-from . import _kernels
-from ._layer_kernels import SHARE
+from ..flow.characteristics import Flow, Layer
+from ..kernels import tensor_interpolation as _kernels
+from ..kernels.neural_layer import SHARE
+from ..kernels.sums import paired
 from .interpolation import Interpolation
 
 #: points a block: the stages of a block and its kernels' work fit in the second-level cache

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from .._validate import choice, fail, integer
-from ..characteristics import Flow, Layer
 from ..fields.base import is_compiled
+from ..flow.characteristics import Flow, Layer
 from ..meshes import CartesianMesh
 from .compiled import CompiledLayers
 from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation

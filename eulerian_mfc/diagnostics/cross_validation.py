@@ -1,0 +1,47 @@
+"""What controls cost on samples that they were not trained on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..laws import LabelledRule
+from ..solvers import minimiser
+from ..system.particles import ParticleSystem
+
+#: tolerance and iterations of a training
+TOLERANCE, STEPS = 1e-4, 30
+
+
+def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
+    """The mean loss of samples by controls, and read-outs, that were trained without them.
+
+    Parameters
+    ----------
+    twin : on the samples.
+    control : `(layers, m)`, from which the trainings start.
+    folds : into how many parts the samples are cut, each of which is left out once.
+
+    References
+    ----------
+    M. Stone, Cross-validatory choice and assessment of statistical predictions, J. R. Stat. Soc. B 36 (1974), 111-147,
+    doi:10.1111/j.2517-6161.1974.tb00994.x.
+    """
+    x, w, y = twin.rule
+    fold = np.random.default_rng(0).permutation(len(x)) % folds
+    solver = replace(minimiser(twin.problem), tol=TOLERANCE, max_iterations=STEPS)
+    total = 0.0
+    for k in range(folds):
+        kept = np.where(fold == k, 0.0, w)
+        system = ParticleSystem(
+            twin.problem,
+            twin.layers,
+            layer_map=twin.flow.layer_map,
+            rule=LabelledRule(x, kept / kept.sum(), y),
+        )
+        trained = solver.solve(system, control).control
+        loss = system.terminal(system.carried(trained, system.rule.x))[0]
+        out = fold == k
+        total += float(w[out] @ system.losses(trained, loss, np.asfortranarray(x[out]), y[out]))
+    return total

@@ -1,0 +1,296 @@
+"""An error budget: what mesh, box, quadrature, layers, samples and the unfinished optimisation each add to the cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import NonFiniteError
+from ..flow.characteristics import LayerMap
+from ..laws import LabelledRule
+from ..meshes import SimplexMesh
+from ..solution import Solution
+from ..solvers import minimiser
+from ..system.boundaries import of_the_mesh, of_the_problem
+from ..system.particles import ParticleSystem
+from .cross_validation import left_out
+
+#: error of the law's integrals that is aimed at, relative to the cost, and points that may be spent on it
+AIM, POINTS = 1e-9, 20_000
+#: points of the rule that the mesh's masses are made with, above which its error is not told from the mesh's
+MESH_POINTS = 400_000
+#: tolerances of the descents, relative, on these layers and on more: costs at their ends are right to their squares
+TOLERANCE, TOLERANCE_FINER = 1e-6, 1e-4
+#: size of the step off the control from which a second descent starts, relative to the largest control that can pay
+OFF = 1e-2
+#: layers that are tried at most where a few do not show their order, and points times layers of one system
+MOST_LAYERS, WORK = 320, 1_000_000
+#: how far from the order of theory two differences are that show it
+SHOWN = 1.6
+#: parts into which samples are cut for cross-validation
+FOLDS = 5
+
+
+class Contribution(NamedTuple):
+    """One source of error.
+
+    Attributes
+    ----------
+    source : "mesh", "box", "quadrature", "layers", "samples" or "optimisation".
+    error : what it adds to the cost, in the cost's units; for samples a size, whose sign is not known.
+    how : how it was estimated.
+    refine : what makes it smaller.
+    """
+
+    source: str
+    error: float
+    how: str
+    refine: str
+
+
+@dataclass(frozen=True)
+class ErrorBudget:
+    """Estimated errors of a solution's cost, against the optimal cost of the law with controls of any shape in time.
+
+    Attributes
+    ----------
+    cost : the solution's.
+    contributions : one a source.
+    """
+
+    cost: float
+    contributions: tuple[Contribution, ...]
+
+    def __getitem__(self, source: str) -> float:
+        """The error of one source."""
+        return {c.source: c.error for c in self.contributions}[source]
+
+    @property
+    def total(self) -> float:
+        """What all together may be: the moduli added, for nothing says that signs help."""
+        return float(sum(abs(c.error) for c in self.contributions))
+
+    @property
+    def refine(self) -> str:
+        """The source that adds most: refine this one."""
+        return max(self.contributions, key=lambda c: abs(c.error)).source
+
+    def table(self) -> str:
+        """For the terminal."""
+        rows = [
+            f"{c.source:>13}  {'+-' if c.source == 'samples' else '  '}{c.error:10.2e}  {c.how}"
+            for c in self.contributions
+        ]
+        worst = next(c for c in self.contributions if c.source == self.refine)
+        advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "nothing to refine"
+        return "\n".join([f"J = {self.cost:.12g}, error at most about {self.total:.1e}", *rows, advice])
+
+    __str__ = table
+
+
+def estimate(solution: Solution) -> ErrorBudget:
+    """The budget of a solution that has its problem.
+
+    The cost on the mesh is compared with that of particles at the same control, on a rule of the law that is refined until
+    its integrals are right (an empirical law is exact). The difference has three lines:
+
+    * box: particles that end on the boundary of the mesh as its masses do, minus those that move on (0 on domains with walls);
+    * quadrature: the points by which the mesh integrates the law, minus the refined ones, both without a mesh; what the
+      refined ones leave is added. Labels that jump where no `breaks` say so are seen here. Where the mesh takes too many
+      points (in space), this is in the mesh's line;
+    * mesh: what is left of the difference.
+
+    The particles then show what another control would save:
+
+    * optimisation: the cost at this control minus the least on the same layers, by a descent from it, and one from a step off
+      it, which leaves saddles;
+    * layers: the least cost on these layers, minus that on twice as many, and so on until the differences fall as their order
+      says; the rest of the series is added. Layer maps that look at a time-dependent field at too few times are seen too,
+      for finer layers look at other times.
+    * samples: of a law of samples, the standard deviation of their mean loss at this control, and half of what the loss
+      of samples that were left out of the training is above that of those that were not (5-fold cross-validation): the cost
+      lies below the true law's optimum by about half of this gap. Both squared, added. Of weights that are not equal, as many
+      samples as they are worth.
+
+    What it cannot see: other, better critical points beyond a step; features of the law, of its labels or of the field that lie
+    between all points at which they are evaluated.
+
+    Parameters
+    ----------
+    solution : made by `solve`, or loaded with its problem.
+
+    Raises
+    ------
+    EulerianError
+        If the solution was loaded without its problem.
+    NonFiniteError
+        If particles at its control do not stay finite.
+
+    References
+    ----------
+    Own construction, measured on the page docs/studies.md; the rest of a series of known order: P. J. Roache, Quantification of
+    uncertainty in computational fluid dynamics, Annu. Rev. Fluid Mech. 29 (1997), 123-160,
+    doi:10.1146/annurev.fluid.29.1.123; cross-validation: M. Stone, Cross-validatory choice and assessment of statistical
+    predictions, J. R. Stat. Soc. B 36 (1974), 111-147, doi:10.1111/j.2517-6161.1974.tb00994.x.
+    """
+    system = solution._need_system("an error budget")
+    twin = ParticleSystem.refined(
+        system.problem,
+        system.layers,
+        solution.control,
+        layer_map=system.flow.layer_map,
+        tolerance=AIM * abs(solution.cost),
+        limit=POINTS,
+        loss=solution.loss,
+    )
+    here = _at_the_control(solution, twin, twin.rule)
+    if not np.isfinite(here):
+        raise NonFiniteError("an error budget: particles at this control do not stay finite")
+    box = _box(solution, twin)
+    quadrature = _quadrature(solution, twin, here)
+    mesh = Contribution(
+        "mesh",
+        solution.cost - here - box.error - quadrature.error,
+        "against particles at this control, without what follows",
+        "more cells, or a higher degree",
+    )
+    quadrature = quadrature._replace(error=quadrature.error + np.copysign(twin.error or 0.0, quadrature.error))
+    optimisation, best, control = _optimisation(twin, solution.control, here)
+    return ErrorBudget(
+        solution.cost,
+        (mesh, box, quadrature, _layers(twin, control, best), _samples(solution, twin), optimisation),
+    )
+
+
+def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule, bound: Any = None) -> float:
+    """The cost of the control, its read-out the solution's, for particles on a rule."""
+    system, loss = solution._need_system("an error budget"), solution.loss
+    assert loss is not None
+    held = of_the_problem(system) if bound is None else bound
+    fit = system.terminal(solution.masses[-1]).fit
+    values = twin.losses(solution.control, loss, np.asfortranarray(rule.x), rule.y, held)
+    return float(rule.w @ values) + twin.penalty_cost(solution.control) + (0.0 if fit is None else fit.penalty_cost)
+
+
+def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
+    system = solution._need_system("an error budget")
+    if of_the_problem(system) is not None and (
+        system.continuity_scheme.nodal or isinstance(system.mesh.base, SimplexMesh)
+    ):
+        return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
+    ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
+    error = ended - _at_the_control(solution, twin, twin.rule)
+    return Contribution("box", error, "particles that end at the boundary of the mesh, against others", "a larger box")
+
+
+def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contribution:
+    system = solution._need_system("an error budget")
+    law, refine = system.problem.law, "`breaks` where labels jump, smoother labels, or more cells"
+    if law.finite:
+        return Contribution("quadrature", 0.0, "none: the law is its samples", "-")
+    lines = [np.append(line, b) for line, b in zip(system.continuity.lines, np.array(system.mesh.bounds), strict=True)]
+    pieces, points = [], 0
+    for piece in law.pieces(lines):
+        assert isinstance(piece, LabelledRule)
+        points += len(piece.w)
+        if points > MESH_POINTS:
+            how = f"particles know the law to this; the mesh's rule has over {MESH_POINTS} points: in the mesh's line"
+            return Contribution("quadrature", 0.0, how, refine)
+        pieces.append(piece)
+    x, w, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    error = _at_the_control(solution, twin, LabelledRule(x, w, y)) - here
+    return Contribution(
+        "quadrature", error, f"the mesh's {points} points of the law, against {len(twin.rule.w)}", refine
+    )
+
+
+def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tuple[Contribution, float, np.ndarray]:
+    """The line, the least cost on these layers, and its control."""
+    solver = replace(minimiser(twin.problem), tol=TOLERANCE)
+    outcomes = [solver.solve(twin, start) for start in (control, control + _step_off(twin, control))]
+    costs = [twin.cost(outcome.control).total for outcome in outcomes]
+    best = int(np.argmin(costs))
+    least = min(costs[best], here)
+    told = "converged" if outcomes[best].converged else "which did not converge"
+    how = f"against {type(solver).__name__} for particles, from this control and beside it ({told})"
+    line = Contribution("optimisation", here - least, how, "more iterations, a smaller tolerance, or another start")
+    return line, least, outcomes[best].control
+
+
+def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
+    """A small random step `(layers, m)`, so that a descent does not stay on a saddle: relative to controls that can pay."""
+    problem = twin.problem
+    available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
+    largest = np.sqrt(2 * available / (problem.penalties * problem.horizon))
+    # Smooth in time: half of it the same on all layers.
+    rng = np.random.default_rng(0)
+    shape = rng.normal(size=(1, control.shape[1])) + rng.normal(size=control.shape)
+    return problem.project(control + OFF * largest * shape) - control
+
+
+def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribution:
+    problem, layer_map = twin.problem, twin.flow.layer_map
+    # Layers may look at a field that depends on time at too few times to see it: finer ones look at others.
+    finer_map = layer_map if problem.field.autonomous else LayerMap(layer_map.method, 5 * layer_map.substeps)
+    solver = replace(minimiser(problem), tol=TOLERANCE_FINER)
+    ratio = 2.0 ** -min(2, layer_map.order)
+    costs, layers, shown = [least], twin.layers, False
+    while layers * 2 <= max(MOST_LAYERS, 4 * twin.layers) and not shown:
+        layers *= 2
+        finer = ParticleSystem(problem, layers, layer_map=finer_map, rule=twin.rule)
+        control = solver.solve(finer, linear_means(control, 2)).control
+        costs.append(finer.cost(control).total)
+        steps = -np.diff(costs)
+        if len(steps) > 1:
+            shown = 1 / SHOWN <= abs(steps[-1]) / max(ratio * abs(steps[-2]), 1e-300) <= SHOWN
+        if abs(steps[-1]) <= 1e-13 * abs(costs[-1]) or len(twin.rule.w) * layers > WORK:
+            break
+    steps = -np.diff(costs)
+    falls = ratio
+    if len(steps) > 1 and not shown and steps[-2]:
+        falls = float(np.clip(abs(steps[-1] / steps[-2]), ratio, 0.8))
+    error = float(steps.sum() + steps[-1] * falls / (1 - falls))
+    how = f"the least cost on these layers, against that on {layers} and the rest of the series"
+    if len(steps) < 2:
+        how += f", whose order is taken to be {min(2, layer_map.order)}"
+    elif not shown and abs(steps[-1]) > 1e-13 * abs(costs[-1]):
+        how += ", which does not show its order yet"
+    return Contribution("layers", error, how, "more layers")
+
+
+def linear_means(control: np.ndarray, pieces: int) -> np.ndarray:
+    """`(pieces * layers, m)`: means over the pieces of each layer of a piecewise linear function with the layer's mean.
+
+    Its slope on a layer is the central difference of the means, one-sided at both ends, of second order.
+
+    Parameters
+    ----------
+    control : `(layers, m)`, the means.
+    pieces : of each layer.
+    """
+    if len(control) < 2:
+        return np.repeat(control, pieces, axis=0)
+    slopes = np.gradient(control, axis=0, edge_order=2 if len(control) > 2 else 1)
+    offsets = (np.arange(pieces) + 0.5) / pieces - 0.5
+    return (control[:, None] + offsets[:, None] * slopes[:, None]).reshape(-1, control.shape[1])
+
+
+def _samples(solution: Solution, twin: ParticleSystem) -> Contribution:
+    if not twin.problem.law.finite:
+        return Contribution("samples", 0.0, "none: the law itself, by quadrature", "-")
+    (x, w, y), loss = twin.rule, solution.loss
+    assert loss is not None
+    losses = twin.losses(solution.control, loss, np.asfortranarray(x), y)
+    mean = w @ losses
+    # Of weights w, 1 / sum w^2 samples' worth.
+    share = float(w @ w)
+    deviation = float(np.sqrt(w @ (losses - mean) ** 2 * share / max(1 - share, share)))
+    how = f"standard deviation of the mean loss of {len(x)} samples"
+    if len(x) < 2 or len(x) * twin.layers > WORK / 10:
+        return Contribution("samples", deviation, f"{how}; does not include overfitting", "more samples")
+    folds = min(FOLDS, len(x))
+    gap = max(left_out(twin, solution.control, folds) - mean, 0.0)
+    how += f", and half of what {folds}-fold cross-validation adds ({gap:.1e})"
+    return Contribution("samples", float(np.hypot(deviation, gap / 2)), how, "more samples")

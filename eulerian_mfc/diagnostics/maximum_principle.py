@@ -1,0 +1,167 @@
+"""The Hamiltonian route: covectors sigma by their own equation, and the maximum principle as a check of a solution.
+
+`sigma = -grad_x psi` solves `d_t sigma = -D_x F^T sigma` along characteristics, `sigma(T) = -grad_x loss`, and an optimal
+control maximises `H(t, theta) = int <sigma, F(t, theta)> - L dmu - lambda/2 |theta|^2` at every time.
+
+Reference: B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum
+principle for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161, section 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .._validate import fail, integer
+from ..solvers.layer_update import minimise_layer
+from ..system.optimality import OptimalitySystem
+from .certificate import Energies
+
+
+@dataclass(frozen=True)
+class MaximumPrinciple:
+    """What the maximum principle says of a control.
+
+    Attributes
+    ----------
+    hamiltonian : `(layers,)` H at the start of every layer, at the layer's own control.
+    excess : `(layers,)` `max_theta H - H(theta_n)` of the discrete Hamiltonians, layer means: zero where the control is
+        the maximiser. The maximum is sought from many starts, so that this is a lower bound.
+    maximiser : `(layers, m)` where the maximum was found.
+    drift : largest change of H over time, relative to the moduli of its parts; None for fields that depend on time.
+    starts : controls from which the maximum was sought on each layer.
+    sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
+    sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
+    size : what an excess is measured by: the largest `|H|`, or what a control of the problem's own size (see `scales`) costs in
+        a unit of time where that is more, as at an optimum that is zero.
+    """
+
+    hamiltonian: np.ndarray
+    excess: np.ndarray
+    maximiser: np.ndarray
+    drift: float | None
+    starts: int
+    sigma: np.ndarray
+    sigma_gap: float
+    size: float
+
+    def sentences(self) -> list[str]:
+        """The findings in words."""
+        worst = int(self.excess.argmax())
+        holds = self.excess[worst] <= 1e-6 * self.size
+        return [
+            f"The maximum principle: from {self.starts} starts no layer has a better control (to {self.excess[worst]:.1e})."
+            if holds
+            else f"The maximum principle fails: on layer {worst} another control, {self.maximiser[worst].round(4).tolist()}, "
+            f"has a Hamiltonian larger by {self.excess[worst]:.2e}.",
+            f"The covectors sigma and -grad psi differ by {self.sigma_gap:.1e} (relative, in the mean).",
+            *([] if self.drift is None else [f"The Hamiltonian changes by {self.drift:.1e} (relative) over time."]),
+        ]
+
+
+def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
+    """`sigma^n(x_j) = D_x Phi(x_j)^T (I sigma^{n+1})(Phi(x_j))`, `(layers + 1, R, d, *shape)`: a backward sweep.
+
+    I is the interpolation of the transport scheme; running losses enter by the trapezoidal rule, as in psi.
+    """
+    interpolation = getattr(system.transport, "interpolation", None)
+    if interpolation is None:
+        raise fail("transport", system.transport_scheme, "a scheme that interpolates between the nodes")
+    nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
+
+    def gradients(separable: object) -> np.ndarray:
+        """`(R, d, size)` derivatives of the terminal functions at the nodes."""
+        return np.moveaxis(np.asarray(separable.terminal_gradient(nodes)), 2, 1)  # type: ignore[attr-defined]
+
+    final = -gradients(system.terminal(system.final_masses(control)).separable)
+    running = problem.separable_running
+    half = 0.0 if running is None else -0.5 * system.dt * gradients(running)
+    fields = len(final)
+    out = np.empty((system.layers + 1, fields, dim, len(nodes)))
+    out[-1] = final
+    for n in range(system.layers - 1, -1, -1):
+        layer = system.layer(n, control[n])
+        feet, pull = system.flow.trace(layer, nodes)
+        nodal = (out[n + 1] + half).reshape(fields * dim, *system.mesh.shape)
+        carried, _ = interpolation.gather(feet, interpolation.coefficients(nodal))
+        for r, covector in enumerate(carried.reshape(fields, dim, -1)):
+            out[n, r] = pull(covector.T)[0].T
+        out[n] += half
+    return out.reshape(*out.shape[:3], *system.mesh.shape)
+
+
+def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
+    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`).
+
+    Starts are spread about zero by twice the control's largest values and its natural sizes, see `scales`.
+    """
+    integer("starts", starts, minimum=0)
+    if system.problem.sparse:
+        raise fail(
+            "problem",
+            "one with sparsity",
+            "a cost that is smooth in the control: the maximum is sought by Newton steps",
+        )
+    masses, _ = system.masses(control)
+    potentials = system.potentials(control, masses[-1])
+    sigma = covectors(system, control)
+    excess, maximiser, tried = _excess(system, control, starts, seed)
+    energies = Energies(system, always=True)
+    for n in range(system.layers):
+        ends = [(masses[k], potentials[k], system.running_half(masses[k])) for k in (n, n + 1)]
+        energies.add(n, control[n], *ends)
+    values = energies.values()
+    assert values is not None
+    return MaximumPrinciple(
+        -values,
+        excess,
+        maximiser,
+        energies.drift() if system.problem.field.autonomous else None,
+        tried,
+        sigma,
+        max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.layers + 1)),
+        max(float(np.abs(values).max()), 0.5 * float(system.problem.penalties @ system.problem.scales.control**2)),
+    )
+
+
+def _excess(
+    system: OptimalitySystem, control: np.ndarray, starts: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    problem, rng = system.problem, np.random.default_rng(seed)
+    _, _, hamiltonians = system.layer_updates(control)
+    excess, maximiser = np.zeros(system.layers), control.copy()
+    spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=0))
+    # The same starts for every layer, and the control of every other: critical points often differ by single layers.
+    tried = np.concatenate(
+        [
+            spread * rng.normal(size=(starts, problem.parameters)),
+            np.unique(control, axis=0)[:: max(1, system.layers // 8)],
+        ]
+    )
+    for n, h in enumerate(hamiltonians):
+        own = h(control[n])[0]
+        for start in problem.project(tried):
+            theta = minimise_layer(h, start, problem.lower, problem.upper)
+            gain = (own - h(theta)[0]) / system.dt
+            if gain > excess[n]:
+                excess[n], maximiser[n] = gain, theta
+    return excess, maximiser, len(tried)
+
+
+def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: np.ndarray) -> float:
+    """`sum_r int |sigma_r + grad psi_r| d|m_r|`, relative to that of `|sigma_r|`; at the points of the masses."""
+    interpolation = system.transport.interpolation
+    points, weights = system.continuity.measure(masses)
+    fields, dim = sigma.shape[:2]
+    flat, _ = interpolation.gather(points, interpolation.coefficients(sigma.reshape(fields * dim, *system.mesh.shape)))
+    covector = flat.reshape(fields, dim, -1)
+    coefficients = interpolation.coefficients(psi)
+    gap = size = 0.0
+    for r in range(fields):
+        one = np.zeros_like(weights)
+        one[r] = 1.0
+        slope = interpolation.gradients(points, coefficients, one)
+        gap += float(np.abs(weights[r]) @ np.linalg.norm(covector[r] + slope.T, axis=0))
+        size += float(np.abs(weights[r]) @ np.linalg.norm(covector[r], axis=0))
+    return gap / max(size, np.finfo(float).tiny)

@@ -1,0 +1,186 @@
+"""Second-order analysis of a control: the index of the reduced Hessian, and the eigenvalues of the shooting map.
+
+With the discrete cost's Hessian `J''`, `M = lambda dt` that of the penalty, and D the blocks of `J''` in which single layers
+meet themselves (the Hessians of the discrete Hamiltonians),
+
+* the reduced Hessian is `M^{-1/2} J'' M^{-1/2}` on the entries that no bound holds: the identity plus a compact map, whose
+  eigenvalues do not depend on units;
+* undamped shooting, `theta -> argmin H_n`, has the derivative `G' = 1 - D^{-1} J''` at its fixed points, since the gradient
+  of layer n is that of H_n at the masses and potentials which the other layers make.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..system.optimality import OptimalitySystem
+
+#: unknowns up to which the Hessian is formed, column by column
+DENSE = 40
+#: smallest eigenvalues that Lanczos is asked for, to count the negative ones
+WANTED = 6
+#: eigenvalues of the reduced Hessian (1 for the penalty alone) within which a critical point counts as degenerate
+DEGENERATE = {True: 1e-6, False: 1e-3}
+#: relative accuracy of Lanczos: most eigenvalues crowd around 1, where more would cost hundreds of products
+_LANCZOS_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Second-order facts of a control; eigenvalues are dimensionless, the penalty's own being 1.
+
+    Attributes
+    ----------
+    hessian_smallest : smallest eigenvalue of the reduced Hessian, in the penalty's metric; infinity where bounds hold all.
+    index : number of eigenvalues below -1e-6 (-1e-3 where products are differenced); at least that many if it is 6.
+    shooting_eigenvalue : the eigenvalue of largest modulus of undamped shooting's derivative, with the sign of its real part.
+    shooting_largest : the largest real part: no relaxation converges where it is 1 or more.
+    layers_convex : whether every layer's Hamiltonian is strictly convex at the layer's control, as shooting's minima are.
+    exact : whether Hessian products are those of the discrete cost to round-off.
+
+    At a kink of the cost there are no such facts, see `AT_KINK`.
+
+    References
+    ----------
+    docs/theory/penalties.md.
+    """
+
+    hessian_smallest: float
+    index: int
+    shooting_eigenvalue: float
+    shooting_largest: float
+    layers_convex: bool
+    exact: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether the cost has second derivatives there."""
+        return not np.isnan(self.hessian_smallest)
+
+    @property
+    def kind(self) -> str:
+        """What a critical point with this Hessian is: strict local minimum, saddle point, degenerate; or at a kink."""
+        if not self.known:
+            return "critical point at a kink"
+        if self.hessian_smallest > DEGENERATE[self.exact]:
+            return "strict local minimum"
+        if self.index > 0:
+            return f"saddle point of index {self.index_in_words}"
+        return "degenerate critical point"
+
+    @property
+    def index_in_words(self) -> str:
+        """The index, "or more" where Lanczos stopped counting."""
+        return f"{self.index}{' or more' if self.index == WANTED else ''}"
+
+
+#: of a control at a kink of the cost, or where only kinks explain its residual: second derivatives are of no use
+AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)
+
+
+def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], Any] | None = None) -> Stability:
+    """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : `(layers, m)`.
+    progress : called before every Hessian product with the number of those done.
+
+    Raises
+    ------
+    NonFiniteError
+        If a Hessian product meets NaN or infinity.
+
+    References
+    ----------
+    R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998, doi:10.1137/1.9780898719628 (Lanczos, Arnoldi).
+    """
+    _, gradient, hamiltonians = system.layer_updates(control)
+    free = system.strictly_free(control, gradient).ravel()
+    if not free.any():
+        return Stability(np.inf, 0, 0.0, 0.0, True, True)
+    hessian = system.hessian(control)
+    size, count = control.size, int(free.sum())
+    numbers = itertools.count()
+
+    def product(v: np.ndarray) -> np.ndarray:
+        if progress is not None:
+            progress(next(numbers))
+        whole = np.zeros(size)
+        whole[free] = v
+        return hessian.product(whole.reshape(control.shape)).ravel()[free]
+
+    metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), control.shape).ravel()[free]
+    blocks = layer_blocks(hamiltonians, control, free)
+    convex = bool(np.linalg.eigvalsh(blocks).min() > 0)
+    if count <= DENSE:
+        matrix = np.stack([product(e) for e in np.eye(count)], axis=1)
+        reduced = matrix / np.outer(metric, metric)
+        smallest = np.linalg.eigvalsh((reduced + reduced.T) / 2)
+        iteration = np.linalg.eigvals(np.linalg.solve(blocks, matrix))
+    else:
+        smallest, iteration = _krylov(product, metric, blocks, system.adjoint, convex)
+    index = int((smallest < -DEGENERATE[hessian.exact]).sum())
+    shooting = 1.0 - iteration
+    dominant = shooting[np.abs(shooting).argmax()]
+    return Stability(
+        float(smallest.min()),
+        index,
+        float(np.copysign(np.abs(dominant), np.real(dominant))),
+        float(np.real(shooting).max()),
+        convex,
+        hessian.exact,
+    )
+
+
+def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """D on the free entries, `(k, k)`: block diagonal, one block a layer.
+
+    Parameters
+    ----------
+    hamiltonians : one a layer.
+    control : `(layers, m)`.
+    free : `(layers m,)`, which entries no bound holds.
+    """
+    layers, m = control.shape
+    out = np.zeros((layers * m, layers * m))
+    for n, h in enumerate(hamiltonians):
+        out[n * m : (n + 1) * m, n * m : (n + 1) * m] = h.hessian(control[n])
+    return out[np.ix_(free, free)]
+
+
+def _krylov(
+    product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool, convex: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`; D is positive where `convex`."""
+    from scipy.linalg import lu_factor, lu_solve
+    from scipy.sparse.linalg import LinearOperator, eigs, eigsh
+
+    count = len(metric)
+    # One start for all runs: same bits on repeat.
+    start = np.random.default_rng(0).normal(size=count)
+    options = {"tol": _LANCZOS_TOLERANCE, "v0": start, "ncv": min(count, 12), "return_eigenvectors": False}
+    reduced = LinearOperator((count, count), matvec=lambda v: product(v.ravel() / metric) / metric, dtype=np.float64)
+    # Without an adjoint pair the products are not those of a symmetric matrix.
+    find, end = (eigsh, "SA") if adjoint else (eigs, "SR")
+    smallest = np.real(find(reduced, k=1, which=end, **options))
+    if smallest[0] < DEGENERATE[False]:
+        smallest = np.real(find(reduced, k=WANTED, which=end, **{**options, "tol": 1e-6, "ncv": min(count, 30)}))
+    if adjoint and convex:
+        inverse = np.linalg.inv(np.linalg.cholesky(blocks))
+        scaled = LinearOperator(
+            (count, count), matvec=lambda v: inverse @ product(inverse.T @ v.ravel()), dtype=np.float64
+        )
+        return smallest, eigsh(scaled, k=2, which="BE", **options)
+    factors = lu_factor(blocks)
+    shooting = LinearOperator(
+        (count, count), matvec=lambda v: v.ravel() - lu_solve(factors, product(v.ravel())), dtype=np.float64
+    )
+    ends = [eigs(shooting, k=1, which=which, **options) for which in ("LM", "LR")]
+    return smallest, 1.0 - np.concatenate(ends)

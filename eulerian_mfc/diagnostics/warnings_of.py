@@ -1,0 +1,250 @@
+"""What a user must know of a solution beside its numbers: warnings, one category each, with what to do."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import (
+    BoundaryMassWarning,
+    CostErrorWarning,
+    EulerianWarning,
+    SeveralCriticalPointsWarning,
+    ShootingThresholdWarning,
+    SteepControlWarning,
+    SymmetricStartWarning,
+)
+from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
+from ..fields.twins import silent, twins
+from .certificate import BOUNDARY_CELLS
+from .stability import analyse
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+    from ..system.optimality import OptimalitySystem
+    from .stability import Stability
+
+#: share of mass near the boundary, or across it, above which there is a warning
+BOUNDARY_TOLERANCE = 1e-4
+#: points of the law that are followed, without a mesh, to see whether its mass comes near the boundary
+SAMPLES = 20_000
+#: `|W| h` above which there is a warning: tanh then takes half of its range within a cell
+STEEPNESS = 1.0
+#: layers of the first control that are looked at
+LOOKED_AT = 3
+#: share of a layer's parameters without influence above which there is a warning
+SILENT = 0.5
+#: entries of a control that was zero and moved by round-off only
+AT_ZERO = 1e-9
+#: activations that change on the scale `1 / |W|`
+CURVED = ("tanh", "sigmoid", "sin")
+
+
+def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
+    """Of a solution as `solve` has it: the cost's error, mass near the boundary, a control too steep for the cells.
+
+    Parameters
+    ----------
+    system : of the mesh and the problem.
+    solution : its checks and its control are looked at.
+
+    Returns
+    -------
+    list of EulerianWarning
+        CostErrorWarning where the cost is off by more than 1 %; BoundaryMassWarning above a share of 1e-4 of the mass, with what
+        to do: a larger box, or more cells; SteepControlWarning above `|W| h = 1` (dimensionless).
+    """
+    out: list[EulerianWarning] = []
+    if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:
+        out.append(CostErrorWarning(solution.look.words))
+    mesh, field = solution.mesh, system.problem.field
+    touched = max(solution.checks.mass_crossed, solution.checks.mass_near_boundary)
+    if touched > BOUNDARY_TOLERANCE:
+        told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
+        out.append(BoundaryMassWarning(f"{told}: {_advice_at_boundary(system, solution)}"))
+    # On simplices the longest edge says little of the cells that carry mass.
+    if mesh.kind == "cartesian":
+        steep, activation = _steepest(field, solution.control)
+        steepness = steep * mesh.width
+        if steepness > STEEPNESS:
+            out.append(
+                SteepControlWarning(
+                    f"|W| h = {steepness:.2g}: {activation}(W x + b) changes within a cell of width h = {mesh.width:.2g}, "
+                    f"and the mesh does not see how; use about {int(np.ceil(4 * steepness))} times as many cells an axis, or a "
+                    "larger penalty"
+                )
+            )
+    return out
+
+
+def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
+    """What to do about mass at the boundary: it may be the law's own, or that of ripples of the densities on coarse cells.
+
+    Points of the law, moved by the layers without a mesh, tell: where they do not come near the boundary, nothing is there.
+    """
+    mesh, law = solution.mesh, system.problem.law
+    if getattr(mesh, "walls", False):
+        return "refine the mesh there, or use a field that is tangential to the walls"
+    what = "box" if mesh.kind == "cartesian" else "domain"
+    try:
+        touching, near = _reached(solution, law.sample(SAMPLES, seed=0)[0])
+    except MemoryError:
+        raise
+    except Exception:  # the user's field may refuse states beyond the mesh: the solution must not be lost for that
+        return f"use a larger {what}, or more cells"
+    if touching > BOUNDARY_TOLERANCE:
+        needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
+        return f"use a larger {what} (the law alone needs {needed}, and it moves)"
+    if near > BOUNDARY_TOLERANCE:
+        return (
+            f"it did not touch the boundary, and three smaller cells are less wide: use more cells, or a larger {what}"
+        )
+    return (
+        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there, so it is not the law's mass but what the scheme "
+        f"makes of densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone "
+        "does not help"
+    )
+
+
+def _reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
+    """Shares of the points that come within one cell of the boundary, or leave the mesh, and within three cells of it.
+
+    Parameters
+    ----------
+    solution : its layers move the points.
+    points : `(n, d)`, at time 0.
+    """
+    flow, shares = solution.numerics.flow, np.zeros((2, len(points)), dtype=bool)
+    assert flow is not None
+    for n in range(solution.layers + 1):
+        for k, cells in enumerate((1, BOUNDARY_CELLS)):
+            shares[k] |= _at_boundary(solution.mesh, points, cells)
+        if n < solution.layers:
+            points = flow(solution.layer(n), points)
+    touching, near = shares.mean(axis=1).tolist()
+    return touching, near
+
+
+def _at_boundary(mesh: Any, points: np.ndarray, cells: int) -> np.ndarray:
+    """`(n,)` booleans: whether a point lies within `cells` cells of the boundary, or outside of the mesh."""
+    if mesh.kind == "cartesian":
+        low, high = np.transpose(mesh.bounds)
+        return np.asarray(((points < low + cells * mesh.widths) | (points > high - cells * mesh.widths)).any(axis=1))
+    return np.asarray(mesh.near_boundary(cells)[mesh.locator.locate(points).cells])
+
+
+def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
+    """The largest `|W|` of a row of the weights within curved activations, and the activation; 0 where there are none."""
+    if isinstance(field, ScaledField):
+        return _steepest(field.field, control)
+    if isinstance(field, SumField):
+        ends = np.cumsum([part.parameters for part in field.fields])[:-1]
+        pieces = np.split(control, ends, axis=1)
+        return max(_steepest(part, piece) for part, piece in zip(field.fields, pieces, strict=True))
+    if isinstance(field, BottleneckField) and field.activation in CURVED:
+        rows = control[:, : field.width * field.dim].reshape(-1, field.dim)
+    elif isinstance(field, NeuralField) and field.activation in CURVED:
+        rows = control[:, : field.dim**2].reshape(-1, field.dim)
+    else:
+        return 0.0, ""
+    return float(np.linalg.norm(rows, axis=1).max()), field.activation
+
+
+def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution) -> list[EulerianWarning]:
+    """Of a first control with a symmetry that the solver could not leave.
+
+    Parameters
+    ----------
+    system : of the problem.
+    start : the first control `(layers, m)`.
+    solution : what was found from it.
+
+    Returns
+    -------
+    list of EulerianWarning
+        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start are so still in the same layer
+        of the control found; where half of them have no influence in both; and where the solver stayed at the control zero and
+        that is not a minimum.
+
+    Raises
+    ------
+    NonFiniteError
+        If a Hessian product at the control zero meets NaN or infinity.
+    """
+    problem, names = system.problem, solution.parameter_names
+    start, advice = (
+        problem.project(start),
+        "start from another control: random numbers as `initial`, or none where one was passed",
+    )
+    for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
+        arguments = problem.probes[0], system.times[n : n + 1]
+        before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
+        alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
+        told = "cannot be told apart at the first control, nor at the control found: what starts alike stays alike"
+        if len(alike) < 2:
+            before, after = ([silent(problem.field, theta, *arguments)] for theta in (start[n], solution.control[n]))
+            alike = np.intersect1d(before[0], after[0])
+            told = "have no influence at the first control, nor at the control found: nothing moves them"
+            if len(alike) < SILENT * problem.parameters:
+                continue
+        shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
+        return [SymmetricStartWarning(f"the parameters {shown} of layer {n + 1} {told}; {advice}")]
+    stayed = not start.any() and float(np.abs(solution.control).max()) <= AT_ZERO
+    if stayed and solution.converged and solution.kink is None:
+        kind = analyse(system, solution.control).kind
+        if kind != "strict local minimum":
+            return [
+                SymmetricStartWarning(
+                    f"the first control is zero, where the gradient vanishes, and the solver stayed there: it is a {kind}, from "
+                    f"which other controls may be better; {advice}"
+                )
+            ]
+    return []
+
+
+def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True) -> list[EulerianWarning]:
+    """Of the Hessian and of shooting's eigenvalue.
+
+    Parameters
+    ----------
+    stability : of the solution.
+    solver : that found the control, by its repr; another is advised to users of undamped shooting only.
+    adjoint : whether the pair of schemes is adjoint: LBFGS refuses others.
+
+    Returns
+    -------
+    list of EulerianWarning
+        SeveralCriticalPointsWarning, ShootingThresholdWarning.
+    """
+    out: list[EulerianWarning] = []
+    if stability.index or not stability.layers_convex or stability.kind.startswith("degenerate"):
+        out.append(
+            SeveralCriticalPointsWarning(
+                f"the control is not a strict local minimum in every layer (smallest eigenvalue of the reduced Hessian "
+                f"{stability.hessian_smallest:.3g}): there may be others of lower cost; use multistart(...), or "
+                "continuation(...) from a larger penalty"
+            )
+        )
+    if stability.shooting_eigenvalue <= -1:
+        told = (
+            f"the penalty is below the threshold of undamped shooting (dominant eigenvalue {stability.shooting_eigenvalue:.3g}), "
+            "where several critical points may exist: use multistart(...) to look for others"
+        )
+        if solver.startswith("Shooting(") and "relaxation=1.0" in solver and "anderson=None" in solver:
+            told += f', and to converge, Shooting(relaxation="auto"){" or LBFGS()" if adjoint else ""}'
+        out.append(ShootingThresholdWarning(told))
+    return out
+
+
+def warn(found: list[EulerianWarning], level: int) -> None:
+    """Give the warnings at the caller's caller's line.
+
+    Parameters
+    ----------
+    found : the warnings.
+    level : how many calls up the line is, as `stacklevel` of `warnings.warn`.
+    """
+    for warning in found:
+        warnings.warn(warning, stacklevel=level + 1)

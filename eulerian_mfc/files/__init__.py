@@ -1,0 +1,1 @@
+"""Writing files whole, locking them, and checking what files of strangers claim. Nothing here knows what the files mean."""

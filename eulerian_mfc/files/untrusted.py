@@ -1,0 +1,174 @@
+"""Arrays in files that may come from a stranger: what a file claims of an array is checked before memory is taken for it.
+
+A few bytes of a file can claim an array of any size: by a shape whose values are not there, by compression within compression, by
+values in other files. What is read here is no larger than its bytes allow, and of its own file.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .._validate import machine_memory
+from ..errors import FileFormatError
+
+#: bytes that one byte can stand for after compression by `gzip`, rounded up; its inventors say 1032
+MOST = 1040
+#: kinds of numbers that arrays have: floats, integers, booleans
+NUMBERS = "fiub"
+GZIP = 1  # HDF5's number of that filter
+
+
+def dataset_at(file: Any, path: str) -> Any:
+    """The dataset of an HDF5 file at a path, None where there is nothing.
+
+    Raises
+    ------
+    FileFormatError
+        For links, to other files or elsewhere in this one, and for what is no dataset.
+    """
+    import h5py
+
+    item = file
+    for name in path.split("/"):
+        link = item.get(name, getlink=True) if isinstance(item, h5py.Group) else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise FileFormatError(f"{path} is a link to somewhere else: the file was altered")
+        item = item[name]
+    if not isinstance(item, h5py.Dataset):
+        raise FileFormatError(f"{path} is no dataset: the file was altered")
+    return item
+
+
+def check_values(dataset: Any, path: str, size: int) -> None:
+    """FileFormatError unless the values that a dataset claims are numbers, and can be in its file of `size` bytes."""
+    settings = dataset.id.get_create_plist()
+    filters = [settings.get_filter(k)[0] for k in range(settings.get_nfilters())]
+    stored, claimed = dataset.id.get_storage_size(), nbytes(dataset)
+    if dataset.dtype.kind not in NUMBERS or dataset.dtype.itemsize > 8:
+        raise FileFormatError(f"{path} holds {dataset.dtype}, no numbers: the file was altered")
+    if dataset.is_virtual or settings.get_external_count():
+        raise FileFormatError(f"the values of {path} are in another file: the file was altered")
+    if filters not in ([], [GZIP]) or (dataset.chunks is None and filters):
+        raise FileFormatError(f"{path} has the filters {filters}, expected none or gzip: the file was altered")
+    if stored > size or claimed > stored * (MOST if filters else 1):
+        raise FileFormatError(
+            f"{path} claims {claimed:,} bytes and has {stored:,}, in a file of {size:,}: its values are not in the file"
+        )
+
+
+def nbytes(dataset: Any) -> int:
+    """Bytes of a dataset's values in memory."""
+    return math.prod(dataset.shape or ()) * int(dataset.dtype.itemsize)
+
+
+def check_memory(needed: int) -> None:
+    """FileFormatError where the arrays of a file do not fit into the machine's memory."""
+    if needed > machine_memory():
+        raise FileFormatError(
+            f"its arrays take {needed / 2**30:,.1f} GiB, more than this machine's memory of {machine_memory() / 2**30:,.1f} GiB: "
+            "read it on a larger machine"
+        )
+
+
+def values(dataset: Any, path: str, size: int) -> np.ndarray:
+    """The values of a dataset that passed `check_values`, never more memory than they and a piece of them take.
+
+    Raises
+    ------
+    FileFormatError
+        For pieces that are missing, or not of the size that they claim.
+    """
+    if dataset.chunks is None:
+        return np.asarray(dataset[()])
+    out = np.empty(dataset.shape, dataset.dtype)
+    for piece in dataset.iter_chunks():
+        out[piece] = _chunk(dataset, path, tuple(p.start for p in piece), size)[
+            tuple(slice(p.stop - p.start) for p in piece)
+        ]
+    return out
+
+
+def _chunk(dataset: Any, path: str, start: tuple[int, ...], size: int) -> np.ndarray:
+    """One piece of a dataset, as it is stored; HDF5 itself would decompress it to whatever length it has."""
+    wanted = math.prod(dataset.chunks) * int(dataset.dtype.itemsize)
+    found = dataset.id.get_chunk_info_by_coord(start)
+    if not 0 < found.size <= size or wanted > MOST * found.size:
+        raise FileFormatError(f"{path} has no values at {start}: they are not in the file")
+    skipped, data = dataset.id.read_direct_chunk(start)
+    if dataset.compression and not skipped:
+        machine = zlib.decompressobj()
+        data = machine.decompress(data, wanted + 1)
+    if len(data) != wanted:
+        raise FileFormatError(
+            f"{path} has {len(data):,} bytes or more at {start}, expected {wanted:,}: the file was altered"
+        )
+    return np.frombuffer(data, dataset.dtype).reshape(dataset.chunks)
+
+
+def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
+    """The text in a dataset of an HDF5 file of `size` bytes, the open file beside it.
+
+    Raises
+    ------
+    FileFormatError
+        For other things than one text, and for a length that the file does not have: HDF5 takes memory for it at once.
+    """
+    import h5py
+
+    if dataset is None:
+        raise FileFormatError(f"{path} is missing: the file was altered")
+    kind, place = h5py.check_string_dtype(dataset.dtype), dataset.id.get_offset()
+    settings = dataset.id.get_create_plist()
+    if dataset.shape != () or kind is None or kind.length is not None or place is None or settings.get_external_count():
+        raise FileFormatError(f"{path} is no text: the file was altered")
+    opened.seek(place)
+    length = int.from_bytes(opened.read(4), "little")
+    if length > size:
+        raise FileFormatError(f"{path} claims {length:,} bytes, in a file of {size:,}: its text is not in the file")
+    return bytes(dataset[()])
+
+
+def number(file: Any, name: str) -> Any:
+    """The integer in an attribute of an HDF5 file, None where there is none."""
+    found = file.attrs.get_id(name) if name in file.attrs else None
+    return int(file.attrs[name]) if found is not None and found.shape == () and found.dtype.kind in "iu" else None
+
+
+def archive(data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` file as `numpy.savez` writes it, uncompressed, each of as many bytes as it claims.
+
+    Raises
+    ------
+    ValueError
+        If the file is another one, or an array claims what is not there.
+    zipfile.BadZipFile
+        If it is damaged.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        found = file.infolist()
+        if any(m.compress_type != zipfile.ZIP_STORED for m in found) or sum(m.file_size for m in found) > len(data):
+            raise ValueError("it is compressed, or its arrays claim more bytes than it has")
+        return {m.filename.removesuffix(".npy"): _array(file.read(m)) for m in found}
+
+
+def _array(data: bytes) -> np.ndarray:
+    """The array of an `.npy` file."""
+    stream = io.BytesIO(data)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    version = np.lib.format.read_magic(stream)
+    if version not in readers:
+        raise ValueError(f"an array of NumPy's format {version}")
+    shape, _, dtype = readers[version](stream)
+    claimed, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    if dtype.hasobject or not dtype.itemsize or claimed != there:
+        raise ValueError(f"an array of {dtype} claims {claimed:,} bytes and has {there:,}")
+    stream.seek(0)
+    return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))

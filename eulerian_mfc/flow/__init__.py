@@ -1,0 +1,9 @@
+"""Flows of controlled fields over layers: layer maps, their derivatives, and integrators. Nothing here knows a mesh."""
+
+from .characteristics import Flow as Flow
+from .characteristics import Layer as Layer
+from .characteristics import LayerMap as LayerMap
+from .characteristics import Stage as Stage
+from .characteristics import Tableau as Tableau
+
+__all__ = ["Flow", "Layer", "LayerMap", "Stage", "Tableau"]

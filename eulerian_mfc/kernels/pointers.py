@@ -1,0 +1,83 @@
+"""Compiled functions behind pointers: a kernel that calls them is compiled once, whichever they are.
+
+Numba compiles what a kernel calls into the kernel again; the layer kernels would take ten seconds for every degree, dimension
+and field. A function behind a pointer is compiled once, on its first use, and kept on disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .compiling import callback
+
+DOUBLES, INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
+NUMBER, COUNT = types.float64, types.int64
+
+
+class Pointed:
+    """A function of numbers and of pointers to arrays that returns an integer, compiled on its first use.
+
+    Calls from Python take contiguous arrays for pointers and release the interpreter's lock.
+    """
+
+    def __init__(self, function: Callable[..., int], *arguments: Any, **options: Any) -> None:
+        self._function, self._signature, self._options = function, types.int64(*arguments), options
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return callback(self._signature, self._function, **self._options)
+
+    @property
+    def address(self) -> int:
+        """For `call`."""
+        return int(self._compiled.address)
+
+    def __call__(self, *arguments: Any) -> int:
+        return int(self._entry(*map(_passed, self._signature.args, arguments)))
+
+    @cached_property
+    def _entry(self) -> Any:
+        kinds = {NUMBER: ctypes.c_double, COUNT: ctypes.c_int64}
+        return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds.get(t, ctypes.c_void_p) for t in self._signature.args))(
+            self.address
+        )
+
+
+def pointed(*arguments: Any, **options: Any) -> Callable[[Callable[..., int]], Pointed]:
+    """A decorator that makes a `Pointed` of a function: the types of its arguments, and options of the compiler."""
+    return lambda function: Pointed(function, *arguments, **options)
+
+
+def _passed(kind: Any, value: Any) -> Any:
+    if kind not in (DOUBLES, INTEGERS):
+        return value
+    if value.dtype != (np.float64 if kind == DOUBLES else np.int64) or not value.flags.c_contiguous:
+        raise TypeError(f"a pointer to {kind.dtype}: got {value.dtype}, contiguous: {value.flags.c_contiguous}")
+    return value.ctypes.data
+
+
+@intrinsic
+def call(typing, address, arguments):
+    """Call a `Pointed` function at an address, inside compiled code; contiguous arrays become pointers."""
+
+    def code(context, builder, signature, values):
+        kinds, given = signature.args[1].types, cgutils.unpack_tuple(builder, values[1])
+        passed = [
+            cgutils.create_struct_proxy(kind)(context, builder, value=value).data
+            if isinstance(kind, types.Array)
+            else context.cast(builder, value, kind, NUMBER if isinstance(kind, types.Float) else COUNT)
+            for kind, value in zip(kinds, given, strict=True)
+        ]
+        function = ir.FunctionType(ir.IntType(64), [value.type for value in passed])
+        return builder.call(builder.inttoptr(values[0], function.as_pointer()), passed)
+
+    return types.int64(types.int64, arguments), code

@@ -1,0 +1,242 @@
+"""Cases: a Python file with a function `problem(...)`, and optionally `numerics(...)`, whose keyword defaults are settable.
+
+    def problem(penalty=1.0):            # -> Problem
+    def numerics(cells=160, layers=20):  # -> keyword arguments of solve: mesh, layers, transport, solver, initial, ...
+
+A case file is code: running it runs whatever is in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .._validate import fail, integer
+from ..errors import ArgumentError
+from ..fingerprint.origins import OWN, file_content, origin
+from ..meshes import CartesianMesh, Mesh
+from ..problem import Problem
+from .solve import solve
+
+DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
+DEFAULT_LAYERS = 20
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case file read: its path, text, title (first line of its docstring) and functions."""
+
+    path: str
+    text: str
+    title: str
+    problem: Callable[..., Problem]
+    numerics: Callable[..., dict[str, Any]] | None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The file's, without its ending."""
+        return Path(self.path).stem
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Case:
+        """Read a case file by running it.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such file, it is no Python in UTF-8, or it has no function `problem`, or one whose arguments do
+            not all have defaults.
+        """
+        file = Path(path)
+        if not file.is_file() or file.suffix != ".py":
+            raise fail("FILE", str(path), "a Python file that exists, ending in .py")
+        try:
+            text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first, or without
+        except UnicodeDecodeError as error:
+            raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
+        module = _run(file, text)
+        problem, numerics = (getattr(module, name, None) for name in ("problem", "numerics"))
+        if problem is None:
+            raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
+        settings = _defaults(path, "problem", problem)
+        if numerics is not None:
+            for name, default in _defaults(path, "numerics", numerics).items():
+                if name in settings and not _same(settings[name], default):
+                    raise ArgumentError(f"{path}: problem and numerics disagree about the default of {name!r}")
+                settings[name] = default
+        title = ((module.__doc__ or "").strip() or file.stem).splitlines()[0].rstrip(".")
+        return cls(str(path), text, title, problem, numerics, settings)
+
+    def with_settings(self, assignments: Mapping[str, Any]) -> Case:
+        """The case with other values; texts are read as Python literals of the default's kind."""
+        merged = dict(self.settings)
+        for name, value in assignments.items():
+            if name not in merged:
+                known = ", ".join(f"{k}={v!r}" for k, v in merged.items()) or "none"
+                raise fail("--set", name, f"a setting of this case ({known})")
+            merged[name] = _read(name, value, merged[name]) if isinstance(value, str) else value
+        return replace(self, settings=merged)
+
+    def build(self) -> tuple[Problem, dict[str, Any]]:
+        """The problem, and the keyword arguments of `solve`.
+
+        Raises
+        ------
+        ArgumentError
+            If a function returns something else, or a keyword that `solve` does not take.
+        """
+        problem = self._call("problem", self.problem)
+        if not isinstance(problem, Problem):
+            raise ArgumentError(f"{self.path}: problem(...) returned {type(problem).__name__}, expected a Problem")
+        where = f"{self.path}: numerics"
+        options = {} if self.numerics is None else self._call("numerics", self.numerics)
+        if not isinstance(options, Mapping):
+            expected = "a dict of keyword arguments of solve"
+            raise ArgumentError(f"{where}(...) returned {type(options).__name__}, expected {expected}")
+        # What the command gives itself is none of the case's.
+        known = [n for n in inspect.signature(solve).parameters if n not in ("problem", "callback", "checkpoint")]
+        for name in options:
+            if name not in known:
+                raise fail(where, name, "a keyword of solve: " + ", ".join(known))
+        options = {"layers": DEFAULT_LAYERS, **options}
+        options["layers"] = integer(f"{where}: layers", options["layers"])
+        if "mesh" not in options:
+            options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
+        if not isinstance(options["mesh"], Mesh):
+            raise fail(f"{where}: mesh", options["mesh"], "a mesh, such as CartesianMesh(bounds, cells)")
+        return problem, options
+
+    def _call(self, name: str, function: Callable[..., Any]) -> Any:
+        names = inspect.signature(function).parameters
+        with no_exit(f"{self.path}: {name}(...)", "instead of returning"):
+            return function(**{n: self.settings[n] for n in names})
+
+
+def _run(file: Path, text: str) -> ModuleType:
+    """The module of a case, made by running its text, as `python FILE` does it.
+
+    It is this text that is run, whatever byte code lies beside the file. The file's folder is searched for imports, and stays
+    so, for functions of the case that import when they are called.
+    """
+    spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # it can find itself
+    _search(str(file.parent.resolve()))
+    try:
+        with no_exit(f"{file}: the case", "while it was read"):
+            exec(compile(text, str(file), "exec", dont_inherit=True), vars(module))
+    except SyntaxError as error:
+        raise ArgumentError(f"{file}: {error}") from None
+    return module
+
+
+#: modules that cases have imported from beside them, by name: their files, and what these held when they were first seen
+_beside: dict[str, tuple[str, str]] = {}
+#: the folder that is searched now, and the modules that were there before
+_searched: list[str] = []
+_older: set[str] = set()
+
+
+def _search(folder: str) -> None:
+    """Search a case's folder first for imports, in the place of another case's.
+
+    Modules from another case's folder, and those whose files have changed since, are forgotten: a process that reads several
+    cases, such as a worker of a cluster, would take one case's `helpers` for another's, or old ones for new ones.
+    """
+    see_modules()
+    if _searched != [folder] or any(_content(file) != content for file, content in _beside.values()):
+        for name in _beside:
+            sys.modules.pop(name, None)
+        _beside.clear()
+        importlib.invalidate_caches()
+    for other in set(_searched) & set(sys.path):
+        sys.path.remove(other)
+    if _searched != [folder]:
+        _older.update(sys.modules)
+    _searched[:] = [folder]
+    sys.path.insert(0, folder)
+
+
+def see_modules() -> None:
+    """Take note of the modules that a case has imported from its folder."""
+    for name in set(sys.modules) - _older - set(_beside):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if name.startswith("emfc_case_") or not isinstance(file, str) or origin(name, file) != OWN:
+            continue
+        if any(file.startswith(folder + os.sep) for folder in _searched):
+            _beside[name] = file, _content(file)
+
+
+def _content(file: str) -> str:
+    try:
+        return file_content(file)
+    except OSError:
+        return ""
+
+
+@contextmanager
+def no_exit(who: str, when: str) -> Iterator[None]:
+    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's."""
+    try:
+        yield
+    except SystemExit as error:
+        raise ArgumentError(f"{who} ended Python (exit status {error.code}) {when}") from None
+
+
+def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[str, Any]:
+    """The arguments of a function of a case, and their defaults."""
+    try:
+        signature = None if inspect.iscoroutinefunction(function) else inspect.signature(function)
+    except (TypeError, ValueError):
+        signature = None
+    if signature is None:
+        kind = "an async function" if inspect.iscoroutinefunction(function) else f"a {type(function).__name__}"
+        returned = "a Problem" if name == "problem" else "a dict of keyword arguments of solve"
+        raise ArgumentError(f"{path}: {name} is {kind}, expected a function that returns {returned}")
+    parameters = signature.parameters.values()
+    for parameter in parameters:
+        if parameter.default is parameter.empty:
+            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} has no default")
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} cannot be given by its name")
+    return {p.name: p.default for p in parameters}
+
+
+def _same(one: Any, other: Any) -> bool:
+    try:
+        return bool(one == other)
+    except ValueError:  # arrays
+        return np.array_equal(one, other)
+
+
+def _read(name: str, text: str, default: Any) -> Any:
+    """`text` as a value of the default's kind; names of things (strings) need no quotes."""
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if default is None:
+            return text
+        raise fail(f"--set {name}", text, f"a Python value like the default {default!r}") from None
+    if default is None:
+        return value
+    entries = value if isinstance(value, list | tuple) and not isinstance(default, bool) else [value]
+    samples = default if isinstance(default, list | tuple) else [default]
+    kinds = {int, float} if any(type(v) is float for v in samples) else {type(v) for v in samples}
+    if not all(type(v) in kinds for v in entries):
+        raise fail(f"--set {name}", text, f"a value of the kind of the default {default!r}, or a list of such")
+    return value

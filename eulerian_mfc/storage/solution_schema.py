@@ -1,0 +1,156 @@
+"""What a solution file says, checked before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import FileFormatError
+from ..files.untrusted import check_memory, check_values, dataset_at, nbytes, values
+
+#: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
+ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
+#: bytes that a simplex mesh takes for a byte of its arrays, by its dimension: neighbours, volumes, boxes for point location
+PER_BYTE = {1: 9, 2: 16, 3: 25}
+
+
+def _number(value: Any) -> bool:
+    """A number in double precision; infinity is one, NaN is none."""
+    whole = type(value) is int and abs(value) < 2**1000
+    return whole or (isinstance(value, float) and value == value)
+
+
+def _finite(value: Any) -> bool:
+    return _number(value) and abs(value) < np.inf
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def _rows(value: Any) -> bool:
+    return (
+        isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and all(map(_number, r)) for r in value)
+    )
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_finite, value.values()))
+
+
+#: numbers of a certificate that may not be known
+UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance")
+
+
+def _checks(value: Any) -> bool:
+    """What a certificate may say: a drift that there is none of is null."""
+    return (
+        isinstance(value, dict)
+        and all(_finite(v) or isinstance(v, bool) for k, v in value.items() if k not in UNKNOWN)
+        and all(value.get(k) is None or _finite(value[k]) for k in UNKNOWN)
+    )
+
+
+def _stability(value: Any) -> bool:
+    return isinstance(value, dict) and all(v is None or isinstance(v, int | float) for v in value.values())
+
+
+def _kink(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
+
+
+#: what each key of the metadata may be, in words and as a test
+RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "horizon": ("a number > 0", lambda v: _number(v) and 0 < v < np.inf),
+    "layers": ("an integer > 0", lambda v: type(v) is int and v > 0),
+    "input_dim": ("an integer > 0", lambda v: type(v) is int and v > 0),
+    "loss": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
+    "converged": ("true or false", lambda v: isinstance(v, bool)),
+    "message": ("a text", lambda v: isinstance(v, str)),
+    "threshold": ("a number >= 0", lambda v: _number(v) and 0 <= v < np.inf),
+    "bounds": ("two rows of numbers", _rows),
+    "cost": ("finite numbers by name", _numbers),
+    "checks": ("numbers by name", _checks),
+    "stability": ("numbers by name, or null", lambda v: v is None or _stability(v)),
+    "names": ("a list of texts", _texts),
+    "parameter_names": ("a list of texts", _texts),
+    "description": (
+        "texts by name",
+        lambda v: isinstance(v, dict) and all(isinstance(t, str) for t in v.values()),
+    ),
+    "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
+    "field": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
+}
+
+
+def check_metadata(meta: Any) -> None:
+    """FileFormatError for the first key that is missing or is not what `RULES` says."""
+    if not isinstance(meta, dict):
+        raise FileFormatError("the metadata is no table")
+    meta = {"kink": None, **meta}  # which older files do not have
+    for key, (wanted, test) in RULES.items():
+        if key not in meta or not test(meta[key]):
+            raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
+    if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
+        raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
+
+
+def boundaries_of(spec: Any) -> list[str]:
+    """Names of the arrays of a mesh's named boundaries."""
+    names = spec.get("boundaries", []) if isinstance(spec, dict) else None
+    if names is None or not (names == [] or _texts(names)):
+        raise FileFormatError(
+            f"mesh: got {str(spec)[:80]!r} in the file, expected a table, its boundaries a list of texts"
+        )
+    return [f"boundary/{k}" for k in range(len(names))]
+
+
+class Stored:
+    """The arrays of a solution file by their paths, each looked at before a byte of it is read.
+
+    Only what a solution has is looked at, whatever else there may be.
+
+    Parameters
+    ----------
+    file : the open HDF5 file.
+    size : its bytes.
+    boundaries : names of the arrays of the mesh's named boundaries.
+
+    Raises
+    ------
+    FileFormatError
+        If an array claims values that are not in the file, or all of them more than the machine's memory.
+    """
+
+    def __init__(self, file: Any, size: int, boundaries: Sequence[str]) -> None:
+        mesh = [f"mesh/{name}" for name in ("points", "cells", *boundaries)]
+        found = {path: dataset_at(file, path) for path in (*ARRAYS, *mesh)}
+        self._found, self._size = {path: d for path, d in found.items() if d is not None}, size
+        for path, dataset in self._found.items():
+            check_values(dataset, path, size)
+        columns = self.shape("mesh/points")[-1:] if "mesh/points" in self else ()
+        per_byte = PER_BYTE.get(sum(columns), 1)
+        check_memory(sum(nbytes(d) * (per_byte if path in mesh else 1) for path, d in self._found.items()))
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._found
+
+    def shape(self, path: str) -> tuple[int, ...]:
+        """The shape of an array; FileFormatError where there is none."""
+        if path not in self._found:
+            raise FileFormatError(f"{path} is missing: the file was altered")
+        return tuple(self._found[path].shape)
+
+    def take(self, shapes: dict[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
+        """The arrays of these shapes, None for any length; FileFormatError where they have others, or are not finite."""
+        for path, wanted in shapes.items():
+            found = self.shape(path)
+            if len(found) != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, found, strict=True)):
+                raise FileFormatError(f"{path} has shape {found}, the file says {wanted}: it was altered")
+        out = {path: values(self._found[path], path, self._size) for path in shapes}
+        for path, array in out.items():
+            if not np.isfinite(array).all():
+                raise FileFormatError(f"{path} has entries that are not finite: the file was altered")
+        return out

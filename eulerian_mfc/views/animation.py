@@ -1,0 +1,169 @@
+"""Pictures of the densities over time, drawn by VTK without a window."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._validate import integer
+from ..errors import EulerianError
+from ..files.atomic import make_folder, together, writing
+from ..files.locks import alone
+from ..meshes import CartesianMesh
+from .vtk_pictures import surfaces
+
+if TYPE_CHECKING:
+    from ..solution import Solution
+
+#: pixels of a picture, and pictures a second
+SIZE, RATE = (960, 720), 8
+
+
+def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
+    """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, `NNNN` the time level; the paths written.
+
+    On a line the graph of the density; in the plane its colours; in space its isosurfaces. Colours and heights have one
+    scale for all times.
+
+    Parameters
+    ----------
+    solution : with its densities.
+    folder : where they are written; made where it is missing.
+    stills : how many, spread over the time levels.
+    mp4 : a film instead of a GIF.
+
+    Raises
+    ------
+    ArgumentError
+        If `stills` is no integer of at least 1.
+    StorageError
+        If something cannot be written.
+    EulerianError
+        For a film without `imageio` and `imageio-ffmpeg`.
+    """
+    integer("stills", stills)
+    target = make_folder("folder", folder)
+    from vtkmodules.vtkCommonCore import vtkLogger
+
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
+    frames = [_frame(solution, n) for n in range(solution.layers + 1)]
+    levels = np.unique(np.linspace(0, len(frames) - 1, stills).round().astype(int))
+    film = target / ("density.mp4" if mp4 else "density.gif")
+    with writing(film):
+        files = {film: _film(frames, mp4), **{target / f"still_{n:04d}.png": _still(frames[n]) for n in levels}}
+    with alone(target), together() as put:
+        for path, content in files.items():
+            put(path, content)
+    return list(files)
+
+
+def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
+    """The file of all pictures, one after the other."""
+    if mp4:
+        try:
+            import imageio.v2
+            import imageio_ffmpeg  # noqa: F401
+        except ImportError:
+            raise EulerianError("--mp4 needs two packages: pip install 'eulerian-mfc[film]'") from None
+        return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, frames, format=".mp4", fps=RATE))
+    from PIL import Image
+
+    # Colours that few pixels have, such as those of the bar, are kept.
+    pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
+    content = io.BytesIO()
+    more = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // RATE, "loop": 0}
+    pictures[0].save(content, format="GIF", **more)
+    return content.getvalue()
+
+
+def _still(frame: np.ndarray) -> bytes:
+    """The PNG file of a picture."""
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(frame).save(content, format="PNG")
+    return content.getvalue()
+
+
+def _frame(solution: Solution, n: int) -> np.ndarray:
+    """The picture `(height, width, 3)` of time level n."""
+    import pyvista
+
+    plotter = pyvista.Plotter(off_screen=True, window_size=list(SIZE))
+    plotter.set_background("white")
+    {1: _line, 2: _plane, 3: _space}[solution.mesh.dim](plotter, solution, n)
+    corner = "upper_right" if solution.mesh.dim == 1 else "upper_left"
+    plotter.add_text(f"t = {solution.times[n]:.3g}", position=corner, color="black", font_size=14)
+    picture = plotter.screenshot(return_img=True)
+    plotter.close()
+    return np.ascontiguousarray(picture[:, :, :3])
+
+
+def _largest(solution: Solution) -> float:
+    return float(solution.total_density.max())
+
+
+def _line(plotter: Any, solution: Solution, n: int) -> None:
+    import pyvista
+
+    x, density = solution.unknowns.centres[:, 0], solution.total_density[n]
+    if len(density) != len(x):  # cell averages of finite volumes on intervals
+        low, high = solution.mesh.bounds[0]
+        x = np.linspace(low, high, len(density))
+    order = np.argsort(x)
+    chart = pyvista.Chart2D()
+    chart.line(x[order], density[order], color="tab:blue", width=3.0)
+    chart.x_label, chart.y_label = "x", "density"
+    # Where there ever is something to see.
+    seen = x[(solution.total_density > 1e-4 * _largest(solution)).any(axis=0)]
+    margin = 0.05 * (seen.max() - seen.min()) + solution.mesh.width
+    low, high = solution.mesh.bounds[0]
+    chart.x_range = [max(low, seen.min() - margin), min(high, seen.max() + margin)]
+    chart.y_range = [min(0.0, float(density.min())), 1.05 * _largest(solution)]
+    for axis in (chart.x_axis, chart.y_axis):
+        axis.label_size, axis.tick_label_size = 24, 18
+    plotter.add_chart(chart)
+
+
+def _grid(solution: Solution, n: int) -> Any:
+    from . import vtk
+    from . import vtk_simplices as vtk_simplex
+
+    return (vtk.level if isinstance(solution.mesh, CartesianMesh) else vtk_simplex.level)(solution, n)
+
+
+def _bar() -> dict[str, Any]:
+    return {"title": "density\n", "color": "black", "vertical": True, "position_x": 0.85, "position_y": 0.2}
+
+
+def _plane(plotter: Any, solution: Solution, n: int) -> None:
+    plotter.add_mesh(
+        _grid(solution, n),
+        scalars="density_total",
+        clim=[0.0, _largest(solution)],
+        cmap="viridis",
+        scalar_bar_args=_bar(),
+    )
+    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", font_size=8)
+    plotter.view_xy()
+    # The domain takes as much of the picture as axes and bar leave.
+    (west, east), (south, north) = solution.mesh.bounds
+    half = max((north - south) / 1.4, (east - west) / 1.6)
+    centre = ((west + east) / 2 + 0.04 * half, (south + north) / 2 - 0.18 * half)
+    plotter.enable_parallel_projection()
+    plotter.camera.focal_point, plotter.camera.position = (*centre, 0.0), (*centre, 10 * half)
+    plotter.camera.parallel_scale = half
+
+
+def _space(plotter: Any, solution: Solution, n: int) -> None:
+    grid, largest = _grid(solution, n), _largest(solution)
+    drawn = surfaces(grid, largest)
+    plotter.add_mesh(grid.outline(), color="black")
+    if drawn.n_points:
+        plotter.add_mesh(
+            drawn, scalars="density_total", clim=[0.0, largest], cmap="viridis", opacity=0.5, scalar_bar_args=_bar()
+        )
+    plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", ztitle="x3", font_size=10)

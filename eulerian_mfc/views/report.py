@@ -1,0 +1,107 @@
+"""A self-contained HTML page of a solution: problem, numbers, figures, certificate."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from html import escape
+from importlib.resources import files
+from string import Template
+from typing import TYPE_CHECKING
+
+from ..diagnostics.certificate import Certificate
+from ..diagnostics.stability import AT_KINK
+from ..files.atomic import make_folder, together
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ..solution import Solution
+
+CAPTIONS = {
+    "density": "Density of the states over time (grey), and characteristics (coloured by label where labels are few).",
+    "terminal": "Density at the final time against the labels.",
+    "flow": "Inputs with the regions that are given each label, and what the flow makes of a grid (first two coordinates).",
+    "control": "The control, constant on every layer.",
+    "convergence": "Cost and optimality residual over the iterations.",
+}
+
+
+def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = "", analyse: bool = True) -> str:
+    """The page as text.
+
+    Parameters
+    ----------
+    solution : that it is of.
+    figures : PNG files by name.
+    title : of the page.
+    case : text of the case's file, shown at the end.
+    analyse : whether second order is analysed where it has not been; the page says so where it is left out.
+    """
+    template = Template(files("eulerian_mfc.views").joinpath("report.html").read_text(encoding="utf-8"))
+    numbers = [
+        ("cost J", f"{solution.cost:.12g}"),
+        ("terminal part", f"{solution.terminal_cost:.12g}"),
+        ("penalty part", f"{solution.penalty_cost:.12g}"),
+        *([("running part", f"{solution.running_cost:.12g}")] if solution.running_cost else []),
+        ("optimality residual", f"{solution.residual:.3e}"),
+        ("iterations", str(max(len(solution.history) - 1, 0))),
+        ("sweeps through the layers", str(solution.history[-1].sweeps if solution.history else 0)),
+    ]
+    pictures = [
+        f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{base64.b64encode(figures[name]).decode()}">'
+        f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
+        for name in CAPTIONS
+        if name in figures
+    ]
+    return template.substitute(
+        title=escape(title),
+        verdict_class="converged" if solution.converged else "unconverged",
+        verdict="Converged" if solution.converged else "NOT converged",
+        message="".join(f"<p>{escape(sentence)}</p>" for sentence in solution.verdict(analyse)),
+        numbers="".join(f'<tr><th>{k}</th><td class="number">{v}</td></tr>' for k, v in numbers),
+        figures="\n".join(pictures),
+        certificate="".join(
+            f'<tr><td>{escape(name)}</td><td class="number">{value}</td><td>{escape(meaning)}</td></tr>'
+            for name, value, meaning in _certificate(solution, analyse).rows()
+        ),
+        description="".join(
+            f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in solution.description.items() if k != "case"
+        ),
+        case=f"<h2>Case</h2><pre>{escape(case)}</pre>" if case else "",
+    )
+
+
+def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "", analyse: bool = True) -> None:
+    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`.
+
+    All of them, or none; `title`, `case` and `analyse` as in `html`.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written; those of before are intact.
+    """
+    from .figures import figures
+
+    target = make_folder("folder", folder)
+    drawn = {name: png(figure) for name, figure in figures(solution).items()}
+    with together() as put:
+        for name, picture in drawn.items():
+            put(target / f"{name}.png", picture)
+        put(target / "report.html", html(solution, drawn, title, case, analyse).encode())
+
+
+def _certificate(solution: Solution, analyse: bool) -> Certificate:
+    """The certificate, with dashes for second-order facts that are left out."""
+    if analyse or solution.analysed or solution.kink is not None:
+        return solution.certificate
+    return Certificate.of(solution.checks, AT_KINK)
+
+
+def png(figure: Figure) -> bytes:
+    """The content of a PNG file of a figure."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    return buffer.getvalue()

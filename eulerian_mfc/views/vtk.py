@@ -1,0 +1,221 @@
+"""ParaView files of a solution."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+
+from ..files.atomic import make_folder, together
+from ..files.locks import alone
+from ..meshes import CartesianMesh
+from ..transport import SemiLagrangian
+from ..transport.interpolation import Interpolation
+from . import vtk_simplices as vtk_simplex
+from .vtk_pictures import coloured, framed, surfaces, upright
+
+if TYPE_CHECKING:
+    import pyvista
+
+    from ..solution import Solution
+
+
+def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
+    """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
+
+    * `solution.pvd`: the densities with the real times; open this one, and ParaView draws them, coloured by `density_total`.
+      On the line the area under the density (`solution_0000.vtu`, ...; see `vtk_pictures.upright` for its heights), in the plane
+      the mesh (`solution_0000.vti`, ...), in space surfaces of equal density (`solution_0000.vtp`, ...).
+    * `volume.pvd`, `volume_0000.vti`, ... (in space only): the mesh, to be cut and measured.
+    * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time, coloured by `label_1`;
+      `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t).
+    * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
+
+    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
+    on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
+    at their vertices; see `vtk_simplex.level`.
+
+    Raises
+    ------
+    StorageError
+        If a file cannot be written, or another program is writing into the folder; the files of before are intact.
+    """
+    target = make_folder("folder", folder)
+    collections, spacetimes = _collections(solution), _spacetimes(solution)
+    levels = range(solution.layers + 1)
+    files = {(name, ending): [f"{name}_{n:04d}.{ending}" for n in levels] for name, (ending, _) in collections.items()}
+    with alone(target):
+        with together() as put:
+            for (name, _), names in files.items():
+                for n, file in zip(levels, names, strict=True):
+                    put(target / file, encoded(collections[name][1](n)))
+                put(target / f"{name}.pvd", collection(solution.times, names))
+            put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
+            for name, make in spacetimes.items():
+                put(target / name, encoded(make(solution)))
+        written = {f"{name}.pvd" for name in collections} | {*spacetimes}.union(*files.values())
+        for pattern in (
+            "solution_*.vt[ipu]",
+            "volume_*.vt[iu]",
+            "volume.pvd",
+            "trajectories_*.vtp",
+            "spacetime.vt[ir]",
+        ):
+            for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
+                if stale.name not in written:
+                    stale.unlink(missing_ok=True)
+
+
+def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any]]]:
+    """Of every collection the ending of its files and what makes that of a time level."""
+    boxes = isinstance(solution.mesh, CartesianMesh)
+    whole = partial(level if boxes else vtk_simplex.level, solution)
+    mesh = ("vti" if boxes else "vtu", whole)
+    paths = ("vtp", partial(growing, solution))
+    if solution.mesh.dim == 1:
+        largest = float(solution.total_density.max())
+        return {"solution": ("vtu", lambda n: upright(whole(n), largest)), "trajectories": paths}
+    if solution.mesh.dim == 2:
+        return {"solution": mesh, "trajectories": paths}
+    return {"solution": ("vtp", lambda n: surfaces(whole(n))), "volume": mesh, "trajectories": paths}
+
+
+def _spacetimes(solution: Solution) -> dict[str, Callable[[Solution], Any]]:
+    """Of the files over space and time what makes each."""
+    if solution.mesh.dim > 1:
+        return {}
+    boxes = isinstance(solution.mesh, CartesianMesh)
+    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
+
+
+def encoded(data: Any) -> bytes:
+    """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
+    from vtkmodules import vtkIOXML
+
+    writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
+    writer.SetInputData(data)
+    writer.SetDataModeToBinary()
+    writer.WriteToOutputStringOn()
+    writer.Write()
+    return bytes(writer.GetOutputString().encode())
+
+
+def collection(times: np.ndarray, names: list[str]) -> bytes:
+    """The content of a `.pvd` file: one data set per time."""
+    rows = [
+        f'    <DataSet timestep="{float(t)!r}" part="0" file={quoteattr(name)}/>'
+        for t, name in zip(times, names, strict=True)
+    ]
+    text = ['<?xml version="1.0"?>', '<VTKFile type="Collection" version="0.1">', "  <Collection>", *rows]
+    return "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode()
+
+
+def level(solution: Solution, n: int) -> pyvista.ImageData:
+    """The mesh at time level n with all its fields as cell data."""
+    import pyvista
+
+    mesh = solution.mesh
+    assert isinstance(mesh, CartesianMesh)
+    spare = 3 - mesh.dim
+    grid = pyvista.ImageData(
+        dimensions=[c + 1 for c in mesh.shape] + [1] * spare,
+        spacing=[*mesh.widths.tolist()] + [1.0] * spare,
+        origin=[low for low, _ in mesh.bounds] + [0.0] * spare,
+    )
+    interpolation = interpolation_of(solution)
+    coefficients = interpolation.coefficients(solution.potentials[n])
+    densities = solution.masses[n] / mesh.volume
+    for r, name in enumerate(solution.names):
+        grid.cell_data[f"density_{name}"] = densities[r].ravel(order="F")
+    grid.cell_data["density_total"] = np.einsum("r,r...->...", solution.total, densities).ravel(order="F")
+    for r, name in enumerate(solution.names):
+        grid.cell_data[f"psi_{name}"] = solution.potentials[n, r].ravel(order="F")
+        _, gradient = interpolation.gather(mesh.centres, coefficients[r : r + 1], np.ones((1, mesh.size)))
+        grid.cell_data[f"grad_psi_{name}"] = _vectors(gradient, mesh.shape)
+    if solution.numerics.flow is not None:
+        grid.cell_data["velocity"] = _vectors(solution.velocity(n), mesh.shape)
+    coloured(grid)
+    return grid
+
+
+def interpolation_of(solution: Solution) -> Interpolation:
+    """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
+    scheme, mesh = solution.numerics.transport, solution.mesh
+    assert isinstance(mesh, CartesianMesh)
+    if isinstance(scheme, SemiLagrangian) and scheme.linear:
+        return Interpolation(mesh, scheme.degree, scheme.interpolation, scheme.outside)
+    return Interpolation(mesh, 3, "spline")
+
+
+def _vectors(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`(size, d)` vectors at the cell centres -> `(size, 3)` in VTK's order, the first axis running fastest."""
+    out = np.zeros((len(rows), 3))
+    for k in range(rows.shape[1]):
+        out[:, k] = rows[:, k].reshape(shape).ravel(order="F")
+    return out
+
+
+def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.PolyData:
+    """The characteristics up to time level `last` as polylines (on a line: as points (x, t)).
+
+    Parameters
+    ----------
+    solution : with its characteristics.
+    last : time level.
+    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no
+        length, as all are at level 0, cannot be seen.
+    """
+    import pyvista
+
+    x = solution.paths.x[: last + 1]
+    levels, count, dim = x.shape
+    points = np.zeros((count, levels, 3))
+    points[:, :, :dim] = x.transpose(1, 0, 2)
+    times = np.broadcast_to(solution.times[:levels], (count, levels))
+    if dim == 1:
+        points[:, :, 1] = times
+    index = np.arange(count * levels).reshape(count, levels)
+    lines = pyvista.PolyData()
+    lines.points = points.reshape(-1, 3)
+    if heads:
+        lines.verts = np.column_stack([np.full(count, 1), index[:, -1]]).ravel()
+    lines.lines = np.column_stack([np.full(count, levels), index]).ravel()
+    lines.point_data["time"] = times.ravel()
+    for k in range(solution.paths.y.shape[1]):
+        lines.cell_data[f"label_{k + 1}"] = np.tile(solution.paths.y[:, k], 2 if heads else 1)
+    # Colours of the time would be those of the first level, where it is 0, at all others too.
+    coloured(lines, "label_1")
+    return lines
+
+
+def growing(solution: Solution, last: int) -> pyvista.PolyData:
+    """`polylines` with heads, as the collection has them: on a line within the frame of the whole, whose label is NaN.
+
+    At time 0 they all lie on one axis: without a frame ParaView would look along the other one, and go on so.
+    """
+    lines, x = polylines(solution, last, heads=True), solution.paths.x
+    if solution.mesh.dim > 1:
+        return lines
+    return framed(lines, (float(x.min()), 0.0), (float(x.max()), float(solution.times[-1])))
+
+
+def spacetime(solution: Solution) -> pyvista.ImageData:
+    """One dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
+    import pyvista
+
+    mesh = solution.mesh
+    assert isinstance(mesh, CartesianMesh)
+    grid = pyvista.ImageData(
+        dimensions=[mesh.shape[0], solution.layers + 1, 1],
+        spacing=[float(mesh.widths[0]), float(solution.times[1]), 1.0],
+        origin=[float(mesh.axis(0)[0]), 0.0, 0.0],
+    )
+    grid.point_data["density_total"] = solution.total_density.ravel()
+    for r, name in enumerate(solution.names):
+        grid.point_data[f"density_{name}"] = solution.densities[:, r].ravel()
+        grid.point_data[f"psi_{name}"] = solution.potentials[:, r].ravel()
+    return grid

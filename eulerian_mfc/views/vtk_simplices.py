@@ -1,0 +1,84 @@
+"""ParaView data of solutions on simplex meshes: the mesh as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..meshes import SimplexMesh
+from ..transport.element_interpolation import ElementInterpolation
+from .vtk_pictures import coloured
+
+if TYPE_CHECKING:
+    import pyvista
+
+    from ..solution import Solution
+
+#: VTK's numbers of the line, the triangle and the tetrahedron
+CELL_TYPES = {1: 3, 2: 5, 3: 10}
+
+
+def grid(mesh: SimplexMesh) -> pyvista.UnstructuredGrid:
+    """The mesh alone."""
+    import pyvista
+
+    points = np.zeros((len(mesh.points), 3))
+    points[:, : mesh.dim] = mesh.points
+    cells = np.column_stack([np.full(mesh.size, mesh.dim + 1), mesh.cells])
+    return pyvista.UnstructuredGrid(cells.ravel(), np.full(mesh.size, CELL_TYPES[mesh.dim], dtype=np.uint8), points)
+
+
+def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
+    """The mesh at time level n.
+
+    At the vertices `density_NAME`, `density_total` (in the cells for finite volumes) and `psi_NAME`; in the cells
+    `grad_psi_NAME` at the centroids and `velocity`.
+    """
+    mesh = solution.mesh
+    assert isinstance(mesh, SimplexMesh)
+    out = grid(mesh)
+    nodal = solution.numerics.continuity.nodal
+    densities = out.point_data if nodal else out.cell_data
+    values = solution.unknowns.density(solution.masses[n])
+    for r, name in enumerate(solution.names):
+        densities[f"density_{name}"] = values[r]
+    densities["density_total"] = solution.total @ values
+    nodes = mesh.nodes(solution.numerics.transport.degree)
+    interpolation = ElementInterpolation(nodes)
+    cells = np.arange(mesh.size)
+    trace = mesh.locator.trace(cells, mesh.centres, np.asfortranarray(mesh.centres))
+    for r, name in enumerate(solution.names):
+        psi = solution.potentials[n, r : r + 1]
+        out.point_data[f"psi_{name}"] = nodes.at_vertices(psi)[0]
+        _, gradient = interpolation.evaluate(trace, interpolation.coefficients(psi), np.ones((1, mesh.size)))
+        out.cell_data[f"grad_psi_{name}"] = _vectors(gradient)
+    if solution.numerics.flow is not None:
+        out.cell_data["velocity"] = _vectors(solution.velocity(n))
+    coloured(out)
+    return out
+
+
+def _vectors(rows: np.ndarray) -> np.ndarray:
+    out = np.zeros((len(rows), 3))
+    out[:, : rows.shape[1]] = rows
+    return out
+
+
+def spacetime(solution: Solution) -> pyvista.RectilinearGrid:
+    """One dimension: densities (and potentials, where they live at the same points) on the plane (x, t)."""
+    import pyvista
+
+    mesh = solution.mesh
+    assert isinstance(mesh, SimplexMesh)
+    nodal = solution.numerics.continuity.nodal
+    x = mesh.points[:, 0] if nodal else mesh.centres[:, 0]
+    order = np.argsort(x)
+    out = pyvista.RectilinearGrid(x[order], solution.times, np.zeros(1))
+    out.point_data["density_total"] = solution.total_density[:, order].ravel()
+    psi = mesh.nodes(solution.numerics.transport.degree).at_vertices(solution.potentials)
+    for r, name in enumerate(solution.names):
+        out.point_data[f"density_{name}"] = solution.densities[:, r, order].ravel()
+        if nodal:
+            out.point_data[f"psi_{name}"] = psi[:, r, order].ravel()
+    return out
