@@ -23,7 +23,8 @@ from .laws.augmented import with_zeros
 from .losses import Loss, Readout
 from .meshes import Mesh
 from .solvers import Iteration, Outcome
-from .system.optimality import Cost, OptimalitySystem
+from .system.controlled import Cost
+from .system.optimality import OptimalitySystem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

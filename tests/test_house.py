@@ -22,7 +22,7 @@ CIRCLES = {
     ("meshes.nodes", "meshes.simplex"),
     ("solvers.base", "solvers.kinks"),
     ("studies.figures", "studies.render", "studies.study"),
-    ("system.hamiltonian", "system.hessian", "system.optimality"),
+    ("system.controlled", "system.hamiltonian", "system.hessian", "system.optimality"),
     ("continuity", "transport"),
     ("diagnostics", "export", "solution", "storage", "views"),
 }  # fmt: skip

@@ -22,8 +22,7 @@ from eulerian_mfc.studies import command
 from eulerian_mfc.studies.store import Result, Store
 from eulerian_mfc.studies.study import Column, Study
 from eulerian_mfc.views import animation as view
-from eulerian_mfc.views import figures
-from eulerian_mfc.views import report
+from eulerian_mfc.views import figures, report
 
 from .conftest import toy_line, toy_mesh
 

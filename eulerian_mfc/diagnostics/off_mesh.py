@@ -10,7 +10,8 @@ from ..errors import NonFiniteError
 from ..laws import LabelledRule, refined_rule
 from ..losses import Loss
 from ..system.boundaries import of_the_mesh, of_the_problem, within_the_mesh
-from ..system.optimality import Cost, OptimalitySystem
+from ..system.controlled import Cost
+from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem, one_point
 
 #: error of the cost, as a share of the moduli of its terms, above which it is told

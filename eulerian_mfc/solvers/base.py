@@ -14,7 +14,7 @@ import numpy as np
 from .._validate import integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..scales import sizes_around
-from ..system.optimality import ControlledSystem
+from ..system.controlled import ControlledSystem
 from .kinks import WIDEST, Gradients, Kink
 
 #: the control, in the problem's own sizes, at which the size of the loss's term is taken where both terms are small, and the

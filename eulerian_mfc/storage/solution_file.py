@@ -31,7 +31,8 @@ from ..meshes import CartesianMesh, Mesh, SimplexMesh
 from ..solution import Numerics, Paths, Solution
 from ..solvers import Iteration, Outcome
 from ..solvers.kinks import Kink
-from ..system.optimality import Cost, OptimalitySystem
+from ..system.controlled import Cost
+from ..system.optimality import OptimalitySystem
 from ..version import __version__
 from .solution_schema import Stored, boundaries_of, check_metadata
 

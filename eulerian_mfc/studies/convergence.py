@@ -11,7 +11,7 @@ import numpy as np
 from .._validate import fail, integer, mismatch
 from ..continuity import PushForward
 from ..meshes import SimplexMesh
-from ..system.optimality import as_layer_map
+from ..system.controlled import as_layer_map
 from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread

@@ -16,7 +16,8 @@ from ..problem import Problem
 from ..run.solve import RESOURCES, default_start, solve
 from ..solution import Solution
 from ..solvers import Outcome, Solver, minimiser
-from ..system.optimality import ControlledSystem, OptimalitySystem
+from ..system.controlled import ControlledSystem
+from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 
 #: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it

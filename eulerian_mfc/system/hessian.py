@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from .optimality import ControlledSystem, OptimalitySystem
+    from .controlled import ControlledSystem
+    from .optimality import OptimalitySystem
 
 
 class Hessian(ABC):

@@ -15,7 +15,7 @@ from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
 from ..losses import Loss
 from ..problem import Problem
-from .optimality import ControlledSystem, Cost, trapezoidal
+from .controlled import ControlledSystem, Cost, trapezoidal
 
 #: where points end that a layer moves from one place to another, and whether they still count
 Bound = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
