@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
-from .origins import INSTALLED, OWN, module_content, origin, origin_of_module, package_content
+from .origins import INSTALLED, OWN, PACKAGE, module_content, origin, origin_of_module, package_content
+from .sources import SOURCES
 
 #: entries of a class that say nothing of what it computes, or change while it is used
 NOT_CONTENT = {
@@ -78,6 +79,10 @@ class CodeWriter:
                 return False
         except AttributeError:
             return False
+        if whose == PACKAGE:  # what it computes, wherever its file is
+            self._put("ours", SOURCES.of_definition(found.__name__, name).encode())
+            self._put("computes", SOURCES.of_modules([_module_of(value, found)]).encode())
+            return True
         self._put("named", f"{module}.{name}".encode())
         self._package_of(found.__name__, file)
         if whose == OWN:  # a compiled module of the user's
@@ -204,6 +209,7 @@ class CodeWriter:
         """A module as a whole: the user's by its text and the values of all its names, the submodules among them."""
         self._put("module", module.__name__.encode())
         if not _own(module):
+            self._put("computes", SOURCES.of_modules([module.__name__]).encode())
             return self._package_of(module.__name__, getattr(module, "__file__", None))
         self._put("text", module_content(module).encode())
         for name, value in sorted(vars(module).items(), key=lambda item: item[0]):
@@ -222,6 +228,12 @@ class CodeWriter:
 
 def _own(module: types.ModuleType) -> bool:
     return origin(module.__name__, getattr(module, "__file__", None)) == OWN
+
+
+def _module_of(value: Any, found: types.ModuleType) -> str:
+    """The module of this package whose code a function or a class is; where it was found, for other values."""
+    module = getattr(value, "__module__", None)
+    return module if isinstance(module, str) and module.startswith(f"{SOURCES.root.name}.") else found.__name__
 
 
 def own_class(kind: type) -> bool:

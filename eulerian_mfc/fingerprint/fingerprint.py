@@ -3,17 +3,15 @@
 Two calls have one address only if they describe the same computation. The user's objects are told by their classes (all
 that these hold) and by all their attributes and slots; arrays by their types, shapes and bytes; functions by their code,
 defaults, closures and all that they can see of the user's modules; objects of libraries by what `pickle` would keep of
-them, and libraries by what their files hold; this package by its sources. What cannot be told in these ways is refused.
+them, and libraries by what their files hold; what this package computes by the sources that compute it, see
+`sources`. What cannot be told in these ways is refused.
 Annotations, the places of functions in their files and what this package has cached do not count, nor do the process,
 memory addresses and the order of sets.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import sys
-from pathlib import Path
 from typing import Any
 
 from .._validate import mismatch
@@ -42,7 +40,7 @@ class Addresses:
     def of(self, *things: Any) -> str:
         """As `address`."""
         writer = Writer(self._known, self._packages)
-        writer.each(package_sources(), sys.implementation.name, sys.version_info[:2])
+        writer.each(sys.implementation.name, sys.version_info[:2])
         try:
             for thing in things:
                 writer.write(thing)
@@ -59,28 +57,6 @@ class Addresses:
         except RecursionError:
             raise mismatch("arguments", "something nested too deeply", "values that Python can go through") from None
         return writer.hash.hexdigest()
-
-
-@functools.cache
-def package_sources() -> str:
-    """A hash of the package's own sources: results of other code are other results."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        first, *rest = path.relative_to(root).parts
-        if first in _VIEWS or (first == "studies" and rest not in _MEASURED):
-            continue  # what only shows, stores or orders results does not change them
-        digest.update(str(path.relative_to(root).as_posix()).encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-#: of the studies, what computes and measures
-_MEASURED = (["runs.py"], ["study_file.py"], ["sweeps.py"])
-_VIEWS = {
-    "_claims.py", "_code.py", "_files.py", "_locks.py", "_names.py", "_origins.py", "_values.py", "address.py", "checkpoint.py",
-    "cli.py", "environment.py", "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
-    "vtk_pictures.py", "vtk_simplex.py",
-}  # fmt: skip
 
 
 def address_of_part(value: Any) -> str:

@@ -27,10 +27,13 @@ from .._validate import fail, positive
 from ..errors import FileFormatError, NonFiniteError, StorageError
 from ..files.atomic import as_path, read_whole, remove_parts, write_whole
 from ..files.untrusted import archive
-from ..fingerprint.fingerprint import address, package_sources
+from ..fingerprint.fingerprint import address
+from ..fingerprint.sources import SOURCES
 from ..system.hessian import Hessian
 from .environment import versions
 
+#: where what a checkpoint holds is computed from
+SOLVING = "eulerian_mfc.run.solve"
 FORMAT = "eulerian_mfc.checkpoint"
 SCHEMA = 1
 #: bytes of a hash
@@ -194,7 +197,7 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
     head = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "versions": {**versions(), "sources": package_sources()},
+        "versions": {**versions(), "sources": SOURCES.of_modules([SOLVING])},
         "run": run,
         "bytes": len(body),
     }
@@ -233,7 +236,7 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
         raise FileFormatError(f"{path} is cut off or too long: {len(body)} bytes of {head.get('bytes')}; {start_anew}")
     if hashlib.sha256(text + body).hexdigest().encode() != checksum:
         raise FileFormatError(f"{path} was altered: its checksum is wrong; {start_anew}")
-    here = {**versions(), "sources": package_sources()}
+    here = {**versions(), "sources": SOURCES.of_modules([SOLVING])}
     try:
         for name, number in head["versions"].items():
             if here.get(name) != number:
