@@ -1,6 +1,7 @@
 """Problems and helpers that several tests share."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -17,6 +18,14 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "kernels" 
 import eulerian_mfc as emfc  # noqa: E402
 
 REFERENCE = json.loads(Path(__file__).with_name("reference.json").read_text())
+
+
+def script(name):
+    """A script of the docs as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def toy_line(bias=False, **changes):

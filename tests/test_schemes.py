@@ -5,7 +5,7 @@ import pytest
 
 import eulerian_mfc as emfc
 
-from .test_transport import script
+from .conftest import script
 
 
 @pytest.fixture(scope="module")

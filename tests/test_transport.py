@@ -1,7 +1,5 @@
 """Semi-Lagrangian transport and interpolation: exactness, orders, boundedness, kernels against plain NumPy."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 from scipy.interpolate import BarycentricInterpolator, RegularGridInterpolator, make_interp_spline
@@ -11,19 +9,11 @@ from eulerian_mfc.errors import NonFiniteError
 from eulerian_mfc.flow.characteristics import Flow, Layer
 from eulerian_mfc.transport.interpolation import Interpolation
 
-from .conftest import ROOT
+from .conftest import script
 
 DEGREES = (1, 3, 5, 7)
 KINDS = ("spline", "lagrange")
 ALL = [(degree, kind) for degree in DEGREES for kind in KINDS]
-
-
-def script(name):
-    """A script of the docs as a module."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
