@@ -16,7 +16,7 @@ MODULES = sorted(m.name for m in pkgutil.walk_packages(emfc.__path__, "eulerian_
 
 def public_names():
     """By its full name, every class and function that a user reaches through the public lists; not errors and warnings."""
-    found, modules, seen = {}, [emfc], set()
+    found, modules, seen = {}, [emfc, emfc.learn], set()
     while modules:
         module = modules.pop()
         seen.add(module)
@@ -24,9 +24,10 @@ def public_names():
             value = getattr(module, name)
             if isinstance(value, types.ModuleType):
                 modules += [value] * (hasattr(value, "__all__") and value not in seen)
-            elif callable(value) and value.__module__.startswith("eulerian_mfc"):
-                if not (inspect.isclass(value) and issubclass(value, Exception)):
-                    found[f"{value.__module__}.{value.__qualname__}"] = value
+            elif not callable(value) or not value.__module__.startswith("eulerian_mfc"):
+                continue
+            elif not (inspect.isclass(value) and issubclass(value, Exception)):
+                found[f"{value.__module__}.{value.__qualname__}"] = value
     return found
 
 
