@@ -52,7 +52,8 @@ class Problem:
     Raises
     ------
     ArgumentError
-        Where an argument is out of range or two of them do not fit together, or a derivative that was passed is wrong.
+        Where an argument is out of range or two of them do not fit together, a derivative that was passed is wrong, or the field
+        is finite at none of the law's points that are looked at.
     NotAnalyticError
         Where a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
 
@@ -80,7 +81,9 @@ class Problem:
                 raise fail(name, getattr(self, name), f"a {kind.__name__}{hint}")
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
-        self.field.check()
+        rng = np.random.default_rng(0)
+        theta = rng.normal(size=self.field.parameters)
+        self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
         weights = array("penalty", self.penalty, ndim=(0, 1))
         if not (weights > 0).all():
             raise fail("penalty", self.penalty, "positive numbers")
