@@ -503,3 +503,13 @@ def test_wrong_derivatives_are_refused_where_the_law_has_its_mass():
         on(101.0, 102.0, lambda t, c, x: c[0] * np.log(x - 100.0), state_jacobian=wrong)
     with pytest.raises(NotAnalyticError, match=r"function \(in x\) cannot be differentiated"):
         on(101.0, 102.0, lambda t, c, x: c[0] * np.abs(np.log(x - 100.0) - 0.3))
+
+
+def test_fields_without_a_complex_step_derivative_say_what_to_pass():
+    for build, form in (
+        (lambda: CustomField(lambda t, c, x: c[0] * np.abs(x), 1, 1), r"CustomField\(\.\.\., state_jacobian="),
+        (lambda: CustomField(lambda t, c, x: np.abs(c[0]) * x, 1, 1), r"CustomField\(\.\.\., parameter_jacobian="),
+        (lambda: LinearControlField([np.abs], 1), r"LinearControlField\(fields, dim, jacobians="),
+    ):
+        with pytest.raises(NotAnalyticError, match=f"pass its derivatives: {form}"):
+            build()

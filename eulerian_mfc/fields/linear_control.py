@@ -12,7 +12,7 @@ import numpy as np
 from .._sums import paired
 from .._validate import array, fail, integer, mismatch, own, returned, takes
 from .base import Field, guess
-from .derivatives import check_derivative, complex_step_jacobian
+from .derivatives import check_derivative, complex_step_jacobian, passed_as
 from .differences import along
 
 VectorField = Callable[[np.ndarray], np.ndarray]
@@ -65,7 +65,9 @@ class LinearControlField(Field):
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
             takes(f"fields[{i}]", f, "x")
-            with np.errstate(all="ignore"):  # it need not be defined at these points: a Problem looks at those of its law
+            with np.errstate(
+                all="ignore"
+            ):  # it need not be defined at these points: a Problem looks at those of its law
                 value = array(f"fields[{i}]", f(own(x)), finite=False)
             if value.shape != x.shape:
                 raise mismatch(
@@ -77,7 +79,10 @@ class LinearControlField(Field):
         given = self.jacobians is not None
         for i, f in enumerate(self.fields):
             name = f"jacobians[{i}]" if given else f"fields[{i}]"
-            check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
+            with passed_as(
+                "LinearControlField(fields, dim, jacobians=[...]), one for each, of x with values (n, d, d)"
+            ):
+                check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:
