@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._callers import warn
 from .certificate import BOUNDARY_CELLS
 from .errors import (
     BoundaryMassWarning,
@@ -238,13 +238,12 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
     return out
 
 
-def warn(found: list[EulerianWarning], level: int) -> None:
-    """Give the warnings at the caller's caller's line.
+def tell(found: list[EulerianWarning]) -> None:
+    """Give the warnings, at the line of the user's program that led here.
 
     Parameters
     ----------
     found : the warnings.
-    level : how many calls up the line is, as `stacklevel` of `warnings.warn`.
     """
     for warning in found:
-        warnings.warn(warning, stacklevel=level + 1)
+        warn(warning)

@@ -289,7 +289,7 @@ class Solution:
             return AT_KINK
         found = analyse(self._need_system("the second-order analysis"), self.control, progress)
         solver = self.description.get("solver", "")
-        cautions.warn(cautions.of_second_order(found, solver, self.checks.adjoint), 4)
+        cautions.tell(cautions.of_second_order(found, solver, self.checks.adjoint))
         return found
 
     @property

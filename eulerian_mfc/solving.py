@@ -153,7 +153,7 @@ def solve(
     for doubt in [*others, *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    cautions.warn([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)], 2)
+    cautions.tell([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)])
     return solution
 
 

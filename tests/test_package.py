@@ -78,6 +78,7 @@ def test_no_room_imports_from_its_right():
             "_compile",
             "_files",
             "_weno",
+            "_callers",
             "_locks",
             "_code",
             "_fastmath",
