@@ -160,7 +160,7 @@ class ControlledSystem(ABC):
 
     def __init__(self, problem: Problem, layers: int, layer_map: Any, threads: int | None = None) -> None:
         if not isinstance(problem, Problem):
-            raise fail("problem", problem, "a Problem")
+            raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         self.problem = problem
         self.layers = integer("layers", layers)
         affordable("layers", layers, VECTORS * layers * problem.parameters, "the controls that a solver keeps")
@@ -326,7 +326,7 @@ class OptimalitySystem(ControlledSystem):
     ) -> None:
         super().__init__(problem, layers, layer_map, threads)
         if not isinstance(mesh, Mesh):
-            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh")
+            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh, such as CartesianMesh([(-8.0, 8.0)], 160)")
         mesh = mesh.base
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")

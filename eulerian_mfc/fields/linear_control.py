@@ -54,7 +54,7 @@ class LinearControlField(Field):
         integer("dim", self.dim)
         fields = tuple(self.fields) if isinstance(self.fields, Iterable) else ()
         if not fields or not all(callable(f) for f in fields):
-            raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
+            raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d), such as [numpy.sin]")
         object.__setattr__(self, "fields", fields)
         if self.jacobians is not None and not all(callable(j) for j in self.jacobians):
             raise fail("jacobians", self.jacobians, "functions (n, d) -> (n, d, d)")

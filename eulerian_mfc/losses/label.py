@@ -47,7 +47,7 @@ class LabelLoss(Loss):
     state_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        labels = array("labels", self.labels, ndim=(1, 2))
+        labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         if not labels.size:
             raise fail("labels", self.labels, "one label at least")
         object.__setattr__(self, "labels", labels.reshape(len(labels), -1))
