@@ -13,7 +13,7 @@ from .losses import Loss
 from .optimality import Cost, OptimalitySystem
 from .particles import Bound, ParticleSystem, one_point
 
-#: error of the cost, as a share of the moduli of its terms, above which it is told
+#: error of the cost, as a share of the sum of the sizes of its terms, above which it is told
 TOLD = 1e-2
 #: the same, above which the answer is not called converged
 WRONG = 5e-2
@@ -37,7 +37,7 @@ class Look(NamedTuple):
     cost : of the control, by particles on a rule of the law that is refined for it; NaN where they do not stay finite.
     error : the estimated error of that, by the rule.
     difference : the cost on the mesh minus this one.
-    scale : what errors are relative to: the sum of the moduli of the cost's terms at this control; or a thousandth of the cost
+    scale : what errors are relative to: the sum of the sizes of its terms at this control; or a thousandth of the cost
         of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
     cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
     rule : the points, where they were asked for by a limit of their number.
@@ -94,7 +94,7 @@ class Look(NamedTuple):
         }[self.cause]
         return (
             f"the cost on the mesh is {self.difference + self.cost:.4g}, without a mesh the same control costs {self.cost:.4g}: "
-            f"{self.share:+.1%} of the moduli of its terms; {advice}"
+            f"{self.share:+.1%} of the sum of the sizes of its terms; {advice}"
         )
 
 
