@@ -77,12 +77,7 @@ def package_sources() -> str:
 #: of the studies, what computes and measures
 _MEASURED = (["runs.py"], ["study_file.py"], ["sweeps.py"])
 _VIEWS = {
-    "_claims.py", "_code.py", "_files.py", "_locks.py", "_names.py", "_origins.py", "_values.py", "address.py", "checkpoint.py",
-    "cli.py", "environment.py", "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
-    "vtk_pictures.py", "vtk_simplex.py",
+    "_callers.py", "_claims.py", "_code.py", "_files.py", "_locks.py", "_names.py", "_origins.py", "_values.py", "address.py",
+    "checkpoint.py", "cli.py", "environment.py", "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py",
+    "vtk.py", "vtk_pictures.py", "vtk_simplex.py",
 }  # fmt: skip
-
-
-def address_of_part(value: Any) -> str:
-    """The hash of one value."""
-    return Addresses().of(value)

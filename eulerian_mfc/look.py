@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from .boundaries import of_the_mesh, of_the_problem, within_the_mesh
 from .errors import NonFiniteError
 from .laws import LabelledRule, refined_rule
 from .losses import Loss
-from .optimality import Cost, OptimalitySystem
+from .optimality import ControlledSystem, Cost, OptimalitySystem
 from .particles import Bound, ParticleSystem, one_point
 
 #: error of the cost, as a share of the sum of the sizes of its terms, above which it is told
@@ -204,6 +205,30 @@ def _cause(
     return "cells"
 
 
+def at_any_time(
+    system: ControlledSystem, control: np.ndarray, x: np.ndarray, where: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Whether points are somewhere at the start or at the end of any layer, moved by the layer maps without a mesh.
+
+    Parameters
+    ----------
+    system : its layers and layer maps.
+    control : `(layers, m)`.
+    x : `(n, d)`, the points at time 0.
+    where : points `(n, d)` -> booleans `(..., n)`.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(..., n)` booleans.
+    """
+    found = where(x)
+    for n in range(system.layers):
+        x = system.flow(system.layer(n, control[n]), x)
+        found = found | where(x)
+    return found
+
+
 def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     """The share of the law whose characteristics leave the mesh at any time, by particles that move freely.
 
@@ -219,11 +244,7 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     inside = system.mesh.base.contains
 
     def left(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        beyond = ~inside(x)
-        for n in range(twin.layers):
-            x = twin.flow(twin.layer(n, control[n]), x)
-            beyond |= ~inside(x)
-        return beyond.astype(np.float64)
+        return at_any_time(twin, control, x, lambda z: ~inside(z)).astype(np.float64)
 
     with np.errstate(all="ignore"):
         try:

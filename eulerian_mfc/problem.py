@@ -12,10 +12,10 @@ from ._validate import array, choice, fail, integer, mismatch, positive, unmaske
 from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
-from .laws import Augmented, LabelledLaw, Law
+from .laws import Augmented, LabelledLaw, LabelledRule, Law
 from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
-from .scales import Scales, scales_of
+from .scales import Scales, few_points, scales_of
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
@@ -211,6 +211,11 @@ class Problem:
     def sparse(self) -> bool:
         """Whether the L1 norm of the control is in the cost."""
         return bool((self.sparsities > 0).any())
+
+    @cached_property
+    def few_points(self) -> LabelledRule:
+        """At most 256 points `(n, d)` of the law with their weights and labels, which natural sizes are estimated from."""
+        return few_points(self.law)
 
     @cached_property
     def scales(self) -> Scales:

@@ -46,7 +46,7 @@ class Controlled(Protocol):
     @property
     def field(self) -> Field: ...
     @property
-    def law(self) -> LabelledLaw: ...
+    def few_points(self) -> LabelledRule: ...
     @property
     def horizon(self) -> float: ...
     @property
@@ -67,7 +67,7 @@ def scales_of(problem: Controlled) -> Scales:
     ----------
     Own construction: docs/theory/units.md.
     """
-    rule = _few_points(problem.law)
+    rule = problem.few_points
     state = _spread(*rule)
     origin = np.zeros(problem.parameters)
     return Scales(state, _Displacements(problem, np.asfortranarray(rule.x), rule.w, state, origin).sizes())
@@ -82,12 +82,17 @@ def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
     ----------
     problem, control : as said.
     """
-    rule = _few_points(problem.law)
+    rule = problem.few_points
     return _Displacements(problem, np.asfortranarray(rule.x), rule.w, _spread(*rule), control).sizes()
 
 
-def _few_points(law: LabelledLaw) -> LabelledRule:
-    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight."""
+def few_points(law: LabelledLaw) -> LabelledRule:
+    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight.
+
+    Parameters
+    ----------
+    law : of inputs `(n, d)` and labels `(n, q)`; 256 points of it at most.
+    """
     if not law.finite:
         x, y = law.sample(POINTS, seed=0)
         return LabelledRule(x, np.full(len(x), 1.0 / len(x)), y)

@@ -234,7 +234,7 @@ UNCHECKED = {
     "certificate": {"balance", "Energies"},
     "checkpoint": {"Journalled", "encode", "flat"},
     "error_budget": {"linear_means"},
-    "look": {"look", "share_beyond"},
+    "look": {"at_any_time", "look", "share_beyond"},
     "optimality": {"outside_of", "trapezoidal"},
     "particles": {"one_point"},
     "solving": {"describe", "doubts"},
