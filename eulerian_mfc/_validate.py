@@ -11,10 +11,16 @@ import numpy as np
 
 from .errors import ArgumentError
 
+#: values whose texts are shorter are shown beside their shape
+SHORT = 80
+
 
 def fail(name: str, value: Any, expected: str) -> ArgumentError:
     """The exception to raise for argument `name`: what was given, what is allowed."""
+    kind = type(value).__name__
     shown = repr(value)
+    if shown.endswith(f"{kind} object at {hex(id(value))}>"):  # it tells the reader only what kind it is
+        shown = f"a{'n' * (kind[0] in 'AEIOU')} {kind}"
     return ArgumentError(f"{name}: got {shown if len(shown) < 200 else shown[:197] + '...'}, expected {expected}")
 
 
@@ -39,19 +45,30 @@ def returned(name: str, value: Any, dtype: Any = None) -> np.ndarray:
     return np.asarray(value, dtype=dtype)
 
 
-def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True) -> np.ndarray:
-    """`value` as a float64 array, with the allowed numbers of dimensions, no NaN or infinity, and nothing masked."""
+def array(
+    name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True, like: str = ""
+) -> np.ndarray:
+    """`value` as a float64 array, with the allowed numbers of dimensions, no NaN or infinity, and nothing masked.
+
+    Errors show what could be written instead: `like`, such as `mean=[0.0]`.
+    """
     unmasked(name, value)
+    dims = (ndim,) if isinstance(ndim, int) else ndim
+    such = f", such as {like}" if like else ""
+    wanted = ("a real number" if dims == (0,) else "an array of real numbers") + such
     try:
         given = np.asarray(value)
     except (TypeError, ValueError):
-        raise fail(name, value, "an array of real numbers") from None
+        raise fail(name, value, wanted) from None
     if given.dtype.kind not in "biuf":
-        raise fail(name, value, "an array of real numbers")
+        raise fail(name, value, wanted)
     out = given.astype(np.float64)
-    dims = (ndim,) if isinstance(ndim, int) else ndim
     if dims is not None and out.ndim not in dims:
-        raise mismatch(name, f"an array of shape {out.shape}", f"{' or '.join(map(str, dims))} dimension(s)")
+        shown = repr(value)
+        got = f"the number {shown}" if out.ndim == 0 else f"an array of shape {out.shape}"
+        got += f": {shown}" if out.ndim and len(shown) < SHORT and "\n" not in shown else ""
+        few = "one number" if dims == (0,) else f"{' or '.join(map(str, dims))} dimension{'s' * (dims != (1,))}"
+        raise mismatch(name, got, few + such)
     if finite and not np.isfinite(out).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
         raise mismatch(name, f"{out[where]} at index {where}", "finite numbers")
@@ -60,7 +77,7 @@ def array(name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, f
 
 def positive(name: str, value: Any, *, allow_zero: bool = False) -> float:
     """`value` as a finite float above zero (or at zero, if allowed)."""
-    number = array(name, value, ndim=0).item()
+    number = array(name, value, ndim=0, like=_written(name, 1.0)).item()
     if number < 0 or (number == 0 and not allow_zero):
         raise fail(name, value, "a number >= 0" if allow_zero else "a number > 0")
     return number
@@ -69,8 +86,37 @@ def positive(name: str, value: Any, *, allow_zero: bool = False) -> float:
 def integer(name: str, value: Any, *, minimum: int = 1) -> int:
     """`value` as an int of at least `minimum`; floats and booleans are refused."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < minimum:
-        raise fail(name, value, f"an integer >= {minimum}")
+        raise fail(name, value, f"an integer >= {minimum}, such as {_written(name, _nearest(value, minimum))}")
     return int(value)
+
+
+def sides(name: str, value: Any) -> np.ndarray:
+    """`value` as an array `(d, 2)`, one to three pairs (low, high) with low < high, one pair an axis."""
+    flat = isinstance(value, list | tuple | np.ndarray) and np.shape(value) == (2,) and not isinstance(value[0], str)
+    pair = (float(min(value)), float(max(value))) if flat and value[0] != value[1] else (-1.0, 1.0)
+    like = _written(name, [pair])
+    out = array(name, value, ndim=2, like=f"{like}, one pair an axis")
+    if out.shape[1] != 2 or not 1 <= len(out) <= 3:
+        raise fail(name, value, f"one to three pairs (low, high), one an axis, such as {like}")
+    if not (out[:, 0] < out[:, 1]).all():
+        pairs = [(min(row), max(row)) for row in out.tolist()]
+        like = _written(name, pairs) if all(low < high for low, high in pairs) else like
+        raise fail(name, value, f"low < high on every axis, such as {like}")
+    return out
+
+
+def _nearest(value: Any, minimum: int) -> int:
+    """The integer that a text or another number may have meant."""
+    try:
+        number = int(float(np.asarray(value).item()))
+    except (TypeError, ValueError, OverflowError):
+        return minimum
+    return max(number, minimum)
+
+
+def _written(name: str, value: Any) -> str:
+    """An argument as it is written in a call."""
+    return f"{name}={value!r}" if name.isidentifier() else repr(value)
 
 
 def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:

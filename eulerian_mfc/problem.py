@@ -12,15 +12,21 @@ from ._validate import array, choice, fail, integer, mismatch, positive, unmaske
 from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
-from .laws import Augmented, LabelledLaw
+from .laws import Augmented, LabelledLaw, LabelledRule, Law
 from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
-from .scales import Scales, scales_of
+from .scales import Scales, few_points, scales_of
 
 #: penalties lie between this and its inverse
 LARGEST = 1e100
 #: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
 CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
+#: what the first arguments may be
+EXAMPLES = {
+    "field": "fields.NeuralField(1)",
+    "law": "laws.Labelled(laws.Gaussian([0.0], 1.0), numpy.sign)",
+    "loss": "losses.SquaredLoss()",
+}
 #: share of its own size by which a coordinate that is constant may vary
 CONSTANT = 1e-12
 #: share of the mass outside of the box whose quarter is the spread of the states
@@ -52,7 +58,8 @@ class Problem:
     Raises
     ------
     ArgumentError
-        Where an argument is out of range or two of them do not fit together, or a derivative that was passed is wrong.
+        Where an argument is out of range or two of them do not fit together, a derivative that was passed is wrong, or the field
+        is finite at none of the law's points that are looked at.
     NotAnalyticError
         Where a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
 
@@ -74,14 +81,13 @@ class Problem:
     sparsity: Any = 0.0
 
     def __post_init__(self) -> None:
-        for name, kind in (("field", Field), ("law", LabelledLaw), ("loss", Loss)):
-            if not isinstance(getattr(self, name), kind):
-                hint = " (wrap a law of inputs in laws.Labelled)" if name == "law" else ""
-                raise fail(name, getattr(self, name), f"a {kind.__name__}{hint}")
+        self._check_kinds()
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
-        self.field.check()
-        weights = array("penalty", self.penalty, ndim=(0, 1))
+        rng = np.random.default_rng(0)
+        theta = rng.normal(size=self.field.parameters)
+        self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
+        weights = array("penalty", self.penalty, ndim=(0, 1), like="penalty=0.1")
         if not (weights > 0).all():
             raise fail("penalty", self.penalty, "positive numbers")
         if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
@@ -90,13 +96,13 @@ class Problem:
             )
         if weights.ndim == 1 and len(weights) != self.field.parameters:
             raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
-        thresholds = array("sparsity", self.sparsity, ndim=(0, 1))
+        thresholds = array("sparsity", self.sparsity, ndim=(0, 1), like="sparsity=0.1")
         if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != self.field.parameters):
             raise fail("sparsity", self.sparsity, f"one number >= 0, or {self.field.parameters}, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
-            raise fail("running", self.running, "a Loss, or None")
+            raise fail("running", self.running, "a Loss, such as losses.SquaredLoss(), or None")
         if self.running is not None and self.running.trained:
             raise fail(
                 "running", self.running, "a loss whose read-out is fixed: only that of the final loss is trained"
@@ -105,6 +111,25 @@ class Problem:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
         self._box  # noqa: B018  checks the bounds
         self._check_derivatives()
+
+    def _check_kinds(self) -> None:
+        """ArgumentError where the field, the law or the loss is of another kind: arguments may be in another order."""
+        given: tuple[tuple[str, object, type], ...] = (
+            ("field", self.field, Field), ("law", self.law, LabelledLaw), ("loss", self.loss, Loss)
+        )  # fmt: skip
+        for name, value, kind in given:
+            if isinstance(value, kind):
+                continue
+            expected = f"a {kind.__name__}, such as {EXAMPLES[name]}"
+            if name == "law" and isinstance(value, Law):
+                expected = "a law with labels: write laws.Labelled(law, label), such as " + EXAMPLES[name]
+            elif isinstance(value, type) and issubclass(value, kind):
+                expected = f"a {kind.__name__}, not a class: write {value.__name__}(...), such as {EXAMPLES[name]}"
+            elif any(
+                isinstance(other, kind) for other in (self.field, self.law, self.loss, self.penalty, self.horizon)
+            ):
+                expected += "; the order is Problem(field, law, loss, penalty, horizon)"
+            raise fail(name, value, expected)
 
     def _check_derivatives(self) -> None:
         """Compare the field's derivatives with differences where the mass is, at several times and parameters."""
@@ -186,6 +211,11 @@ class Problem:
     def sparse(self) -> bool:
         """Whether the L1 norm of the control is in the cost."""
         return bool((self.sparsities > 0).any())
+
+    @cached_property
+    def few_points(self) -> LabelledRule:
+        """At most 256 points `(n, d)` of the law with their weights and labels, which natural sizes are estimated from."""
+        return few_points(self.law)
 
     @cached_property
     def scales(self) -> Scales:
@@ -288,7 +318,7 @@ def control_box(bounds: Any, parameters: int) -> np.ndarray:
     ArgumentError
         Where they have another form, or admit no control.
     """
-    wanted = f"None, one pair (low, high), {parameters} pairs or a scipy.optimize.Bounds"
+    wanted = f"None, one pair (low, high) such as bounds=(-1.0, 1.0), {parameters} pairs or a scipy.optimize.Bounds"
     for side in (bounds, getattr(bounds, "lb", None), getattr(bounds, "ub", None)):
         unmasked("bounds", side)
     if bounds is None:

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .fields import Field
+from .fields.derivatives import COMPLEX_STEP
 from .laws import LabelledLaw, LabelledRule
 
 #: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
@@ -19,6 +20,11 @@ POINTS, PROBES = 256, 64
 TIMES = (1 / 6, 1 / 2, 5 / 6)
 #: factors of two by which a size is made smaller, or larger, at most
 DOUBLINGS = 400
+#: a size below this is the length of a complex step, not one of the field: the slope at the origin is infinite
+SHORTEST = 1e3 * COMPLEX_STEP
+#: a field that moves points, at this share of the size that its slope tells, by more than the root of the share is flat at the
+#: origin only
+NEAR = 2.0**-40
 
 
 class Scales(NamedTuple):
@@ -40,7 +46,7 @@ class Controlled(Protocol):
     @property
     def field(self) -> Field: ...
     @property
-    def law(self) -> LabelledLaw: ...
+    def few_points(self) -> LabelledRule: ...
     @property
     def horizon(self) -> float: ...
     @property
@@ -61,7 +67,7 @@ def scales_of(problem: Controlled) -> Scales:
     ----------
     Own construction: docs/theory/units.md.
     """
-    rule = _few_points(problem.law)
+    rule = problem.few_points
     state = _spread(*rule)
     origin = np.zeros(problem.parameters)
     return Scales(state, _Displacements(problem, np.asfortranarray(rule.x), rule.w, state, origin).sizes())
@@ -76,12 +82,17 @@ def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
     ----------
     problem, control : as said.
     """
-    rule = _few_points(problem.law)
+    rule = problem.few_points
     return _Displacements(problem, np.asfortranarray(rule.x), rule.w, _spread(*rule), control).sizes()
 
 
-def _few_points(law: LabelledLaw) -> LabelledRule:
-    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight."""
+def few_points(law: LabelledLaw) -> LabelledRule:
+    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight.
+
+    Parameters
+    ----------
+    law : of inputs `(n, d)` and labels `(n, q)`; 256 points of it at most.
+    """
     if not law.finite:
         x, y = law.sample(POINTS, seed=0)
         return LabelledRule(x, np.full(len(x), 1.0 / len(x)), y)
@@ -119,13 +130,57 @@ class _Displacements:
     def sizes(self) -> np.ndarray:
         """`(m,)`."""
         with np.errstate(all="ignore"):
+            if not all(np.isfinite(value).all() for value in self._values):
+                return self._nearest_to_the_law()
             rates = self._rates()
             known = np.isfinite(rates) & (rates > 0)
             sizes = np.where(known, 1.0 / np.where(known, rates, 1.0), 0.0)
             if not self._field.control_linear:
                 for j in map(int, np.flatnonzero(known)):
-                    sizes[j] = self._before_it_bends(j, float(sizes[j]))
+                    slope = float(sizes[j])
+                    sizes[j] = self._before_it_bends(j, slope)
+                    if sizes[j] < SHORTEST or self._leaps(j, slope):
+                        sizes[j] = self._alone(j)
             return sizes if known.all() else self._jointly(sizes, known)
+
+    def _nearest_to_the_law(self) -> np.ndarray:
+        """`(m,)`, where the field is singular at the origin: one length in the penalty's metric, as in `_jointly`.
+
+        Points are moved there by the size of the law, as nearly as any power of two does it, to a factor of two; of several
+        such lengths it is the largest. Where there is no largest, the field has no length of its own, and 1 is taken.
+        """
+        alone = 1.0 / np.sqrt(self._problem.penalties)
+        signs = np.random.default_rng(1).normal(size=len(alone))
+        still = [np.zeros_like(value) for value in self._values]
+        powers, misfits = np.arange(-DOUBLINGS, DOUBLINGS), []
+        for length in 2.0**powers:
+            steps = (length * sign * signs * alone for sign in (1.0, -1.0))
+            moved = [self._moved(self._problem.project(self._origin + step), still) for step in steps]
+            misfits.append(min(np.abs(np.log2(far)) if far > 0 and np.isfinite(far) else np.inf for far in moved))
+        largest = float(powers[np.array(misfits) <= min(misfits) + 1.0].max())
+        return alone * (2.0**largest if largest < powers[-1] else 1.0)
+
+    def _leaps(self, j: int, size: float) -> bool:
+        """Whether the field moves points far at a tiny share of the size that its slope at the origin tells."""
+        moved = self._moved(self._beside(j, NEAR * size))
+        return bool(moved > np.sqrt(NEAR))
+
+    def _beside(self, j: int, length: float) -> np.ndarray:
+        """The origin with parameter j moved by a length, to the side where the bounds let it."""
+        controls = []
+        for sign in (1.0, -1.0):
+            control = self._origin.copy()
+            control[j] += sign * length
+            controls.append(self._problem.project(control))
+        up, down = (abs(control[j] - self._origin[j]) for control in controls)
+        return controls[0] if up >= 0.5 * down else controls[1]
+
+    def _alone(self, j: int) -> float:
+        """The length along parameter j at which points move by half of the law's size, or of the farthest that they can."""
+        lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS) / np.sqrt(self._problem.penalties[j])
+        moved = np.array([self._moved(self._beside(j, length)) for length in lengths])
+        goal = 0.5 * min(1.0, float(moved[np.isfinite(moved)].max(initial=0.0)))
+        return float(lengths[int(np.argmax(~(moved < goal)))])
 
     def _rates(self) -> np.ndarray:
         """`(m,)`: displacements per unit of every parameter, at the origin: random covectors give the mean square over points."""

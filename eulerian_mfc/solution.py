@@ -108,7 +108,7 @@ class Solution:
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
     converged : whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control: not off
-        by more than 5 % of the moduli of its terms, see `look`.
+        by more than 5 % of the sum of the sizes of its terms, see `look`.
     solved : whether the residual is below the solver's tolerance, whatever the mesh does to the cost.
     look : what the control costs without a mesh, see `look.Look`; None in a solution that was loaded.
     message : why the solver stopped.
@@ -290,7 +290,7 @@ class Solution:
             return AT_KINK
         found = analyse(self._need_system("the second-order analysis"), self.control, progress)
         solver = self.description.get("solver", "")
-        cautions.warn(cautions.of_second_order(found, solver, self.checks.adjoint), 4)
+        cautions.tell(cautions.of_second_order(found, solver, self.checks.adjoint))
         return found
 
     @property

@@ -67,7 +67,7 @@ TABLE = {
     "penalty tiny": (lambda: problem(penalty=1e-300), r"penalty: got 1e-300, expected numbers from 1e-100 to 1e\+100"),
     "penalty nan": (lambda: problem(penalty=np.nan), r"penalty: got nan"),
     "penalty none": (lambda: problem(penalty=None), r"penalty: got "),
-    "penalty words": (lambda: problem(penalty="small"), r"penalty: got 'small', expected an array of real"),
+    "penalty words": (lambda: problem(penalty="small"), r"penalty: got 'small', expected an array of real .* penalty=0.1"),
     "horizon zero": (lambda: problem(horizon=0), r"horizon: got 0, expected a number > 0"),
     "horizon negative": (lambda: problem(horizon=-1.5), r"horizon: got -1.5"),
     "horizon infinite": (lambda: problem(horizon=np.inf), r"horizon: got inf"),
@@ -75,7 +75,7 @@ TABLE = {
     "representation": (lambda: problem(representation="mass"), r"representation: got 'mass', expected one of 'auto'"),
     "field class": (lambda: problem(field=NeuralField), r"field: got <class .*NeuralField'>, expected a Field"),
     "loss class": (lambda: problem(loss=SquaredLoss), r"loss: got <class .*SquaredLoss'>, expected a Loss"),
-    "law not labelled": (lambda: problem(law=Gaussian([0.0], 1.0)), r"law: got .*Gaussian.* \(wrap .*laws.Labelled\)"),
+    "law not labelled": (lambda: problem(law=Gaussian([0.0], 1.0)), r"law: got a Gaussian, .*: write laws.Labelled\("),
     "law dimension": (lambda: problem(law=PLANE), r"law: got a law in dimension 2, expected the field's dimension 1"),
     "label dimension": (
         lambda: problem(law=Empirical([0.0], [[1.0, 2.0]])), r"law: got labels of dimension 2, .* 1 of the state",
@@ -99,7 +99,7 @@ TABLE = {
     "custom size": (lambda: CustomField(lambda t, w, x: x, 1, 1.5), r"size: got 1.5"),
     # laws
     "mean nan": (lambda: Gaussian([0.0, np.nan], 1.0), r"mean: got nan at index \(1,\)"),
-    "mean scalar": (lambda: Gaussian(0.0, 1.0), r"mean: got an array of shape \(\)"),
+    "mean scalar": (lambda: Gaussian(0.0, 1.0), r"mean: got the number 0.0, expected 1 dimension, such as mean=\[0.0\]"),
     "four dimensions": (lambda: Gaussian([0.0] * 4, 1.0), r"means: got dimension 4"),
     "std zero": (lambda: Gaussian([0.0], 0.0), r"std: got .*, expected positive numbers"),
     "std count": (lambda: two_normals(std=[0.1, 0.2, 0.3]), r"std: got \[0.1, 0.2, 0.3\], .* 2 numbers"),
@@ -265,6 +265,68 @@ def test_bad_argument(name):
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, EulerianError)
     assert ", expected " in str(caught.value)
+
+
+#: calls that are wrong by their form, and what they are with the argument that the message shows
+FORMS = {
+    "a flat box": (lambda **new: CartesianMesh(**{"bounds": (-8, 8), **new}), "bounds=[(-8.0, 8.0)]"),
+    "a box upside down": (lambda **new: CartesianMesh(**{"bounds": [(8, -8)], **new}), "bounds=[(-8.0, 8.0)]"),
+    "a number for a box": (lambda **new: CartesianMesh(**{"bounds": 8, **new}), "bounds=[(-1.0, 1.0)]"),
+    "cells in lists": (lambda **new: CartesianMesh(**{"bounds": [(-8, 8)], "cells": [[3]], **new}), "cells=3"),
+    "cells of another mesh": (lambda **new: CartesianMesh(**{"bounds": [(-8, 8)], "cells": [3, 4], **new}), "cells=100"),
+    "cells as text": (lambda **new: CartesianMesh(**{"bounds": [(-8, 8)], "cells": "160", **new}), "cells=160"),
+    "a flat interval": (lambda **new: Uniform(**{"bounds": (0.0, 1.0), **new}), "bounds=[(0.0, 1.0)]"),
+    "a ball": (lambda **new: emfc.laws.UniformBall(**{"centre": 0.0, **new}), "centre=[0.0, 0.0]"),
+    "a mean": (lambda **new: Gaussian(**{"mean": 0.5, "std": 1.0, **new}), "mean=[0.5]"),
+    "a deviation": (lambda **new: Gaussian(**{"mean": [0.0], "std": [[[1.0]]], **new}), "std=1.0"),
+    "means": (lambda **new: GaussianMixture(**{"means": 0.0, "std": 1.0, **new}), "means=[[-1.0], [1.0]]"),
+    "weights": (
+        lambda **new: GaussianMixture(**{"means": [[0.0], [1.0]], "std": 1.0, "weights": 1.0, **new}), "weights=[0.25, 0.75]",
+    ),
+    "a label": (lambda **new: Labelled(**{"law": NORMAL, "label": 1.0, **new}), "label=[[1.0]]"),
+    "samples": (lambda **new: Empirical(**{"x": 0.3, "y": [0.0, 1.0], **new}), "x=[0.0, 1.0]"),
+    "labels of samples": (lambda **new: Empirical(**{"x": [0.0, 1.0], "y": 0.3, **new}), "y=[0.0, 1.0]"),
+    "a dimension": (lambda **new: AffineField(**{"dim": "1", **new}), "dim=1"),
+    "layers": (lambda **new: emfc.solve(problem(), **{"mesh": MESH, "layers": 4.0, **new}), "layers=4"),
+    "labels": (lambda **new: LabelLoss(**{"function": lambda x, y: x[:, 0], "labels": 1.0, **new}), "labels=[-1.0, 1.0]"),
+    "classes": (lambda **new: emfc.losses.CrossEntropy(**{"labels": 1.0, **new}), "labels=[-1.0, 1.0]"),
+    "a read-out": (lambda **new: emfc.losses.Readout(**{"matrix": 1.0, **new}), "matrix=[[1.0]]"),
+    "centres": (lambda **new: emfc.fields.RadialBasisField(**{"centres": [0.0, 1.0], **new}), "centres=[[-1.0], [1.0]]"),
+    "a penalty": (lambda **new: problem(**{"penalty": "small", **new}), "penalty=0.1"),
+    "a horizon": (lambda **new: problem(**{"horizon": [1.0], **new}), "horizon=1.0"),
+    "bounds of the control": (lambda **new: problem(**{"bounds": 3.0, **new}), "bounds=(-1.0, 1.0)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_messages_show_a_form_that_is_accepted(name):
+    """What is told to be written, written: the call with it is right."""
+    call, form = FORMS[name]
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    argument = form.split("=")[0]
+    told = str(caught.value)
+    assert told.startswith(f"{argument}: got ")
+    assert "\n" not in told
+    assert f"such as {form}" in told
+    call(**eval(f"dict({form})"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        ((SAMPLES, NeuralField(1), SquaredLoss()), "field: got an Empirical, .*such as fields.Neural.*; the order is Problem"),
+        ((NeuralField(1), SquaredLoss(), SAMPLES), "law: got SquaredLoss.*; the order is Problem"),
+        ((NeuralField(1), SAMPLES, 0.1, SquaredLoss()), r"loss: got 0.1, expected a Loss, such as losses.*\(\); the order"),
+        ((NeuralField(1), NORMAL, SquaredLoss()), "law: got a Gaussian, expected a law with labels: write laws.Labelled"),
+        ((NeuralField, SAMPLES, SquaredLoss()), r"field: got <class .*, expected a Field, not a class: write NeuralField\("),
+        ((NeuralField(1), SAMPLES, 0.1), r"loss: got 0.1, expected a Loss, such as losses.SquaredLoss\(\)$"),
+    ],
+)  # fmt: skip
+def test_arguments_in_another_order(arguments, pattern):
+    """The message tells the order, where one of the others fits."""
+    with pytest.raises(ArgumentError, match=pattern):
+        Problem(*[*arguments, 0.1, 1.0][:5])
 
 
 @pytest.mark.parametrize(

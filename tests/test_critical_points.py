@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import eulerian_mfc as emfc
 from eulerian_mfc.control.prolongation import prolong
 from eulerian_mfc.errors import ArgumentError
+from eulerian_mfc.run.critical_points import random_controls
 
 from .conftest import toy_line, toy_mesh
 
@@ -139,3 +140,57 @@ def _slope(t, theta, x):
 
 def _value(t, theta, x):
     return x[:, :, None]
+
+
+DEGENERATE = {
+    "pole at zero": (lambda u, x: np.tanh(x) / u[0], None),
+    "logarithm": (lambda u, x: np.log(u[0] ** 2) * np.tanh(x), None),
+    "root, infinite slope": (lambda u, x: np.sqrt(u[0]) * np.tanh(x), (0.0, 9.0)),
+    "shrinking layer": (lambda u, x: np.tanh(x / u[0]), None),
+    "flat beside a bound": (lambda u, x: np.exp(-1 / u[0] ** 2) * np.tanh(x), (0.1, 9.0)),
+    "flat, a slope of 1e-54": (lambda u, x: (1e-54 * u[0] + u[0] ** 5) * np.tanh(x), None),
+    "singular in one of two": (lambda u, x: u[1] * np.tanh(x) / u[0], None),
+}
+
+
+def degenerate(name, theta=1.0, loss=1.0):
+    """A problem whose field is singular or flat at the control nearest to zero, in units of theta and of the loss."""
+    function, bounds = DEGENERATE[name]
+    weight = emfc.losses.LabelLoss(lambda x, y: loss * ((x - y) ** 2).sum(axis=1), [[-1.0], [1.0]])
+    field = emfc.fields.CustomField(
+        lambda t, u, x: function(u / theta, x), 1, 2 if "two" in name else 1, autonomous=True
+    )
+    law = emfc.laws.Empirical([[-0.6], [-0.2], [0.3], [0.5]], [[-1.0], [-1.0], [1.0], [1.0]])
+    bounds = None if bounds is None else (theta * bounds[0], theta * bounds[1])
+    return emfc.Problem(field, law, weight, 0.5 * loss / theta**2, 1.0, bounds=bounds)
+
+
+@pytest.mark.parametrize("name", DEGENERATE)
+def test_random_starts_of_fields_that_are_singular_or_flat_at_zero(name):
+    """Finite, of the size that a penalty of 1/2 lets them have, not all on bounds; the same in other units."""
+    mesh = emfc.CartesianMesh([(-4.0, 4.0)], 24)
+
+    def controls(**units):
+        problem = degenerate(name, **units)
+        system = emfc.OptimalitySystem(problem, mesh, 3)
+        return np.array(random_controls(system, 8)), problem
+
+    starts, problem = controls()
+    assert np.isfinite(starts).all()
+    assert 0.05 <= np.abs(starts).max() <= 20
+    assert ((starts > problem.lower) & (starts < problem.upper)).mean() > 0.2
+    assert ((problem.scales.control >= 1e-2) & (problem.scales.control <= 1e2)).all()
+    for units in ({"theta": 2.0**20, "loss": 2.0**-20}, {"theta": 2.0**-20}, {"loss": 2.0**20}):
+        if "two" in name and "loss" in units:
+            continue  # `theta2 / theta1` has no length of its own: only what it costs has
+        others, other = controls(**units)
+        np.testing.assert_allclose(others, units.get("theta", 1.0) * starts, rtol=1e-9)
+        np.testing.assert_allclose(other.scales.control, units.get("theta", 1.0) * problem.scales.control, rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.EulerianWarning", "ignore::RuntimeWarning")
+def test_many_starts_of_a_field_with_a_pole_at_zero():
+    """`tanh(x) / theta` was evaluated at zero, and no start was made."""
+    found = emfc.multistart(degenerate("pole at zero"), emfc.CartesianMesh([(-4.0, 4.0)], 24), 2, starts=4)
+    assert len(found)
+    assert all(np.isfinite(s.control).all() for s in found)

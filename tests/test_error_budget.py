@@ -7,7 +7,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics.error_budget import linear_means
-from eulerian_mfc.errors import EulerianError
+from eulerian_mfc.errors import EulerianError, NotAnalyticError
 from eulerian_mfc.run.case import Case
 
 from .conftest import ROOT
@@ -218,3 +218,27 @@ def test_samples_of_augmented_problems_count_too():
     ).augmented(1)
     solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)] * 2, 32), 2)
     assert solution.error_budget()["samples"] > 0
+
+
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.EulerianWarning")
+def test_losses_without_a_complex_step_derivative_say_what_to_pass():
+    """The mesh needs no gradient of a loss, the particles of a budget do: without one they name the loss and the argument."""
+    law = emfc.laws.Labelled(emfc.laws.GaussianMixture([[-0.9], [0.9]], 0.25), [[-1.0], [1.0]])
+
+    def budget(function, **gradient):
+        loss = emfc.losses.LabelLoss(function, [[-1.0], [1.0]], **gradient)
+        problem = emfc.Problem(emfc.fields.NeuralField(1), law, loss, 0.3, 1.0)
+        return emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], 40), 4).error_budget()
+
+    def real(x, y):
+        return (np.real(x)[:, 0] - y[0]) ** 2
+
+    def refuses(x, y):
+        return np.hypot(x[:, 0] - y[0], 1.0)
+
+    for function in (real, refuses):
+        with pytest.raises(
+            NotAnalyticError, match=r"the loss LabelLoss.* pass its derivatives: LabelLoss\(.*state_gradient="
+        ):
+            budget(function)
+    assert budget(real, state_gradient=lambda x, y: 2 * (x - y)).total < 0.1

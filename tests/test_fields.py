@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, FileFormatError, NotAnalyticError
 from eulerian_mfc.fields import (
     ACTIVATIONS,
@@ -460,3 +461,55 @@ def test_wrong_shapes(build, pattern):
     """Wrong shapes and counts are refused, with what came and what was expected."""
     with pytest.raises(ArgumentError, match=pattern):
         build()
+
+
+def on(low, high, function, size=1, bounds=None, **derivatives):
+    """A problem of a user's function whose law is uniform on an interval."""
+    law = emfc.laws.Labelled(emfc.laws.Uniform([(low, high)]), lambda x: x)
+    field = CustomField(function, 1, size, autonomous=True, **derivatives)
+    return emfc.Problem(field, law, emfc.losses.SquaredLoss(), 1.0, 1.0, bounds=bounds)
+
+
+class Logarithm(Field):
+    """`theta log(x)`, by a class of the user's."""
+
+    dim = parameters = 1
+
+    def __call__(self, t, theta, x):
+        return theta[0] * np.log(x)
+
+    def pullback(self, t, theta, x, value, p):
+        return theta[0] / x * p, np.array([(np.log(x) * p).sum()])
+
+
+def test_fields_are_looked_at_where_the_law_has_its_mass():
+    """`theta log(x)` on (1, 2) is a field; at normal points, of which some are negative, it is not."""
+    assert on(1.0, 2.0, lambda t, c, x: c[0] * np.log(x)).parameters == 1
+    on(101.0, 102.0, lambda t, c, x: c[0] * np.log(x - 100.0))  # at no normal point at all
+    on(1.0, 2.0, lambda t, c, x: np.log(c[0] * c[1] * c[2]) * x, 3, (0.1, 2.0))
+    law = emfc.laws.Labelled(emfc.laws.Uniform([(1.0, 2.0)]), lambda x: x)
+    for field in (Logarithm(), LinearControlField([np.log, np.sqrt], 1)):
+        emfc.Problem(field, law, emfc.losses.SquaredLoss(), 1.0, 1.0)
+    told = r"field: got values that are not finite, at any of 32 points of the law such as x = \[.*move the law"
+    for low, high in ((1.0, 2.0), (-3.0, -1.0)):
+        with pytest.raises(ArgumentError, match=told):
+            on(low, high, lambda t, c, x: c[0] * np.log(x - 100.0))
+
+
+def test_wrong_derivatives_are_refused_where_the_law_has_its_mass():
+    """Also of fields that are not defined at the random points of the constructor."""
+    wrong = lambda t, c, x: (2 * c[0] / (x - 100.0))[:, :, None]  # noqa: E731
+    with pytest.raises(ArgumentError, match="state_jacobian: got a derivative that differs"):
+        on(101.0, 102.0, lambda t, c, x: c[0] * np.log(x - 100.0), state_jacobian=wrong)
+    with pytest.raises(NotAnalyticError, match=r"function \(in x\) cannot be differentiated"):
+        on(101.0, 102.0, lambda t, c, x: c[0] * np.abs(np.log(x - 100.0) - 0.3))
+
+
+def test_fields_without_a_complex_step_derivative_say_what_to_pass():
+    for build, form in (
+        (lambda: CustomField(lambda t, c, x: c[0] * np.abs(x), 1, 1), r"CustomField\(\.\.\., state_jacobian="),
+        (lambda: CustomField(lambda t, c, x: np.abs(c[0]) * x, 1, 1), r"CustomField\(\.\.\., parameter_jacobian="),
+        (lambda: LinearControlField([np.abs], 1), r"LinearControlField\(fields, dim, jacobians="),
+    ):
+        with pytest.raises(NotAnalyticError, match=f"pass its derivatives: {form}"):
+            build()

@@ -20,7 +20,7 @@ from rich.console import Console
 import eulerian_mfc as emfc
 from eulerian_mfc.app.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
-from eulerian_mfc.fingerprint.fingerprint import address, address_of_part
+from eulerian_mfc.fingerprint.fingerprint import address
 from eulerian_mfc.run.case import Case
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
@@ -370,7 +370,7 @@ def test_addresses_see_the_text_of_helper_modules_and_attributes_of_classes(tmp_
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
         module = importlib.import_module("emfc_user_of_a_test")
-        found.append(address_of_part(module.label))
+        found.append(address(module.label))
     assert found[0] != found[1]
 
 

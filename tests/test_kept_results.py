@@ -71,8 +71,10 @@ def test_what_no_address_sees_is_noticed_when_a_stored_result_is_used(tmp_path, 
     kept = {f.name: f.read_bytes() for f in (tmp_path / "jobs").iterdir()}
     assert study(p, folder=tmp_path / "jobs") == first
     data.write_text("1.0")
-    with pytest.warns(StoredResultWarning, match=r"is of another computation: its cost is .*all are computed anew"):
+    match = r"is of another computation: its cost is .*all are computed anew"
+    with pytest.warns(StoredResultWarning, match=match) as told:
         second = study(p, folder=tmp_path / "jobs")
+    assert {w.filename for w in told} == {__file__}  # the user's line, not the package's
     assert second == study(p)
     assert second != first
     # What was computed anew has taken the place of the old results.

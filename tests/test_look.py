@@ -11,7 +11,7 @@ from scipy.stats import norm
 import eulerian_mfc as emfc
 from eulerian_mfc import errors
 from eulerian_mfc.diagnostics.certificate import MEANINGS, check
-from eulerian_mfc.diagnostics.off_mesh import TOLD, WRONG, look, share_beyond
+from eulerian_mfc.diagnostics.off_mesh import TOLD, WRONG, Look, look, share_beyond
 from eulerian_mfc.storage.solution_file import HEAD, head
 
 from .conftest import toy_line, toy_mesh
@@ -370,3 +370,9 @@ def test_a_box_with_one_wall_is_told_to_be_too_small_on_its_open_side():
     walls = emfc.continuity.FiniteVolume("muscl", boundary="no_flux")
     inside = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 4.4)], 160), 4, continuity=walls)
     assert inside.error_budget()["box"] == 0.0
+
+
+def test_the_words_are_plain():
+    """What a share is of is told in words that need no dictionary."""
+    found = Look(1.0, 0.0, 0.1, 2.0, "cells")
+    assert "+5.0% of the sum of the sizes of its terms; use more cells" in found.words

@@ -195,7 +195,7 @@ def test_covering_takes_the_users_bound():
         ([(0.0, np.inf)], 4, r"bounds: got inf at index \(0, 1\)"),
         ([(0.0, 1.0)] * 4, 4, r"bounds: got .*one to three pairs"),
         ([(0.0, 1.0, 2.0)], 4, r"bounds: got \[\(0.0, 1.0, 2.0\)\], expected one to three pairs"),
-        ((0.0, 1.0), 4, r"bounds: got an array of shape \(2,\), expected 2 dimension"),
+        ((0.0, 1.0), 4, r"bounds: got an array of shape \(2,\): \(0.0, 1.0\), expected 2 dimension"),
         ([(0.0, 1.0)], 0, r"cells: got 0, expected an integer >= 1"),
         ([(0.0, 1.0)], -3, r"cells: got -3"),
         ([(0.0, 1.0)], 4.0, r"cells: got 4.0"),

@@ -288,8 +288,9 @@ def test_remarks_of_meshio_come_as_warnings_with_the_path(tmp_path, capfd):
     (tmp_path / "mesh.msh").write_text(text)
     with pytest.warns(
         MeshFileWarning, match=r"mesh\.msh: meshio says: Warning: \$Elements not closed by \$EndElements"
-    ):
+    ) as told:
         SimplexMesh.read(tmp_path / "mesh.msh")
+    assert {w.filename for w in told} == {__file__}  # the user's line, not the package's
     assert capfd.readouterr() == ("", "")
 
 

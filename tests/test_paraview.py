@@ -14,6 +14,7 @@ from PIL import Image
 from scipy import ndimage
 
 import eulerian_mfc as emfc
+from eulerian_mfc.views.vtk_pictures import framed
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed"),
@@ -81,6 +82,16 @@ def unfinished(dim, mesh, schemes):
     return emfc.solve(bumps(dim), mesh, 2, solver=emfc.solvers.Shooting(max_iterations=1), **schemes)
 
 
+def sent(dim):
+    """A small cloud that ends in a corner of the box."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0] * dim, 0.2), [[2.5] * dim])
+    law = emfc.laws.Empirical(*law.sample(200, seed=0))
+    problem = emfc.Problem(emfc.fields.AffineField(dim), law, emfc.losses.SquaredLoss(), 0.05, 1.0)
+    shooting = emfc.solvers.Shooting(max_iterations=1)
+    initial = [0.0] * dim**2 + [2.5] * dim
+    return emfc.solve(problem, box(dim, 24), 2, initial=initial, solver=shooting)
+
+
 @contextlib.contextmanager
 def screen():
     """The environment of a process that draws: with a screen in memory, where there is a server of such screens."""
@@ -102,9 +113,12 @@ def drawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("paraview")
     for name, (dim, mesh, schemes) in KINDS.items():
         unfinished(dim, mesh, schemes).to_vtk(folder / name)
+    for dim in (2, 3):
+        sent(dim).to_vtk(folder / f"moved-{dim}")
     script = folder / "draw.py"
     script.write_text(DRAW)
     paths = [str(folder / name / f"{what}.pvd") for name in KINDS for what in ("solution", "trajectories")]
+    paths += [str(folder / f"moved-{dim}" / "trajectories.pvd") for dim in (2, 3)]
     with screen() as environment:
         command = ["pvpython", "--force-offscreen-rendering", str(script), *paths]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
@@ -157,6 +171,29 @@ def test_trajectories_are_drawn_as_the_file_is_opened(name, drawn):
         red, _, blue = colours(path, time)
         assert (red > blue + 60).sum() > 50, time
         assert (blue > red + 60).sum() > 50, time
+
+
+@pytest.mark.parametrize("name", ["moved-2", "moved-3"])
+def test_the_camera_fits_where_trajectories_go(name, drawn):
+    """A law that is sent into a corner: at the last time nothing is cut off, and no colour is at the picture's border."""
+    folder, _, _ = drawn
+    for time in ("first", "last"):
+        drawn_there = coloured(colours(str(folder / name / "trajectories.pvd"), time))
+        border = np.concatenate([drawn_there[[0, -1]].ravel(), drawn_there[:, [0, -1]].ravel()])
+        assert drawn_there.sum() > 100, time
+        assert not border.any(), time
+
+
+def test_frames_have_all_edges_of_a_box():
+    """Twelve edges of the cube, each of length 1, with no diagonal between."""
+    lines = pyvista.PolyData(np.array([[0.2, 0.2, 0.2], [0.3, 0.3, 0.3]]), lines=[2, 0, 1])
+    lines.point_data["time"], lines.cell_data["label_1"] = [0.0, 1.0], [1.0]
+    lines.set_active_scalars("label_1", preference="cell")
+    out = framed(lines, np.zeros(3), np.ones(3))
+    path = out.points[out.lines[4:]]
+    steps = {tuple(sorted(map(tuple, pair))) for pair in zip(path[:-1].tolist(), path[1:].tolist(), strict=True)}
+    assert len(steps) == 12
+    assert all(np.abs(np.subtract(*pair)).sum() == 1 for pair in steps)
 
 
 def test_areas_over_the_line_are_as_high_as_the_density(tmp_path):

@@ -203,7 +203,7 @@ WRONG = [
             ("file = 3", "file: got 3, expected a text"),
             ("entry = [1]", "entry: got [1], expected a text"),
             ('entry = "a"', "expected the JSON file that has it"),
-            ('cost = "x"', "reference.cost: got 'x', expected an array of real numbers"),
+            ('cost = "x"', "reference.cost: got 'x', expected a real number"),
             ("cost_floor = -1\ncost = 1.0", "reference.cost_floor: got -1, expected a number >= 0"),
             ("source = 3\ncost = 1.0", "reference.source: got 3, expected a text"),
             ("control = [[1.0, 2.0]]", "2 parameters a layer, expected the problem's 1"),

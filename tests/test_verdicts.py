@@ -16,7 +16,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.errors import EulerianError, EulerianWarning
 
 COUNT = 100 if "EMFC_FUZZ" not in os.environ else int(os.environ["EMFC_FUZZ"])
-#: the costs of what is called converged without a warning are right up to this share of the moduli of their terms
+#: the costs of what is called converged without a warning are right up to this share of the sum of the sizes of their terms
 RIGHT = 0.05
 #: cells an axis of the truth's rule
 DENSE = {1: 10_000, 2: 160}

@@ -141,12 +141,17 @@ def test_trajectories(tmp_path, plane_solution):
     early = pyvista.get_reader(tmp_path / "trajectories.pvd")
     early.set_active_time_value(early.time_values[1])
     growing = early.read()[0]
-    assert growing.n_points == 300 * 2
+    assert growing.n_points == 300 * 2 + 5
     # A point in front of every line, so that something is seen at time 0: cells of points come first.
-    assert (growing.n_verts, growing.n_lines) == (300, 300)
+    assert (growing.n_verts, growing.n_lines) == (300, 300 + 1)
+    # The frame around all that there will be is the last cell.
+    x = plane_solution.paths.x
+    exact = [x[..., 0].min(), x[..., 0].max(), x[..., 1].min(), x[..., 1].max(), 0.0, 0.0]
+    np.testing.assert_allclose(growing.bounds, exact, rtol=1e-6, atol=1e-6)
     heads = growing.verts.reshape(300, 2)[:, 1]
     np.testing.assert_allclose(growing.points[heads][:, :2], plane_solution.paths.x[1], rtol=1e-6, atol=1e-6)
-    assert np.array_equal(growing.cell_data["label_2"], np.tile(plane_solution.paths.y[:, 1], 2))
+    assert np.array_equal(growing.cell_data["label_2"][:-1], np.tile(plane_solution.paths.y[:, 1], 2))
+    assert np.isnan(growing.cell_data["label_2"][-1])
 
 
 @pytest.mark.skipif(shutil.which("pvpython") is None, reason="ParaView (pvpython) is not installed")

@@ -1,5 +1,6 @@
 """Warnings: one category each, that users can filter, each with what to do."""
 
+import runpy
 import warnings
 
 import numpy as np
@@ -149,3 +150,88 @@ def test_every_category_is_on_the_page_and_filtered_by_itself():
             for other in categories:
                 warnings.warn("x", other, stacklevel=1)
         assert [w.category for w in told] == [other for other in categories if other is not category]
+
+
+HEAD = """
+import numpy as np
+import eulerian_mfc as emfc
+from eulerian_mfc import controllability, learn, losses, laws, fields
+line = emfc.CartesianMesh([(-8.0, 8.0)], 64)
+def gaussian(penalty, mean=0.0, scale=1.0, **changes):
+    law = laws.Labelled(laws.Gaussian([mean], scale), np.sign)
+    return emfc.Problem(fields.NeuralField(1, bias=False), law, losses.SquaredLoss(), penalty, 1.0, **changes)
+def squares(cells):
+    import skfem
+    corners = np.linspace(-2.0, 2.0, cells + 1)
+    mesh = skfem.MeshTri.init_tensor(corners, corners)
+    return emfc.SimplexMesh(mesh.with_boundaries({"a & b": lambda x: x[0] < -1.99}))
+"""
+#: the warning, what is prepared, and the one line that it must name
+LINES = {
+    "stability": ("ShootingThreshold", "s = emfc.solve(gaussian(0.02), line, 10)", "s.stability"),
+    "certificate": ("ShootingThreshold", "s = emfc.solve(gaussian(0.02), line, 10)", "s.certificate"),
+    "analyse": ("ShootingThreshold", "s = emfc.solve(gaussian(0.02), line, 10)", "s.analyse()"),
+    "verdict": ("ShootingThreshold", "s = emfc.solve(gaussian(0.02), line, 10)", "s.verdict()"),
+    "table": (
+        "ShootingThreshold",
+        "found = emfc.multistart(gaussian(0.02), line, 10, starts=[0.1])",
+        "found.table()",
+    ),
+    "a wrapper of the standard library": (
+        "ShootingThreshold",
+        "from functools import cached_property\ns = emfc.solve(gaussian(0.02), line, 10)\n"
+        "class Mine:\n    @cached_property\n    def eigenvalue(self):\n        return self.s.certificate  # HERE\n"
+        "mine = Mine(); mine.s = s",
+        "mine.eigenvalue",
+    ),
+    "solve": ("BoundaryMass", "", "emfc.solve(gaussian(1.0, 7.0, scale=0.1), line, 2)"),
+    "continuation": ("BoundaryMass", "", "emfc.continuation(gaussian(1.0, 7.0, scale=0.1), line, 2, penalties=[1.0])"),
+    "steep": ("SteepControl", "", "emfc.solve(gaussian(1.0, bounds=(6.0, 6.0)), line, 2)"),
+    "start": (
+        "SymmetricStart",
+        "law = gaussian(1.0).law\np = emfc.Problem(fields.BottleneckField(1, 2), law, losses.SquaredLoss(), 0.01, 1.0)",
+        "emfc.solve(p, line, 2, initial=0.1)",
+    ),
+    "adaptive": (
+        "BoundaryMass",
+        "law = laws.Labelled(laws.Gaussian([1.5, 0.0], 0.08), lambda x: x)\n"
+        "p = emfc.Problem(fields.AffineField(2), law, losses.SquaredLoss(), 1.0, 1.0)\n"
+        "refine = emfc.meshes.Refine(1e3)",
+        "emfc.solve(p, squares(8), 2, adapt=refine)",
+    ),
+    "written mesh": ("MeshFile", "mesh = squares(2)", "mesh.write('mesh.off')"),
+    "steering": (
+        "Diffeotopy",
+        "",
+        "controllability.steer([[0.0], [1.0]], [[1.0], [0.0]], layers=2, starts=1, penalties=[1e-1])",
+    ),
+    "orientation": ("Diffeotopy", "", "controllability.maps.check_orientation(lambda x: -x, [(0.0, 1.0)], 5)"),
+    "learn": (
+        "Convergence",
+        "r = learn.MeanFieldRegressor(max_iter=1, starts=1, layers=2)\n"
+        "x = np.linspace(-1, 1, 12)[:, None]",
+        "r.fit(x, np.sin(3 * x[:, 0]))",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_warnings_name_the_line_of_the_user(name, tmp_path, monkeypatch):
+    """Not one of the package, nor of the standard library: it is where there is something to change."""
+    category, before, line = LINES[name]
+    text = f"{HEAD}\n{before}\n{line}  # {'there' if 'HERE' in before else 'HERE'}\n"
+    (tmp_path / "script.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        runpy.run_path("script.py")
+    found = [w for w in told if w.category.__name__ == f"{category}Warning"]
+    assert found, [str(w.message) for w in told]
+    number = next(k for k, row in enumerate(text.splitlines(), 1) if "HERE" in row)
+    assert {(w.filename, w.lineno) for w in found} == {("script.py", number)}
+
+
+def test_no_module_counts_the_calls_up_to_the_user():
+    """A number is right for one way into the package only; `_callers.warn` looks for the user's line itself."""
+    for path in (ROOT / "eulerian_mfc").rglob("*.py"):
+        assert "stacklevel" not in path.read_text(), path

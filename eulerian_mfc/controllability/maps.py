@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._callers import warn
 from .._validate import array, fail, integer, mismatch
 from ..errors import DiffeotopyWarning
 from ..laws import Labelled, Uniform, UniformBall, refined_rule
@@ -103,12 +103,11 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
     least = int(determinants.argmin())
     if determinants[least] <= 0.0:
         everywhere = "reverses orientation" if determinants.max() <= 0.0 else "folds"
-        warnings.warn(
+        warn(
             f"the target {everywhere}: its Jacobian determinant is {determinants[least]:.3g} at {x[least].round(3).tolist()}, "
             "so that it is not diffeotopic to the identity and no flow: expect errors that do not vanish, and controls that "
             "grow as the penalty falls. One more coordinate can help: Problem.augmented(1)",
             DiffeotopyWarning,
-            stacklevel=3,
         )
     return float(determinants[least])
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._callers import warn
 from .._validate import array, fail, integer, mismatch, positive
 from ..errors import DiffeotopyWarning
 from ..fields import AgrachevSarychevField, Field
@@ -156,11 +156,10 @@ def steer(
         if len(np.unique(rows, axis=0)) < len(rows):
             raise mismatch(name, "two equal rows", "pairwise distinct rows: flows keep distinct points distinct")
     if x.shape[1] == 1 and (np.argsort(x[:, 0]) != np.argsort(y[:, 0])).any():
-        warnings.warn(
+        warn(
             "the targets are in another order than the points: on the line no flow changes it; use one more coordinate, "
             "Problem.augmented(1)",
             DiffeotopyWarning,
-            stacklevel=2,
         )
     transfer = _transfer(x, y, np.full(len(x), 1.0 / len(x)), field, layers, horizon, layer_map)
     values = _checked_penalties(penalties)

@@ -27,7 +27,7 @@ MEANINGS = {
     "most_negative": "most negative cell of the density, relative to the largest",
     "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
     "adjoint": "the schemes are each other's transpose",
-    "cost_error": "cost on the mesh minus that of the same control without one, relative to the moduli of its terms",
+    "cost_error": "cost on the mesh minus that of the same control without one, relative to the sum of the sizes of its terms",
     "cost_error_tolerance": "how well the latter is known, relative to the same",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
     "index": "number of its negative eigenvalues",
@@ -48,17 +48,17 @@ class Checks:
         cost / (theta time); where penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
-        the moduli of its terms; an estimate of the schemes' error where the pair is not adjoint.
+        the sum of the sizes of its terms; an estimate of the schemes' error where the pair is not adjoint.
     mass_crossed : share of the mass whose characteristics left the box, at any time.
     mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
     most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
         time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
     hamiltonian_drift : largest change over time of `int <grad psi, F> + L dmu + lambda/2 |theta|^2`, which is constant at
-        an optimum (up to the order of the layers), relative to the sum of the moduli of its parts; None for a field that
+        an optimum (up to the order of the layers), relative to the sum of the sizes of its parts; None for a field that
         depends on time, or a transport scheme without gradients between the nodes.
     adjoint : whether the two schemes are each other's transpose.
     cost_error : the cost on the mesh minus that of the same control without a mesh (particles on a rule of the law that is
-        refined for it, see `look.Look`), relative to the sum of the moduli of the terms of the latter; None where it is not
+        refined for it, see `look.Look`), relative to the sum of the sizes of the terms of the latter; None where it is not
         known: in older files, and where the particles do not stay finite.
     cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same; None as above.
 
@@ -172,9 +172,10 @@ def balance(checks: Checks) -> list[str]:
 def _without_a_mesh(error: float, tolerance: float) -> str:
     """What the look off the mesh says of the cost."""
     if error > TOLD:
-        return f"Without a mesh the same control has another cost: they differ by {error:.1%} of the moduli of the cost's terms."
+        told = f"{error:.1%} of the sum of the sizes of its terms"
+        return f"Without a mesh the same control has another cost: they differ by {told}."
     same = max(error, tolerance)
-    return f"With and without a mesh the control costs the same, up to {same:.0e} of the moduli of the cost's terms."
+    return f"With and without a mesh the control costs the same, up to {same:.0e} of the sum of the sizes of its terms."
 
 
 def _shown(value: Any) -> str:

@@ -29,7 +29,7 @@ class MaximumPrinciple:
     excess : `(layers,)` `max_theta H - H(theta_n)` of the discrete Hamiltonians, layer means: zero where the control is
         the maximiser. The maximum is sought from many starts, so that this is a lower bound.
     maximiser : `(layers, m)` where the maximum was found.
-    drift : largest change of H over time, relative to the moduli of its parts; None for fields that depend on time.
+    drift : largest change of H over time, relative to the sum of the sizes of its parts; None for fields that depend on time.
     starts : controls from which the maximum was sought on each layer.
     sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
     sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +11,11 @@ from ..errors import NonFiniteError
 from ..laws import LabelledRule, refined_rule
 from ..losses import Loss
 from ..system.boundaries import of_the_mesh, of_the_problem, within_the_mesh
-from ..system.controlled import Cost
+from ..system.controlled import ControlledSystem, Cost
 from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem, one_point
 
-#: error of the cost, as a share of the moduli of its terms, above which it is told
+#: error of the cost, as a share of the sum of the sizes of its terms, above which it is told
 TOLD = 1e-2
 #: the same, above which the answer is not called converged
 WRONG = 5e-2
@@ -38,7 +39,7 @@ class Look(NamedTuple):
     cost : of the control, by particles on a rule of the law that is refined for it; NaN where they do not stay finite.
     error : the estimated error of that, by the rule.
     difference : the cost on the mesh minus this one.
-    scale : what errors are relative to: the sum of the moduli of the cost's terms at this control; or a thousandth of the cost
+    scale : what errors are relative to: the sum of the sizes of its terms at this control; or a thousandth of the cost
         of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
     cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
     rule : the points, where they were asked for by a limit of their number.
@@ -95,7 +96,7 @@ class Look(NamedTuple):
         }[self.cause]
         return (
             f"the cost on the mesh is {self.difference + self.cost:.4g}, without a mesh the same control costs {self.cost:.4g}: "
-            f"{self.share:+.1%} of the moduli of its terms; {advice}"
+            f"{self.share:+.1%} of the sum of the sizes of its terms; {advice}"
         )
 
 
@@ -205,6 +206,30 @@ def _cause(
     return "cells"
 
 
+def at_any_time(
+    system: ControlledSystem, control: np.ndarray, x: np.ndarray, where: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """Whether points are somewhere at the start or at the end of any layer, moved by the layer maps without a mesh.
+
+    Parameters
+    ----------
+    system : its layers and layer maps.
+    control : `(layers, m)`.
+    x : `(n, d)`, the points at time 0.
+    where : points `(n, d)` -> booleans `(..., n)`.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(..., n)` booleans.
+    """
+    found = where(x)
+    for n in range(system.layers):
+        x = system.flow(system.layer(n, control[n]), x)
+        found = found | where(x)
+    return found
+
+
 def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     """The share of the law whose characteristics leave the mesh at any time, by particles that move freely.
 
@@ -220,11 +245,7 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     inside = system.mesh.base.contains
 
     def left(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        beyond = ~inside(x)
-        for n in range(twin.layers):
-            x = twin.flow(twin.layer(n, control[n]), x)
-            beyond |= ~inside(x)
-        return beyond.astype(np.float64)
+        return at_any_time(twin, control, x, lambda z: ~inside(z)).astype(np.float64)
 
     with np.errstate(all="ignore"):
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._callers import warn
 from ..errors import (
     BoundaryMassWarning,
     CostErrorWarning,
@@ -19,6 +19,7 @@ from ..errors import (
 from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 from ..fields.twins import silent, twins
 from .certificate import BOUNDARY_CELLS
+from .off_mesh import at_any_time
 from .stability import analyse
 
 if TYPE_CHECKING:
@@ -89,7 +90,12 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
         return "refine the mesh there, or use a field that is tangential to the walls"
     what = "box" if mesh.kind == "cartesian" else "domain"
     try:
-        touching, near = _reached(solution, law.sample(SAMPLES, seed=0)[0])
+        points = law.sample(SAMPLES, seed=0)[0]
+        cells = (1, BOUNDARY_CELLS)
+        reached = at_any_time(
+            system, solution.control, points, lambda x: np.stack([_at_boundary(mesh, x, width) for width in cells])
+        )
+        touching, near = reached.mean(axis=1).tolist()
     except MemoryError:
         raise
     except Exception:  # the user's field may refuse states beyond the mesh: the solution must not be lost for that
@@ -106,25 +112,6 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
         f"makes of densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone "
         "does not help"
     )
-
-
-def _reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
-    """Shares of the points that come within one cell of the boundary, or leave the mesh, and within three cells of it.
-
-    Parameters
-    ----------
-    solution : its layers move the points.
-    points : `(n, d)`, at time 0.
-    """
-    flow, shares = solution.numerics.flow, np.zeros((2, len(points)), dtype=bool)
-    assert flow is not None
-    for n in range(solution.layers + 1):
-        for k, cells in enumerate((1, BOUNDARY_CELLS)):
-            shares[k] |= _at_boundary(solution.mesh, points, cells)
-        if n < solution.layers:
-            points = flow(solution.layer(n), points)
-    touching, near = shares.mean(axis=1).tolist()
-    return touching, near
 
 
 def _at_boundary(mesh: Any, points: np.ndarray, cells: int) -> np.ndarray:
@@ -238,13 +225,12 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
     return out
 
 
-def warn(found: list[EulerianWarning], level: int) -> None:
-    """Give the warnings at the caller's caller's line.
+def tell(found: list[EulerianWarning]) -> None:
+    """Give the warnings, at the line of the user's program that led here.
 
     Parameters
     ----------
     found : the warnings.
-    level : how many calls up the line is, as `stacklevel` of `warnings.warn`.
     """
     for warning in found:
-        warnings.warn(warning, stacklevel=level + 1)
+        warn(warning)

@@ -139,18 +139,36 @@ class Field(ABC):
         """JSON-ready arguments that rebuild the field, or None where it holds user functions."""
         return None
 
-    def check(self) -> None:
-        """Evaluate once on random points; raise ArgumentError where shapes or values are wrong."""
+    def check(self, x: np.ndarray | None = None, thetas: np.ndarray | None = None) -> None:
+        """Evaluate the field once; raise ArgumentError where shapes are wrong, or no value is finite.
+
+        Parameters
+        ----------
+        x : points `(n, d)` at which the field is defined, such as those of a law; random ones where not given.
+        thetas : parameters `(k, m)`, one of which the field is defined for; random ones where not given.
+        """
         rng = np.random.default_rng(0)
-        x, theta = rng.normal(size=(5, self.dim)), rng.normal(size=self.parameters)
-        value = np.asarray(self(0.0, theta, x))
-        if value.shape != x.shape:
-            raise mismatch(
-                "field", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape} of the points"
-            )
-        if not np.isfinite(value).all():
-            raise mismatch("field", "a value that is not finite at a random point", "finite velocities")
-        px, ptheta = self.pullback(0.0, theta, x, value, np.ones_like(x))
+        points, parameters = rng.normal(size=(5, self.dim)), rng.normal(size=(1, self.parameters))
+        where = "random points" if x is None else "points of the law"
+        x, thetas = points if x is None else x, parameters if thetas is None else thetas
+        theta = thetas[0]
+        with np.errstate(all="ignore"):
+            for theta in thetas:
+                value = np.asarray(self(0.0, theta, x))
+                if value.shape != x.shape:
+                    got = f"a value of shape {value.shape} at points {x.shape}"
+                    raise mismatch("field", got, f"the shape {x.shape} of the points")
+                if np.isfinite(value).all(axis=1).any():
+                    break
+            else:
+                raise mismatch(
+                    "field",
+                    f"values that are not finite, at any of {len(x)} {where} such as x = {x[0].tolist()} (theta = "
+                    f"{theta.tolist()}, t = 0)",
+                    "finite velocities where the law has its mass: move the law, change the field, or give `bounds` within which "
+                    "all parameters are allowed",
+                )
+            px, ptheta = self.pullback(0.0, theta, x, value, np.ones_like(x))
         if px.shape != x.shape or ptheta.shape != theta.shape:
             got = f"shapes {px.shape} and {ptheta.shape}"
             raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")

@@ -31,7 +31,7 @@ class SumField(Field):
     def __post_init__(self) -> None:
         parts = tuple(self.fields) if isinstance(self.fields, Iterable) else ()
         if not parts or not all(isinstance(f, Field) for f in parts):
-            raise fail("fields", self.fields, "a non-empty list of fields")
+            raise fail("fields", self.fields, "a non-empty list of fields, such as [fields.NeuralField(1)]")
         if len({f.dim for f in parts}) > 1:
             raise mismatch("fields", f"dimensions {[f.dim for f in parts]}", "fields of one dimension")
         object.__setattr__(self, "fields", parts)
@@ -141,11 +141,11 @@ class ScaledField(Field):
 
     def __post_init__(self) -> None:
         if not isinstance(self.field, Field):
-            raise fail("field", self.field, "a field")
+            raise fail("field", self.field, "a field, such as fields.NeuralField(1)")
         if callable(self.scale):
             takes("scale", self.scale, "t")
         value = self.scale(0.37) if callable(self.scale) else self.scale
-        number = array("scale", value, ndim=0).item()
+        number = array("scale", value, ndim=0, like="scale=2.0").item()
         if not callable(self.scale):
             object.__setattr__(self, "scale", number)
 

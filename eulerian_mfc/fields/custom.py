@@ -9,7 +9,7 @@ import numpy as np
 
 from .._validate import array, fail, integer, mismatch, own, positive, returned, takes
 from .base import THETA_POINTS, Field, guess
-from .derivatives import COMPLEX_STEP, check_derivative, complex_step_jacobian, complex_value
+from .derivatives import COMPLEX_STEP, check_derivative, complex_step_jacobian, complex_value, passed_as
 from .differences import along
 
 
@@ -75,7 +75,8 @@ class CustomField(Field):
                 raise fail("names", self.names, f"{self.size} names, all different")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
-        value = array("function", self._value(t, theta, x), finite=False)
+        with np.errstate(all="ignore"):  # it need not be defined at these points: a Problem looks at those of its law
+            value = array("function", self._value(t, theta, x), finite=False)
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
         self.check_derivatives(t, theta, x, np.ones(self.dim))
@@ -84,7 +85,8 @@ class CustomField(Field):
         given = self.state_jacobian is not None
         name, at = "state_jacobian" if given else "function (in x)", f", t = {t:.3g}, theta = {theta.tolist()}"
         jacobian = lambda: self._in_state(t, theta, x)  # noqa: E731
-        check_derivative(name, lambda z: self._value(t, theta, z), jacobian, x, given, scale, at)
+        with passed_as("CustomField(..., state_jacobian=...), of (t, theta, x) with values (n, d, d)"):
+            check_derivative(name, lambda z: self._value(t, theta, z), jacobian, x, given, scale, at)
         # Differences in theta: the same few points for every row, so that rows stand for parameter vectors.
         few = x[:: max(1, len(x) // THETA_POINTS)]
         in_parameters = lambda: self._in_parameters(t, theta, few).reshape(1, -1, self.size)  # noqa: E731
@@ -92,7 +94,8 @@ class CustomField(Field):
         given = self.parameter_jacobian is not None
         name, at = "parameter_jacobian" if given else "function (in theta)", f" of theta, t = {t:.3g}"
         size = np.full(self.size, np.abs(theta).max())
-        check_derivative(name, rows, in_parameters, theta[None], given, size, at, self.dim)
+        with passed_as("CustomField(..., parameter_jacobian=...), of (t, theta, x) with values (n, d, m)"):
+            check_derivative(name, rows, in_parameters, theta[None], given, size, at, self.dim)
 
     @property
     def parameters(self) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,9 @@ SMALLEST = np.finfo(float).tiny / COMPLEX_STEP
 FEW = 0.1
 #: change of an argument, relative to its scale, that double precision sees and single precision does not
 FINE = 1e-9
+
+#: what to do of a function that is not analytic
+PASS_THEM = "pass its derivatives"
 
 
 def complex_step_jacobian(function: Any, x: np.ndarray, name: str) -> np.ndarray:
@@ -184,5 +189,19 @@ def _too_coarse(name: str, reason: str, given: bool) -> ArgumentError | NotAnaly
 def not_analytic(name: str, reason: str) -> NotAnalyticError:
     return NotAnalyticError(
         f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
-        "(no abs, conjugate, real part or sign of its arguments), or pass its derivatives."
+        f"(no abs, conjugate, real part or sign of its arguments), or {PASS_THEM}."
     )
+
+
+@contextmanager
+def passed_as(form: str) -> Iterator[None]:
+    """Errors of functions without a complex-step derivative say how it is passed.
+
+    Parameters
+    ----------
+    form : what to write, such as `CustomField(..., state_jacobian=...)`.
+    """
+    try:
+        yield
+    except NotAnalyticError as error:
+        raise NotAnalyticError(str(error).replace(f"{PASS_THEM}.", f"{PASS_THEM}: {form}.")) from None

@@ -12,7 +12,7 @@ import numpy as np
 from .._validate import array, fail, integer, mismatch, own, returned, takes
 from ..kernels.sums import paired
 from .base import Field, guess
-from .derivatives import check_derivative, complex_step_jacobian
+from .derivatives import check_derivative, complex_step_jacobian, passed_as
 from .differences import along
 
 VectorField = Callable[[np.ndarray], np.ndarray]
@@ -54,7 +54,7 @@ class LinearControlField(Field):
         integer("dim", self.dim)
         fields = tuple(self.fields) if isinstance(self.fields, Iterable) else ()
         if not fields or not all(callable(f) for f in fields):
-            raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d)")
+            raise fail("fields", self.fields, "a non-empty sequence of functions (n, d) -> (n, d), such as [numpy.sin]")
         object.__setattr__(self, "fields", fields)
         if self.jacobians is not None and not all(callable(j) for j in self.jacobians):
             raise fail("jacobians", self.jacobians, "functions (n, d) -> (n, d, d)")
@@ -65,7 +65,10 @@ class LinearControlField(Field):
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
             takes(f"fields[{i}]", f, "x")
-            value = array(f"fields[{i}]", f(own(x)), finite=False)
+            with np.errstate(
+                all="ignore"
+            ):  # it need not be defined at these points: a Problem looks at those of its law
+                value = array(f"fields[{i}]", f(own(x)), finite=False)
             if value.shape != x.shape:
                 raise mismatch(
                     f"fields[{i}]", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}"
@@ -76,7 +79,10 @@ class LinearControlField(Field):
         given = self.jacobians is not None
         for i, f in enumerate(self.fields):
             name = f"jacobians[{i}]" if given else f"fields[{i}]"
-            check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
+            with passed_as(
+                "LinearControlField(fields, dim, jacobians=[...]), one for each, of x with values (n, d, d)"
+            ):
+                check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
 
     def _jacobian(self, i: int, x: np.ndarray) -> np.ndarray:
         if self.jacobians is not None:

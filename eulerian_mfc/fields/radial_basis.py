@@ -36,7 +36,7 @@ class RadialBasisField(ScalarBasisField):
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        centres = array("centres", self.centres, ndim=2)
+        centres = array("centres", self.centres, ndim=2, like="centres=[[-1.0], [1.0]], one row a centre")
         if not centres.size or len(np.unique(centres, axis=0)) < len(centres):
             raise mismatch(
                 "centres", f"{len(centres)} rows, not all distinct or none", "distinct centres as rows (K, d)"

@@ -23,7 +23,13 @@ class Claim:
 
     @classmethod
     def of(cls, path: Path) -> Claim | None:
-        """The claim, or None where somebody has it; on systems without such locks everybody does."""
+        """The claim, or None where somebody has it; on systems without such locks everybody does.
+
+        Raises
+        ------
+        StorageError
+            If the file cannot be made.
+        """
         try:
             import fcntl
         except ImportError:
@@ -64,13 +70,10 @@ def alone(folder: Path, patient: bool = False) -> Iterator[None]:
     Raises
     ------
     StorageError
-        If somebody is writing there: the files would be a mixture.
+        If somebody is writing there, since the files would be a mixture; or if nothing can be written there.
     """
-    try:
-        while (claim := Claim.of(folder / WRITING)) is None and patient:
-            time.sleep(0.05)
-    except OSError as error:
-        raise StorageError(f"cannot write into {folder}: {error.strerror or error}") from error
+    while (claim := Claim.of(folder / WRITING)) is None and patient:
+        time.sleep(0.05)
     if claim is None:
         raise StorageError(
             f"{folder}: another program is writing into it, and the files would be a mixture of both; name another folder, or "

@@ -57,8 +57,3 @@ class Addresses:
         except RecursionError:
             raise mismatch("arguments", "something nested too deeply", "values that Python can go through") from None
         return writer.hash.hexdigest()
-
-
-def address_of_part(value: Any) -> str:
-    """The hash of one value."""
-    return Addresses().of(value)

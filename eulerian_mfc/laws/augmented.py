@@ -35,7 +35,9 @@ class Augmented(LabelledLaw):
 
     def __init__(self, base: LabelledLaw, extra: int = 1) -> None:
         if not isinstance(base, LabelledLaw):
-            raise fail("base", base, "a law of inputs and labels, such as laws.Labelled or laws.Empirical")
+            raise fail(
+                "base", base, "a law of inputs and labels, such as laws.Labelled(laws.Gaussian([0.0], 1.0), numpy.sign)"
+            )
         self.base, self.extra = base, integer("extra", extra)
         self.dim, self.label_dim = base.dim + extra, base.label_dim
 

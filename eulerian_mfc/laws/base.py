@@ -214,7 +214,7 @@ def checked_weights(weights: Any, n: int) -> np.ndarray:
     """`(n,)` weights: equal where none are given."""
     if weights is None:
         return np.full(n, 1.0 / n)
-    out = array("weights", weights, ndim=1)
+    out = array("weights", weights, ndim=1, like="weights=[0.25, 0.75]")
     if len(out) != n or (out < 0).any() or abs(out.sum() - 1) > 1e-9:
         raise mismatch(
             "weights",

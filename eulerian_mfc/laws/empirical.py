@@ -26,9 +26,8 @@ class Empirical(LabelledLaw):
     """
 
     def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
-        self.x, self.y = (
-            a[:, None] if a.ndim == 1 else a for a in (array("x", x, ndim=(1, 2)), array("y", y, ndim=(1, 2)))
-        )
+        given = (array(name, a, ndim=(1, 2), like=f"{name}=[0.0, 1.0]") for name, a in (("x", x), ("y", y)))
+        self.x, self.y = (a[:, None] if a.ndim == 1 else a for a in given)
         if not len(self.x) or len(self.x) != len(self.y):
             raise mismatch(
                 "y", f"{len(self.y)} labels", f"one label for each of the {len(self.x)} samples, at least one"

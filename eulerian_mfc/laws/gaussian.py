@@ -14,6 +14,8 @@ from .charts import LONGEST, Chart, ball_chart, box_chart
 from .charts import REACH as CELLS_END
 from .quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
 
+#: how means may be written
+MEANS = "means=[[-1.0], [1.0]], one row a component"
 #: standard deviations at which the rules of normal laws end: what lies beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
 
@@ -63,13 +65,13 @@ class GaussianMixture(Law):
     def __init__(
         self, means: Any, std: Any, weights: Sequence[float] | None = None, truncation: float | None = None
     ) -> None:
-        self.means = array("means", means, ndim=2)
+        self.means = array("means", means, ndim=2, like=MEANS)
         self.components, self.dim = self.means.shape
         if not self.components:
             raise mismatch("means", "no means", "at least one")
         if not 1 <= self.dim <= 3:
             raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
-        spread = array("std", std, ndim=(0, 1, 2))
+        spread = array("std", std, ndim=(0, 1, 2), like="std=1.0")
         spread = spread[:, None] if spread.ndim == 1 else spread
         try:
             self.std = np.broadcast_to(spread, self.means.shape)
@@ -169,9 +171,8 @@ class Gaussian(GaussianMixture):
     """
 
     def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:
-        spread, centre = array("std", std, ndim=(0, 1)), array("mean", mean, ndim=1)
+        spread = array("std", std, ndim=(0, 1), like="std=1.0")
+        centre = array("mean", mean, ndim=1, like=f"mean=[{mean!r}]" if np.ndim(mean) == 0 else "mean=[0.0]")
         if spread.ndim and len(spread) != len(centre):
             raise fail("std", std, f"one number, or {len(centre)}, one an axis")
-        super().__init__(
-            array("mean", mean, ndim=1)[None], spread if spread.ndim == 0 else spread[None], None, truncation
-        )
+        super().__init__(centre[None], spread if spread.ndim == 0 else spread[None], None, truncation)

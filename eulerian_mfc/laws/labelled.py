@@ -35,13 +35,15 @@ class Labelled(LabelledLaw):
 
     def __init__(self, law: Law, label: Any, breaks: Sequence[Any] | None = None) -> None:
         if not isinstance(law, Law):
-            raise fail("law", law, "a law of the inputs, such as laws.Gaussian")
+            raise fail("law", law, "a law of the inputs, without labels, such as laws.Gaussian([0.0], 1.0)")
         self.law, self.label, self.dim = law, label, law.dim
         if callable(label):
             takes("label", label, "x")
             self._constants = None
         else:
-            constants = array("label", label, ndim=(1, 2))
+            one = label if np.ndim(label) == 0 and not isinstance(label, str) else 0.0
+            like = f"label={[[one]] * min(law.components, 3)}, or label=numpy.sign"
+            constants = array("label", label, ndim=(1, 2), like=like)
             self._constants = constants.reshape(len(constants), -1)
             if len(self._constants) != law.components:
                 raise fail("label", label, f"a function, or one label for each of the {law.components} component(s)")
@@ -49,7 +51,7 @@ class Labelled(LabelledLaw):
         try:
             lists = [] if breaks is None else list(breaks)
         except TypeError:
-            raise fail("breaks", breaks, "a list of coordinates") from None
+            raise fail("breaks", breaks, "a list of coordinates, such as breaks=[0.0]") from None
         if lists and self.dim == 1 and np.ndim(lists[0]) == 0:
             lists = [lists]
         if lists and len(lists) != self.dim:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .._validate import array, fail, integer, positive
+from .._validate import array, fail, integer, positive, sides
 from .base import Law, Lines, Product, Rule, joined, merged
 from .charts import Chart, ball_chart, box_chart
 from .gaussian import check_breaks, polar_panel
@@ -33,13 +33,7 @@ class Uniform(Law):
     """
 
     def __init__(self, bounds: Sequence[tuple[float, float]]) -> None:
-        self.bounds = array("bounds", bounds, ndim=2)
-        if (
-            self.bounds.shape[1] != 2
-            or not 1 <= len(self.bounds) <= 3
-            or not (self.bounds[:, 0] < self.bounds[:, 1]).all()
-        ):
-            raise fail("bounds", bounds, "one to three pairs (low, high) with low < high")
+        self.bounds = sides("bounds", bounds)
         self.dim = len(self.bounds)
 
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
@@ -88,7 +82,7 @@ class UniformBall(Law):
     """
 
     def __init__(self, centre: Sequence[float], radius: float = 1.0) -> None:
-        self.centre, self.radius = array("centre", centre, ndim=1), positive("radius", radius)
+        self.centre, self.radius = array("centre", centre, ndim=1, like="centre=[0.0, 0.0]"), positive("radius", radius)
         self.dim = len(self.centre)
         if self.dim not in (2, 3):
             raise fail("centre", centre, "two or three coordinates (on the line: laws.Uniform)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from .._callers import warn
 from .._validate import fail, integer, mismatch, unmasked
 from ..fields import BottleneckField, NeuralField
 from ..laws import Augmented, Empirical
@@ -172,7 +172,7 @@ class MeanFieldEstimator(BaseEstimator):
         #: the cost on the mesh minus that on the samples themselves, relative to the latter
         self.mesh_error_ = fitted.mesh_error
         if fitted.doubts:
-            warnings.warn("; ".join(fitted.doubts), ConvergenceWarning, stacklevel=3)
+            warn("; ".join(fitted.doubts), ConvergenceWarning)
 
     def _mesh(self, states: np.ndarray) -> CartesianMesh:
         """The box of states `(layers + 1, n, d)` with room on every side, and a margin of cells."""

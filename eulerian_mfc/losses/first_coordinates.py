@@ -38,7 +38,7 @@ class FirstCoordinates(Loss):
 
     def __post_init__(self) -> None:
         if not isinstance(self.loss, Loss):
-            raise fail("loss", self.loss, "a Loss")
+            raise fail("loss", self.loss, "a Loss, such as losses.SquaredLoss()")
         integer("dim", self.dim)
 
     @property

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from .._validate import array, fail, mismatch, own, returned, takes
-from ..fields.derivatives import check_derivative, complex_step_jacobian
+from ..fields.derivatives import check_derivative, complex_step_jacobian, passed_as
 from .base import Loss, Separable, by_labels, label_index
 
+#: what messages call a function without a gradient, and how that is passed
+NAME = "the loss LabelLoss: its function"
+FORM = "LabelLoss(function, labels, state_gradient=...), of (x (n, d), y (q,)) with values (n, d)"
 #: states at which a gradient is compared with differences
 CHECKED = 16
 
@@ -24,7 +27,7 @@ class LabelLoss(Loss):
     ----------
     function : `(x (n, d), y (q,)) -> (n,)`, the loss at states x for one label y.
     labels : `(K, q)` or `(K,)`, every label that the law has.
-    state_gradient : `(x, y) -> (n, d)`; only particles need it; by the complex step where not given.
+    state_gradient : `(x, y) -> (n, d)`; only particles need it, and error budgets; by the complex step where not given.
 
     Raises
     ------
@@ -44,7 +47,7 @@ class LabelLoss(Loss):
     state_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        labels = array("labels", self.labels, ndim=(1, 2))
+        labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         if not labels.size:
             raise fail("labels", self.labels, "one label at least")
         object.__setattr__(self, "labels", labels.reshape(len(labels), -1))
@@ -68,7 +71,8 @@ class LabelLoss(Loss):
         return self._each(x, y, self._one, np.empty(len(x)))
 
     def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._each(x, y, self._gradient_one, np.empty(x.shape))
+        with passed_as(FORM):
+            return self._each(x, y, self._gradient_one, np.empty(x.shape))
 
     def _gradient_one(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         column = lambda z: np.asarray(self.function(z, y))[:, None]  # noqa: E731
@@ -76,12 +80,12 @@ class LabelLoss(Loss):
         if self.state_gradient is not None:
             full = returned("state_gradient", self.state_gradient(own(x), own(y)), np.float64)[:, None]
         else:
-            full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, "function")[:, :1]
+            full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, NAME)[:, :1]
         # At every call, since the states move: at a few of them, from the first to the last.
         few = np.unique(np.linspace(0, len(x) - 1, min(len(x), CHECKED)).round().astype(int))
         spread = x.max(axis=0, initial=-np.inf) - x.min(axis=0, initial=np.inf)
         scale = np.where(spread > 0, spread, np.abs(x).max(axis=0, initial=0.0))
-        name, at = "state_gradient" if given else "function", f", label {y.tolist()}"
+        name, at = "state_gradient" if given else NAME, f", label {y.tolist()}"
         check_derivative(name, column, full[few] if len(full) == len(x) else full, x[few], given, scale, at)
         return full[:, 0]
 

@@ -123,12 +123,15 @@ class LabelledOutputLoss(OutputLoss):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        labels = array("labels", self.labels, ndim=(1, 2))
+        labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         labels = labels.reshape(len(labels), -1)
         if len(labels) < 2 or len(np.unique(labels, axis=0)) != len(labels):
             raise fail("labels", self.labels, "two or more labels that differ")
         object.__setattr__(self, "labels", labels)
-        weights = np.ones(len(labels)) if self.weights is None else array("weights", self.weights, ndim=1)
+        ones = np.ones(len(labels))
+        weights = (
+            ones if self.weights is None else array("weights", self.weights, ndim=1, like=f"weights={ones.tolist()}")
+        )
         if len(weights) != len(labels) or not (weights > 0).all():
             raise fail("weights", self.weights, f"{len(labels)} numbers > 0, one a label")
         object.__setattr__(self, "weights", weights)

@@ -29,8 +29,9 @@ class Readout:
     bias: Any = None
 
     def __post_init__(self) -> None:
-        matrix = array("matrix", self.matrix, ndim=2)
-        bias = np.zeros(len(matrix)) if self.bias is None else array("bias", self.bias, ndim=1)
+        matrix = array("matrix", self.matrix, ndim=2, like="matrix=[[1.0]]")
+        zeros = np.zeros(len(matrix))
+        bias = zeros if self.bias is None else array("bias", self.bias, ndim=1, like=f"bias={zeros.tolist()}")
         if len(bias) != len(matrix):
             raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)}, one for each row of the matrix")
         object.__setattr__(self, "matrix", matrix)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .._validate import affordable, array, fail, integer, positive
+from .._validate import affordable, array, fail, integer, positive, sides
 from .base import Mesh
 
 if TYPE_CHECKING:
@@ -51,14 +51,11 @@ class CartesianMesh(Mesh):
     kind: ClassVar[str] = "cartesian"
 
     def __post_init__(self) -> None:
-        box = array("bounds", self.bounds, ndim=2)
-        if box.shape[1] != 2 or not 1 <= len(box) <= 3:
-            raise fail("bounds", self.bounds, "one to three pairs (low, high)")
-        if not (box[:, 0] < box[:, 1]).all():
-            raise fail("bounds", self.bounds, "low < high on every axis")
+        box = sides("bounds", self.bounds)
         counts = [self.cells] * len(box) if np.ndim(self.cells) == 0 else list(self.cells)  # type: ignore[arg-type]
         if len(counts) != len(box):
-            raise fail("cells", self.cells, f"one number, or {len(box)} numbers for {len(box)} axes")
+            like = " or ".join(sorted({"cells=100", f"cells={[100] * len(box)}"}))
+            raise fail("cells", self.cells, f"one number, or {len(box)} numbers for {len(box)} axes, such as {like}")
         counts = [integer("cells", n) for n in counts]
         affordable("cells", self.cells, prod(counts) * len(counts), "their centres")
         object.__setattr__(self, "bounds", tuple((float(a), float(b)) for a, b in box))
@@ -156,8 +153,8 @@ class CartesianMesh(Mesh):
         ArgumentError
             If the field has no bound of its own and `speed` is not given.
         """
-        if not hasattr(problem, "law"):
-            raise fail("problem", problem, "a Problem")
+        if not (hasattr(problem, "law") and hasattr(problem, "field")):
+            raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         known = problem.field.speed_bound if speed is None else speed
         if known is None:
             raise fail(

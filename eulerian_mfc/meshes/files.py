@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .._callers import warn
 from .._validate import fail, mismatch
 from ..errors import FileFormatError, MeshFileWarning, StorageError
 from ..files.atomic import as_path, existing, write_whole, writing
@@ -62,7 +63,7 @@ def read(path: str | os.PathLike[str]) -> Any:
         raise FileFormatError(f"{path}: it is damaged ({_brief(error)})") from error
     remarks = HANDLED.sub("", said).strip()
     for note in [*notes, *([f"meshio says: {remarks}"] if remarks else [])]:
-        warnings.warn(f"{path}: {note}", MeshFileWarning, stacklevel=3)
+        warn(f"{path}: {note}", MeshFileWarning)
     return mesh
 
 
@@ -147,7 +148,7 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
         write_whole(file, part.read_bytes())
     if lost:
         told = f"the names {', '.join(map(repr, lost))} are not in it: this format cannot hold them; write one of "
-        warnings.warn(f"{path}: {told}{', '.join(FORMATS)}", MeshFileWarning, stacklevel=3)
+        warn(f"{path}: {told}{', '.join(FORMATS)}", MeshFileWarning)
 
 
 def _format(file: Path, path: Any) -> tuple[str, str]:

@@ -211,11 +211,23 @@ def multistart(
     )
 
 
+def _available(system: OptimalitySystem) -> float:
+    """`J(0) - inf J` at most, at the control nearest to zero; of states that do not move where the field is singular there."""
+    zero = system.problem.project(np.zeros((system.layers, system.problem.parameters)))
+    try:
+        with np.errstate(all="ignore"):
+            return abs(system.cost(zero).total)
+    except NonFiniteError:
+        still = np.broadcast_to(system.initial_masses, (system.layers + 1, *system.initial_masses.shape))
+        return abs(system.cost_of_sweep(zero, still).total)
+
+
 def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list[np.ndarray]:
     """Random controls `(layers, m)`: every second independent from layer to layer, the others constant or smooth in time.
 
     A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
-    the infimum taken for zero (or up to a hundredth of the parameters' natural sizes, where that is more; see `scales`).
+    the infimum taken for zero (or up to a hundredth of the parameters' natural sizes, where that is more; see `scales`). Where
+    bounds exclude the control 0, the nearest one stands for it; where the field is singular there, states that do not move.
 
     Parameters
     ----------
@@ -234,7 +246,7 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     """
     problem, layers = system.problem, system.layers
     rng = np.random.default_rng(integer("seed", seed, minimum=0))
-    available = abs(system.cost(np.zeros((layers, problem.parameters))).total)
+    available = _available(system)
     bounds = 2.0 * np.sqrt(2.0 * available / (problem.penalties * problem.horizon))
     bounds = np.maximum(bounds, SMALLEST * problem.scales.control)
     middles = (np.arange(layers) + 0.5) / layers

@@ -81,8 +81,8 @@ def solve(
     -------
     Solution
         `converged` says whether the optimality residual is below the solver's tolerance and the cost is right: one look
-        without a mesh, at the same control, finds it within 5 % of the moduli of its terms (`solution.look`). A run that is
-        interrupted, diverges or meets NaN returns its best control with `converged=False` and the reason in `message`.
+        without a mesh, at the same control, finds it within 5 % of the sum of the sizes of its terms (`solution.look`). A run
+        that is interrupted, diverges or meets NaN returns its best control with `converged=False` and the reason in `message`.
 
     Raises
     ------
@@ -96,7 +96,8 @@ def solve(
     Warns
     -----
     CostErrorWarning
-        If the cost on the mesh is off by 1 % to 5 % of the moduli of its terms (above, the answer is not called converged).
+        If the cost on the mesh is off by 1 % to 5 % of the sum of the sizes of its terms (above, the answer is not called
+        converged).
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     SymmetricStartWarning
@@ -153,7 +154,7 @@ def solve(
     for doubt in [*others, *doubts(solution)]:
         solution.converged = False
         solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
-    cautions.warn([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)], 2)
+    cautions.tell([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)])
     return solution
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .._callers import warn
 from ..errors import StoredResultWarning
 from ..kernels.blas_threads import one_thread
 from ..laws import Empirical
@@ -147,12 +148,11 @@ class Kept:
             reason = doubt(job.function, job.arguments, result)
             self._believed = reason is None
             if reason is not None:
-                warnings.warn(
+                warn(
                     f"{self._store.folder}: the stored result of {job.label!r} is of another computation: {reason}. Something "
                     "has changed that nothing tells, such as a file that a function reads when it is called. The stored "
                     "results are not used, and all are computed anew",
                     StoredResultWarning,
-                    stacklevel=2,
                 )
         return result if self._believed is not False else None
 

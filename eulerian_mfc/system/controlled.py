@@ -92,7 +92,7 @@ class ControlledSystem(ABC):
 
     def __init__(self, problem: Problem, layers: int, layer_map: Any, threads: int | None = None) -> None:
         if not isinstance(problem, Problem):
-            raise fail("problem", problem, "a Problem")
+            raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         self.problem = problem
         self.layers = integer("layers", layers)
         affordable("layers", layers, VECTORS * layers * problem.parameters, "the controls that a solver keeps")

@@ -135,7 +135,7 @@ class OptimalitySystem(ControlledSystem):
     ) -> None:
         super().__init__(problem, layers, layer_map, threads)
         if not isinstance(mesh, Mesh):
-            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh")
+            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh, such as CartesianMesh([(-8.0, 8.0)], 160)")
         mesh = mesh.base
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")

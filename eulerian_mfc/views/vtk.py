@@ -32,7 +32,8 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
       the mesh (`solution_0000.vti`, ...), in space surfaces of equal density (`solution_0000.vtp`, ...).
     * `volume.pvd`, `volume_0000.vti`, ... (in space only): the mesh, to be cut and measured.
     * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time, coloured by `label_1`;
-      `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t).
+      `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t). The
+      last line of the numbered files is a frame around the whole, with NaN for a label, that ParaView's camera fits.
     * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
 
     Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
@@ -193,14 +194,16 @@ def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.Pol
 
 
 def growing(solution: Solution, last: int) -> pyvista.PolyData:
-    """`polylines` with heads, as the collection has them: on a line within the frame of the whole, whose label is NaN.
+    """`polylines` with heads, as the collection has them, within the frame of the whole, whose label is NaN.
 
-    At time 0 they all lie on one axis: without a frame ParaView would look along the other one, and go on so.
+    At time 0 they are the points of the law: without a frame ParaView's camera would fit these, and stay there as they move.
     """
     lines, x = polylines(solution, last, heads=True), solution.paths.x
-    if solution.mesh.dim > 1:
-        return lines
-    return framed(lines, (float(x.min()), 0.0), (float(x.max()), float(solution.times[-1])))
+    low, high = np.zeros(3), np.zeros(3)
+    low[: x.shape[2]], high[: x.shape[2]] = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+    if solution.mesh.dim == 1:
+        high[1] = solution.times[-1]
+    return framed(lines, low, high)
 
 
 def spacetime(solution: Solution) -> pyvista.ImageData:

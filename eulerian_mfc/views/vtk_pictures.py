@@ -19,6 +19,12 @@ DENSITY = "density_total"
 HEIGHT = 0.4
 #: densities of the surfaces in space, shares of the largest
 SHARES = (0.05, 0.2, 0.5)
+#: corners along which all edges of a rectangle, or of a box, are drawn in one go: which of them are high
+RECTANGLE = ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 0))
+BOX = (
+    *RECTANGLE, (0, 0, 1), (1, 0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 1), (1, 1, 0), (1, 1, 1), (0, 1, 1), (0, 1, 0),
+    (0, 1, 1), (0, 0, 1),
+)  # fmt: skip
 #: VTK's number of the quadrilateral
 QUAD = 9
 
@@ -72,17 +78,27 @@ def surfaces(grid: pyvista.DataSet, largest: float | None = None) -> pyvista.Pol
     return out
 
 
-def framed(lines: pyvista.PolyData, low: tuple[float, float], high: tuple[float, float]) -> pyvista.PolyData:
-    """Lines of the plane (x, time) and, as the last cell, the rectangle from `low` to `high`, whose cell data are NaN."""
+def framed(lines: pyvista.PolyData, low: np.ndarray, high: np.ndarray) -> pyvista.PolyData:
+    """Lines and, as the last cell, the edges of the rectangle or box from `low` to `high`, whose cell data are NaN.
+
+    ParaView's camera fits what it sees first: with a frame, that is all that there will be.
+
+    Parameters
+    ----------
+    lines : with the point data `time`.
+    low, high : `(3,)` each; they are equal in coordinates without an extent.
+    """
     import pyvista
 
+    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    corners = np.where(np.array(RECTANGLE if low[2] == high[2] else BOX, dtype=bool), high, low)
     count = lines.n_points
-    corners = np.array([[low[0], low[1], 0.0], [high[0], low[1], 0.0], [high[0], high[1], 0.0], [low[0], high[1], 0.0]])
     out = pyvista.PolyData()
     out.points = np.concatenate([lines.points, corners])
     out.verts = lines.verts
-    out.lines = np.concatenate([lines.lines, [5, *range(count, count + 4), count]]).astype(np.int64)
-    out.point_data["time"] = np.concatenate([lines.point_data["time"], corners[:, 1]])
+    path = [len(corners), *range(count, count + len(corners))]
+    out.lines = np.concatenate([lines.lines, path]).astype(np.int64)
+    out.point_data["time"] = np.append(lines.point_data["time"], np.full(len(corners), lines.point_data["time"].max()))
     for name, values in lines.cell_data.items():
         out.cell_data[name] = np.append(values, np.nan)
     coloured(out, lines.cell_data.active_scalars_name)
