@@ -303,7 +303,7 @@ def test_finite_volumes_give_the_same_bits_in_any_number_of_threads_and_parts(re
     masses = np.exp(-4 * (mesh.centres**2).sum(axis=1)).reshape(1, *mesh.shape)
     masses[:, 5:9] = 0.0  # with jumps, so that limiters work
     found = []
-    monkeypatch.setattr(finite_volume, "PART", 1)
+    monkeypatch.setattr(euler_step, "PART", 1)
     for threads in (1, 3, 8):
         flow = Flow(emfc.fields.NeuralField(3), emfc.LayerMap(), Workers(threads))
         operator = emfc.continuity.FiniteVolume(reconstruction, substeps=1).on(mesh, flow)

@@ -12,6 +12,7 @@ from ..kernels import finite_volume as _kernels
 from ..kernels.sums import paired
 from ..meshes import CartesianMesh
 from ..transport.pairing import Pairing
+from .euler_step import outflow_only
 from .finite_volume import FiniteVolume, FiniteVolumeOperator
 
 
@@ -101,7 +102,7 @@ class FiniteVolumeTransposeOperator:
         """Face velocities as the upwind flux uses them: none enters at outflow sides."""
         out = [v.mean.copy() for v in self._forward.velocities(t, theta)]
         for axis, v in enumerate(out):
-            self._forward.outflow_only(v, v.copy(), axis)
+            outflow_only(self._forward.grid, v, v.copy(), axis)
         return out
 
     def _back(self, field: np.ndarray, layer: Layer, k: int, dt: float) -> np.ndarray:
