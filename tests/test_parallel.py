@@ -10,7 +10,7 @@ import skfem
 from threadpoolctl import threadpool_limits
 
 import eulerian_mfc as emfc
-from eulerian_mfc.continuity import FiniteVolume, finite_volume
+from eulerian_mfc.continuity import FiniteVolume, euler_step
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.flow.characteristics import Flow, Layer
 from eulerian_mfc.kernels.tanh import tanh
