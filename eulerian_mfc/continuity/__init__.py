@@ -1,7 +1,8 @@
 """Forward schemes for the masses: each maps masses to masses over a layer."""
 
+from ..transport.push_forward import PushForward as PushForward
+from .cells import CellOperator as CellOperator
 from .finite_volume import FiniteVolume as FiniteVolume
-from .push_forward import PushForward as PushForward
 from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
 
@@ -11,4 +12,4 @@ REGISTRY = {
     "simplex_finite_volume": SimplexFiniteVolume,
 }
 
-__all__ = ["REGISTRY", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]
+__all__ = ["REGISTRY", "CellOperator", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
-from ..errors import ArgumentError, NonFiniteError
+from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
 from ..kernels.finite_volume import LIMITERS
-from ..laws import LabelledRule, ProductRule
-from ..meshes import CartesianMesh
+from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
+from ..schemes import ContinuityScheme, Scheme, TransportOperator
+from ..schemes.declared import boxes
+from .cells import CellOperator
 from .euler_step import EulerStep
 from .face_velocities import FaceVelocities
-from .gauss import GaussPoints
-
-if TYPE_CHECKING:
-    from .transpose import FiniteVolumeTranspose
 
 
 class Reconstruction(NamedTuple):
@@ -43,7 +40,7 @@ RECONSTRUCTIONS = {
 
 
 @dataclass(frozen=True)
-class FiniteVolume:
+class FiniteVolume(ContinuityScheme):
     """Cell averages of the densities, `d m_j / dt = - sum of the fluxes out of cell j`, upwind in the face velocities.
 
     Parameters
@@ -97,7 +94,7 @@ class FiniteVolume:
     substeps: int | None = None
     positivity: bool = True
 
-    nodal: ClassVar[bool] = False
+    keeps_mass: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
@@ -132,89 +129,48 @@ class FiniteVolume:
 
     @property
     def linear(self) -> bool:
-        """Whether the scheme is linear in the masses, so that it has an adjoint: upwind with Euler steps."""
-        return self.reconstruction == "upwind" and self.integrator == "euler"
+        """Whether the scheme is linear in the masses: upwind, or MUSCL without any limiter."""
+        unlimited = self.reconstruction == "muscl" and self.limiter == "none" and not self.positivity
+        return self.reconstruction == "upwind" or unlimited
 
     @property
     def positive(self) -> bool:
-        return self.positivity or self.linear
+        return self.positivity or self.reconstruction == "upwind"
 
     @property
     def reference(self) -> str:
         return RECONSTRUCTIONS[self.reconstruction].reference
 
-    def adjoint(self) -> FiniteVolumeTranspose:
-        """The transpose, a transport scheme; ArgumentError for schemes that are not linear."""
-        from .transpose import FiniteVolumeTranspose
-
-        if not self.linear:
+    def adjoint(self) -> Scheme:
+        """The transpose, a transport scheme; ArgumentError for all but upwind with Euler steps."""
+        if self.reconstruction != "upwind" or self.integrator != "euler":
             raise mismatch(
                 "adjoint",
-                f"{self.reconstruction} with {self.integrator}, which is not linear in the masses",
-                'a linear scheme: FiniteVolume("upwind")',
+                f"{self.reconstruction} with {self.integrator}, which is not linear in the masses or takes several stages",
+                'a linear scheme of one stage: FiniteVolume("upwind")',
             )
-        return FiniteVolumeTranspose(self)
+        return super().adjoint()
 
     def on(
-        self, mesh: CartesianMesh, flow: Flow, transport: Any = None, signed: Sequence[bool] = ()
+        self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
     ) -> FiniteVolumeOperator:
         """The scheme on a mesh, for a field; `signed` says of every field whether it may be negative."""
-        return FiniteVolumeOperator(self, mesh, flow, signed)
+        return FiniteVolumeOperator(self, boxes(mesh, self), flow, signed)
 
 
-class FiniteVolumeOperator:
+class FiniteVolumeOperator(CellOperator):
     """`FiniteVolume` bound to a mesh and a flow, whose threads it uses. Masses are `(R, *shape)`."""
 
     def __init__(self, scheme: FiniteVolume, mesh: CartesianMesh, flow: Flow, signed: Sequence[bool]) -> None:
         if min(mesh.shape) < scheme.stencil:
             wanted = f"at least {scheme.stencil} cells on every axis for {scheme.reconstruction}"
             raise fail("cells", mesh.shape, wanted)
-        self.scheme, self.mesh, self.signed = scheme, mesh, list(signed)
+        super().__init__(scheme, mesh, signed)
+        self.scheme: FiniteVolume = scheme
         self.grid = PaddedMesh(mesh, boundary_kinds(scheme.boundary, mesh.dim))
         self._autonomous = flow.field.autonomous
         self.velocities = FaceVelocities(self.grid, flow, moments=scheme.order > 2)
         self._euler_step = EulerStep(self.grid, scheme.reconstruction, scheme.limiter, scheme.positivity, flow.workers)
-
-    @property
-    def lines(self) -> list[np.ndarray]:
-        """Coordinates at which the cell averages' test functions jump: the faces."""
-        return [self.mesh.faces(k) for k in range(self.mesh.dim)]
-
-    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
-        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points, `(R, 1)` for a `ProductRule`."""
-        if isinstance(rule, ProductRule):
-            lines = [np.bincount(self._cell(k, x), w, self.mesh.shape[k]) for k, (x, w) in enumerate(rule.axes)]
-            out = rule.masses(lines, moments)
-        else:
-            index = np.zeros(len(rule.x), dtype=np.int64)
-            for k, n in enumerate(self.mesh.shape):
-                index = index * n + self._cell(k, rule.x[:, k])
-            out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
-        for r, field in enumerate(out):
-            if not self._is_signed(r) and field.min() < -1e-13 * np.abs(field).max():
-                raise ArgumentError(f"law: density {r} has a negative mass {field.min():.3e}, expected masses >= 0")
-        return out.reshape(-1, *self.mesh.shape)
-
-    def _cell(self, axis: int, x: np.ndarray) -> np.ndarray:
-        """The cells of coordinates along an axis."""
-        low, n = self.mesh.bounds[axis][0], self.mesh.shape[axis]
-        return np.clip(((x - low) / self.mesh.widths[axis]).astype(np.int64), 0, n - 1)
-
-    def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The masses as Gauss points `(n, d)` and weights `(R, n)`: average times point value is second order only."""
-        return self.points, self._gauss.weights(masses)
-
-    @property
-    def points(self) -> np.ndarray:
-        """`(n, d)`: the points of `measure`."""
-        return self._gauss.points
-
-    @cached_property
-    def _gauss(self) -> GaussPoints:
-        return GaussPoints(self.mesh, [self.grid.periodic(k) for k in range(self.mesh.dim)])
-
-    def _is_signed(self, r: int) -> bool:
-        return r < len(self.signed) and self.signed[r]
 
     def substeps(self, layer: Layer) -> int:
         """Substeps that keep the Courant number at the scheme's, or those asked for; SubstepError as in `integrators`."""
@@ -258,5 +214,5 @@ class FiniteVolumeOperator:
         velocities = self.velocities(float(t), theta)
         out, crossed = np.empty_like(masses), ledger.copy()
         for r, field in enumerate(masses):
-            out[r] = self._euler_step(field, dt / self.mesh.widths, velocities, crossed[r], self._is_signed(r))
+            out[r] = self._euler_step(field, dt / self.mesh.widths, velocities, crossed[r], self.may_be_negative(r))
         return out, crossed, t + dt

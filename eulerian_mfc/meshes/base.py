@@ -52,6 +52,11 @@ class Mesh(ABC):
         return self.shape
 
     @property
+    def masses_in_cells(self) -> bool:
+        """Whether densities are those of the cells; otherwise they are values at the vertices."""
+        return True
+
+    @property
     def size(self) -> int:
         """Entries of one field."""
         return int(np.prod(self.shape))
@@ -90,10 +95,6 @@ class Mesh(ABC):
     @abstractmethod
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses `(..., *shape)` -> densities."""
-
-    def unknowns(self, transport: Any, continuity: Any) -> Mesh:
-        """The mesh as a pair of schemes sees it: the points and shape of the potentials, the densities of the masses."""
-        return self
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:

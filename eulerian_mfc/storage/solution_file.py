@@ -266,7 +266,7 @@ def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path
 def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
     mesh = _mesh(meta["mesh"], stored)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
-    unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
+    unknowns = schemes["continuity"].unknowns(schemes["transport"].nodes(mesh))
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
     samples = stored.shape("paths/x")[1:2]
     shapes: dict[str, tuple[int | None, ...]] = {

@@ -2,8 +2,9 @@
 
 from .elements import Elements as Elements
 from .finite_volume import FiniteVolume as FiniteVolume
+from .interpolation import Interpolation as Interpolation
 from .semi_lagrangian import SemiLagrangian as SemiLagrangian
 
 REGISTRY = {"semi_lagrangian": SemiLagrangian, "finite_volume": FiniteVolume, "elements": Elements}
 
-__all__ = ["REGISTRY", "Elements", "FiniteVolume", "SemiLagrangian"]
+__all__ = ["REGISTRY", "Elements", "FiniteVolume", "Interpolation", "SemiLagrangian"]

@@ -17,6 +17,7 @@ from ..kernels import tensor_interpolation as _kernels
 from ..kernels.pointers import Pointed
 from ..kernels.threads import ONE, Workers
 from ..meshes import CartesianMesh
+from ..schemes import TangentInterpolant
 from .axis_basis import axis_basis
 
 DEGREES = (1, 3, 5, 7)
@@ -46,7 +47,7 @@ class Deposit(NamedTuple):
 _OVERLAP = {("spline", 3): 28, ("spline", 5): 44, ("spline", 7): 60}
 
 
-class Interpolation:
+class Interpolation(TangentInterpolant):
     """The operator I on a mesh: nodal values -> a function on the box, and its transpose: point masses -> nodal masses.
 
     Parameters
