@@ -1,12 +1,13 @@
 """Forward schemes for the masses: each maps masses to masses over a layer."""
 
+from ..schemes import ContinuityScheme
 from ..transport.push_forward import PushForward as PushForward
 from .cells import CellOperator as CellOperator
 from .finite_volume import FiniteVolume as FiniteVolume
 from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
 
-REGISTRY = {
+REGISTRY: dict[str, type[ContinuityScheme]] = {
     "push_forward": PushForward,
     "finite_volume": FiniteVolume,
     "simplex_finite_volume": SimplexFiniteVolume,

@@ -36,7 +36,7 @@ class CellOperator(ContinuityOperator):
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates at which the cell averages' test functions jump: the faces."""
+        """Coordinates at which the cell averages' test functions jump: the faces, `(n + 1,)` per axis."""
         return [self.mesh.faces(k) for k in range(self.mesh.dim)]
 
     @property

@@ -148,7 +148,7 @@ class Interpolation(TangentInterpolant):
         return self.folded(self._solve(deposits, True))
 
     def folded(self, work: np.ndarray) -> np.ndarray:
-        """The transpose of `padded`."""
+        """The transpose of `padded`: `(R, n0, n1, n2)` -> `(R, *shape)`."""
         out = work.reshape(-1, *self.counts[3 - self.mesh.dim :])
         for k, n in enumerate(self.mesh.shape):
             if self._overlap:

@@ -94,7 +94,8 @@ class SemiLagrangian(TransportScheme):
     @property
     def positive(self) -> bool:
         """Whether potentials stay between their bounds (and the adjoint keeps masses non-negative)."""
-        return self.degree == 1 or self.interpolation == "limited"
+        bounded = self.degree == 1 and self.outside != "extrapolate"
+        return bounded or self.interpolation == "limited"
 
     @property
     def boundary(self) -> str:
