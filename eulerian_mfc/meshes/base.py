@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -29,11 +30,11 @@ class Mesh(ABC):
     if TYPE_CHECKING:  # not at run time: a dataclass would take an inherited property for a field's default
 
         @property
-        def bounds(self) -> Any:
+        def bounds(self) -> Sequence[tuple[float, float]]:
             """(low, high) of every axis."""
 
         @property
-        def centres(self) -> Any:
+        def centres(self) -> np.ndarray:
             """`(n, d)`: the points of one field's entries."""
 
     @property
@@ -97,7 +98,7 @@ class Mesh(ABC):
         """Masses `(..., *shape)` -> densities."""
 
     @abstractmethod
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         """JSON-ready part of what rebuilds the mesh, its "type" among it."""
 
     def arrays(self) -> dict[str, np.ndarray]:

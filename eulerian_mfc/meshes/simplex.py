@@ -249,7 +249,7 @@ class SimplexMesh(Mesh):
             kept[key] = make()
         return kept[key]
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         return {"type": self.kind, "walls": self.walls, "boundaries": sorted(self.skfem.boundaries or {})}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -63,7 +63,7 @@ class ContinuityOperator(ABC):
     @property
     @abstractmethod
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array per axis, at which the functions that `initial` integrates are not smooth."""
+        """Coordinates, one array `(n,)` per axis, at which the functions that `initial` integrates are not smooth."""
 
     @abstractmethod
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:

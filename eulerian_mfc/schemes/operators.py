@@ -75,7 +75,7 @@ class TransposableOperator(AdjointOperator):
     @property
     @abstractmethod
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array per axis, at which the basis functions are not smooth: the law's quadrature is cut there."""
+        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth; the law's rule is cut there."""
 
     @abstractmethod
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

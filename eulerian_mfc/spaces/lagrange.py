@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import product
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
 
 from .._validate import choice
 from ..meshes import Mesh, SimplexMesh
@@ -132,10 +133,8 @@ class ElementNodes(Mesh):
         return out
 
     @cached_property
-    def _hats(self) -> Any:
+    def _hats(self) -> csr_matrix:
         """Sparse `(vertices, nodes)`: values of the vertices' hat functions at the nodes."""
-        from scipy.sparse import coo_matrix
-
         cell = self.cell_of_node
         b = self.mesh.locator.trace(cell, self.centres, self.centres).barycentric
         rows = self.mesh.cells[cell].ravel()
@@ -163,5 +162,5 @@ class ElementNodes(Mesh):
         """Nodal values `(..., nodes)` at the vertices `(..., vertices)`."""
         return values[..., self._vertices]
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         return self.mesh.spec()

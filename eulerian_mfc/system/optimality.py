@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import choice, fail, mismatch
 from ..errors import NonFiniteError
@@ -95,13 +95,14 @@ class OptimalitySystem(ControlledSystem):
         self.kept_states = states_within(memory, self.initial_masses.size * np.dtype(kept).itemsize)
         self._storage = storage
         #: `threads`, `memory` and `storage` as they were given
-        self.resources: dict[str, Any] = {"threads": threads, "memory": memory, "storage": storage}
+        self.resources: dict[str, int | float | str | None] = {"threads": threads, "memory": memory, "storage": storage}
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Mesh]]:
         """Sent to other processes as its arguments."""
         schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
         arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self.resources}
-        return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
+        made: Callable[..., OptimalitySystem] = OptimalitySystem
+        return partial(made, **arguments), (self.problem, self.mesh.base)
 
     @property
     def adjoint(self) -> bool:
@@ -121,7 +122,7 @@ class OptimalitySystem(ControlledSystem):
         except NonFiniteError as error:
             raise self._located(n, error) from None
 
-    def masses(self, control: Any) -> tuple[np.ndarray, np.ndarray]:
+    def masses(self, control: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
         theta = self.control(control)
         out = np.empty((self.layers + 1, *self.initial_masses.shape))
@@ -131,14 +132,14 @@ class OptimalitySystem(ControlledSystem):
             out[n + 1], crossed[n] = self._step(n, theta[n], out[n])
         return out, crossed
 
-    def final_masses(self, control: Any) -> np.ndarray:
+    def final_masses(self, control: ArrayLike) -> np.ndarray:
         """`(R, *shape)`: masses at the final time, by a forward sweep that keeps no others."""
         theta, masses = self.control(control), self.initial_masses
         for n in range(self.layers):
             masses, _ = self._step(n, theta[n], masses)
         return masses
 
-    def potentials(self, control: Any, final_masses: np.ndarray | None = None) -> np.ndarray:
+    def potentials(self, control: ArrayLike, final_masses: np.ndarray | None = None) -> np.ndarray:
         """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time.
 
         Where a read-out is trained it starts from the `final_masses`, of a forward sweep that is made where not given.
@@ -164,7 +165,7 @@ class OptimalitySystem(ControlledSystem):
 
     # --- cost and gradient
 
-    def cost(self, control: Any) -> Cost:
+    def cost(self, control: ArrayLike) -> Cost:
         theta = self.control(control)
         masses, halves = self.initial_masses, [self.running.half(self.initial_masses)]
         for n in range(self.layers):
@@ -180,7 +181,7 @@ class OptimalitySystem(ControlledSystem):
         """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
         return self._cost(control, masses[-1], [self.running.half(m) for m in masses])
 
-    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
         theta = self.control(control)
         gradient, halves = np.empty_like(theta), [0.0] * (self.layers + 1)
@@ -201,7 +202,7 @@ class OptimalitySystem(ControlledSystem):
             raise self._located(n, NonFiniteError("the gradient is not finite"))
         return self._cost(theta, final, halves).total, gradient
 
-    def hessian(self, control: Any) -> Hessian:
+    def hessian(self, control: ArrayLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
         if tangents is None:
             return self._differenced(theta)
@@ -225,7 +226,9 @@ class OptimalitySystem(ControlledSystem):
         pairing = self.pair.pairing(self.running.added_to(psi), masses)
         return Hamiltonian(layer, weights, pairing, self.problem.scales.control)
 
-    def layer_updates(self, control: Any, form: str = "discrete") -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
+    def layer_updates(
+        self, control: ArrayLike, form: str = "discrete"
+    ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
         """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, at the densities and potentials of `control`.
 
         With `form="continuous"` the Hamiltonians of continuous time at the layers' starts; the gradient is then theirs.

@@ -76,7 +76,7 @@ class Pair(ABC):
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array per axis, at which a rule of the law has to be cut; the ends of the axes among them."""
+        """Coordinates, one array `(n,)` per axis, at which a rule of the law has to be cut; the ends of the axes among them."""
         ends = np.array(self.mesh.bounds)
         return [np.append(line, pair) for line, pair in zip(self.continuity.lines, ends, strict=True)]
 

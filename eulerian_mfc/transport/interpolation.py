@@ -6,7 +6,7 @@ The basis of every axis, its ends and its sources: see `axis_basis`.
 from __future__ import annotations
 
 from functools import cached_property, lru_cache, partial
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Interpolation(TangentInterpolant):
         self._period = tuple(lengths + [(0.0, 0.0)] * missing)
         self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Without addresses, which are this process's."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_pointed", "_place")}
 
@@ -111,21 +111,21 @@ class Interpolation(TangentInterpolant):
         """`(R, *shape)` nodal values -> `(R, n0, n1, n2)` coefficients c with A c = values on every axis."""
         return self._solve(self.padded(values).copy(), False)
 
-    def compiled(self, fields: int) -> tuple[Any, ...]:
-        """What `_layer_kernels` need to know: pointers, place, period, factors, and groups of lines for so many fields."""
+    def compiled(self, fields: int) -> tuple[tuple[int, ...], tuple[object, ...], tuple[object, ...]]:
+        """What `neural_layer` needs to know: pointers, place; and period, factors and groups of lines for so many fields."""
         factors = tuple((a.lower, a.upper, a.first, a.last) for a in self.axes)
         lines = tuple(_lines(*view) for view in _views(fields, self.counts))
-        return *self._pointed, self._period, factors, lines
+        return *self._pointed, (self._period, factors, lines)
 
     @cached_property
-    def _pointed(self) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    def _pointed(self) -> tuple[tuple[int, ...], tuple[object, ...]]:
         """Addresses of the kernels for this basis, and what they all take."""
         sizes = self._basis[2]
         kernels = self._gather, _stencils.gather_values(sizes), self._scatter, _stencils.solve
         return tuple(kernel.address for kernel in kernels), self._place
 
     @cached_property
-    def _place(self) -> tuple[Any, ...]:
+    def _place(self) -> tuple[object, ...]:
         """The mesh and the basis, as `_stencils` take them."""
         tables, kinds, _, clamp = self._basis
         axes = [
@@ -261,7 +261,7 @@ def _views(fields: int, counts: tuple[int, ...]) -> list[tuple[int, int, int]]:
     return [(fields, n0, n1 * n2), (fields * n0, n1, n2), (fields * n0 * n1, n2, 1)]
 
 
-def _solve_groups(arguments: tuple[Any, ...], lines: np.ndarray) -> None:
+def _solve_groups(arguments: tuple[object, ...], lines: np.ndarray) -> None:
     _stencils.solve(*arguments, len(lines), lines)
 
 
