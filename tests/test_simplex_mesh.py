@@ -10,7 +10,7 @@ import skfem
 import eulerian_mfc as emfc
 from eulerian_mfc import SimplexMesh
 from eulerian_mfc.errors import ArgumentError, DomainError, FileFormatError, NonFiniteError
-from eulerian_mfc.spaces import element_nodes
+from eulerian_mfc.spaces import element_nodes, with_cell_masses
 
 from .simplices import KINDS, box, delaunay, lshape, swiss
 
@@ -335,7 +335,7 @@ def test_crossing_rates_are_cells_a_unit_of_time(dim):
     nodes = element_nodes(mesh, 2)
     held = np.arange(nodes.size) == nodes.dofs[3, -1]
     assert (nodes.cells_of(held) == (nodes.dofs == nodes.dofs[3, -1]).any(axis=1)).all()
-    assert (nodes.beside_cells().cells_of(np.arange(mesh.size) == 2) == (np.arange(mesh.size) == 2)).all()
+    assert (with_cell_masses(nodes).cells_of(np.arange(mesh.size) == 2) == (np.arange(mesh.size) == 2)).all()
 
 
 def test_the_width_is_the_longest_edge():

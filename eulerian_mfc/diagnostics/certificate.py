@@ -234,7 +234,7 @@ State = tuple[np.ndarray, np.ndarray, float]
 
 def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
     """The share of mass that left the box, from the shares `(layers,)` that met its boundary."""
-    if not system.continuity_scheme.keeps_mass:
+    if not system.pair.keeps_mass:
         return float(shares.sum())  # what leaves finite volumes is gone
     # Mass that is moved onto the boundary stays there, and is met again: particles tell which mass it is.
     largest = float(shares.max())

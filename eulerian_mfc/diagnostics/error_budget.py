@@ -176,9 +176,7 @@ def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule
 
 def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
     system = solution._need_system("an error budget")
-    if of_the_problem(system) is not None and (
-        system.continuity_scheme.keeps_mass or isinstance(system.mesh.base, SimplexMesh)
-    ):
+    if of_the_problem(system) is not None and (system.pair.keeps_mass or isinstance(system.mesh.base, SimplexMesh)):
         return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
     ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
     error = ended - _at_the_control(solution, twin, twin.rule)

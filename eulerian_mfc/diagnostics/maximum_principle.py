@@ -65,7 +65,7 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
     I is the interpolation of the transport scheme; running losses enter by the trapezoidal rule, as in psi.
     """
-    interpolation = system.pair.transport.between_nodes()
+    interpolation = system.pair.between_nodes()
     nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
 
     def gradients(separable: object) -> np.ndarray:
@@ -149,7 +149,7 @@ def _excess(
 
 def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: np.ndarray) -> float:
     """`sum_r int |sigma_r + grad psi_r| d|m_r|`, relative to that of `|sigma_r|`; at the points of the masses."""
-    interpolation = system.pair.transport.between_nodes()
+    interpolation = system.pair.between_nodes()
     points, weights, _ = system.pair.measure(masses)
     fields, dim = sigma.shape[:2]
     flat, _ = interpolation.gather(points, interpolation.coefficients(sigma.reshape(fields * dim, *system.mesh.shape)))

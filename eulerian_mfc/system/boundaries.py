@@ -50,7 +50,7 @@ def of_the_mesh(system: OptimalitySystem) -> Bound:
     system : the mesh and its schemes.
     """
     base, held = system.mesh.base, of_the_problem(system)
-    if system.continuity_scheme.keeps_mass:
+    if system.pair.keeps_mass:
         return within_the_mesh(system) if held is None else held
 
     def lost(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,7 @@ from ..schemes import (
     AdjointOperator,
     Boundary,
     ContinuityOperator,
+    Interpolant,
     Measure,
     Pairing,
     TangentOperator,
@@ -105,7 +106,7 @@ class Pair(ABC):
 
     def covectors(self, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Points `(n, d)` that carry mass, and `sum_r w_r grad psi_r` `(n, d)` there, for potentials `(R, *shape)`."""
-        interpolation = self.transport.between_nodes()
+        interpolation = self.between_nodes()
         measure = self.measure(masses)
         kept = carrying(measure.weights)
         points = np.asfortranarray(measure.points[kept])
@@ -117,6 +118,15 @@ class Pair(ABC):
     def interpolates(self) -> bool:
         """Whether the potentials have values and gradients between the nodes."""
         return self.transport.interpolation is not None
+
+    def between_nodes(self) -> Interpolant:
+        """The potentials' interpolation; ArgumentError where there is none."""
+        return self.transport.between_nodes()
+
+    @property
+    def keeps_mass(self) -> bool:
+        """Whether mass that meets the boundary of the mesh stays on it; otherwise it leaves, and is gone."""
+        return self.continuity.scheme.keeps_mass
 
     @property
     def boundary(self) -> Boundary:
@@ -211,7 +221,7 @@ class MeasuredPair(Pair):
         return function(self.points)
 
     def pairings(self, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        interpolation, measure = self.transport.between_nodes(), self.measure(masses)
+        interpolation, measure = self.between_nodes(), self.measure(masses)
         values, _ = interpolation.gather(measure.points, interpolation.coefficients(psi))
         return (values * measure.weights).sum(axis=1)
 
