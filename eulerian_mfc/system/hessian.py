@@ -67,7 +67,7 @@ class ExactHessian(Hessian):
     layers : all layers, with their theta.
     masses : `(layers + 1, R, *shape)`, of the forward sweep.
     prepared : for every layer, what the tangents take of the potentials at its end.
-    weights : `(m,)`, dt lambda, the Hessian of the penalty.
+    weights : `(layers, m)`, the Hessian of the penalty: dt lambda on every layer.
     follow : how the final potentials move with the final masses; None where they do not.
     """
 
@@ -95,5 +95,5 @@ class ExactHessian(Hessian):
         for n in range(len(self._layers) - 1, -1, -1):
             arguments = self._masses[n], moved[n], self._prepared[n], dpsi
             dpsi, change = self._tangents.pull(self._layers[n], direction[n], *arguments)
-            out[n] = self._weights * direction[n] + change
+            out[n] = self._weights[n] * direction[n] + change
         return out

@@ -211,7 +211,8 @@ class OptimalitySystem(ControlledSystem):
         prepared = [tangents.prepared(self.running.added_to(psi)) for psi in potentials[1:]]
         layers = [self.layer(n, row) for n, row in enumerate(theta)]
         follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
-        return ExactHessian(tangents, layers, masses, prepared, self.dt * self.problem.penalties, follow)
+        weights = np.tile(self.dt * self.problem.penalties, (self.layers, 1))
+        return ExactHessian(tangents, layers, masses, prepared, weights, follow)
 
     # --- layer by layer
 
