@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 import eulerian_mfc as emfc
+from eulerian_mfc.spaces import element_nodes
 
 from .result import Table
 
@@ -32,7 +33,7 @@ def microseconds(dim: int, displacement: float, repeats: int = 15) -> float:
     line = np.linspace(-1.0, 1.0, CELLS[dim] + 1)
     kind = {2: skfem.MeshTri, 3: skfem.MeshTet}[dim]
     mesh = emfc.SimplexMesh(kind.init_tensor(*[line] * dim))
-    nodes = mesh.nodes(2)
+    nodes = element_nodes(mesh, 2)
     rng = np.random.default_rng(0)
     inner = np.flatnonzero(np.abs(nodes.centres).max(axis=1) < 1 - displacement * 2 / CELLS[dim] - 1e-9)
     x = np.asfortranarray(nodes.centres[inner])

@@ -21,7 +21,7 @@ FIXED_LAYERS = 4
 class ExactTanhFlow:
     """The flow of `F = tanh(theta x)`, in place of a layer map."""
 
-    workers = ONE
+    workers, field = ONE, None  # no field whose layers are compiled: the flow is called
 
     def __call__(self, layer, x):
         theta = layer.theta[0]

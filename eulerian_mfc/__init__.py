@@ -13,6 +13,7 @@ from . import flow as flow
 from . import laws as laws
 from . import losses as losses
 from . import meshes as meshes
+from . import schemes as schemes
 from . import solvers as solvers
 from . import transport as transport
 from .diagnostics.certificate import Certificate as Certificate
@@ -51,6 +52,7 @@ __all__ = [
     "losses",
     "meshes",
     "multistart",
+    "schemes",
     "solve",
     "solvers",
     "studies",

@@ -239,7 +239,7 @@ class Solution:
     @cached_property
     def unknowns(self) -> Mesh:
         """The mesh as the schemes see it: its `centres` are the points of the potentials."""
-        return self.mesh.unknowns(self.numerics.transport, self.numerics.continuity)
+        return self.numerics.continuity.unknowns(self.numerics.transport.nodes(self.mesh))
 
     @property
     def layers(self) -> int:

@@ -66,13 +66,13 @@ def test_layers(dim, scheme, cells, threads):
     rng = np.random.default_rng(1)
     layer = given.layer(0, rng.normal(size=given.problem.parameters) * 4)
     masses, psi = given.initial_masses, rng.normal(size=given.initial_masses.shape)
-    values, slope = given.transport.step_with_slope(layer, psi, given.continuity, masses)
-    pushed, clamped = given.transport.adjoint_step(layer, masses)
-    alone = given.transport.step(layer, psi)
+    values, slope = given.pair.transport.step_with_slope(layer, psi, masses)
+    pushed, clamped = given.pair.transport.adjoint_step(layer, masses)
+    alone = given.pair.transport.step(layer, psi)
     np.testing.assert_array_equal(values, alone)
-    given.transport._compiled = None
-    expected, slope_expected = given.transport.step_with_slope(layer, psi, given.continuity, masses)
-    pushed_expected, clamped_expected = given.transport.adjoint_step(layer, masses)
+    given.pair.transport._compiled = None
+    expected, slope_expected = given.pair.transport.step_with_slope(layer, psi, masses)
+    pushed_expected, clamped_expected = given.pair.transport.adjoint_step(layer, masses)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
     np.testing.assert_allclose(slope, slope_expected, rtol=0, atol=1e-12 * np.abs(slope_expected).max())
     np.testing.assert_allclose(pushed, pushed_expected, rtol=0, atol=1e-13 * np.abs(masses).max())
@@ -82,9 +82,9 @@ def test_layers(dim, scheme, cells, threads):
 def test_a_workspace_that_is_too_short_grows(monkeypatch):
     given = system(2, SemiLagrangian(3), 96, threads=2)
     layer = given.layer(0, np.full(6, 0.5))
-    masses, clamped = given.transport.adjoint_step(layer, given.initial_masses)
+    masses, clamped = given.pair.transport.adjoint_step(layer, given.initial_masses)
     monkeypatch.setattr(compiled, "ROOM", 0)
-    again, also = given.transport.adjoint_step(layer, given.initial_masses)
+    again, also = given.pair.transport.adjoint_step(layer, given.initial_masses)
     np.testing.assert_array_equal(again, masses)
     np.testing.assert_array_equal(also, clamped)
 
@@ -93,7 +93,7 @@ def test_a_workspace_that_is_too_short_grows(monkeypatch):
 def test_feet_that_are_not_finite_are_named(threads):
     given = system(2, SemiLagrangian(3), 40, threads)
     layer = given.layer(0, np.array([1.0, 0.0, 0.0, 1.0, np.nan, 0.0]))
-    for step in (given.transport.step, given.transport.adjoint_step):
+    for step in (given.pair.transport.step, given.pair.transport.adjoint_step):
         with pytest.raises(NonFiniteError, match="characteristics are not finite"):
             step(layer, given.initial_masses)
 
@@ -131,9 +131,9 @@ def test_wrong_shapes_are_told_and_reach_no_pointer():
     given = system(2, SemiLagrangian(3), 12)
     psi = given.initial_masses
     with pytest.raises(ArgumentError, match="one a node"):
-        given.transport.adjoint_step(layer, psi[:, :5])
+        given.pair.transport.adjoint_step(layer, psi[:, :5])
     with pytest.raises(ArgumentError, match="one a potential"):
-        given.transport.step_with_slope(layer, psi, given.continuity, psi[:1])
+        given.pair.transport.step_with_slope(layer, psi, psi[:1])
 
 
 @pytest.mark.parametrize("value", [0.0, 5e-324, -7.0, 1e308, np.inf, -np.inf, np.nan, -np.nan])
@@ -152,12 +152,12 @@ def test_masses_that_are_not_finite_are_told(value):
     masses = given.initial_masses.copy()
     masses[0, 3, 4] = value
     with pytest.raises(NonFiniteError, match="masses"):
-        given.transport.adjoint_step(given.layer(0, np.full(6, 0.3)), masses)
+        given.pair.transport.adjoint_step(given.layer(0, np.full(6, 0.3)), masses)
 
 
 def test_operators_can_be_sent_after_use():
     given = system(2, SemiLagrangian(3), 24)
     layer, masses = given.layer(0, np.full(6, 0.3)), given.initial_masses
-    expected = given.transport.adjoint_step(layer, masses)[0]
-    again = pickle.loads(pickle.dumps(given.transport))
+    expected = given.pair.transport.adjoint_step(layer, masses)[0]
+    again = pickle.loads(pickle.dumps(given.pair.transport))
     np.testing.assert_array_equal(again.adjoint_step(layer, masses)[0], expected)

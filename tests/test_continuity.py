@@ -225,11 +225,11 @@ def test_upwind_and_its_adjoint_are_transposes(dim, boundary):
     rng = np.random.default_rng(7)
     psi = rng.normal(size=masses.shape)
     out, _ = forward.step(layer, masses)
-    before, slope = back.step_with_slope(layer, psi, forward, masses)
+    before, slope = back.step_with_slope(layer, psi, masses)
     assert abs(np.vdot(psi, out) - np.vdot(before, masses)) <= 1e-13 * np.abs(psi * out).sum()
     np.testing.assert_allclose(back.step(layer, psi), before, rtol=0, atol=1e-14)
     direction = rng.normal(size=field.parameters)
-    pairing = back.pairing(psi, forward, masses)
+    pairing = back.nodal_pairing(psi, masses)
     ahead, behind = (pairing(layer._replace(theta=layer.theta + s * 1e-6 * direction))[0] for s in (1, -1))
     assert abs((ahead - behind) / 2e-6 - slope @ direction) <= 1e-6 * np.linalg.norm(slope) * np.linalg.norm(direction)
 

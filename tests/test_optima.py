@@ -91,7 +91,7 @@ def test_hamiltonian_is_constant_in_time_at_the_optimum():
     drifts = []
     for layers in (20, 40):
         solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], 160), layers)
-        interpolation = solution.system.transport.interpolation
+        interpolation = solution.system.pair.transport.interpolation
         values = []
         for n, theta in enumerate(solution.control):
             coefficients = interpolation.coefficients(solution.potentials[n])

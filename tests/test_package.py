@@ -19,7 +19,7 @@ def test_public_names_are_pinned():
         "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "continuation", "continuity", "controllability", "errors", "export", "fields", "flow", "laws",
-        "losses", "meshes", "multistart", "solve", "solvers", "studies", "transport",
+        "losses", "meshes", "multistart", "schemes", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 

@@ -10,7 +10,7 @@ import skfem
 from threadpoolctl import threadpool_limits
 
 import eulerian_mfc as emfc
-from eulerian_mfc.continuity import FiniteVolume, finite_volume
+from eulerian_mfc.continuity import FiniteVolume, euler_step
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.flow.characteristics import Flow, Layer
 from eulerian_mfc.kernels.tanh import tanh
@@ -102,7 +102,7 @@ def test_nodes_without_mass_add_nothing_but_round_off(monkeypatch):
     given, theta = system((200, 180), std=0.15), control()
     assert semi_lagrangian.carrying(given.initial_masses.reshape(3, -1)).mean() < 0.7
     cost, gradient = given.cost_and_gradient(theta)
-    given.transport._compiled = None
+    given.pair.transport._compiled = None
     monkeypatch.setattr(semi_lagrangian, "carrying", lambda rows: np.ones(rows.shape[1], dtype=bool))
     full_cost, full_gradient = given.cost_and_gradient(theta)
     np.testing.assert_allclose(cost, full_cost, rtol=1e-13)
@@ -303,7 +303,7 @@ def test_finite_volumes_give_the_same_bits_in_any_number_of_threads_and_parts(re
     masses = np.exp(-4 * (mesh.centres**2).sum(axis=1)).reshape(1, *mesh.shape)
     masses[:, 5:9] = 0.0  # with jumps, so that limiters work
     found = []
-    monkeypatch.setattr(finite_volume, "PART", 1)
+    monkeypatch.setattr(euler_step, "PART", 1)
     for threads in (1, 3, 8):
         flow = Flow(emfc.fields.NeuralField(3), emfc.LayerMap(), Workers(threads))
         operator = emfc.continuity.FiniteVolume(reconstruction, substeps=1).on(mesh, flow)

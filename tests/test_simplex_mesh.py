@@ -10,6 +10,7 @@ import skfem
 import eulerian_mfc as emfc
 from eulerian_mfc import SimplexMesh
 from eulerian_mfc.errors import ArgumentError, DomainError, FileFormatError, NonFiniteError
+from eulerian_mfc.spaces import element_nodes, with_cell_masses
 
 from .simplices import KINDS, box, delaunay, lshape, swiss
 
@@ -45,7 +46,7 @@ def test_walks_end_at_targets_inside(dim, stretch):
     """From every node to points anywhere, along facets and through vertices."""
     rng = np.random.default_rng(dim)
     mesh = delaunay(dim, 80, rng, stretch)
-    nodes = mesh.nodes(2)
+    nodes = element_nodes(mesh, 2)
     for targets in (swiss(dim, rng)(mesh, nodes.size), nodes.centres[rng.permutation(nodes.size)]):
         trace = mesh.locator.trace(nodes.cell_of_node, nodes.centres, targets)
         np.testing.assert_allclose(trace.feet, targets, rtol=0, atol=1e-12)
@@ -58,7 +59,7 @@ def test_sliding_on_a_box_is_clamping(dim):
     """On a box the nearest point is known: every coordinate clamped. From nodes on walls, edges and corners too."""
     mesh = box(dim, {1: 30, 2: 9, 3: 5}[dim])
     rng = np.random.default_rng(0)
-    nodes = mesh.nodes(2)
+    nodes = element_nodes(mesh, 2)
     targets = nodes.centres + rng.normal(scale=0.8, size=nodes.centres.shape)
     trace = mesh.locator.trace(nodes.cell_of_node, nodes.centres, targets)
     clamped = np.clip(targets, -1.0, 1.0)
@@ -74,7 +75,7 @@ def test_the_derivative_of_sliding_is_exact(dim):
     """On a random convex hull, against differences; feet stay on the mesh."""
     rng = np.random.default_rng(7)
     mesh = delaunay(dim, 60, rng)
-    nodes = mesh.nodes(2)
+    nodes = element_nodes(mesh, 2)
     targets = nodes.centres + rng.normal(size=nodes.centres.shape)
     trace = mesh.locator.trace(nodes.cell_of_node, nodes.centres, targets)
     assert 0.3 < trace.projected.mean() < 1
@@ -102,7 +103,7 @@ def test_sliding_on_convex_domains_does_not_expand(dim):
     for seed in range(5):
         rng = np.random.default_rng(seed)
         mesh = delaunay(dim, 40, rng)
-        nodes = mesh.nodes(2)
+        nodes = element_nodes(mesh, 2)
         first = nodes.centres + rng.normal(size=nodes.centres.shape)
         for size in (1.0, 1e-3, 1e-6):
             second = first + size * rng.normal(size=first.shape)
@@ -116,7 +117,7 @@ def test_sliding_on_convex_domains_does_not_expand(dim):
 def test_walls_stop_characteristics_where_the_domain_is_not_convex():
     """L-shape: nothing jumps over the missing quarter; the re-entrant corner is left in every open direction."""
     mesh = lshape()
-    nodes = mesh.nodes(1)
+    nodes = element_nodes(mesh, 1)
     rng = np.random.default_rng(1)
     targets = nodes.centres + rng.normal(size=nodes.centres.shape)
     trace = mesh.locator.trace(nodes.cell_of_node, nodes.centres, targets)
@@ -140,7 +141,7 @@ def test_sliding_goes_round_a_polygon():
     x = mesh.points[rim]
     for sign in (1.0, -1.0):
         targets = x + sign * 0.03 * np.stack([-x[:, 1], x[:, 0]], axis=1)
-        trace = mesh.locator.trace(mesh.nodes(1).cell_of_node[rim], x, targets)
+        trace = mesh.locator.trace(element_nodes(mesh, 1).cell_of_node[rim], x, targets)
         assert trace.projected.all()
         np.testing.assert_allclose(trace.feet, targets, atol=2e-3)
 
@@ -331,10 +332,10 @@ def test_crossing_rates_are_cells_a_unit_of_time(dim):
         np.testing.assert_allclose(rates, 0.3 / 0.5, rtol=1e-12)
     boxes = emfc.CartesianMesh([(-1.0, 1.0)] * dim, 4)
     np.testing.assert_allclose(boxes.crossing_rates(0.3 * np.ones((boxes.size, dim))), 0.6, rtol=1e-14)
-    nodes = mesh.nodes(2)
+    nodes = element_nodes(mesh, 2)
     held = np.arange(nodes.size) == nodes.dofs[3, -1]
     assert (nodes.cells_of(held) == (nodes.dofs == nodes.dofs[3, -1]).any(axis=1)).all()
-    assert (nodes.beside_cells().cells_of(np.arange(mesh.size) == 2) == (np.arange(mesh.size) == 2)).all()
+    assert (with_cell_masses(nodes).cells_of(np.arange(mesh.size) == 2) == (np.arange(mesh.size) == 2)).all()
 
 
 def test_the_width_is_the_longest_edge():

@@ -169,7 +169,7 @@ def test_measure_integrates_linear_densities_times_linear_functions():
         mesh, Flow(emfc.fields.AffineField(2, matrix=False), emfc.LayerMap())
     )
     masses = averages(mesh, lambda x: 2 + x[:, 0])[None]
-    points, weights = operator.measure(masses)
+    points, weights, _ = operator.measure(masses)
     exact = 4 / 3  # int (2 + x) x over [-1, 1]^2
     assert abs(weights[0] @ points[:, 0] - exact) <= 1e-12
     np.testing.assert_allclose(weights.reshape(mesh.size, -1).sum(axis=1), masses[0], rtol=1e-12)

@@ -476,7 +476,7 @@ def test_sweeps_are_counted():
     """Counted against the passes that the system really makes."""
     system = emfc.OptimalitySystem(toy_line(), toy_mesh(80), 5)
     passes = {"forward": 0, "backward": 0}
-    step, back = system.continuity.step, system.transport.step_with_slope
+    step, back = system.pair.continuity.step, system.pair.transport.step_with_slope
 
     def counted_step(*arguments):
         passes["forward"] += 1
@@ -486,7 +486,7 @@ def test_sweeps_are_counted():
         passes["backward"] += 1
         return back(*arguments)
 
-    system.continuity.step, system.transport.step_with_slope = counted_step, counted_back
+    system.pair.continuity.step, system.pair.transport.step_with_slope = counted_step, counted_back
     outcome = emfc.solvers.GradientFlow(max_iterations=5).solve(system, 0.1)
     assert outcome.history[-1].sweeps == passes["forward"] / 5 + passes["backward"] / 5
     assert outcome.history[-1].sweeps == 2 * outcome.history[-1].evaluations
@@ -506,11 +506,11 @@ def test_hessian_sweeps_are_counted():
 
         setattr(owner, name, counted)
 
-    count(system.continuity, "step", "forward")
-    count(system.transport, "step_with_slope", "backward")
-    count(system.transport, "step", "backward")
-    count(system.transport, "adjoint_step_tangent", "tangent forward")
-    count(system.transport, "step_with_slope_tangent", "tangent backward")
+    count(system.pair.continuity, "step", "forward")
+    count(system.pair.transport, "step_with_slope", "backward")
+    count(system.pair.transport, "step", "backward")
+    count(system.pair.transport, "adjoint_step_tangent", "tangent forward")
+    count(system.pair.transport, "step_with_slope_tangent", "tangent backward")
     outcome = emfc.solvers.NewtonCG().solve(system, 0.1)
     # the tangent of the masses is not needed beyond the last layer
     made = (passes["forward"] + passes["backward"] + passes["tangent backward"]) / 5 + passes["tangent forward"] / 4

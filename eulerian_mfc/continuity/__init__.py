@@ -1,14 +1,16 @@
 """Forward schemes for the masses: each maps masses to masses over a layer."""
 
+from ..schemes import ContinuityScheme
+from ..transport.push_forward import PushForward as PushForward
+from .cells import CellOperator as CellOperator
 from .finite_volume import FiniteVolume as FiniteVolume
-from .push_forward import PushForward as PushForward
 from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
 
-REGISTRY = {
+REGISTRY: dict[str, type[ContinuityScheme]] = {
     "push_forward": PushForward,
     "finite_volume": FiniteVolume,
     "simplex_finite_volume": SimplexFiniteVolume,
 }
 
-__all__ = ["REGISTRY", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]
+__all__ = ["REGISTRY", "CellOperator", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]

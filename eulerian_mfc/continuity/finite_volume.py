@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from .._validate import choice, fail, integer, mismatch, positive
-from ..errors import ArgumentError, NonFiniteError
+from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
-from ..kernels import finite_volume as _kernels
 from ..kernels.finite_volume import LIMITERS
-from ..laws import LabelledRule, ProductRule
-from ..meshes import CartesianMesh
+from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
-from .face_velocities import AxisVelocities, FaceVelocities
-from .gauss import GaussPoints
-
-if TYPE_CHECKING:
-    from .transpose import FiniteVolumeTranspose
+from ..schemes import ContinuityScheme, Scheme, TransportOperator
+from ..schemes.declared import boxes
+from .cells import CellOperator
+from .euler_step import EulerStep
+from .face_velocities import FaceVelocities
 
 
 class Reconstruction(NamedTuple):
@@ -42,12 +38,9 @@ RECONSTRUCTIONS = {
     "weno5": Reconstruction(5, 5, "ssprk104", 1.0, "doi:10.1016/j.jcp.2007.11.038"),
 }
 
-#: entries of an array that are worth a thread: with fewer, two threads are slower than one
-PART = 2**18
-
 
 @dataclass(frozen=True)
-class FiniteVolume:
+class FiniteVolume(ContinuityScheme):
     """Cell averages of the densities, `d m_j / dt = - sum of the fluxes out of cell j`, upwind in the face velocities.
 
     Parameters
@@ -101,7 +94,7 @@ class FiniteVolume:
     substeps: int | None = None
     positivity: bool = True
 
-    nodal: ClassVar[bool] = False
+    keeps_mass: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
@@ -136,95 +129,48 @@ class FiniteVolume:
 
     @property
     def linear(self) -> bool:
-        """Whether the scheme is linear in the masses, so that it has an adjoint: upwind with Euler steps."""
-        return self.reconstruction == "upwind" and self.integrator == "euler"
+        """Whether the scheme is linear in the masses: upwind, or MUSCL without any limiter."""
+        unlimited = self.reconstruction == "muscl" and self.limiter == "none" and not self.positivity
+        return self.reconstruction == "upwind" or unlimited
 
     @property
     def positive(self) -> bool:
-        return self.positivity or self.linear
+        return self.positivity or self.reconstruction == "upwind"
 
     @property
     def reference(self) -> str:
         return RECONSTRUCTIONS[self.reconstruction].reference
 
-    def adjoint(self) -> FiniteVolumeTranspose:
-        """The transpose, a transport scheme; ArgumentError for schemes that are not linear."""
-        from .transpose import FiniteVolumeTranspose
-
-        if not self.linear:
+    def adjoint(self) -> Scheme:
+        """The transpose, a transport scheme; ArgumentError for all but upwind with Euler steps."""
+        if self.reconstruction != "upwind" or self.integrator != "euler":
             raise mismatch(
                 "adjoint",
-                f"{self.reconstruction} with {self.integrator}, which is not linear in the masses",
-                'a linear scheme: FiniteVolume("upwind")',
+                f"{self.reconstruction} with {self.integrator}, which is not linear in the masses or takes several stages",
+                'a linear scheme of one stage: FiniteVolume("upwind")',
             )
-        return FiniteVolumeTranspose(self)
+        return super().adjoint()
 
     def on(
-        self, mesh: CartesianMesh, flow: Flow, transport: Any = None, signed: Sequence[bool] = ()
+        self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
     ) -> FiniteVolumeOperator:
         """The scheme on a mesh, for a field; `signed` says of every field whether it may be negative."""
-        return FiniteVolumeOperator(self, mesh, flow, signed)
+        return FiniteVolumeOperator(self, boxes(mesh, self), flow, signed)
 
 
-class FiniteVolumeOperator:
+class FiniteVolumeOperator(CellOperator):
     """`FiniteVolume` bound to a mesh and a flow, whose threads it uses. Masses are `(R, *shape)`."""
 
     def __init__(self, scheme: FiniteVolume, mesh: CartesianMesh, flow: Flow, signed: Sequence[bool]) -> None:
         if min(mesh.shape) < scheme.stencil:
             wanted = f"at least {scheme.stencil} cells on every axis for {scheme.reconstruction}"
             raise fail("cells", mesh.shape, wanted)
-        self.scheme, self.mesh, self.signed = scheme, mesh, list(signed)
+        super().__init__(scheme, mesh, signed)
+        self.scheme: FiniteVolume = scheme
         self.grid = PaddedMesh(mesh, boundary_kinds(scheme.boundary, mesh.dim))
         self._autonomous = flow.field.autonomous
         self.velocities = FaceVelocities(self.grid, flow, moments=scheme.order > 2)
-        self._legendre = _kernels.legendre_from_averages()
-        self._low, self._high, self._face, self._total, self._share = np.zeros((5, self.grid.size))
-        self._flux, self._upwind = np.zeros((2, mesh.dim, self.grid.size))
-        self._workers = flow.workers
-        # A part a thread. An entry's value does not depend on the part that it is in.
-        ends = np.linspace(0, self.grid.size, max(1, min(flow.workers.threads, self.grid.size // PART)) + 1)
-        self._parts = list(pairwise(ends.astype(int).tolist()))
-
-    @property
-    def lines(self) -> list[np.ndarray]:
-        """Coordinates at which the cell averages' test functions jump: the faces."""
-        return [self.mesh.faces(k) for k in range(self.mesh.dim)]
-
-    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
-        """Mass of every cell; `moments` `(R, N)` are the c_r at the rule's points, `(R, 1)` for a `ProductRule`."""
-        if isinstance(rule, ProductRule):
-            lines = [np.bincount(self._cell(k, x), w, self.mesh.shape[k]) for k, (x, w) in enumerate(rule.axes)]
-            out = rule.masses(lines, moments)
-        else:
-            index = np.zeros(len(rule.x), dtype=np.int64)
-            for k, n in enumerate(self.mesh.shape):
-                index = index * n + self._cell(k, rule.x[:, k])
-            out = np.stack([np.bincount(index, weights=row * rule.w, minlength=self.mesh.size) for row in moments])
-        for r, field in enumerate(out):
-            if not self._is_signed(r) and field.min() < -1e-13 * np.abs(field).max():
-                raise ArgumentError(f"law: density {r} has a negative mass {field.min():.3e}, expected masses >= 0")
-        return out.reshape(-1, *self.mesh.shape)
-
-    def _cell(self, axis: int, x: np.ndarray) -> np.ndarray:
-        """The cells of coordinates along an axis."""
-        low, n = self.mesh.bounds[axis][0], self.mesh.shape[axis]
-        return np.clip(((x - low) / self.mesh.widths[axis]).astype(np.int64), 0, n - 1)
-
-    def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The masses as Gauss points `(n, d)` and weights `(R, n)`: average times point value is second order only."""
-        return self.points, self._gauss.weights(masses)
-
-    @property
-    def points(self) -> np.ndarray:
-        """`(n, d)`: the points of `measure`."""
-        return self._gauss.points
-
-    @cached_property
-    def _gauss(self) -> GaussPoints:
-        return GaussPoints(self.mesh, [self.grid.periodic(k) for k in range(self.mesh.dim)])
-
-    def _is_signed(self, r: int) -> bool:
-        return r < len(self.signed) and self.signed[r]
+        self._euler_step = EulerStep(self.grid, scheme.reconstruction, scheme.limiter, scheme.positivity, flow.workers)
 
     def substeps(self, layer: Layer) -> int:
         """Substeps that keep the Courant number at the scheme's, or those asked for; SubstepError as in `integrators`."""
@@ -268,93 +214,5 @@ class FiniteVolumeOperator:
         velocities = self.velocities(float(t), theta)
         out, crossed = np.empty_like(masses), ledger.copy()
         for r, field in enumerate(masses):
-            out[r] = self._euler_field(field, dt / self.mesh.widths, velocities, crossed[r], self._is_signed(r))
+            out[r] = self._euler_step(field, dt / self.mesh.widths, velocities, crossed[r], self.may_be_negative(r))
         return out, crossed, t + dt
-
-    def _euler_field(
-        self,
-        field: np.ndarray,
-        factors: np.ndarray,
-        velocities: list[AxisVelocities],
-        crossed: np.ndarray,
-        signed: bool,
-    ) -> np.ndarray:
-        """A forward Euler step of one field; what leaves is added to `crossed` `(d, 2)`."""
-        u = self.grid.pad(field)
-        linear = self.scheme.reconstruction == "upwind"
-        limited = not linear and self.scheme.positivity and not signed
-        new = u.copy()
-        for k, (v, s) in enumerate(zip(velocities, self.grid.strides, strict=True)):
-            if linear or limited:
-                self._each(_kernels.upwind_flux, u, s, v.mean, self._upwind[k])
-                self.outflow_only(self._upwind[k], v.mean, k)
-            if not linear:
-                # With the limiter: what the high-order flux has beyond the upwind flux.
-                self._reconstructed_flux(u, k, v, self._upwind[k], float(limited))
-                self.outflow_only(self._flux[k], v.mean, k)
-            used = self._upwind[k] if linear or limited else self._flux[k]
-            self._each(_kernels.divergence, used, s, factors[k], new)
-            self._book(used, k, factors[k], crossed)
-        if limited:
-            self._antidiffusion(new, factors, crossed)
-        return self.grid.unpad(new)
-
-    def _each(self, kernel: Callable[..., None], *arguments: Any) -> None:
-        """A kernel on every part of the padded arrays, by the flow's threads."""
-        self._workers.run(lambda part: kernel(*arguments, part), self._parts)
-
-    def _reconstructed_flux(self, u: np.ndarray, axis: int, v: AxisVelocities, base: np.ndarray, share: float) -> None:
-        """The high-order flux less `share * base`, into the axis's flux array."""
-        strides = self.grid.strides
-        if self.scheme.reconstruction == "muscl":
-            limiter = LIMITERS.index(self.scheme.limiter)
-            self._each(_kernels.muscl_edges, u, strides[axis], limiter, self._low, self._high)
-        else:
-            self._each(_kernels.weno_edges, u, strides[axis], self._low, self._high)
-        edges = self._low, self._high, strides[axis]
-        self._each(_kernels.edge_flux, *edges, v.mean, self._face, base, share, self._flux[axis])
-        transverse = [s for k, s in enumerate(strides) if k != axis]
-        for (a, b), moment in v.moments.items():
-            face = self._face
-            if a and b:
-                face = self._low  # no longer needed: the moment along the second transverse axis
-                self._each(_kernels.line_moment, self._face, transverse[1], tuple(self._legendre[b]), face)
-            along, degree = (transverse[0], a) if a else (transverse[1], b)
-            weights = tuple(self._legendre[degree])
-            self._each(_kernels.add_line_moment, face, along, weights, moment, self._flux[axis])
-
-    def outflow_only(self, flux: np.ndarray, v: np.ndarray, axis: int) -> None:
-        """Clear a face array where the velocity points inwards: mass (or what a moment counts) leaves and none enters.
-
-        Nothing crosses no-flux sides.
-        """
-        if self.grid.periodic(axis):
-            return
-        faces, velocity = flux.reshape(self.grid.shape), v.reshape(self.grid.shape)
-        (low, high), (first, last) = self.grid.kinds[axis], self.grid.boundary_faces(axis)
-        faces[first] *= (velocity[first] < 0.0) & (low == "outflow")
-        faces[last] *= (velocity[last] > 0.0) & (high == "outflow")
-
-    def _book(self, flux: np.ndarray, axis: int, factor: float, crossed: np.ndarray) -> None:
-        """Enter what crosses the sides of an axis into the ledger."""
-        if not self.grid.periodic(axis):
-            grid = flux.reshape(self.grid.shape)
-            first, last = self.grid.boundary_faces(axis)
-            crossed[axis, 0] -= factor * grid[first].sum()
-            crossed[axis, 1] += factor * grid[last].sum()
-
-    def _antidiffusion(self, new: np.ndarray, factors: np.ndarray, crossed: np.ndarray) -> None:
-        """Add the antidiffusive fluxes to the upwind step `new`, each limited by what its donor has."""
-        self._total[:] = 0.0
-        for k, s in enumerate(self.grid.strides):
-            if not self.grid.periodic(k):
-                # Sides keep their upwind flux: what lies beyond them has nothing to give or take.
-                for side in self.grid.boundary_faces(k):
-                    self._flux[k].reshape(self.grid.shape)[side] = 0.0
-            self._each(_kernels.drained, self._flux[k], s, factors[k], self._total)
-        self._each(_kernels.shares, new, self._total, self._share)
-        share = self._share.reshape(self.grid.shape)
-        for k, s in enumerate(self.grid.strides):
-            if self.grid.periodic(k):
-                self.grid.wrap(share, k)
-            self._each(_kernels.limited_divergence, self._flux[k], s, factors[k], self._share, new)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import choice, fail, integer, mismatch, positive
+from .._validate import choice, fail, integer, positive
 from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
 from ..kernels import simplex_finite_volume as _kernels
-from ..laws import LabelledRule
+from ..laws import LabelledRule, ProductRule
 from ..meshes import Mesh, SimplexMesh
+from ..schemes import ContinuityOperator, ContinuityScheme, Measure, TransportOperator
+from ..schemes.declared import simplices
+from ..spaces import element_nodes, with_cell_masses
 from ..transport.element_interpolation import ElementInterpolation
 from .simplex_boundary import conditions
 from .simplex_geometry import SimplexGeometry
@@ -38,7 +41,7 @@ BOUNDARIES = ("outflow", "no_flux")
 
 
 @dataclass(frozen=True)
-class SimplexFiniteVolume:
+class SimplexFiniteVolume(ContinuityScheme):
     """Cell averages on simplices, `d m_K / dt = - sum of the fluxes through the facets of K`, upwind.
 
     Parameters
@@ -85,7 +88,8 @@ class SimplexFiniteVolume:
     boundary: str | Mapping[str, str] = "outflow"
     substeps: int | None = None
 
-    nodal: ClassVar[bool] = False
+    keeps_mass: ClassVar[bool] = False
+    stencil: ClassVar[int] = 1
     mesh_kind: ClassVar[str] = "simplex"
 
     def __post_init__(self) -> None:
@@ -123,21 +127,23 @@ class SimplexFiniteVolume:
     def reference(self) -> str:
         return RECONSTRUCTIONS[self.reconstruction].reference
 
+    def unknowns(self, nodes: Mesh) -> Mesh:
+        """The nodes of the potentials, beside masses in the cells."""
+        return with_cell_masses(nodes)
+
     def on(
-        self, mesh: Mesh, flow: Flow, transport: Any = None, signed: Sequence[bool] = ()
+        self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
     ) -> SimplexFiniteVolumeOperator:
         """The scheme on a mesh, for a field."""
-        base = mesh.base
-        if not isinstance(base, SimplexMesh):
-            raise mismatch("mesh", f"a {type(base).__name__} for {self!r}", "a SimplexMesh")
-        return SimplexFiniteVolumeOperator(self, base, flow)
+        return SimplexFiniteVolumeOperator(self, simplices(mesh, self), flow)
 
 
-class SimplexFiniteVolumeOperator:
+class SimplexFiniteVolumeOperator(ContinuityOperator):
     """`SimplexFiniteVolume` bound to a mesh and a flow. Masses are `(R, cells)`."""
 
     def __init__(self, scheme: SimplexFiniteVolume, mesh: SimplexMesh, flow: Flow) -> None:
-        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self.scheme: SimplexFiniteVolume = scheme
+        self.mesh, self.flow = mesh, flow
         self.geometry = SimplexGeometry(mesh)
         self._kinds = conditions(scheme.boundary, self.geometry)
         self._key: tuple[float, bytes] | None = None
@@ -151,13 +157,14 @@ class SimplexFiniteVolumeOperator:
         most = {1: 2000, 2: 200, 3: 60}[dim]
         return [np.linspace(a, b, min(int((b - a) / size) + 2, most)) for a, b in self.mesh.bounds]
 
-    def initial(self, rule: LabelledRule, moments: np.ndarray) -> np.ndarray:
+    def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses of the cells; `moments` `(R, N)` are the c_r at the rule's points.
 
         Each vertex's hat function collects its mass, which is then spread evenly over the hat's support: conservative,
         non-negative for densities, of order 2. (Counting a rule's points in each cell would be noise.)
         """
-        nodes = self.mesh.nodes(1)
+        assert isinstance(rule, LabelledRule)
+        nodes = element_nodes(self.mesh, 1)
         interpolation = ElementInterpolation(nodes)
         deposits = interpolation.deposits(len(moments))
         interpolation.scatter(self.mesh.locator.locate(rule.x), moments * rule.w, deposits)
@@ -169,12 +176,12 @@ class SimplexFiniteVolumeOperator:
         """`(n, d)`: quadrature points of degree 2 in every cell."""
         return self.geometry.points
 
-    @property
-    def cells_of_points(self) -> np.ndarray:
+    @cached_property
+    def _cells_of_points(self) -> np.ndarray:
         """`(n,)`: the cell of each of the `points`."""
         return np.repeat(np.arange(self.mesh.size), len(self.points) // self.mesh.size)
 
-    def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, masses: np.ndarray) -> Measure:
         """The masses as points `(n, d)` and weights `(R, n)`: the linear reconstruction times the quadrature's weights."""
         shares, offsets = self.geometry.shares, self.geometry.point_offsets
         out = np.empty((len(masses), self.mesh.size, len(shares)))
@@ -183,7 +190,7 @@ class SimplexFiniteVolumeOperator:
             slopes = self._slopes(u) if self.scheme.order > 1 else np.zeros((self.mesh.size, self.mesh.dim))
             values = u[:, None] + np.einsum("ck,cqk->cq", slopes, offsets)
             out[r] = values * self.mesh.volumes[:, None] * shares
-        return self.points, out.reshape(len(masses), -1)
+        return Measure(self.points, out.reshape(len(masses), -1), self._cells_of_points)
 
     def _slopes(self, u: np.ndarray) -> np.ndarray:
         about, out = self.geometry.about, np.empty((self.mesh.size, self.mesh.dim))

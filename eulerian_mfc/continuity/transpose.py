@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from ..flow.characteristics import Flow, Layer
 from ..kernels import finite_volume as _kernels
 from ..kernels.sums import paired
-from ..meshes import CartesianMesh
-from ..transport.pairing import Pairing
+from ..meshes import CartesianMesh, Mesh
+from ..schemes import AdjointOperator, Pairing, TransportScheme, adjoint_of
+from ..schemes.declared import Boundary, boxes
+from .euler_step import outflow_only
 from .finite_volume import FiniteVolume, FiniteVolumeOperator
 
 
 @dataclass(frozen=True)
-class FiniteVolumeTranspose:
+class FiniteVolumeTranspose(TransportScheme):
     """`psi^n = A_theta^T psi^{n+1}`, A the layer of a linear finite-volume scheme (upwind with Euler steps).
 
     A non-conservative upwind scheme for the transport equation: first order, monotone, constants preserved where no
@@ -41,22 +43,41 @@ class FiniteVolumeTranspose:
 
     linear: ClassVar[bool] = True
     order: ClassVar[int] = 1
+    stencil: ClassVar[int] = 1
     positive: ClassVar[bool] = True
+    reference: ClassVar[str] = "doi:10.1002/cpa.3160050303"
 
-    def adjoint(self) -> FiniteVolume:
+    @property
+    def largest_courant_number(self) -> float:
+        return self.scheme.largest_courant_number
+
+    @property
+    def boundary(self) -> Boundary:
+        return self.scheme.boundary
+
+    @property
+    def transpose(self) -> FiniteVolume:
         """The scheme itself."""
         return self.scheme
 
-    def on(self, mesh: CartesianMesh, flow: Flow) -> FiniteVolumeTransposeOperator:
+    def on(self, mesh: Mesh, flow: Flow) -> FiniteVolumeTransposeOperator:
         """The scheme on a mesh, for a field."""
-        return FiniteVolumeTransposeOperator(self, mesh, flow)
+        return FiniteVolumeTransposeOperator(self, boxes(mesh, self), flow)
 
 
-class FiniteVolumeTransposeOperator:
+@adjoint_of.register
+def _(scheme: FiniteVolume) -> FiniteVolumeTranspose:
+    return FiniteVolumeTranspose(scheme)
+
+
+class FiniteVolumeTransposeOperator(AdjointOperator):
     """`FiniteVolumeTranspose` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`."""
 
     def __init__(self, scheme: FiniteVolumeTranspose, mesh: CartesianMesh, flow: Flow) -> None:
-        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self.scheme: FiniteVolumeTranspose = scheme
+        self.mesh: CartesianMesh = mesh
+        self.flow = flow
+        self.interpolation = None
         self._forward = FiniteVolumeOperator(scheme.scheme, mesh, flow, ())
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
@@ -67,9 +88,7 @@ class FiniteVolumeTransposeOperator:
             psi = np.stack([self._back(field, layer, k, dt) for field in psi])
         return psi
 
-    def step_with_slope(
-        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`A_theta^T psi`, and the derivative in theta, `(m,)`, of `sum_r <psi_r, A_theta m_r>`."""
         count = self._forward.substeps(layer)
         dt = layer.length / count
@@ -83,7 +102,7 @@ class FiniteVolumeTransposeOperator:
             psi = np.stack([self._back(field, layer, k, dt) for field in psi])
         return psi, slope
 
-    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
+    def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
         """`layer -> (sum_r <psi_r, A_theta m_r>, its derivative in theta)`."""
         return TransposePairing(self, psi, masses)
 
@@ -101,7 +120,7 @@ class FiniteVolumeTransposeOperator:
         """Face velocities as the upwind flux uses them: none enters at outflow sides."""
         out = [v.mean.copy() for v in self._forward.velocities(t, theta)]
         for axis, v in enumerate(out):
-            self._forward.outflow_only(v, v.copy(), axis)
+            outflow_only(self._forward.grid, v, v.copy(), axis)
         return out
 
     def _back(self, field: np.ndarray, layer: Layer, k: int, dt: float) -> np.ndarray:
@@ -140,5 +159,5 @@ class TransposePairing(Pairing):
         self._operator, self._psi, self._masses = operator, psi, masses
 
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
-        before, slope = self._operator.step_with_slope(layer, self._psi, None, self._masses)
+        before, slope = self._operator.step_with_slope(layer, self._psi, self._masses)
         return paired(before, self._masses), slope

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from ..system.boundaries import of_the_problem
-from ..system.hamiltonian import ContinuousHamiltonian
 from ..system.optimality import OptimalitySystem
 from .off_mesh import TOLD, share_beyond
 from .stability import Stability
@@ -204,18 +203,18 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
     psi = system.terminal(masses[-1]).potentials
     pairings = np.empty(system.layers + 1)
-    pairings[-1] = system.pairings(psi, masses[-1]).sum()
-    scale = system.pairing_scale(masses[-1])
+    pairings[-1] = system.pair.pairings(psi, masses[-1]).sum()
+    scale = system.terminal.scale(masses[-1])
     gradient = np.empty_like(control)
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     peaks = np.where(peaks > 0, peaks, 1.0)  # a label that the law does not have carries no mass
-    halves = np.array([system.running_half(m) for m in masses])
+    halves = np.array([system.running.half(m) for m in masses])
     hamiltonians = Energies(system)
     for n in range(system.layers - 1, -1, -1):
         end = masses[n + 1], psi, halves[n + 1]
         psi, gradient[n] = system.step_back_with_slope(n, control[n], psi, masses[n])
-        pairings[n] = system.pairings(psi, masses[n]).sum()
+        pairings[n] = system.pair.pairings(psi, masses[n]).sum()
         hamiltonians.add(n, control[n], (masses[n], psi, halves[n]), end)
     spent = np.concatenate([[0.0], np.cumsum(halves[:-1] + halves[1:])])
     return Checks(
@@ -236,7 +235,7 @@ State = tuple[np.ndarray, np.ndarray, float]
 
 def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
     """The share of mass that left the box, from the shares `(layers,)` that met its boundary."""
-    if not system.continuity_scheme.nodal:
+    if not system.pair.keeps_mass:
         return float(shares.sum())  # what leaves finite volumes is gone
     # Mass that is moved onto the boundary stays there, and is met again: particles tell which mass it is.
     largest = float(shares.max())
@@ -259,7 +258,7 @@ class Energies:
 
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
         self._system = system
-        known = (always or system.problem.field.autonomous) and hasattr(system.transport, "interpolation")
+        known = (always or system.problem.field.autonomous) and system.pair.interpolates
         self._starts: list[tuple[float, float, float]] | None = [] if known else None
         self._ends: list[tuple[float, float, float]] = []
 
@@ -274,7 +273,7 @@ class Energies:
         self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float
     ) -> tuple[float, float, float]:
         system = self._system
-        transported = ContinuousHamiltonian(system, n, masses, psi).integral(theta)[0] / system.dt
+        transported = system.hamiltonian(n, masses, psi, "continuous").integral(theta)[0] / system.dt
         penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(system.problem.sparsities @ np.abs(theta))
         return transported, penalty, 2 * running_half / system.dt
 

@@ -176,9 +176,7 @@ def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule
 
 def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
     system = solution._need_system("an error budget")
-    if of_the_problem(system) is not None and (
-        system.continuity_scheme.nodal or isinstance(system.mesh.base, SimplexMesh)
-    ):
+    if of_the_problem(system) is not None and (system.pair.keeps_mass or isinstance(system.mesh.base, SimplexMesh)):
         return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
     ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
     error = ended - _at_the_control(solution, twin, twin.rule)
@@ -190,9 +188,8 @@ def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contri
     law, refine = system.problem.law, "`breaks` where labels jump, smoother labels, or more cells"
     if law.finite:
         return Contribution("quadrature", 0.0, "none: the law is its samples", "-")
-    lines = [np.append(line, b) for line, b in zip(system.continuity.lines, np.array(system.mesh.bounds), strict=True)]
     pieces, points = [], 0
-    for piece in law.pieces(lines):
+    for piece in law.pieces(system.pair.lines):
         assert isinstance(piece, LabelledRule)
         points += len(piece.w)
         if points > MESH_POINTS:

@@ -65,9 +65,7 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
     I is the interpolation of the transport scheme; running losses enter by the trapezoidal rule, as in psi.
     """
-    interpolation = getattr(system.transport, "interpolation", None)
-    if interpolation is None:
-        raise fail("transport", system.transport_scheme, "a scheme that interpolates between the nodes")
+    interpolation = system.pair.between_nodes()
     nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
 
     def gradients(separable: object) -> np.ndarray:
@@ -109,7 +107,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)
     for n in range(system.layers):
-        ends = [(masses[k], potentials[k], system.running_half(masses[k])) for k in (n, n + 1)]
+        ends = [(masses[k], potentials[k], system.running.half(masses[k])) for k in (n, n + 1)]
         energies.add(n, control[n], *ends)
     values = energies.values()
     assert values is not None
@@ -151,8 +149,8 @@ def _excess(
 
 def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: np.ndarray) -> float:
     """`sum_r int |sigma_r + grad psi_r| d|m_r|`, relative to that of `|sigma_r|`; at the points of the masses."""
-    interpolation = system.transport.interpolation
-    points, weights = system.continuity.measure(masses)
+    interpolation = system.pair.between_nodes()
+    points, weights, _ = system.pair.measure(masses)
     fields, dim = sigma.shape[:2]
     flat, _ = interpolation.gather(points, interpolation.coefficients(sigma.reshape(fields * dim, *system.mesh.shape)))
     covector = flat.reshape(fields, dim, -1)

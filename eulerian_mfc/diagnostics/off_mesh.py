@@ -177,7 +177,7 @@ def _by_particles(
         sizes = sizes + problem.horizon * np.abs(problem.running.value(rule.x, rule.y))
     here = float(integral) + float(constant)
     rest = float(rule.w @ sizes)
-    cancelling = abs(system.offset) + system.pairing_scale(final_masses)
+    cancelling = abs(system.offset) + system.terminal.scale(final_masses)
     scale = max(abs(float(integral)) + constant, FLOOR * rest, ROUND_OFF * cancelling, float(np.finfo(float).tiny))
     found = Look(here, error, float(cost.total - here), float(scale))
     if limit is not None:

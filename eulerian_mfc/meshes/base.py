@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -29,11 +30,11 @@ class Mesh(ABC):
     if TYPE_CHECKING:  # not at run time: a dataclass would take an inherited property for a field's default
 
         @property
-        def bounds(self) -> Any:
+        def bounds(self) -> Sequence[tuple[float, float]]:
             """(low, high) of every axis."""
 
         @property
-        def centres(self) -> Any:
+        def centres(self) -> np.ndarray:
             """`(n, d)`: the points of one field's entries."""
 
     @property
@@ -50,6 +51,11 @@ class Mesh(ABC):
     def mass_shape(self) -> tuple[int, ...]:
         """Shape of one field of masses."""
         return self.shape
+
+    @property
+    def masses_in_cells(self) -> bool:
+        """Whether densities are those of the cells; otherwise they are values at the vertices."""
+        return True
 
     @property
     def size(self) -> int:
@@ -91,12 +97,8 @@ class Mesh(ABC):
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses `(..., *shape)` -> densities."""
 
-    def unknowns(self, transport: Any, continuity: Any) -> Mesh:
-        """The mesh as a pair of schemes sees it: the points and shape of the potentials, the densities of the masses."""
-        return self
-
     @abstractmethod
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         """JSON-ready part of what rebuilds the mesh, its "type" among it."""
 
     def arrays(self) -> dict[str, np.ndarray]:

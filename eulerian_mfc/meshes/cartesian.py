@@ -6,15 +6,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from .._validate import affordable, array, fail, integer, positive, sides
 from .base import Mesh
 
-if TYPE_CHECKING:
-    from ..problem import Problem
+
+class Law(Protocol):
+    """What has a box that holds all but a share of its mass."""
+
+    def box(self, tolerance: float) -> np.ndarray:
+        """`(d, 2)`: low and high of every axis."""
+
+
+class MovingField(Protocol):
+    """What moves mass at a bounded speed."""
+
+    @property
+    def dim(self) -> int:
+        """The dimension d."""
+
+    @property
+    def speed_bound(self) -> float | None:
+        """A bound of `|F_i|` for all controls; None where there is none."""
+
+
+@runtime_checkable
+class Moved(Protocol):
+    """What a box may be asked to cover: a law that a field moves up to a horizon. Every `Problem` is one."""
+
+    @property
+    def law(self) -> Law:
+        """The law at time 0."""
+
+    @property
+    def field(self) -> MovingField:
+        """The field."""
+
+    @property
+    def horizon(self) -> float:
+        """The time up to which the law moves."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +118,7 @@ class CartesianMesh(Mesh):
         """Masses of the cells `(..., *shape)` -> densities."""
         return masses / self.volume
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         return {"type": self.kind, "bounds": self.bounds, "cells": self.shape}
 
     @cached_property
@@ -128,7 +161,7 @@ class CartesianMesh(Mesh):
     @classmethod
     def covering(
         cls,
-        problem: Problem,
+        problem: Moved,
         cells: int | Sequence[int],
         *,
         speed: float | Sequence[float] | None = None,
@@ -153,7 +186,7 @@ class CartesianMesh(Mesh):
         ArgumentError
             If the field has no bound of its own and `speed` is not given.
         """
-        if not (hasattr(problem, "law") and hasattr(problem, "field")):
+        if not isinstance(problem, Moved):
             raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         known = problem.field.speed_bound if speed is None else speed
         if known is None:

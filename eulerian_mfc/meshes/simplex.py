@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from ._quiet import quiet
 from .base import Mesh
 from .checks import neighbours_of
 from .location import Locator
-from .nodes import ElementNodes
 from .overlaps import check_overlaps
+
+Derived = TypeVar("Derived")
 
 
 @dataclass(frozen=True, eq=False)
 class SimplexMesh(Mesh):
-    """A scikit-fem mesh of straight simplices; potentials live at the nodes of an element, or masses in the cells.
+    """A scikit-fem mesh of straight simplices; what lives on it is said by `spaces`.
 
     Parameters
     ----------
@@ -240,17 +242,14 @@ class SimplexMesh(Mesh):
         """Masses of the cells `(..., cells)` -> densities."""
         return masses / self.volumes
 
-    def nodes(self, degree: int) -> ElementNodes:
-        """The nodes of the continuous element of a degree on this mesh."""
-        kept = self.__dict__.setdefault("_nodes", {})
-        if degree not in kept:
-            kept[degree] = ElementNodes(self, degree)
-        return kept[degree]
+    def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
+        """What others make of this mesh, made once per key and kept as long as the mesh is."""
+        kept = self.__dict__.setdefault("_derived", {})
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
 
-    def unknowns(self, transport: Any, continuity: Any) -> Mesh:
-        return self.nodes(transport.degree) if continuity.nodal else self.nodes(transport.degree).beside_cells()
-
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         return {"type": self.kind, "walls": self.walls, "boundaries": sorted(self.skfem.boundaries or {})}
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -69,7 +69,8 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     """
     base = system.mesh.base
     assert isinstance(base, SimplexMesh)
-    problem, operator = system.problem, cast(ElementsOperator, system.transport)
+    problem, operator = system.problem, system.pair.transport
+    assert isinstance(operator, ElementsOperator)
     cost = system.cost(control)
     final_masses = system.final_masses(control)
     end = system.terminal(final_masses)

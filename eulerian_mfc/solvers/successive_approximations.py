@@ -61,7 +61,7 @@ class SuccessiveApproximations(Solver):
         problem = system.problem
         weight = self.weight
         # What cancels in the cost at the initial law: costs are known to this many digits of it, and may vanish themselves.
-        terms = system.pairing_scale(system.initial_masses)
+        terms = system.terminal.scale(system.initial_masses)
         point = recorder.evaluate(initial)
         recorder.record(point)
         stuck, smallest = 0, point.residual

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from dataclasses import fields as fields_of
 from io import BufferedReader
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import continuity, fields, losses, transport
+from .. import fields, losses
 from .._validate import mismatch
 from ..diagnostics.certificate import Checks
 from ..diagnostics.stability import Stability
@@ -34,6 +33,7 @@ from ..solvers.kinks import Kink
 from ..system.controlled import Cost
 from ..system.optimality import OptimalitySystem
 from ..version import __version__
+from .scheme_specs import scheme_of, scheme_spec
 from .solution_schema import Stored, boundaries_of, check_metadata
 
 if TYPE_CHECKING:
@@ -162,49 +162,6 @@ def _metadata(solution: Solution) -> dict[str, Any]:
     }
 
 
-#: every scheme by the name of its class and module, for files
-_SCHEMES = {
-    f"{kind.__module__.split('.')[1]}.{kind.__name__}": kind
-    for kind in (*transport.REGISTRY.values(), *continuity.REGISTRY.values(), continuity.FiniteVolumeTranspose)
-}
-
-
-def scheme_spec(scheme: Any) -> dict[str, Any]:
-    """JSON-ready name and arguments of a scheme.
-
-    Parameters
-    ----------
-    scheme : of transport or continuity.
-    """
-    name = next(name for name, kind in _SCHEMES.items() if type(scheme) is kind)
-    arguments = {f.name: getattr(scheme, f.name) for f in fields_of(scheme)}
-    return {
-        "type": name,
-        **{
-            k: scheme_spec(v) if is_dataclass(v) else dict(v) if isinstance(v, Mapping) else v
-            for k, v in arguments.items()
-        },
-    }
-
-
-def scheme_of(spec: dict[str, Any]) -> Any:
-    """The scheme that `scheme_spec` described.
-
-    Parameters
-    ----------
-    spec : a name and arguments.
-
-    Raises
-    ------
-    FileFormatError
-        For a name that is not registered.
-    """
-    arguments = {k: scheme_of(v) if isinstance(v, dict) and "type" in v else v for k, v in spec.items() if k != "type"}
-    if spec["type"] not in _SCHEMES:
-        raise FileFormatError(f"unknown scheme {spec['type']!r}")
-    return _SCHEMES[spec["type"]](**arguments)
-
-
 def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Solution:
     """Read a solution; with `problem`, everything that needs its functions works too.
 
@@ -266,7 +223,7 @@ def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path
 def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
     mesh = _mesh(meta["mesh"], stored)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
-    unknowns = mesh.unknowns(schemes["transport"], schemes["continuity"])
+    unknowns = schemes["continuity"].unknowns(schemes["transport"].nodes(mesh))
     layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
     samples = stored.shape("paths/x")[1:2]
     shapes: dict[str, tuple[int | None, ...]] = {

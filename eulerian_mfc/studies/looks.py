@@ -55,7 +55,7 @@ def doubt(function: Callable[..., Any], arguments: Arguments, result: Result) ->
             if _agree(stored, fresh, 0.0) or _agree(stored, fresh, system.cost(np.zeros_like(control)).total):
                 return None
             if isinstance(system, OptimalitySystem):
-                cancelling = abs(system.offset) + system.pairing_scale(system.final_masses(control))
+                cancelling = abs(system.offset) + system.terminal.scale(system.final_masses(control))
                 if abs(stored - fresh) <= ROUND_OFF * cancelling:
                     return None
     except MemoryError:

@@ -20,14 +20,12 @@ def of_the_problem(system: OptimalitySystem) -> Bound | None:
     system : its mesh may have walls, its schemes may be periodic or without flux at the sides of the box.
     """
     base = system.mesh.base
-    kinds = getattr(system.continuity_scheme, "boundary", "outflow")
+    kinds = system.pair.boundary
     if isinstance(base, SimplexMesh):
         named = kinds.values() if isinstance(kinds, Mapping) else [kinds]
         return _sliding(base) if base.walls or "no_flux" in named else None
     assert isinstance(base, CartesianMesh)
     sides = boundary_kinds(kinds, base.dim)
-    if system.continuity_scheme.nodal and getattr(system.transport_scheme, "outside", "clamp") == "periodic":
-        sides = [("periodic", "periodic")] * base.dim
     if all(kind == "outflow" for pair in sides for kind in pair):
         return None
     low, high = np.array(base.bounds).T
@@ -52,7 +50,7 @@ def of_the_mesh(system: OptimalitySystem) -> Bound:
     system : the mesh and its schemes.
     """
     base, held = system.mesh.base, of_the_problem(system)
-    if system.continuity_scheme.nodal:
+    if system.pair.keeps_mass:
         return within_the_mesh(system) if held is None else held
 
     def lost(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -192,7 +192,10 @@ class ControlledSystem(ABC):
 
     def hessian(self, control: Any) -> Hessian:
         """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""
-        return DifferencedHessian(self, self.control(control))
+        return self._differenced(self.control(control))
+
+    def _differenced(self, control: np.ndarray) -> Hessian:
+        return DifferencedHessian(lambda at: self.cost_and_gradient(at)[1], control, self.problem.scales.control)
 
     @abstractmethod
     def cost(self, control: Any) -> Cost:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._validate import fail
+from ..fields.base import Field
+from ..flow.characteristics import Layer
 from ..kernels.sums import paired
-from ..transport.pairing import carrying
-
-if TYPE_CHECKING:
-    from .optimality import OptimalitySystem
+from ..schemes import Pairing
 
 
 class LayerHamiltonian(ABC):
     """What a layer's update minimises: a function of theta `(m,)`, the penalty `lambda length / 2 |theta|^2` included."""
 
-    def __init__(self, system: OptimalitySystem, n: int) -> None:
-        self._system, self._n = system, n
+    def __init__(self, layer: Layer, weights: np.ndarray) -> None:
+        #: the layer's start and length; its theta is not looked at
+        self.layer = layer
         #: dt lambda, the Hessian of the penalty, `(m,)`
-        self.weights = system.dt * system.problem.penalties
+        self.weights = weights
         self._known: tuple[np.ndarray, tuple[float, np.ndarray]] | None = None
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -55,17 +53,19 @@ class Hamiltonian(LayerHamiltonian):
 
     Its derivative at the layer's own control is that of the discrete cost (on an adjoint pair), so that its stationary
     points are exactly the discrete optimum's; no time quadrature is left inside the layer.
+
+    The pairing is that of the pair of schemes, the sizes `(m,)` are those of a control, for differences.
     """
 
-    def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
-        super().__init__(system, n)
-        self._pairing = system.transport.pairing(system.with_running(psi), system.continuity, masses)
+    def __init__(self, layer: Layer, weights: np.ndarray, pairing: Pairing, sizes: np.ndarray) -> None:
+        super().__init__(layer, weights)
+        self._pairing, self._sizes = pairing, sizes
 
     def integral(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        return self._pairing(self._system.layer(self._n, theta))
+        return self._pairing(self.layer._replace(theta=theta))
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
-        return self._pairing.hessian(self._system.layer(self._n, theta), self._system.problem.scales.control)
+        return self._pairing.hessian(self.layer._replace(theta=theta), self._sizes)
 
 
 class ContinuousHamiltonian(LayerHamiltonian):
@@ -74,32 +74,26 @@ class ContinuousHamiltonian(LayerHamiltonian):
     Times dt, as the discrete one. Its stationary point is the source's update,
     `lambda theta = - int D_theta F^T grad psi dmu`, explicit where F is linear in theta. Fixed points of shooting differ from
     the discrete optimum by `O(dt)`.
+
+    Points and covectors `sum_r w_r grad psi_r`, both `(n, d)`, are those of the pair of schemes at the layer's start.
     """
 
-    def __init__(self, system: OptimalitySystem, n: int, masses: np.ndarray, psi: np.ndarray) -> None:
-        super().__init__(system, n)
-        interpolation = getattr(system.transport, "interpolation", None)
-        if interpolation is None:
-            raise fail(
-                "transport", system.transport_scheme, "a scheme whose potentials have gradients between the nodes"
-            )
-        points, weights = system.continuity.measure(masses)
-        kept = carrying(weights)
-        self._points = np.asfortranarray(points[kept])
-        self._pull = system.dt * interpolation.gradients(
-            self._points, interpolation.coefficients(psi), weights[:, kept]
-        )
+    def __init__(
+        self, layer: Layer, weights: np.ndarray, field: Field, points: np.ndarray, covectors: np.ndarray
+    ) -> None:
+        super().__init__(layer, weights)
+        self._field, self._points, self._pull = field, points, layer.length * covectors
 
     def _value(self, theta: np.ndarray) -> np.ndarray:
-        return self._system.problem.field(float(self._system.times[self._n]), theta, self._points)
+        return self._field(self.layer.start, theta, self._points)
 
     def integral(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, t = self._value(theta), float(self._system.times[self._n])
-        slope = self._system.problem.field.pullback(t, theta, self._points, value, self._pull)[1]
+        value = self._value(theta)
+        slope = self._field.pullback(self.layer.start, theta, self._points, value, self._pull)[1]
         return paired(value, self._pull), slope
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
-        field, t = self._system.problem.field, float(self._system.times[self._n])
+        field, t = self._field, self.layer.start
         if field.control_linear:
             return np.zeros((len(theta), len(theta)))
         value, still = self._value(theta), np.zeros_like(self._points)
@@ -110,6 +104,6 @@ class ContinuousHamiltonian(LayerHamiltonian):
         return np.stack(rows)
 
     def minimiser(self) -> np.ndarray | None:
-        if not self._system.problem.field.control_linear:
+        if not self._field.control_linear:
             return None
         return -self.integral(np.zeros_like(self.weights))[1] / self.weights

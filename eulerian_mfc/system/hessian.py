@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .controlled import ControlledSystem
-    from .optimality import OptimalitySystem
+from ..flow.characteristics import Layer
+from .pairs import LayerTangents
 
 
 class Hessian(ABC):
@@ -24,21 +23,28 @@ class Hessian(ABC):
 
 
 class DifferencedHessian(Hessian):
-    """`(J'(theta + s v) - J'(theta - s v)) / 2s`, error `O(s^2)`; two gradients a product."""
+    """`(J'(theta + s v) - J'(theta - s v)) / 2s`, error `O(s^2)`; two gradients per product.
+
+    Parameters
+    ----------
+    gradient : a control `(layers, m)` -> the gradient there, of the same shape.
+    control : `(layers, m)`, where the second derivatives are taken.
+    sizes : `(m,)`, natural sizes of a control's entries.
+    """
 
     exact = False
 
-    def __init__(self, system: ControlledSystem, control: np.ndarray) -> None:
-        self._system, self._control = system, control
+    def __init__(self, gradient: Callable[[np.ndarray], np.ndarray], control: np.ndarray, sizes: np.ndarray) -> None:
+        self._gradient, self._control, self._natural = gradient, control, sizes
 
     def product(self, direction: np.ndarray) -> np.ndarray:
-        sizes = self._system.problem.scales.control + np.abs(self._control).max(axis=0)
+        sizes = self._natural + np.abs(self._control).max(axis=0)
         size = (np.abs(direction) / sizes).max()
         if size == 0.0:
             return np.zeros_like(direction)
         step = 1e-4 / size
-        ahead = self._system.cost_and_gradient(self._control + step * direction)[1]
-        behind = self._system.cost_and_gradient(self._control - step * direction)[1]
+        ahead = self._gradient(self._control + step * direction)
+        behind = self._gradient(self._control - step * direction)
         return (ahead - behind) / (2 * step)
 
 
@@ -54,33 +60,40 @@ class ExactHessian(Hessian):
 
     and `dg_n`, the tangent of g_n as theta_n, psi and m move: exact, and symmetric to round-off since g is a gradient.
     Second derivatives jump where those of the interpolation do (degree 1, Lagrange). A product costs about three gradients.
+
+    Parameters
+    ----------
+    tangents : the derivatives of the pair's layers.
+    layers : all layers, with their theta.
+    masses : `(layers + 1, R, *shape)`, of the forward sweep.
+    prepared : for every layer, what the tangents take of the potentials at its end.
+    weights : `(layers, m)`, the Hessian of the penalty: dt lambda on every layer.
+    follow : how the final potentials move with the final masses; None where they do not.
     """
 
     exact = True
 
-    def __init__(self, system: OptimalitySystem, control: np.ndarray) -> None:
-        self._system, self._control = system, control
-        self._masses, _ = system.masses(control)
-        potentials = system.potentials(control, self._masses[-1])
-        interpolation = system.transport.interpolation
-        self._coefficients = [interpolation.coefficients(system.with_running(psi)) for psi in potentials[1:]]
+    def __init__(
+        self,
+        tangents: LayerTangents,
+        layers: Sequence[Layer],
+        masses: np.ndarray,
+        prepared: Sequence[np.ndarray],
+        weights: np.ndarray,
+        follow: Callable[[np.ndarray], np.ndarray] | None,
+    ) -> None:
+        self._tangents, self._layers, self._masses, self._prepared = tangents, layers, masses, prepared
+        self._weights, self._follow = weights, follow
 
     def product(self, direction: np.ndarray) -> np.ndarray:
-        system = self._system
-        transport, weights = system.transport, system.dt * system.problem.penalties
         moved = [np.zeros_like(self._masses[0])]
-        trained = system.problem.loss.trained  # else nobody asks how the final masses move
-        for n in range(system.layers if trained else system.layers - 1):
-            layer = system.layer(n, self._control[n])
-            moved.append(transport.adjoint_step_tangent(layer, direction[n], self._masses[n], moved[n]))
+        # Where the final potentials do not follow the final masses, nobody asks how these move.
+        for n, layer in enumerate(self._layers if self._follow is not None else self._layers[:-1]):
+            moved.append(self._tangents.push(layer, direction[n], self._masses[n], moved[n]))
         out = np.empty_like(direction)
-        dpsi = np.zeros_like(moved[0])
-        if trained:
-            dpsi = system.terminal_tangent(self._masses[-1], moved[-1])
-        for n in range(system.layers - 1, -1, -1):
-            layer = system.layer(n, self._control[n])
-            dpsi, change = transport.step_with_slope_tangent(
-                layer, direction[n], self._coefficients[n], dpsi, self._masses[n], moved[n]
-            )
-            out[n] = weights * direction[n] + change
+        dpsi = np.zeros_like(moved[0]) if self._follow is None else self._follow(moved[-1])
+        for n in range(len(self._layers) - 1, -1, -1):
+            arguments = self._masses[n], moved[n], self._prepared[n], dpsi
+            dpsi, change = self._tangents.pull(self._layers[n], direction[n], *arguments)
+            out[n] = self._weights[n] * direction[n] + change
         return out

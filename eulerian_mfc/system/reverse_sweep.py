@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from math import comb
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ from .._validate import fail, machine_memory
 STORAGE = {"double": np.float64, "single": np.float32}
 
 
-def states_within(memory: Any, size: int) -> int:
+def states_within(memory: float, size: int) -> int:
     """States of `size` bytes in `memory`: bytes (an integer) or a fraction of the machine's (a float); 1 at least."""
     whole = isinstance(memory, int | np.integer) and not isinstance(memory, bool) and memory > 0
     part = isinstance(memory, float | np.floating) and 0.0 < memory <= 1.0

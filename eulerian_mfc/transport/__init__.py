@@ -1,9 +1,15 @@
 """Backward schemes for the potentials: each maps potentials to potentials over a layer."""
 
+from ..schemes import TransportScheme
 from .elements import Elements as Elements
 from .finite_volume import FiniteVolume as FiniteVolume
+from .interpolation import Interpolation as Interpolation
 from .semi_lagrangian import SemiLagrangian as SemiLagrangian
 
-REGISTRY = {"semi_lagrangian": SemiLagrangian, "finite_volume": FiniteVolume, "elements": Elements}
+REGISTRY: dict[str, type[TransportScheme]] = {
+    "semi_lagrangian": SemiLagrangian,
+    "finite_volume": FiniteVolume,
+    "elements": Elements,
+}
 
-__all__ = ["REGISTRY", "Elements", "FiniteVolume", "SemiLagrangian"]
+__all__ = ["REGISTRY", "Elements", "FiniteVolume", "Interpolation", "SemiLagrangian"]

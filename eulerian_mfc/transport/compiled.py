@@ -1,8 +1,9 @@
-"""Layers of semi-Lagrangian transport and of its transpose for a field that is compiled: see `_layer_kernels`."""
+"""Layers of semi-Lagrangian transport and of its transpose for a field that is compiled: see `kernels.neural_layer`."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 
@@ -57,13 +58,13 @@ class CompiledLayers:
                 return self.interpolation.folded(out), clamped.sum(axis=0)
             needed = int(sync[USED])
 
-    def _run(self, kernel: Any, layer: Layer, rows: np.ndarray, *arrays: Any) -> np.ndarray:
+    def _run(self, kernel: Callable[..., object], layer: Layer, rows: np.ndarray, *arrays: object) -> np.ndarray:
         """Run a kernel in all threads; returns what they have counted."""
         if self.field.dim != len(self._nodes):
             raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's, {len(self._nodes)}")
         if rows.shape[1] not in (0, self._nodes.shape[1]):
             raise mismatch("masses", f"{rows.shape[1]} numbers a field", f"{self._nodes.shape[1]}, one a node")
-        pointers, place, *rest = self.interpolation.compiled(len(rows))
+        pointers, place, rest = self.interpolation.compiled(len(rows))
         trace, pull = self.field.addresses
         field = self.field.kernel_arguments(layer.theta)
         method = self.flow.layer_map.steps(layer).pointed

@@ -6,10 +6,11 @@ import numpy as np
 
 from ..kernels import elements as _elements
 from ..meshes.location import Trace
-from ..meshes.nodes import ElementNodes
+from ..schemes import Interpolant
+from ..spaces import ElementNodes
 
 
-class ElementInterpolation:
+class ElementInterpolation(Interpolant):
     """The operator I of an element: nodal values -> a function on the mesh; its transpose: point masses -> nodal masses.
 
     Parameters
@@ -54,10 +55,6 @@ class ElementInterpolation:
         arguments = coefficients, self.locator.frames, self.nodes.exponents, self._size, self._degree, values, pull
         _elements.gather(trace.cells, trace.barycentric, weights, *arguments)
         return values, trace.pullback(pull)
-
-    def gradients(self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """`sum_r m_r grad (I psi_r)`, `(n, d)`, at points `(n, d)`; on a facet that of one of its cells."""
-        return self.gather(points, coefficients, masses)[1]
 
     def gather(
         self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None

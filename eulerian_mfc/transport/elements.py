@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from .._validate import choice, integer, mismatch
+from .._validate import choice, integer
 from ..flow.characteristics import Flow, Layer
 from ..kernels.sums import paired
 from ..meshes import Mesh, SimplexMesh
 from ..meshes.location import Trace
+from ..schemes import Measure, Pairing, TransportScheme, TransposableOperator
+from ..schemes.declared import simplices
+from ..schemes.pairing import BLOCK, carrying
+from ..spaces import ElementNodes, element_nodes
 from .element_interpolation import ElementInterpolation
-from .pairing import BLOCK, Pairing, carrying
-
-if TYPE_CHECKING:
-    from ..continuity import PushForward
+from .push_forward import PushForward
 
 
 @dataclass(frozen=True)
-class Elements:
+class Elements(TransportScheme):
     """`psi^n(x_j) = (I psi^{n+1})(Phi_theta(x_j))` at the nodes x_j of a continuous Lagrange element of degree p.
 
     Parameters
@@ -52,6 +53,7 @@ class Elements:
 
     mesh_kind: ClassVar[str] = "simplex"
     linear: ClassVar[bool] = True
+    stencil: ClassVar[int] = 1
     largest_courant_number: ClassVar[float] = np.inf
     kinks: ClassVar[bool] = True
     reference: ClassVar[str] = "doi:10.1137/1.9781611973051"
@@ -69,27 +71,28 @@ class Elements:
         """Whether potentials stay between their bounds (and the adjoint keeps masses non-negative)."""
         return self.degree == 1
 
-    def adjoint(self) -> PushForward:
-        """The transpose, a continuity scheme: the push-forward of masses beside this scheme."""
-        from ..continuity import PushForward
-
+    @property
+    def transpose(self) -> PushForward:
+        """The push-forward of masses beside this scheme."""
         return PushForward()
+
+    def nodes(self, mesh: Mesh) -> ElementNodes:
+        """The element's nodes on a mesh."""
+        return element_nodes(simplices(mesh, self), self.degree)
 
     def on(self, mesh: Mesh, flow: Flow) -> ElementsOperator:
         """The scheme on a mesh, for a field."""
-        base = mesh.base
-        if not isinstance(base, SimplexMesh):
-            raise mismatch("mesh", f"a {type(base).__name__} for {self!r}", "a SimplexMesh")
-        return ElementsOperator(self, base, flow)
+        return ElementsOperator(self, simplices(mesh, self), flow)
 
 
-class ElementsOperator:
+class ElementsOperator(TransposableOperator):
     """`Elements` bound to a mesh and a flow. Potentials and masses are `(R, nodes)`."""
 
     def __init__(self, scheme: Elements, mesh: SimplexMesh, flow: Flow) -> None:
-        self.scheme, self.flow = scheme, flow
-        self.mesh = mesh.nodes(scheme.degree)
-        self.interpolation = ElementInterpolation(self.mesh)
+        self.scheme: Elements = scheme
+        self.flow = flow
+        self.mesh: ElementNodes = element_nodes(mesh, scheme.degree)
+        self.interpolation: ElementInterpolation = ElementInterpolation(self.mesh)
 
     @cached_property
     def lines(self) -> list[np.ndarray]:
@@ -99,7 +102,7 @@ class ElementsOperator:
         are what the rule integrates.
         """
         dim = self.mesh.dim
-        size = float(np.quantile(self.mesh.base.volumes, 0.1)) ** (1 / dim)
+        size = float(np.quantile(self.mesh.mesh.volumes, 0.1)) ** (1 / dim)
         most = {1: 2000, 2: 200, 3: 60}[dim]
         return [np.linspace(a, b, min(int((b - a) / size) + 2, most)) for a, b in self.mesh.bounds]
 
@@ -114,12 +117,8 @@ class ElementsOperator:
     def _feet(self, layer: Layer, x: np.ndarray, cells: np.ndarray) -> Trace:
         return self.interpolation.locator.trace(cells, x, self.flow(layer, x))
 
-    def step_with_slope(
-        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of the masses' pairing with `(I psi) o Phi_theta`."""
-        if not continuity.scheme.nodal:
-            return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
+    def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, m at the nodes."""
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
         slope = np.zeros_like(layer.theta)
@@ -130,13 +129,20 @@ class ElementsOperator:
             slope += pull(covectors)[1]
         return out, slope
 
-    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> ElementPairing:
-        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`."""
-        points, weights = continuity.measure(masses)
+    def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
+        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`.
+
+        Characteristics are followed from the measure's cells; where it does not know them, its points are located.
+        """
+        points, weights, cells = measure
+        if cells is None:
+            cells = self.interpolation.locator.locate(np.asfortranarray(points)).cells
         kept = carrying(weights)
-        cells = self.mesh.cell_of_node if continuity.scheme.nodal else continuity.cells_of_points
         rows = np.asfortranarray(points[kept]), cells[kept], weights[:, kept]
         return ElementPairing(self.flow, self.interpolation, psi, *rows)
+
+    def node_measure(self, masses: np.ndarray) -> Measure:
+        return super().node_measure(masses)._replace(cells=self.mesh.cell_of_node)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""

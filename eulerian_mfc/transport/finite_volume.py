@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
 from ..kernels import tensor_interpolation as _kernels
-from ..meshes import CartesianMesh
+from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import PaddedMesh, boundary_kinds
+from ..schemes import TransportOperator, TransportScheme
+from ..schemes.declared import boxes
 from .interpolation import Interpolation
-from .pairing import Pairing, measured_pairing
 
 
 class Difference(NamedTuple):
@@ -32,7 +33,7 @@ DIFFERENCES = {"upwind": Difference(1, "euler", 0.9, 3), "weno5": Difference(5, 
 
 
 @dataclass(frozen=True)
-class FiniteVolume:
+class FiniteVolume(TransportScheme):
     """`d_t psi + <F, grad psi> = 0` backwards in time at the cell centres, differences leaning to where F points.
 
     Parameters
@@ -68,7 +69,6 @@ class FiniteVolume:
     cfl: float | None = None
     boundary: str | Mapping[str, str] = "outflow"
 
-    linear: ClassVar[bool] = False
     reference: ClassVar[str] = "doi:10.1137/S106482759732455X"
 
     def __post_init__(self) -> None:
@@ -100,25 +100,28 @@ class FiniteVolume:
         """Whether potentials stay between their bounds."""
         return self.reconstruction == "upwind"
 
-    def adjoint(self) -> Any:
-        """There is none: ArgumentError."""
-        raise fail("adjoint", self, 'a linear scheme: SemiLagrangian(...), or continuity.FiniteVolume("upwind")')
+    @property
+    def linear(self) -> bool:
+        """Whether the scheme is linear in the potentials. (Its transpose is not among the continuity schemes.)"""
+        return self.reconstruction == "upwind"
 
-    def on(self, mesh: CartesianMesh, flow: Flow) -> FiniteVolumeOperator:
+    def on(self, mesh: Mesh, flow: Flow) -> FiniteVolumeOperator:
         """The scheme on a mesh, for a field."""
-        return FiniteVolumeOperator(self, mesh, flow)
+        return FiniteVolumeOperator(self, boxes(mesh, self), flow)
 
 
-class FiniteVolumeOperator:
+class FiniteVolumeOperator(TransportOperator):
     """`FiniteVolume` for the potentials, bound to a mesh and a flow. Potentials are `(R, *shape)`."""
 
     def __init__(self, scheme: FiniteVolume, mesh: CartesianMesh, flow: Flow) -> None:
-        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self.scheme: FiniteVolume = scheme
+        self.mesh: CartesianMesh = mesh
+        self.flow = flow
         self.grid = PaddedMesh(mesh, boundary_kinds(scheme.boundary, mesh.dim))
         periodic = all(self.grid.periodic(k) for k in range(mesh.dim))
         degree = DIFFERENCES[scheme.reconstruction].degree
         #: evaluates potentials between the cell centres, for the control equation
-        self.interpolation = Interpolation(mesh, degree, "spline", "periodic" if periodic else "clamp")
+        self.interpolation: Interpolation = Interpolation(mesh, degree, "spline", "periodic" if periodic else "clamp")
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """Potentials at the layer's end -> at its start."""
@@ -155,13 +158,3 @@ class FiniteVolumeOperator:
                 kernel(padded, s, v, dt / h, new)
             out[r] = self.grid.unpad(new)
         return out, t - dt
-
-    def step_with_slope(
-        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Potentials at the layer's start, and the derivative in theta, `(m,)`, of `pairing` at the layer's control."""
-        return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
-
-    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
-        """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta)`, I splines."""
-        return measured_pairing(self.flow, self.interpolation, psi, continuity, masses)

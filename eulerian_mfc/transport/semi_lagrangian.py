@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import choice, fail, integer
 from ..fields.base import is_compiled
 from ..flow.characteristics import Flow, Layer
-from ..meshes import CartesianMesh
+from ..meshes import CartesianMesh, Mesh
+from ..schemes import ContinuityScheme, TangentOperator, TransportScheme
+from ..schemes.declared import boxes
+from ..schemes.pairing import BLOCK, carrying
 from .compiled import CompiledLayers
 from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation
-from .pairing import BLOCK, Pairing, carrying, measured_pairing
-
-if TYPE_CHECKING:
-    from ..continuity import PushForward
+from .push_forward import PushForward
 
 Nodes = slice | np.ndarray
 #: share of nodes with mass above which it is not worth to pick them out
@@ -26,7 +26,7 @@ MOST = 0.8
 
 
 @dataclass(frozen=True)
-class SemiLagrangian:
+class SemiLagrangian(TransportScheme):
     """`psi^n(x_j) = (I psi^{n+1})(Phi_theta(x_j))` at the cell centres x_j.
 
     Parameters
@@ -94,22 +94,31 @@ class SemiLagrangian:
     @property
     def positive(self) -> bool:
         """Whether potentials stay between their bounds (and the adjoint keeps masses non-negative)."""
-        return self.degree == 1 or self.interpolation == "limited"
+        bounded = self.degree == 1 and self.outside != "extrapolate"
+        return bounded or self.interpolation == "limited"
 
-    def adjoint(self) -> PushForward:
+    @property
+    def boundary(self) -> str:
+        """What the box does with particles that leave it: "periodic" wraps them around, "outflow" lets them go on."""
+        return "periodic" if self.outside == "periodic" else "outflow"
+
+    @property
+    def transpose(self) -> PushForward | None:
+        """The push-forward of masses beside this scheme; None for limited interpolation."""
+        return PushForward() if self.linear else None
+
+    def adjoint(self) -> ContinuityScheme:
         """The transpose, a continuity scheme: the push-forward of masses beside this scheme."""
-        from ..continuity import PushForward
-
         if not self.linear:
             raise fail("interpolation", self.interpolation, "'spline' or 'lagrange': a limited scheme has no transpose")
-        return PushForward()
+        return super().adjoint()
 
-    def on(self, mesh: CartesianMesh, flow: Flow) -> SemiLagrangianOperator:
+    def on(self, mesh: Mesh, flow: Flow) -> SemiLagrangianOperator:
         """The scheme on a mesh, for a field."""
-        return SemiLagrangianOperator(self, mesh, flow)
+        return SemiLagrangianOperator(self, boxes(mesh, self), flow)
 
 
-class SemiLagrangianOperator:
+class SemiLagrangianOperator(TangentOperator):
     """`SemiLagrangian` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`.
 
     Blocks of nodes are traced by the flow's threads. Nodes without mass (see `pairing.carrying`) are not pushed forward, and
@@ -117,14 +126,13 @@ class SemiLagrangianOperator:
     """
 
     def __init__(self, scheme: SemiLagrangian, mesh: CartesianMesh, flow: Flow) -> None:
-        self.scheme, self.mesh, self.flow = scheme, mesh, flow
+        self.scheme: SemiLagrangian = scheme
+        self.mesh: CartesianMesh = mesh
+        self.flow = flow
         kind = scheme.interpolation if scheme.linear else "lagrange"
-        self.interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
-        self._compiled = (
-            CompiledLayers(self.interpolation, flow)
-            if is_compiled(getattr(flow, "field", None)) and scheme.linear
-            else None
-        )
+        self.interpolation: Interpolation = Interpolation(mesh, scheme.degree, kind, scheme.outside, flow.workers)
+        compiled = scheme.linear and is_compiled(flow.field)
+        self._compiled = CompiledLayers(self.interpolation, flow) if compiled else None
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """`S_theta psi`: potentials at the layer's end -> at its start."""
@@ -143,16 +151,11 @@ class SemiLagrangianOperator:
         self.flow.workers.run(trace, self._blocks)
         return out.reshape(psi.shape)
 
-    def step_with_slope(
-        self, layer: Layer, psi: np.ndarray, continuity: Any, masses: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of the masses' pairing with `(I psi) o Phi_theta`.
+    def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, m at the nodes.
 
-        The masses are those of the continuity operator beside this one. Where they sit at the nodes (the push-forward)
-        both come from one pass over the mesh, and the pairing is `sum_r <S_theta psi_r, m_r>`.
+        Both come from one pass over the mesh.
         """
-        if not (continuity.scheme.nodal and self.scheme.linear):
-            return self.step(layer, psi), self.pairing(psi, continuity, masses)(layer)[1]
         rows = masses.reshape(len(masses), -1)
         if self._compiled is not None and (done := self._compiled.backward(layer, psi, rows)) is not None:
             return done[0].reshape(psi.shape), done[1]
@@ -173,13 +176,6 @@ class SemiLagrangianOperator:
         for part in self.flow.workers.map(trace, self._blocks):
             slope += part
         return out.reshape(psi.shape), slope
-
-    def pairing(self, psi: np.ndarray, continuity: Any, masses: np.ndarray) -> Pairing:
-        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`.
-
-        `psi` are the potentials at the layer's end, `masses` those of the continuity operator at its start.
-        """
-        return measured_pairing(self.flow, self.interpolation, psi, continuity, masses)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
@@ -214,19 +210,20 @@ class SemiLagrangianOperator:
             self.interpolation.scatter_tangent(feet, dfeet, rows[:, nodes], drows[:, nodes], deposits)
         return self.interpolation.nodal_masses(deposits)
 
+    def prepared(self, psi: np.ndarray) -> np.ndarray:
+        """The interpolation's coefficients of the potentials `(R, *shape)` at a layer's end."""
+        return self.interpolation.coefficients(psi)
+
     def step_with_slope_tangent(
         self,
         layer: Layer,
         dtheta: np.ndarray,
-        coefficients: np.ndarray,
+        prepared: np.ndarray,
         dpsi: np.ndarray,
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The derivative of `step_with_slope` (masses at the nodes) as theta, psi and the masses move.
-
-        `coefficients` are the interpolation's, of the potentials at the layer's end.
-        """
+        """The derivative of `step_with_slope`, `(R, *shape)` and `(m,)`, as theta, psi and the masses move."""
         dcoefficients = self.interpolation.coefficients(dpsi)
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         out = np.empty((len(dpsi), self.mesh.size))
@@ -235,7 +232,7 @@ class SemiLagrangianOperator:
             feet, stages = self.flow.with_stages(layer, self._points(nodes))
             dfeet, dstages = self.flow.tangent(layer, stages, dtheta)
             pull, out[:, nodes], dpull = self.interpolation.gather_tangent(
-                feet, dfeet, rows[:, nodes], drows[:, nodes], coefficients, dcoefficients
+                feet, dfeet, rows[:, nodes], drows[:, nodes], prepared, dcoefficients
             )
             return self.flow.pullback_tangent(layer, stages, pull, dtheta, dstages, dpull)
 
@@ -248,6 +245,14 @@ class SemiLagrangianOperator:
         """Nodal masses `m_j = sum_q w_q L_j(x_q)`, L_j the cardinal functions; points `(N, d)`, weights `(R, N)`."""
         blocks: list[Nodes] = [slice(start, start + BLOCK) for start in range(0, len(points), BLOCK)]
         return self._collect(lambda q: self.interpolation.scatter(points[q], weights[:, q]), blocks, len(weights))[0]
+
+    @property
+    def products(self) -> bool:
+        return True
+
+    def line_deposit(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        line = CartesianMesh([self.mesh.bounds[axis]], self.mesh.shape[axis])
+        return SemiLagrangianOperator(self.scheme, line, self.flow).deposit(x[:, None], w[None])[0]
 
     @property
     def lines(self) -> list[np.ndarray]:

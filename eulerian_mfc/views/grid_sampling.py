@@ -50,7 +50,7 @@ class Raster:
         """`(..., vertices)` or `(..., cells)` -> `(..., *boxes)`, zero off the mesh."""
         rows, cells, weights = self._places
         out = np.zeros((*values.shape[:-1], self.mesh.size))
-        if self._solution.numerics.continuity.nodal:
+        if not self._solution.unknowns.masses_in_cells:
             corners = self._simplices.cells[cells]
             for k in range(corners.shape[1]):
                 out[..., rows] += weights[:, k] * values[..., corners[:, k]]

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._validate import mismatch
 from ..meshes import SimplexMesh
+from ..spaces import ElementNodes
 from ..transport.element_interpolation import ElementInterpolation
 from .vtk_pictures import coloured
 
@@ -38,13 +40,13 @@ def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
     mesh = solution.mesh
     assert isinstance(mesh, SimplexMesh)
     out = grid(mesh)
-    nodal = solution.numerics.continuity.nodal
+    nodal = not solution.unknowns.masses_in_cells
     densities = out.point_data if nodal else out.cell_data
     values = solution.unknowns.density(solution.masses[n])
     for r, name in enumerate(solution.names):
         densities[f"density_{name}"] = values[r]
     densities["density_total"] = solution.total @ values
-    nodes = mesh.nodes(solution.numerics.transport.degree)
+    nodes = _nodes(solution)
     interpolation = ElementInterpolation(nodes)
     cells = np.arange(mesh.size)
     trace = mesh.locator.trace(cells, mesh.centres, np.asfortranarray(mesh.centres))
@@ -59,6 +61,15 @@ def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
     return out
 
 
+def _nodes(solution: Solution) -> ElementNodes:
+    """The nodes of the potentials."""
+    mesh = solution.mesh
+    nodes = solution.numerics.transport.nodes(mesh)
+    if not isinstance(nodes, ElementNodes):
+        raise mismatch("transport", repr(solution.numerics.transport), "Lagrange elements, which the pictures know")
+    return nodes
+
+
 def _vectors(rows: np.ndarray) -> np.ndarray:
     out = np.zeros((len(rows), 3))
     out[:, : rows.shape[1]] = rows
@@ -71,12 +82,12 @@ def spacetime(solution: Solution) -> pyvista.RectilinearGrid:
 
     mesh = solution.mesh
     assert isinstance(mesh, SimplexMesh)
-    nodal = solution.numerics.continuity.nodal
+    nodal = not solution.unknowns.masses_in_cells
     x = mesh.points[:, 0] if nodal else mesh.centres[:, 0]
     order = np.argsort(x)
     out = pyvista.RectilinearGrid(x[order], solution.times, np.zeros(1))
     out.point_data["density_total"] = solution.total_density[:, order].ravel()
-    psi = mesh.nodes(solution.numerics.transport.degree).at_vertices(solution.potentials)
+    psi = _nodes(solution).at_vertices(solution.potentials)
     for r, name in enumerate(solution.names):
         out.point_data[f"density_{name}"] = solution.densities[:, r, order].ravel()
         if nodal:

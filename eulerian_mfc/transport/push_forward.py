@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import mismatch
 from ..flow.characteristics import Flow, Layer
 from ..laws import LabelledRule, ProductRule
-from ..meshes import CartesianMesh, Mesh
-from ..transport.elements import ElementsOperator
-from ..transport.semi_lagrangian import SemiLagrangianOperator
+from ..meshes import Mesh
+from ..schemes import (
+    Boundary,
+    ContinuityOperator,
+    ContinuityScheme,
+    Measure,
+    TransportOperator,
+    TransposableOperator,
+)
 
 
 @dataclass(frozen=True)
-class PushForward:
+class PushForward(ContinuityScheme):
     """`m^{n+1} = S_theta^T m^n`, S the transport scheme of the same system.
 
     Conservative to round-off on every mesh, since S maps constants to constants, and `sum_r <psi_r, m_r>` is constant
@@ -34,31 +40,44 @@ class PushForward:
     docs/theory/duality.md proves both; orders: docs/theory/orders.md.
     """
 
-    linear: ClassVar[bool] = True
-    nodal: ClassVar[bool] = True
     mesh_kind: ClassVar[str] = "any"
+    # What holds beside every transport: where its order and stencil are larger, or its degree is 1, the pair's are better.
+    order: ClassVar[int] = 1
+    stencil: ClassVar[int] = 1
+    largest_courant_number: ClassVar[float] = np.inf
+    positive: ClassVar[bool] = False
+    linear: ClassVar[bool] = True
+    keeps_mass: ClassVar[bool] = True
+    reference: ClassVar[str] = "docs/theory/duality.md"
 
-    def on(self, mesh: Mesh, flow: Flow, transport: Any, signed: Sequence[bool] = ()) -> PushForwardOperator:
-        """The scheme beside a bound transport scheme, which must be a linear semi-Lagrangian one."""
-        if not isinstance(transport, SemiLagrangianOperator | ElementsOperator) or not transport.scheme.linear:
+    def on(
+        self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
+    ) -> PushForwardOperator:
+        """The scheme beside a transport operator that can apply its transpose."""
+        if not isinstance(transport, TransposableOperator) or not transport.scheme.linear:
+            beside = "no transport scheme" if transport is None else repr(transport.scheme)
             raise mismatch(
                 "continuity",
-                f"PushForward beside {transport.scheme!r}",
+                f"PushForward beside {beside}",
                 "a linear SemiLagrangian transport, whose transpose it is; or continuity.FiniteVolume(...)",
             )
         return PushForwardOperator(self, transport)
 
 
-class PushForwardOperator:
+class PushForwardOperator(ContinuityOperator):
     """`PushForward` bound to a transport operator. Masses are `(R, *shape)`."""
 
-    def __init__(self, scheme: PushForward, transport: SemiLagrangianOperator | ElementsOperator) -> None:
+    def __init__(self, scheme: PushForward, transport: TransposableOperator) -> None:
         self.scheme, self.transport = scheme, transport
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array an axis, at which the basis functions are not smooth."""
+        """Coordinates, one array per axis, at which the basis functions are not smooth."""
         return self.transport.lines
+
+    @property
+    def products(self) -> bool:
+        return self.transport.products
 
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses of the law, `m_rj = int c_r L_j dmu0`; `moments` `(R, N)` are the c_r at the rule's points.
@@ -68,23 +87,22 @@ class PushForwardOperator:
         """
         if isinstance(rule, LabelledRule):
             return self.transport.deposit(rule.x, moments * rule.w)
-        return rule.masses([self._line_masses(k, *line) for k, line in enumerate(rule.axes)], moments)
-
-    def _line_masses(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        """`(n,)`: `sum_q w_q L_j(x_q)`, L_j the cardinal functions of one axis."""
-        mesh = self.transport.mesh
-        line = CartesianMesh([mesh.bounds[axis]], mesh.shape[axis])
-        return self.transport.scheme.on(line, self.transport.flow).deposit(x[:, None], w[None])[0]
+        lines = [self.transport.line_deposit(k, *line) for k, line in enumerate(rule.axes)]
+        return rule.masses(lines, moments)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
         return self.transport.adjoint_step(layer, masses)
 
-    def measure(self, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The masses as points `(n, d)` and weights `(R, n)` against which functions are integrated."""
-        return self.points, masses.reshape(len(masses), -1)
+    def measure(self, masses: np.ndarray) -> Measure:
+        """The masses of the nodes, as points `(n, d)` and weights `(R, n)`."""
+        return self.transport.node_measure(masses)
 
     @property
     def points(self) -> np.ndarray:
         """`(n, d)`: the nodes."""
         return self.transport.mesh.centres
+
+    @property
+    def boundary(self) -> Boundary:
+        return self.transport.scheme.boundary

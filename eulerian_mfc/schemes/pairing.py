@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,8 @@ from ..flow.characteristics import Flow, Layer
 from ..kernels import tensor_interpolation as _kernels
 from ..kernels.neural_layer import SHARE
 from ..kernels.sums import paired
-from .interpolation import Interpolation
+from .interpolant import Interpolant, TangentInterpolant
+from .measure import Measure
 
 #: points a block: the stages of a block and its kernels' work fit in the second-level cache
 BLOCK = 8192
@@ -38,10 +38,10 @@ class Pairing(ABC):
 
 
 class PointPairing(Pairing):
-    """`sum_rj w_rj (I psi_r)(Phi_theta(x_j))`, its first and second derivatives exact; points `(n, d)`, weights `(R, n)`."""
+    """`sum_rj w_rj (I psi_r)(Phi_theta(x_j))`, its first derivatives exact; points `(n, d)`, weights `(R, n)`."""
 
     def __init__(
-        self, flow: Flow, interpolation: Interpolation, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
+        self, flow: Flow, interpolation: Interpolant, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
     ) -> None:
         self._flow, self._interpolation, self._points, self._weights = flow, interpolation, points, weights
         self._coefficients = interpolation.coefficients(psi)
@@ -60,6 +60,16 @@ class PointPairing(Pairing):
             value, slope = value + v, slope + s
         return value, slope
 
+
+class SmoothPointPairing(PointPairing):
+    """`PointPairing` with exact second derivatives; points are `(n, d)`, weights `(R, n)`."""
+
+    def __init__(
+        self, flow: Flow, interpolation: TangentInterpolant, psi: np.ndarray, points: np.ndarray, weights: np.ndarray
+    ) -> None:
+        super().__init__(flow, interpolation, psi, points, weights)
+        self._smooth = interpolation
+
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
         nothing = np.zeros_like(self._coefficients)
 
@@ -68,7 +78,7 @@ class PointPairing(Pairing):
             weights, rows = self._weights[:, block], []
             for e in np.eye(len(layer.theta)):
                 dfeet, dstages = self._flow.tangent(layer, stages, e)
-                pull, _, dpull = self._interpolation.gather_tangent(
+                pull, _, dpull = self._smooth.gather_tangent(
                     feet, dfeet, weights, np.zeros_like(weights), self._coefficients, nothing
                 )
                 rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull))
@@ -78,13 +88,26 @@ class PointPairing(Pairing):
         return (matrix + matrix.T) / 2
 
 
-def measured_pairing(
-    flow: Flow, interpolation: Interpolation, psi: np.ndarray, continuity: Any, masses: np.ndarray
-) -> PointPairing:
-    """`PointPairing` with the masses of a continuity operator, as points and weights."""
-    points, weights = continuity.measure(masses)
-    kept = carrying(weights)
-    return PointPairing(flow, interpolation, psi, np.asfortranarray(points[kept]), weights[:, kept])
+def point_pairing(flow: Flow, interpolation: Interpolant, psi: np.ndarray, measure: Measure) -> PointPairing:
+    """The pairing of potentials with a measure, the points that carry nothing left out.
+
+    Parameters
+    ----------
+    flow : the characteristics.
+    interpolation : of the potentials.
+    psi : `(R, *shape)`, the potentials at the layer's end.
+    measure : of the masses at its start.
+
+    Raises
+    ------
+    NonFiniteError
+        For masses that are not finite.
+    """
+    kept = carrying(measure.weights)
+    points, weights = np.asfortranarray(measure.points[kept]), measure.weights[:, kept]
+    if isinstance(interpolation, TangentInterpolant):
+        return SmoothPointPairing(flow, interpolation, psi, points, weights)
+    return PointPairing(flow, interpolation, psi, points, weights)
 
 
 def carrying(weights: np.ndarray) -> np.ndarray:

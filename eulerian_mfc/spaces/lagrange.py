@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from scipy.sparse import coo_matrix, csr_matrix
 
 from .._validate import choice
-from .base import Mesh
-
-if TYPE_CHECKING:
-    from .simplex import SimplexMesh
+from ..meshes import Mesh, SimplexMesh
 
 #: scikit-fem's Lagrange elements by dimension and degree
 ELEMENTS = {
@@ -22,8 +20,34 @@ ELEMENTS = {
 }
 
 
+def element_nodes(mesh: SimplexMesh, degree: int) -> ElementNodes:
+    """The nodes of the continuous element of a degree on a mesh; they are made once per mesh and degree.
+
+    Parameters
+    ----------
+    mesh : a simplex mesh.
+    degree : 1, 2, or on triangles 3.
+
+    Raises
+    ------
+    ArgumentError
+        For another degree.
+    """
+    return mesh.derived(("element nodes", degree), lambda: ElementNodes(mesh, degree))
+
+
 class ElementNodes(Mesh):
-    """A simplex mesh as elements of degree p see it: unknowns at their nodes, the vertices first.
+    """The space of continuous Lagrange elements of degree p: unknowns at their nodes, the vertices first.
+
+    Parameters
+    ----------
+    mesh : the simplex mesh.
+    degree : p, which is 1, 2, or on triangles 3.
+
+    Raises
+    ------
+    ArgumentError
+        For another degree.
 
     Attributes
     ----------
@@ -36,12 +60,12 @@ class ElementNodes(Mesh):
 
     kind: ClassVar[str] = "simplex"
 
-    def __init__(self, mesh: SimplexMesh, degree: int, cell_masses: bool = False) -> None:
+    def __init__(self, mesh: SimplexMesh, degree: int) -> None:
         import skfem
         from skfem.assembly.dofs import Dofs
 
         names = ELEMENTS[mesh.dim]
-        self.mesh, self.degree, self.cell_masses = mesh, choice("degree", degree, names), cell_masses
+        self.mesh, self.degree = mesh, choice("degree", degree, names)
         self.element = getattr(skfem, names[degree])()
         dofs = Dofs(mesh.skfem, self.element)
         self.dofs = np.ascontiguousarray(dofs.element_dofs.T, dtype=np.int64)
@@ -60,12 +84,6 @@ class ElementNodes(Mesh):
         # Multiples of one half up to degree 3: free of round-off, so that constants are reproduced exactly.
         self.coefficients = np.round(2 * np.linalg.solve(monomials, basis)) / 2
 
-    def beside_cells(self) -> ElementNodes:
-        """The same nodes for the potentials, beside masses that live in the cells."""
-        out = object.__new__(ElementNodes)
-        out.__dict__.update(self.__dict__, cell_masses=True)
-        return out
-
     @property
     def base(self) -> SimplexMesh:
         return self.mesh
@@ -79,8 +97,8 @@ class ElementNodes(Mesh):
         return (len(self._centres),)
 
     @property
-    def mass_shape(self) -> tuple[int, ...]:
-        return self.mesh.shape if self.cell_masses else self.shape
+    def masses_in_cells(self) -> bool:
+        return False
 
     @property
     def centres(self) -> np.ndarray:
@@ -106,21 +124,17 @@ class ElementNodes(Mesh):
         return self.mesh.contains(points)
 
     def cells_of(self, held: np.ndarray) -> np.ndarray:
-        return held if self.cell_masses else np.asarray(held[self.dofs].any(axis=1))
+        return np.asarray(held[self.dofs].any(axis=1))
 
     def near_boundary(self, cells: int) -> np.ndarray:
         mask = self.mesh.near_boundary(cells)
-        if self.cell_masses:
-            return mask
         out = np.zeros(self.size, dtype=bool)
         out[self.dofs[mask]] = True
         return out
 
     @cached_property
-    def _hats(self) -> Any:
+    def _hats(self) -> csr_matrix:
         """Sparse `(vertices, nodes)`: values of the vertices' hat functions at the nodes."""
-        from scipy.sparse import coo_matrix
-
         cell = self.cell_of_node
         b = self.mesh.locator.trace(cell, self.centres, self.centres).barycentric
         rows = self.mesh.cells[cell].ravel()
@@ -134,14 +148,12 @@ class ElementNodes(Mesh):
         return np.bincount(self.mesh.cells.ravel(), weights=share, minlength=len(self.mesh.points))
 
     def density(self, masses: np.ndarray) -> np.ndarray:
-        """Masses `(..., nodes)` -> densities at the vertices `(..., vertices)`, or of the cells beside cell masses.
+        """Masses `(..., nodes)` -> densities at the vertices `(..., vertices)`.
 
         `int phi_i dm / int phi_i dx` with the hat function phi_i of vertex i: the mean of the density against the hat, and
         exact for the masses, since elements of every degree hold the hats. (A basis function of degree 2 may have
         integral zero: its mass alone says nothing about a density.)
         """
-        if self.cell_masses:
-            return self.mesh.density(masses)
         rows = masses.reshape(-1, self.size)
         out = (self._hats @ rows.T).T / self._hat_volumes
         return np.ascontiguousarray(out).reshape(*masses.shape[:-1], -1)
@@ -150,5 +162,5 @@ class ElementNodes(Mesh):
         """Nodal values `(..., nodes)` at the vertices `(..., vertices)`."""
         return values[..., self._vertices]
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> dict[str, object]:
         return self.mesh.spec()

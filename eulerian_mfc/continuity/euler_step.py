@@ -1,0 +1,134 @@
+"""A forward Euler step of finite volumes on a box: upwind fluxes, and what high order adds to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+
+from ..kernels import finite_volume as _kernels
+from ..kernels.finite_volume import LIMITERS
+from ..kernels.threads import Workers
+from ..meshes.padded import PaddedMesh
+from .face_velocities import AxisVelocities
+
+#: entries of an array that are worth a thread: with fewer, two threads are slower than one
+PART = 2**18
+
+
+def outflow_only(grid: PaddedMesh, flux: np.ndarray, v: np.ndarray, axis: int) -> None:
+    """Clear a face array where the velocity points inwards: mass (or what a moment counts) leaves and none enters.
+
+    Nothing crosses no-flux sides.
+
+    Parameters
+    ----------
+    grid : the padded mesh.
+    flux : on the faces of the axis, padded; it is changed.
+    v : the velocities there, of the same shape.
+    axis : of the faces.
+    """
+    if grid.periodic(axis):
+        return
+    faces, velocity = flux.reshape(grid.shape), v.reshape(grid.shape)
+    (low, high), (first, last) = grid.kinds[axis], grid.boundary_faces(axis)
+    faces[first] *= (velocity[first] < 0.0) & (low == "outflow")
+    faces[last] *= (velocity[last] > 0.0) & (high == "outflow")
+
+
+class EulerStep:
+    """One forward Euler step of one field; the arrays that it works in are allocated once.
+
+    Parameters
+    ----------
+    grid : the padded mesh.
+    reconstruction, limiter, positivity : see `FiniteVolume`.
+    workers : the threads.
+    """
+
+    def __init__(self, grid: PaddedMesh, reconstruction: str, limiter: str, positivity: bool, workers: Workers) -> None:
+        self.grid, self._reconstruction, self._limiter, self._positivity = grid, reconstruction, limiter, positivity
+        self._legendre = _kernels.legendre_from_averages()
+        self._low, self._high, self._face, self._total, self._share = np.zeros((5, grid.size))
+        self._flux, self._upwind = np.zeros((2, grid.mesh.dim, grid.size))
+        self._workers = workers
+        # One part per thread. An entry's value does not depend on the part that it is in.
+        ends = np.linspace(0, grid.size, max(1, min(workers.threads, grid.size // PART)) + 1)
+        self._parts = list(pairwise(ends.astype(int).tolist()))
+
+    def __call__(
+        self,
+        field: np.ndarray,
+        factors: np.ndarray,
+        velocities: list[AxisVelocities],
+        crossed: np.ndarray,
+        signed: bool,
+    ) -> np.ndarray:
+        """A forward Euler step of one field; what leaves is added to `crossed` `(d, 2)`."""
+        u = self.grid.pad(field)
+        linear = self._reconstruction == "upwind"
+        limited = not linear and self._positivity and not signed
+        new = u.copy()
+        for k, (v, s) in enumerate(zip(velocities, self.grid.strides, strict=True)):
+            if linear or limited:
+                self._each(_kernels.upwind_flux, u, s, v.mean, self._upwind[k])
+                outflow_only(self.grid, self._upwind[k], v.mean, k)
+            if not linear:
+                # With the limiter: what the high-order flux has beyond the upwind flux.
+                self._reconstructed_flux(u, k, v, self._upwind[k], float(limited))
+                outflow_only(self.grid, self._flux[k], v.mean, k)
+            used = self._upwind[k] if linear or limited else self._flux[k]
+            self._each(_kernels.divergence, used, s, factors[k], new)
+            self._book(used, k, factors[k], crossed)
+        if limited:
+            self._antidiffusion(new, factors, crossed)
+        return self.grid.unpad(new)
+
+    def _each(self, kernel: Callable[..., None], *arguments: object) -> None:
+        """A kernel on every part of the padded arrays, by the flow's threads."""
+        self._workers.run(lambda part: kernel(*arguments, part), self._parts)
+
+    def _reconstructed_flux(self, u: np.ndarray, axis: int, v: AxisVelocities, base: np.ndarray, share: float) -> None:
+        """The high-order flux less `share * base`, into the axis's flux array."""
+        strides = self.grid.strides
+        if self._reconstruction == "muscl":
+            limiter = LIMITERS.index(self._limiter)
+            self._each(_kernels.muscl_edges, u, strides[axis], limiter, self._low, self._high)
+        else:
+            self._each(_kernels.weno_edges, u, strides[axis], self._low, self._high)
+        edges = self._low, self._high, strides[axis]
+        self._each(_kernels.edge_flux, *edges, v.mean, self._face, base, share, self._flux[axis])
+        transverse = [s for k, s in enumerate(strides) if k != axis]
+        for (a, b), moment in v.moments.items():
+            face = self._face
+            if a and b:
+                face = self._low  # no longer needed: the moment along the second transverse axis
+                self._each(_kernels.line_moment, self._face, transverse[1], tuple(self._legendre[b]), face)
+            along, degree = (transverse[0], a) if a else (transverse[1], b)
+            weights = tuple(self._legendre[degree])
+            self._each(_kernels.add_line_moment, face, along, weights, moment, self._flux[axis])
+
+    def _book(self, flux: np.ndarray, axis: int, factor: float, crossed: np.ndarray) -> None:
+        """Enter what crosses the sides of an axis into the ledger."""
+        if not self.grid.periodic(axis):
+            grid = flux.reshape(self.grid.shape)
+            first, last = self.grid.boundary_faces(axis)
+            crossed[axis, 0] -= factor * grid[first].sum()
+            crossed[axis, 1] += factor * grid[last].sum()
+
+    def _antidiffusion(self, new: np.ndarray, factors: np.ndarray, crossed: np.ndarray) -> None:
+        """Add the antidiffusive fluxes to the upwind step `new`, each limited by what its donor has."""
+        self._total[:] = 0.0
+        for k, s in enumerate(self.grid.strides):
+            if not self.grid.periodic(k):
+                # Sides keep their upwind flux: what lies beyond them has nothing to give or take.
+                for side in self.grid.boundary_faces(k):
+                    self._flux[k].reshape(self.grid.shape)[side] = 0.0
+            self._each(_kernels.drained, self._flux[k], s, factors[k], self._total)
+        self._each(_kernels.shares, new, self._total, self._share)
+        share = self._share.reshape(self.grid.shape)
+        for k, s in enumerate(self.grid.strides):
+            if self.grid.periodic(k):
+                self.grid.wrap(share, k)
+            self._each(_kernels.limited_divergence, self._flux[k], s, factors[k], self._share, new)

@@ -1,0 +1,29 @@
+"""The transpose of a scheme, as a scheme."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from .._validate import fail
+from .declared import Scheme
+
+
+@singledispatch
+def adjoint_of(scheme: Scheme) -> Scheme:
+    """The scheme whose layer is the exact transpose of the scheme's layer: beside each other they are an adjoint pair.
+
+    Each kind of scheme that has a transpose registers a function here, `@adjoint_of.register`, beside the transpose; a
+    scheme of your own may do the same.
+
+    Parameters
+    ----------
+    scheme : a linear transport scheme, or a linear continuity scheme.
+
+    Raises
+    ------
+    ArgumentError
+        For a scheme that has no transpose.
+    """
+    raise fail(
+        "adjoint", scheme, 'a linear scheme that has a transpose: SemiLagrangian(...), or FiniteVolume("upwind")'
+    )

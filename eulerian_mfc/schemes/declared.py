@@ -1,0 +1,96 @@
+"""What every scheme declares of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
+
+from .._validate import mismatch
+from ..meshes import CartesianMesh, Mesh, SimplexMesh
+
+#: the condition at all sides, or a mapping from the names of sides to conditions: "outflow", "no_flux" or "periodic"
+Boundary = str | Mapping[str, str]
+
+
+class Scheme(ABC):
+    """A scheme before it knows a mesh: a frozen dataclass of its settings, with the properties that it declares.
+
+    A subclass may give a property as a class variable, e.g. `order: ClassVar[int] = 1`.
+    """
+
+    #: the meshes on which the scheme lives: "cartesian", "simplex" or "any"
+    mesh_kind: ClassVar[str] = "cartesian"
+
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """Order in the mesh width at a fixed Courant number."""
+
+    @property
+    @abstractmethod
+    def stencil(self) -> int:
+        """Cells per axis that the scheme needs at least."""
+
+    @property
+    @abstractmethod
+    def largest_courant_number(self) -> float:
+        """The largest Courant number of one step (of one substep, where the scheme takes substeps); infinity if any will do."""
+
+    @property
+    @abstractmethod
+    def positive(self) -> bool:
+        """Whether potentials stay between their bounds, or masses stay non-negative."""
+
+    @property
+    @abstractmethod
+    def linear(self) -> bool:
+        """Whether a step is linear in the potentials, or in the masses."""
+
+    @property
+    @abstractmethod
+    def reference(self) -> str:
+        """The source of the scheme: a DOI, a book with its section, or a page of the docs."""
+
+    @property
+    def boundary(self) -> Boundary:
+        """What happens at the sides of the mesh: "outflow" unless the scheme says otherwise."""
+        return "outflow"
+
+
+def boxes(mesh: Mesh, scheme: Scheme) -> CartesianMesh:
+    """The mesh, which must be a Cartesian one.
+
+    Parameters
+    ----------
+    mesh : a mesh, or a space on it.
+    scheme : the scheme that needs a Cartesian mesh; the error names it.
+
+    Raises
+    ------
+    ArgumentError
+        For another mesh.
+    """
+    base = mesh.base
+    if not isinstance(base, CartesianMesh):
+        raise mismatch("mesh", f"a {type(base).__name__} for {scheme!r}", "a CartesianMesh")
+    return base
+
+
+def simplices(mesh: Mesh, scheme: Scheme) -> SimplexMesh:
+    """The mesh, which must consist of simplices.
+
+    Parameters
+    ----------
+    mesh : a mesh, or a space on it.
+    scheme : the scheme that needs simplices; the error names it.
+
+    Raises
+    ------
+    ArgumentError
+        For another mesh.
+    """
+    base = mesh.base
+    if not isinstance(base, SimplexMesh):
+        raise mismatch("mesh", f"a {type(base).__name__} for {scheme!r}", "a SimplexMesh")
+    return base

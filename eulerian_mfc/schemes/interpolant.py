@@ -1,0 +1,44 @@
+"""The contract of an interpolation: potentials at the nodes -> a function on the whole domain."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+
+class Interpolant(ABC):
+    """The operator I: values at the nodes `(R, *shape)` -> functions, with values and gradients at any points."""
+
+    @abstractmethod
+    def coefficients(self, values: np.ndarray) -> np.ndarray:
+        """What `gather` takes, from nodal values `(R, *shape)`; the shape of the result is the interpolation's own."""
+
+    @abstractmethod
+    def gather(
+        self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Values `(R, n)` at points `(n, d)`, and `sum_r m_r grad (I psi_r)` `(n, d)` for masses `(R, n)` (0 by default)."""
+
+    def gradients(self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """`sum_r m_r grad (I psi_r)`, `(n, d)`, at points `(n, d)` for masses `(R, n)`."""
+        return self.gather(points, coefficients, masses)[1]
+
+
+class TangentInterpolant(Interpolant):
+    """An interpolation with exact second derivatives."""
+
+    @abstractmethod
+    def gather_tangent(
+        self,
+        feet: np.ndarray,
+        dfeet: np.ndarray,
+        masses: np.ndarray,
+        dmasses: np.ndarray,
+        coefficients: np.ndarray,
+        dcoefficients: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`gather`'s second result `(n, d)`, and the derivatives of both, `(R, n)` and `(n, d)`, as all arguments move.
+
+        Points and their changes are `(n, d)`, masses and their changes `(R, n)`.
+        """

@@ -1,0 +1,124 @@
+"""The contracts of transport operators: a transport scheme that is bound to a mesh and to a flow."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from .._validate import fail, mismatch
+from ..flow.characteristics import Flow, Layer
+from ..meshes import Mesh
+from .declared import Scheme
+from .interpolant import Interpolant
+from .measure import Measure
+from .pairing import Pairing, point_pairing
+
+
+class TransportOperator(ABC):
+    """A transport scheme that is bound to a mesh and a flow. Potentials are `(R, *shape)`.
+
+    Attributes
+    ----------
+    scheme : the scheme.
+    mesh : the space of the potentials, see `TransportScheme.nodes`.
+    flow : the characteristics of the controlled field.
+    interpolation : evaluates potentials between the nodes; None where the scheme has no such function.
+    """
+
+    scheme: Scheme
+    mesh: Mesh
+    flow: Flow
+    interpolation: Interpolant | None
+
+    @abstractmethod
+    def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
+        """Potentials `(R, *shape)` at the layer's end -> at its start."""
+
+    def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
+        """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)` for masses at any points.
+
+        `psi` `(R, *shape)` are the potentials at the layer's end, the measure is that of the masses at its start.
+        """
+        return point_pairing(self.flow, self.between_nodes(), psi, measure)
+
+    def between_nodes(self) -> Interpolant:
+        """The interpolation; ArgumentError where the scheme has none."""
+        if self.interpolation is None:
+            raise fail("transport", self.scheme, "a scheme whose potentials have gradients between the nodes")
+        return self.interpolation
+
+
+class AdjointOperator(TransportOperator):
+    """A transport operator `S` whose transpose is a layer of the continuity scheme beside it, `m^{n+1} = S^T m^n`."""
+
+    @abstractmethod
+    def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, masses `(R, *shape)`."""
+
+    @abstractmethod
+    def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
+        """`layer -> (sum_r <S_theta psi_r, m_r>, its derivative in theta `(m,)`)`; psi and masses are `(R, *shape)`."""
+
+    def node_measure(self, masses: np.ndarray) -> Measure:
+        """Masses `(R, *shape)` of the nodes as points and weights."""
+        return Measure(self.mesh.centres, masses.reshape(len(masses), -1))
+
+
+class TransposableOperator(AdjointOperator):
+    """A linear transport operator that can apply its own transpose: what `continuity.PushForward` needs.
+
+    `nodal_pairing` takes the basis functions of the interpolation as those of the nodes, `(S_theta psi)(x_j) =
+    (I psi)(Phi_theta(x_j))`; a scheme of another kind overrides it.
+    """
+
+    @property
+    @abstractmethod
+    def lines(self) -> list[np.ndarray]:
+        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth; the law's rule is cut there."""
+
+    @abstractmethod
+    def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`S_theta^T m`: masses `(R, *shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+
+    @abstractmethod
+    def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Nodal masses `m_j = sum_q w_q L_j(x_q)`, L_j the basis functions; points `(N, d)`, weights `(R, N)`."""
+
+    @property
+    def products(self) -> bool:
+        """Whether the basis functions are products of those of the axes, so that `line_deposit` makes sense."""
+        return False
+
+    def line_deposit(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """`(n,)`: `sum_q w_q L_j(x_q)`, L_j the basis functions of one axis; coordinates and weights are `(N,)`."""
+        raise mismatch("law", "a product of lines", f"points: the basis functions of {self.scheme!r} are not products")
+
+    def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
+        return self.pairing(psi, self.node_measure(masses))
+
+
+class TangentOperator(TransposableOperator):
+    """A transposable operator with exact derivatives of its steps, from which exact Hessians are made."""
+
+    @abstractmethod
+    def prepared(self, psi: np.ndarray) -> np.ndarray:
+        """What `step_with_slope_tangent` takes of the potentials `(R, *shape)` at a layer's end; made once per Hessian."""
+
+    @abstractmethod
+    def adjoint_step_tangent(
+        self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
+    ) -> np.ndarray:
+        """The derivative of `adjoint_step`'s masses `(R, *shape)` as theta `(m,)` and the masses move."""
+
+    @abstractmethod
+    def step_with_slope_tangent(
+        self,
+        layer: Layer,
+        dtheta: np.ndarray,
+        prepared: np.ndarray,
+        dpsi: np.ndarray,
+        masses: np.ndarray,
+        dmasses: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The derivative of `step_with_slope` as theta, the potentials and the masses move, `(R, *shape)` and `(m,)`."""

@@ -1,0 +1,8 @@
+"""Spaces of unknowns on a mesh: nodes of Lagrange elements, alone or beside masses in the cells. Boxes are their own space."""
+
+from .beside_cells import NodesBesideCells as NodesBesideCells
+from .beside_cells import with_cell_masses as with_cell_masses
+from .lagrange import ElementNodes as ElementNodes
+from .lagrange import element_nodes as element_nodes
+
+__all__ = ["ElementNodes", "NodesBesideCells", "element_nodes", "with_cell_masses"]

@@ -1,0 +1,79 @@
+"""Potentials at the nodes of an element, beside masses that live in the cells of the mesh."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from ..meshes import Mesh
+from .lagrange import ElementNodes
+
+
+class NodesBesideCells(Mesh):
+    """The space of a pair: potentials at an element's nodes, masses in the cells.
+
+    Parameters
+    ----------
+    nodes : the nodes of the potentials.
+    """
+
+    kind: ClassVar[str] = "simplex"
+
+    def __init__(self, nodes: ElementNodes) -> None:
+        self.nodes = nodes
+        #: the simplex mesh
+        self.mesh = nodes.mesh
+
+    @property
+    def base(self) -> Mesh:
+        return self.mesh
+
+    @property
+    def dim(self) -> int:
+        return self.mesh.dim
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(nodes,)`: that of the potentials."""
+        return self.nodes.shape
+
+    @property
+    def mass_shape(self) -> tuple[int, ...]:
+        return self.mesh.shape
+
+    @property
+    def centres(self) -> np.ndarray:
+        """`(nodes, d)`: the points of the potentials."""
+        return self.nodes.centres
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        return self.mesh.bounds
+
+    @property
+    def title(self) -> str:
+        return self.mesh.title
+
+    def contains(self, points: np.ndarray) -> np.ndarray:
+        return self.mesh.contains(points)
+
+    def near_boundary(self, cells: int) -> np.ndarray:
+        return self.mesh.near_boundary(cells)
+
+    def density(self, masses: np.ndarray) -> np.ndarray:
+        """Masses of the cells `(..., cells)` -> their densities."""
+        return self.mesh.density(masses)
+
+    def spec(self) -> dict[str, object]:
+        return self.mesh.spec()
+
+
+def with_cell_masses(nodes: Mesh) -> Mesh:
+    """The space of a pair whose masses live in the cells, from the space of its potentials.
+
+    Parameters
+    ----------
+    nodes : an element's nodes, or a mesh whose cells hold the potentials too, which is returned as it is.
+    """
+    return NodesBesideCells(nodes) if isinstance(nodes, ElementNodes) else nodes

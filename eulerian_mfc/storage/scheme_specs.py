@@ -1,0 +1,88 @@
+"""Schemes in files: the name of the class, and its arguments. Nothing is imported, and no code runs, because a file says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields as fields_of
+from dataclasses import is_dataclass
+from typing import Any
+
+from .. import continuity, transport
+from .._validate import mismatch
+from ..errors import FileFormatError
+from ..schemes import Scheme
+
+#: the package's own schemes by their names in files
+OWN: dict[str, type[Scheme]] = {
+    **{f"transport.{kind.__name__}": kind for kind in transport.REGISTRY.values()},
+    **{f"continuity.{kind.__name__}": kind for kind in continuity.REGISTRY.values()},
+    "continuity.FiniteVolumeTranspose": continuity.FiniteVolumeTranspose,
+}
+
+
+def scheme_spec(scheme: Scheme) -> dict[str, Any]:
+    """JSON-ready name and arguments of a scheme, the package's own or a user's.
+
+    Parameters
+    ----------
+    scheme : of transport or continuity: a dataclass whose fields are numbers, texts, mappings of texts, or schemes.
+
+    Raises
+    ------
+    ArgumentError
+        For a scheme that is not such a dataclass.
+    """
+    kind = type(scheme)
+    name = next((name for name, known in OWN.items() if kind is known), _name(kind))
+    wanted = "in a file: a dataclass whose fields are numbers, texts, mappings of texts, or schemes"
+    if not is_dataclass(scheme):
+        raise mismatch("scheme", f"a {kind.__qualname__} that is not a dataclass", wanted)
+    out: dict[str, Any] = {"type": name}
+    for field in fields_of(scheme):
+        value = getattr(scheme, field.name)
+        if isinstance(value, Scheme):
+            out[field.name] = scheme_spec(value)
+        elif isinstance(value, Mapping):
+            out[field.name] = dict(value)
+        elif value is None or isinstance(value, bool | int | float | str):
+            out[field.name] = value
+        else:
+            raise mismatch("scheme", f"{kind.__qualname__}.{field.name} = {value!r}", wanted)
+    return out
+
+
+def _name(kind: type[Scheme]) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def scheme_of(spec: dict[str, Any]) -> Any:
+    """The scheme that `scheme_spec` described; a user's own class is found where its module has been imported.
+
+    Parameters
+    ----------
+    spec : a name and arguments.
+
+    Raises
+    ------
+    FileFormatError
+        For a name that is not that of a known class.
+    """
+    arguments = {k: scheme_of(v) if isinstance(v, dict) and "type" in v else v for k, v in spec.items() if k != "type"}
+    name = spec["type"]
+    kind = OWN.get(name) or {_name(k): k for k in _subclasses(Scheme.__subclasses__())}.get(name)
+    if kind is not None:
+        return kind(**arguments)
+    module, _, own = str(name).partition(":")
+    if not own:
+        raise FileFormatError(f"unknown scheme {name!r}")
+    raise FileFormatError(
+        f"it was solved with the scheme {own} of the module {module}, which is not known here: import that module, then load "
+        "the file again (a file imports nothing by itself)"
+    )
+
+
+def _subclasses(kinds: Iterable[type[Scheme]]) -> Iterator[type[Scheme]]:
+    """All classes below some, those defined last at the end."""
+    for kind in kinds:
+        yield kind
+        yield from _subclasses(kind.__subclasses__())

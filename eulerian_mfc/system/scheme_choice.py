@@ -1,0 +1,96 @@
+"""Which two schemes a mesh gets where they are not given, and their pair on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .._validate import fail, mismatch
+from ..continuity import PushForward
+from ..flow.characteristics import Flow
+from ..meshes import Mesh, SimplexMesh
+from ..schemes import AdjointOperator, ContinuityScheme, Scheme, TransportScheme
+from ..transport import Elements, SemiLagrangian
+from .pairs import AdjointPair, MeasuredPair, Pair
+
+
+def default_pair(mesh: Mesh) -> tuple[TransportScheme, ContinuityScheme]:
+    """The schemes for a mesh: quintic splines on boxes, quadratic elements on simplices, and their transpose.
+
+    Parameters
+    ----------
+    mesh : the mesh.
+    """
+    transport: TransportScheme = Elements() if isinstance(mesh.base, SimplexMesh) else SemiLagrangian()
+    return transport, beside(transport)
+
+
+def beside(transport: TransportScheme) -> ContinuityScheme:
+    """The continuity scheme beside a transport scheme where none is given: its transpose.
+
+    Parameters
+    ----------
+    transport : the transport scheme; where it has no transpose, binding the pair to a mesh raises the error that says so.
+    """
+    return PushForward() if transport.transpose is None else transport.transpose
+
+
+def chosen(
+    mesh: Mesh, transport: TransportScheme | None = None, continuity: ContinuityScheme | None = None
+) -> tuple[TransportScheme, ContinuityScheme]:
+    """The schemes on a mesh, those that are not given chosen: the transport of `default_pair`, the transport's transpose.
+
+    Parameters
+    ----------
+    mesh : the mesh.
+    transport : a transport scheme, or None.
+    continuity : a continuity scheme, or None.
+
+    Raises
+    ------
+    ArgumentError
+        For what is not a scheme, and for schemes of other meshes.
+    """
+    given = default_pair(mesh)[0] if transport is None else transport
+    _check(given, isinstance(given, TransportScheme), mesh, "transport", "SemiLagrangian()", "Elements()")
+    other = beside(given) if continuity is None else continuity
+    _check(other, isinstance(other, ContinuityScheme), mesh, "continuity", "FiniteVolume()", "SimplexFiniteVolume()")
+    return given, other
+
+
+def _check(scheme: Scheme, is_one: bool, mesh: Mesh, name: str, on_boxes: str, on_simplices: str) -> None:
+    """ArgumentError for what is not a scheme of the kind that is named, or lives on other meshes."""
+    if not is_one:
+        own = f"or one of your own, a schemes.{name.capitalize()}Scheme"
+        raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{on_boxes}, {own}")
+    if scheme.mesh_kind not in ("any", mesh.kind):
+        suits = on_simplices if mesh.kind == "simplex" else on_boxes
+        raise mismatch(name, f"{scheme!r} on a {type(mesh).__name__}", f"a scheme for that mesh: {name}.{suits}")
+
+
+def pair_of(
+    transport: TransportScheme, continuity: ContinuityScheme, mesh: Mesh, flow: Flow, signed: Sequence[bool] = ()
+) -> Pair:
+    """The pair of two schemes on a mesh, for the field of a flow.
+
+    Parameters
+    ----------
+    transport : the transport scheme.
+    continuity : the continuity scheme; where it is the transport's transpose, the pair is an `AdjointPair`.
+    mesh : the mesh.
+    flow : the characteristics.
+    signed : whether each field of masses may be negative.
+
+    Raises
+    ------
+    ArgumentError
+        For schemes that do not fit the mesh or each other.
+    """
+    potentials = transport.on(mesh, flow)
+    masses = continuity.on(mesh, flow, potentials, signed)
+    space = continuity.unknowns(transport.nodes(mesh))
+    if transport.transpose != continuity:
+        return MeasuredPair(potentials, masses, space)
+    if not isinstance(potentials, AdjointOperator):
+        got = f"{transport!r}, which declares a transpose, with an operator of type {type(potentials).__name__}"
+        raise mismatch("transport", got, "an operator that inherits from schemes.AdjointOperator")
+    return AdjointPair(potentials, masses, space)
