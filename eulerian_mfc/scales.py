@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from .control.regulariser import Regulariser
 from .fields import Field
 from .laws import LabelledLaw, LabelledRule
 
@@ -44,10 +45,9 @@ class Controlled(Protocol):
     @property
     def horizon(self) -> float: ...
     @property
-    def penalties(self) -> np.ndarray: ...
+    def regulariser(self) -> Regulariser: ...
     @property
     def parameters(self) -> int: ...
-    def project(self, control: np.ndarray) -> np.ndarray: ...
 
 
 def scales_of(problem: Controlled) -> Scales:
@@ -112,7 +112,7 @@ class _Displacements:
         self._problem, self._field, self._x, self._w = problem, problem.field, x, w
         self._unit = state / problem.horizon
         self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
-        self._origin = problem.project(origin)
+        self._origin = problem.regulariser.project(origin)
         with np.errstate(all="ignore"):
             self._values = [np.asarray(self._field(t, self._origin, x)) for t in self._times]
 
@@ -156,10 +156,10 @@ class _Displacements:
         for _ in range(DOUBLINGS):
             control = self._origin.copy()
             control[j] += size
-            change = abs(self._problem.project(control)[j] - self._origin[j])
+            change = abs(self._problem.regulariser.project(control)[j] - self._origin[j])
             if change < 0.5 * size:  # a bound is nearer
                 break
-            moved = self._moved(self._problem.project(control))
+            moved = self._moved(self._problem.regulariser.project(control))
             if not moved < 0.5 * change / first:
                 break
             size /= 2
@@ -171,13 +171,15 @@ class _Displacements:
         It is such that random controls of that length move points by the size of the law, or by half of what they can.
         """
         problem = self._problem
-        alone = 1.0 / np.sqrt(problem.penalties)
+        alone = 1.0 / np.sqrt(problem.regulariser.penalties)
         signs = np.random.default_rng(1).normal(size=len(sizes))
-        start = problem.project(self._origin + np.where(known, signs * sizes, 0.0))
+        start = problem.regulariser.project(self._origin + np.where(known, signs * sizes, 0.0))
         values = [np.asarray(self._field(t, start, self._x)) for t in self._times]
 
         def moved(length: float) -> float:
-            far = self._moved(problem.project(np.where(known, start, self._origin + length * signs * alone)), values)
+            far = self._moved(
+                problem.regulariser.project(np.where(known, start, self._origin + length * signs * alone)), values
+            )
             return far if np.isfinite(far) else np.inf
 
         lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS, 8.0)

@@ -21,7 +21,7 @@ class LayerHamiltonian(ABC):
     def __init__(self, system: OptimalitySystem, n: int) -> None:
         self._system, self._n = system, n
         #: dt lambda, the Hessian of the penalty, `(m,)`
-        self.weights = system.dt * system.problem.penalties
+        self.weights = system.controls.gram[n]
         self._known: tuple[np.ndarray, tuple[float, np.ndarray]] | None = None
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:

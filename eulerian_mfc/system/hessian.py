@@ -67,7 +67,7 @@ class ExactHessian(Hessian):
 
     def product(self, direction: np.ndarray) -> np.ndarray:
         system = self._system
-        transport, weights = system.transport, system.dt * system.problem.penalties
+        transport = system.transport
         moved = [np.zeros_like(self._masses[0])]
         trained = system.problem.loss.trained  # else nobody asks how the final masses move
         for n in range(system.layers if trained else system.layers - 1):
@@ -82,5 +82,5 @@ class ExactHessian(Hessian):
             dpsi, change = transport.step_with_slope_tangent(
                 layer, direction[n], self._coefficients[n], dpsi, self._masses[n], moved[n]
             )
-            out[n] = weights * direction[n] + change
+            out[n] = system.controls.gram[n] * direction[n] + change
         return out

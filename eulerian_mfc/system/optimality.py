@@ -9,22 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from .. import continuity as continuity_schemes
-from .. import transport as transport_schemes
-from .._validate import choice, fail, mismatch
+from .._validate import choice, mismatch
 from ..continuity import FiniteVolumeTranspose, PushForward
 from ..errors import DomainError, EulerianError, NonFiniteError
+from ..flow.characteristics import LayerMap
 from ..kernels.sums import paired
 from ..laws import LabelledRule, ProductRule
 from ..losses import Readout, Separable
 from ..losses.readout_training import Fit
-from ..meshes import Mesh, SimplexMesh
+from ..meshes import Mesh
 from ..problem import Problem
-from ..transport import Elements, SemiLagrangian
-from .controlled import ControlledSystem, Cost, trapezoidal
+from .controlled import Cost, LayeredSystem, trapezoidal
+from .discretisation import Discretisation, Resources, Scheme, as_layer_map
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import DifferencedHessian, ExactHessian, Hessian
-from .reverse_sweep import STORAGE, backwards, states_within
+from .reverse_sweep import backwards, states_within
 
 #: share of the law's mass that may lie outside the mesh
 MASS_TOLERANCE = 1e-8
@@ -79,11 +78,7 @@ def outside_of(mesh: Mesh, rule: LabelledRule | ProductRule) -> float:
     return float(rule.w[0] * (1.0 - np.prod(shares)))
 
 
-TRANSPORT = (*transport_schemes.REGISTRY.values(), FiniteVolumeTranspose)
-CONTINUITY = tuple(continuity_schemes.REGISTRY.values())
-
-
-class OptimalitySystem(ControlledSystem):
+class OptimalitySystem(LayeredSystem):
     """A problem on a mesh with layers and schemes: cost, gradient, densities, potentials, layer-wise updates.
 
     Parameters
@@ -94,11 +89,7 @@ class OptimalitySystem(ControlledSystem):
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
-    threads : of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or 1. Results are the same bits for any number.
-    memory : what a gradient may use for the densities of the forward sweep: bytes (an integer), or a fraction of the machine's
-        memory (a float in (0, 1]). What does not fit is computed again from checkpoints: same bits, see `checkpointing`.
-    storage : "double", or "single" for densities rounded to single precision where a gradient waits for them: half the memory,
-        relative errors of the gradient of about 1e-7 (costs are not touched).
+    threads, memory, precision : what evaluations may use, see `Resources`.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
     `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>` is the derivative of the discrete J.
@@ -126,42 +117,43 @@ class OptimalitySystem(ControlledSystem):
         mesh: Mesh,
         layers: int,
         *,
-        continuity: Any = None,
-        transport: Any = None,
-        layer_map: Any = "rk4",
+        continuity: Scheme = None,
+        transport: Scheme = None,
+        layer_map: LayerMap | str = "rk4",
         threads: int | None = None,
         memory: float = 0.5,
-        storage: str = "double",
+        precision: str = "double",
     ) -> None:
+        self.discretisation = Discretisation(mesh, layers, transport, continuity, as_layer_map(layer_map))
+        self.resources = Resources(threads, memory, precision)
         super().__init__(problem, layers, layer_map, threads)
-        if not isinstance(mesh, Mesh):
-            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh")
-        mesh = mesh.base
+        mesh = self.discretisation.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        default: Any = Elements() if isinstance(mesh, SimplexMesh) else SemiLagrangian()
-        self.transport_scheme = default if transport is None else transport
-        self.continuity_scheme: Any = PushForward() if continuity is None else continuity
-        for name, scheme, kinds, example in (
-            ("transport", self.transport_scheme, TRANSPORT, "transport.SemiLagrangian()"),
-            ("continuity", self.continuity_scheme, CONTINUITY, "continuity.FiniteVolume()"),
-        ):
-            if not isinstance(scheme, kinds):
-                raise fail(name, scheme, f"a scheme of the module {name}, such as {example}")
-            if getattr(scheme, "mesh_kind", "cartesian") not in ("any", mesh.kind):
-                suits = {"transport": "transport.Elements()", "continuity": "continuity.SimplexFiniteVolume()"}[name]
-                suits = suits if mesh.kind == "simplex" else example
-                raise mismatch(name, f"{scheme!r} on a {type(mesh).__name__}", f"a scheme for that mesh: {suits}")
+        self.transport_scheme = self.discretisation.transport
+        self.continuity_scheme = self.discretisation.continuity
         self.mesh = mesh.unknowns(self.transport_scheme, self.continuity_scheme)
         self.transport = self.transport_scheme.on(mesh, self.flow)
         self.continuity = self.continuity_scheme.on(mesh, self.flow, self.transport, problem.separable.signed)
         self._bind_law()
-        kept = STORAGE[choice("storage", storage, STORAGE)]
         #: states of the forward sweep that a gradient keeps at most
-        self.kept_states = states_within(memory, self.initial_masses.size * np.dtype(kept).itemsize)
-        self._storage = storage
-        #: `threads`, `memory` and `storage` as they were given
-        self.resources: dict[str, Any] = {"threads": threads, "memory": memory, "storage": storage}
+        self.kept_states = states_within(memory, self.initial_masses.size * self.resources.bytes_per_value)
+
+    @classmethod
+    def of(
+        cls, problem: Problem, discretisation: Discretisation, resources: Resources | None = None
+    ) -> OptimalitySystem:
+        """The system of a problem and a discretisation.
+
+        Parameters
+        ----------
+        problem : the control problem.
+        discretisation : mesh, layers, schemes and layer map.
+        resources : what evaluations may use; by default `Resources()`.
+        """
+        d, r = discretisation, Resources() if resources is None else resources
+        schemes = {"continuity": d.continuity, "transport": d.transport, "layer_map": d.layer_map}
+        return cls(problem, d.mesh, d.layers, **schemes, threads=r.threads, memory=r.memory, precision=r.precision)
 
     def _bind_law(self) -> None:
         separable, running = self.problem.separable, self.problem.separable_running
@@ -200,11 +192,9 @@ class OptimalitySystem(ControlledSystem):
         if not self.adjoint and running is not None:
             self._running_values = 0.5 * self.dt * running.terminal(self.continuity.points)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Discretisation, Resources]]:
         """Sent to other processes as its arguments."""
-        schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
-        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self.resources}
-        return partial(OptimalitySystem, **arguments), (self.problem, self.mesh.base)
+        return OptimalitySystem.of, (self.problem, self.discretisation, self.resources)
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
         potentials = separable.terminal(self.mesh.centres).reshape(-1, *self.mesh.shape)
@@ -292,7 +282,7 @@ class OptimalitySystem(ControlledSystem):
         """`step_back`, and the derivative `dJ/dtheta_n` `(m,)` for the masses at the layer's start."""
         layer = self.layer(n, theta)
         before, slope = self.transport.step_with_slope(layer, self.with_running(psi), self.continuity, masses)
-        return self.with_running(before), slope + self.dt * self.problem.penalties * theta
+        return self.with_running(before), slope + self.controls.gram[n] * theta
 
     def running_half(self, masses: np.ndarray) -> float:
         """`dt/2 sum_r int L_r dm_r` of masses `(R, *shape)`: an end of a layer adds it to the running cost, without constants."""
@@ -389,7 +379,9 @@ class OptimalitySystem(ControlledSystem):
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
             return self._step(n, theta[n], masses)[0]
 
-        for n, masses in backwards(advance, self.initial_masses, self.layers, self.kept_states, self._storage):
+        for n, masses in backwards(
+            advance, self.initial_masses, self.layers, self.kept_states, self.resources.precision
+        ):
             if n + 1 == self.layers:
                 final = advance(n, masses)
                 halves[-1] = self.running_half(final)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
-from ..flow.characteristics import TABLEAUX
+from ..flow.characteristics import TABLEAUX, LayerMap
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
@@ -54,7 +54,7 @@ class ParticleSystem(ControlledSystem):
         problem: Problem,
         layers: int,
         *,
-        layer_map: Any = "rk4",
+        layer_map: LayerMap | str = "rk4",
         samples: int | None = None,
         seed: int | np.random.Generator | None = None,
         rule: LabelledRule | None = None,
@@ -81,9 +81,9 @@ class ParticleSystem(ControlledSystem):
         cls,
         problem: Problem,
         layers: int,
-        control: Any,
+        control: ArrayLike,
         *,
-        layer_map: Any = "rk4",
+        layer_map: LayerMap | str = "rk4",
         tolerance: float = 0.0,
         limit: int = POINTS,
         loss: Loss | None = None,
@@ -144,7 +144,7 @@ class ParticleSystem(ControlledSystem):
             spent += counts * 0.5 * self.dt * running.value(x, y)
         return spent + counts * loss.value(x, y)
 
-    def cost(self, control: Any) -> Cost:
+    def cost(self, control: ArrayLike) -> Cost:
         theta = self.control(control)
         x = self.rule.x
         halves = [self._running_half(x)]
@@ -160,7 +160,7 @@ class ParticleSystem(ControlledSystem):
         stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
         return 2 * self.layers * stages * self.rule.x.nbytes
 
-    def states(self, control: Any) -> np.ndarray:
+    def states(self, control: ArrayLike) -> np.ndarray:
         """`(layers + 1, n, d)`: the positions at the ends of the layers."""
         theta, out = self.control(control), [self.rule.x]
         for n in range(self.layers):
@@ -189,10 +189,10 @@ class ParticleSystem(ControlledSystem):
         terminal = end[1] + paired(self.rule.w, end[0].value(x, self.rule.y))
         return Cost(terminal, self.penalty_cost(theta), running)
 
-    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
         theta = self.control(control)
-        gradient = self.dt * self.problem.penalties * theta
+        gradient = self.controls.gradient(theta)
         starts, kept, x = [], [], self.rule.x
         keep = self._stage_bytes <= STAGES
         for n in range(self.layers):
