@@ -62,6 +62,14 @@ class Problem:
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161; the fields that suffice:
     docs/theory/reduction.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> problem.parameters, problem.regulariser.penalties.tolist(), problem.separable.names
+    (2, [1.0, 1.0], ('mass', 'moment y'))
     """
 
     field: Field

@@ -29,6 +29,11 @@ class Scales(NamedTuple):
     ----------
     state : `(d,)`, the standard deviations of the law of X (the largest, for coordinates that do not vary).
     control : `(m,)`, how large a parameter is, by itself, where the field moves points by the size of the law in the time T.
+
+    Examples
+    --------
+    >>> Scales(np.ones(1), np.ones(2)).state.tolist()
+    [1.0]
     """
 
     state: np.ndarray
@@ -60,6 +65,14 @@ def scales_of(problem: Controlled) -> Scales:
     References
     ----------
     Own construction: docs/theory/units.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5, truncation=1.0), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> scales_of(problem).control.shape
+    (2,)
     """
     rule = _few_points(problem.law)
     state = _spread(*rule)
@@ -75,6 +88,14 @@ def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     problem, control : as said.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> bool((sizes_around(problem, np.zeros(2)) == problem.scales.control).all())
+    True
     """
     rule = _few_points(problem.law)
     return _Displacements(problem, np.asfortranarray(rule.x), rule.w, _spread(*rule), control).sizes()

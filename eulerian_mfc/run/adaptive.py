@@ -37,6 +37,11 @@ class Estimate(NamedTuple):
     error : `J_h - J`, in the cost's units.
     indicators : `(cells,)`, every cell's part in it, non-negative.
     known_to : the estimated error of J itself, by the rule of the law that it is integrated with.
+
+    Examples
+    --------
+    >>> Estimate(-2e-3, np.zeros(4), known_to=1e-4).total
+    0.0021
     """
 
     error: float

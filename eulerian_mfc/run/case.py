@@ -188,7 +188,16 @@ def _content(file: str) -> str:
 
 @contextmanager
 def no_exit(who: str, when: str) -> Iterator[None]:
-    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's."""
+    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's.
+
+    Examples
+    --------
+    >>> with no_exit("the case", "while it was read"):
+    ...     sys.exit(3)
+    Traceback (most recent call last):
+    ...
+    eulerian_mfc.errors.ArgumentError: the case ended Python (exit status 3) while it was read
+    """
     try:
         yield
     except SystemExit as error:

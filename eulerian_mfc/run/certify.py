@@ -71,6 +71,17 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
     ------
     ArgumentError
         For densities that the machine's memory does not hold, and a start of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = certified(emfc.OptimalitySystem(problem, mesh, layers=3), Method())
+    >>> found.solution.status.value, found.warnings
+    ('converged', [])
     """
     densities = (system.layers + 1) * (system.initial_masses.size + 2 * system.mesh.size)
     affordable("layers", system.layers, densities, "the densities of all layers")

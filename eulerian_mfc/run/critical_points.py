@@ -117,6 +117,16 @@ def continuation(
     ----------
     E. L. Allgower, K. Georg, Introduction to Numerical Continuation Methods, SIAM 2003, doi:10.1137/1.9780898719154; why it is
     needed: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = emfc.continuation(problem, mesh, 3, penalties=[2.0, 1.0])
+    >>> [point.label for point in found.points], found[0].cost > found[1].cost
+    (['lambda = 2', 'lambda = 1'], True)
     """
     initial = options.get("initial")
     values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) and np.ndim(penalties) else []
@@ -174,6 +184,16 @@ def multistart(
     References
     ----------
     Own construction; why there are several: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = emfc.multistart(problem, mesh, 3, starts=[0.1, 0.5])
+    >>> len(found), found.points[0].starts
+    (1, ('start 0', 'start 1'))
     """
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
@@ -236,6 +256,15 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     References
     ----------
     The bound: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> [c.shape for c in random_controls(emfc.OptimalitySystem(problem, mesh, layers=3), 2)]
+    [(3, 2), (3, 2)]
     """
     integer("seed", seed, minimum=0)
     available = abs(system.cost(system.controls.coerce(0.0)).total)

@@ -19,6 +19,16 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     ----------
     system : the discrete problem.
     solver : the method.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> told = describe(emfc.OptimalitySystem(problem, mesh, layers=3), emfc.solvers.NewtonCG())
+    >>> told["layers"], told["fields on the mesh"], told["loss"]
+    ('3', 'mass, moment y', 'SquaredLoss')
     """
     problem = system.problem
     regulariser = problem.regulariser

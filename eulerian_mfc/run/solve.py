@@ -96,6 +96,16 @@ def solve(
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161;
     the discrete system: docs/theory/duality.md; each method and scheme: see there.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], cells=40), layers=3)
+    >>> solution.converged, solution.control.shape
+    (True, (3, 2))
     """
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")

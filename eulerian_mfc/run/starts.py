@@ -26,6 +26,14 @@ def default_start(problem: Problem) -> float | np.ndarray:
     ------
     ArgumentError
         If the field's own start has another shape than `(m,)`, or is not finite.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> default_start(problem)
+    0.1
     """
     return START if (problem.start == START).all() else problem.start
 
@@ -43,6 +51,14 @@ def starting_control(system: ControlledSystem, initial: Start, name: str = "init
     ------
     ArgumentError
         For other shapes, or the solution of a problem with other parameters.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> starting_control(emfc.ParticleSystem(problem, layers=2), [0.2, 0.3]).tolist()
+    [[0.2, 0.3], [0.2, 0.3]]
     """
     if initial is None:
         initial = default_start(system.problem)

@@ -57,6 +57,11 @@ class Checkpoint:
     ------
     ArgumentError
         For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
+
+    Examples
+    --------
+    >>> Checkpoint("run.checkpoint", every=60.0).every
+    60.0
     """
 
     path: str | os.PathLike[str]
@@ -72,7 +77,7 @@ class Checkpoint:
         positive("every", self.every, allow_zero=True)
 
     @classmethod
-    def of(cls, value: Any) -> Checkpoint:
+    def of(cls, value: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
         """From what `solve` takes."""
         return value if isinstance(value, Checkpoint) else cls(value)
 
@@ -180,6 +185,11 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
     run : the address of the run.
     values : flat float64 arrays by key.
     errors : messages of evaluations that failed, by key.
+
+    Examples
+    --------
+    >>> encode("run", {}, {})[:32]
+    b'{"format": "eulerian_mfc.checkpo'
     """
     content = io.BytesIO()
     flat = [np.zeros(0), *values.values()]

@@ -31,6 +31,11 @@ class Cost:
     terminal : `E[loss(X(T), Y)]`, in units of the loss, as all of them.
     penalty : `1/2 int lambda |theta|^2 dt`, and the L1 norm's part.
     running : `E int running(X, Y) dt`; 0 where there is none.
+
+    Examples
+    --------
+    >>> Cost(terminal=0.25, penalty=0.5).total
+    0.75
     """
 
     terminal: float
@@ -51,6 +56,11 @@ def trapezoidal(halves: list[float]) -> float:
     Parameters
     ----------
     halves : what one end of a layer adds, at every time.
+
+    Examples
+    --------
+    >>> trapezoidal([0.5, 0.5, 0.5])  # of the number 1 on two layers of length 1
+    2.0
     """
     return 2 * sum(halves) - halves[0] - halves[-1]
 

@@ -109,6 +109,17 @@ class OptimalitySystem(LayeredSystem):
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161 (the continuous
     system); the adjoint pair and its gradient: docs/theory/duality.md; checkpoints: A. Griewank, A. Walther, Algorithm 799:
     Revolve, ACM Trans. Math. Software 26 (2000), 19-45, doi:10.1145/347837.347846.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> system = emfc.OptimalitySystem(problem, mesh, layers=4)
+    >>> cost, gradient = system.cost_and_gradient(0.1)
+    >>> gradient.shape, system.adjoint
+    ((4, 2), True)
     """
 
     def __init__(

@@ -47,6 +47,16 @@ class ParticleSystem(ControlledSystem):
     ----------
     W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
     doi:10.1007/s40687-018-0172-y; the gradient is reverse accumulation through the layer maps, see `LayerMap`.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=4)
+    >>> cost, gradient = system.cost_and_gradient(0.1)
+    >>> gradient.shape, system.cost(0.0).penalty
+    ((4, 2), 0.0)
     """
 
     def __init__(
@@ -220,5 +230,13 @@ def one_point(problem: Problem) -> LabelledRule:
     Parameters
     ----------
     problem : for the dimensions of states and labels.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> one_point(problem).x.tolist()
+    [[0.0]]
     """
     return LabelledRule(np.zeros((1, problem.field.dim)), np.ones(1), np.zeros((1, problem.law.label_dim)))
