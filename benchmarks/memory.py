@@ -17,7 +17,7 @@ STATE = 3 * CELLS**2 * 8
 OURS: dict[str, dict[str, Any]] = {
     "mesh, degree 3": {"degree": 3},
     "mesh, degree 5": {"degree": 5},
-    "mesh, degree 5, single-precision storage": {"degree": 5, "storage": "single"},
+    "mesh, degree 5, single-precision storage": {"degree": 5, "precision": "single"},
     f"mesh, degree 5, 6 of {LAYERS} densities kept": {"degree": 5, "memory": 6 * STATE},
 }
 

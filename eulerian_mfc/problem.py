@@ -7,8 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._validate import array, choice, fail, integer, mismatch, positive, unmasked
+from ._validate import choice, fail, integer, mismatch, positive
+from .control.bounds import Bounds
+from .control.regulariser import Regulariser
 from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
@@ -17,8 +20,6 @@ from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
 from .scales import Scales, few_points, scales_of
 
-#: penalties lie between this and its inverse
-LARGEST = 1e100
 #: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
 CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
 #: what the first arguments may be
@@ -68,37 +69,34 @@ class Problem:
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161; the fields that suffice:
     docs/theory/reduction.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> problem.parameters, problem.regulariser.penalties.tolist(), problem.separable.names
+    (2, [1.0, 1.0], ('mass', 'moment y'))
     """
 
     field: Field
     law: LabelledLaw
     loss: Loss
-    penalty: Any
+    penalty: ArrayLike
     horizon: float
     representation: str = "auto"
     running: Loss | None = None
-    bounds: Any = None
-    sparsity: Any = 0.0
+    bounds: Bounds = None
+    sparsity: ArrayLike = 0.0
 
     def __post_init__(self) -> None:
         self._check_kinds()
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
+        self.regulariser  # noqa: B018  checks penalty, sparsity and bounds
         rng = np.random.default_rng(0)
         theta = rng.normal(size=self.field.parameters)
         self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
-        weights = array("penalty", self.penalty, ndim=(0, 1), like="penalty=0.1")
-        if not (weights > 0).all():
-            raise fail("penalty", self.penalty, "positive numbers")
-        if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
-            raise fail(
-                "penalty", self.penalty, f"numbers from {1 / LARGEST:g} to {LARGEST:g}, whose squares are numbers too"
-            )
-        if weights.ndim == 1 and len(weights) != self.field.parameters:
-            raise fail("penalty", self.penalty, f"one number, or {self.field.parameters} numbers, one a parameter")
-        thresholds = array("sparsity", self.sparsity, ndim=(0, 1), like="sparsity=0.1")
-        if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != self.field.parameters):
-            raise fail("sparsity", self.sparsity, f"one number >= 0, or {self.field.parameters}, one a parameter")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
@@ -109,7 +107,6 @@ class Problem:
             )
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
-        self._box  # noqa: B018  checks the bounds
         self._check_derivatives()
 
     def _check_kinds(self) -> None:
@@ -140,9 +137,11 @@ class Problem:
 
     def _inside(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Parameters `(m,)` within the bounds, and on none that has another opposite."""
-        between = np.isfinite(self._box).all(axis=0)
-        low, high = np.where(between, self._box, 0.0)
-        return np.where(between, low + rng.uniform(0.01, 0.99, len(theta)) * (high - low), self.project(theta))
+        box = np.stack([self.regulariser.lower, self.regulariser.upper])
+        between = np.isfinite(box).all(axis=0)
+        low, high = np.where(between, box, 0.0)
+        inside = low + rng.uniform(0.01, 0.99, len(theta)) * (high - low)
+        return np.where(between, inside, self.regulariser.project(theta))
 
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -198,19 +197,9 @@ class Problem:
         return replace(self, **new)
 
     @cached_property
-    def penalties(self) -> np.ndarray:
-        """`(m,)`: lambda of every parameter."""
-        return np.broadcast_to(np.asarray(self.penalty, dtype=np.float64), self.field.parameters)
-
-    @cached_property
-    def sparsities(self) -> np.ndarray:
-        """`(m,)`: the weight of the L1 norm of every parameter."""
-        return np.broadcast_to(np.asarray(self.sparsity, dtype=np.float64), self.field.parameters)
-
-    @cached_property
-    def sparse(self) -> bool:
-        """Whether the L1 norm of the control is in the cost."""
-        return bool((self.sparsities > 0).any())
+    def regulariser(self) -> Regulariser:
+        """Penalty, L1 norm and bounds of the control at one time, one number per parameter each."""
+        return Regulariser.of(self.penalty, self.sparsity, self.bounds, self.field.parameters)
 
     @cached_property
     def few_points(self) -> LabelledRule:
@@ -251,34 +240,6 @@ class Problem:
         )
 
     @cached_property
-    def _box(self) -> np.ndarray:
-        """`(2, m)`: lower and upper bounds, infinite where there are none."""
-        return control_box(self.bounds, self.field.parameters)
-
-    @property
-    def bounded(self) -> bool:
-        """Whether any parameter has a bound."""
-        return bool(np.isfinite(self._box).any())
-
-    def project(self, control: np.ndarray) -> np.ndarray:
-        """The nearest control within the bounds; `(..., m)`."""
-        return np.clip(control, *self._box)
-
-    def shrunk(self, control: np.ndarray, step: Any) -> np.ndarray:
-        """The proximal map `argmin |theta - control|^2 / 2 + step sparsity |theta|_1` within the bounds; `(..., m)`."""
-        return self.project(np.sign(control) * np.maximum(np.abs(control) - step * self.sparsities, 0.0))
-
-    @property
-    def lower(self) -> np.ndarray:
-        """`(m,)` lower bounds."""
-        return self._box[0]
-
-    @property
-    def upper(self) -> np.ndarray:
-        """`(m,)` upper bounds."""
-        return self._box[1]
-
-    @cached_property
     def parameters(self) -> int:
         """The number m of parameters of the field."""
         return self.field.parameters
@@ -303,39 +264,3 @@ def _lengths(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     lengths = high - low
     varying = lengths > CONSTANT * np.maximum(np.abs(low), np.abs(high))
     return np.where(varying, lengths, lengths.max() or 1.0)
-
-
-def control_box(bounds: Any, parameters: int) -> np.ndarray:
-    """`(2, m)` lower and upper bounds of the control.
-
-    Parameters
-    ----------
-    bounds : what `Problem` takes.
-    parameters : their number m.
-
-    Raises
-    ------
-    ArgumentError
-        Where they have another form, or admit no control.
-    """
-    wanted = f"None, one pair (low, high) such as bounds=(-1.0, 1.0), {parameters} pairs or a scipy.optimize.Bounds"
-    for side in (bounds, getattr(bounds, "lb", None), getattr(bounds, "ub", None)):
-        unmasked("bounds", side)
-    if bounds is None:
-        return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)
-    pairs = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") and hasattr(bounds, "ub") else None
-    try:
-        if pairs is None:
-            rows = (
-                [list(bounds)] if len(bounds) == 2 and not hasattr(bounds[0], "__len__") else [list(r) for r in bounds]
-            )
-            filled = [[s * np.inf if v is None else v for v, s in zip(row, (-1, 1), strict=True)] for row in rows]
-            if len(filled) not in (1, parameters):
-                raise ValueError
-            pairs = tuple(np.array(filled, dtype=np.float64).T)
-        box = np.stack([np.broadcast_to(np.asarray(side, dtype=np.float64), parameters) for side in pairs])
-    except (TypeError, ValueError):
-        raise fail("bounds", bounds, wanted) from None
-    if np.isnan(box).any() or (box[0] > box[1]).any() or (box[0] == np.inf).any() or (box[1] == -np.inf).any():
-        raise fail("bounds", bounds, "low <= high for every parameter: these admit no control")
-    return box

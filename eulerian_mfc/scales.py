@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from .control.regulariser import Regulariser
 from .fields import Field
 from .fields.derivatives import COMPLEX_STEP
 from .laws import LabelledLaw, LabelledRule
@@ -34,6 +35,11 @@ class Scales(NamedTuple):
     ----------
     state : `(d,)`, the standard deviations of the law of X (the largest, for coordinates that do not vary).
     control : `(m,)`, how large a parameter is, by itself, where the field moves points by the size of the law in the time T.
+
+    Examples
+    --------
+    >>> Scales(np.ones(1), np.ones(2)).state.tolist()
+    [1.0]
     """
 
     state: np.ndarray
@@ -50,10 +56,9 @@ class Controlled(Protocol):
     @property
     def horizon(self) -> float: ...
     @property
-    def penalties(self) -> np.ndarray: ...
+    def regulariser(self) -> Regulariser: ...
     @property
     def parameters(self) -> int: ...
-    def project(self, control: np.ndarray) -> np.ndarray: ...
 
 
 def scales_of(problem: Controlled) -> Scales:
@@ -66,6 +71,14 @@ def scales_of(problem: Controlled) -> Scales:
     References
     ----------
     Own construction: docs/theory/units.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5, truncation=1.0), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> scales_of(problem).control.shape
+    (2,)
     """
     rule = problem.few_points
     state = _spread(*rule)
@@ -81,6 +94,14 @@ def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     problem, control : as said.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> bool((sizes_around(problem, np.zeros(2)) == problem.scales.control).all())
+    True
     """
     rule = problem.few_points
     return _Displacements(problem, np.asfortranarray(rule.x), rule.w, _spread(*rule), control).sizes()
@@ -123,7 +144,7 @@ class _Displacements:
         self._problem, self._field, self._x, self._w = problem, problem.field, x, w
         self._unit = state / problem.horizon
         self._times = [s * problem.horizon for s in ((0.5,) if problem.field.autonomous else TIMES)]
-        self._origin = problem.project(origin)
+        self._origin = problem.regulariser.project(origin)
         with np.errstate(all="ignore"):
             self._values = [np.asarray(self._field(t, self._origin, x)) for t in self._times]
 
@@ -149,13 +170,13 @@ class _Displacements:
         Points are moved there by the size of the law, as nearly as any power of two does it, to a factor of two; of several
         such lengths it is the largest. Where there is no largest, the field has no length of its own, and 1 is taken.
         """
-        alone = 1.0 / np.sqrt(self._problem.penalties)
+        alone = 1.0 / np.sqrt(self._problem.regulariser.penalties)
         signs = np.random.default_rng(1).normal(size=len(alone))
         still = [np.zeros_like(value) for value in self._values]
         powers, misfits = np.arange(-DOUBLINGS, DOUBLINGS), []
         for length in 2.0**powers:
             steps = (length * sign * signs * alone for sign in (1.0, -1.0))
-            moved = [self._moved(self._problem.project(self._origin + step), still) for step in steps]
+            moved = [self._moved(self._problem.regulariser.project(self._origin + step), still) for step in steps]
             misfits.append(min(np.abs(np.log2(far)) if far > 0 and np.isfinite(far) else np.inf for far in moved))
         largest = float(powers[np.array(misfits) <= min(misfits) + 1.0].max())
         return alone * (2.0**largest if largest < powers[-1] else 1.0)
@@ -171,13 +192,13 @@ class _Displacements:
         for sign in (1.0, -1.0):
             control = self._origin.copy()
             control[j] += sign * length
-            controls.append(self._problem.project(control))
+            controls.append(self._problem.regulariser.project(control))
         up, down = (abs(control[j] - self._origin[j]) for control in controls)
         return controls[0] if up >= 0.5 * down else controls[1]
 
     def _alone(self, j: int) -> float:
         """The length along parameter j at which points move by half of the law's size, or of the farthest that they can."""
-        lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS) / np.sqrt(self._problem.penalties[j])
+        lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS) / np.sqrt(self._problem.regulariser.penalties[j])
         moved = np.array([self._moved(self._beside(j, length)) for length in lengths])
         goal = 0.5 * min(1.0, float(moved[np.isfinite(moved)].max(initial=0.0)))
         return float(lengths[int(np.argmax(~(moved < goal)))])
@@ -211,10 +232,10 @@ class _Displacements:
         for _ in range(DOUBLINGS):
             control = self._origin.copy()
             control[j] += size
-            change = abs(self._problem.project(control)[j] - self._origin[j])
+            change = abs(self._problem.regulariser.project(control)[j] - self._origin[j])
             if change < 0.5 * size:  # a bound is nearer
                 break
-            moved = self._moved(self._problem.project(control))
+            moved = self._moved(self._problem.regulariser.project(control))
             if not moved < 0.5 * change / first:
                 break
             size /= 2
@@ -226,13 +247,15 @@ class _Displacements:
         It is such that random controls of that length move points by the size of the law, or by half of what they can.
         """
         problem = self._problem
-        alone = 1.0 / np.sqrt(problem.penalties)
+        alone = 1.0 / np.sqrt(problem.regulariser.penalties)
         signs = np.random.default_rng(1).normal(size=len(sizes))
-        start = problem.project(self._origin + np.where(known, signs * sizes, 0.0))
+        start = problem.regulariser.project(self._origin + np.where(known, signs * sizes, 0.0))
         values = [np.asarray(self._field(t, start, self._x)) for t in self._times]
 
         def moved(length: float) -> float:
-            far = self._moved(problem.project(np.where(known, start, self._origin + length * signs * alone)), values)
+            far = self._moved(
+                problem.regulariser.project(np.where(known, start, self._origin + length * signs * alone)), values
+            )
             return far if np.isfinite(far) else np.inf
 
         lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS, 8.0)

@@ -18,12 +18,14 @@ from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import Look, look
 from .diagnostics.stability import AT_KINK, Stability, analyse
 from .errors import EulerianError
-from .flow.characteristics import Flow, Layer, LayerMap
+from .flow.characteristics import Flow, Layer
 from .laws.augmented import with_zeros
 from .losses import Loss, Readout
 from .meshes import Mesh
+from .schemes import ContinuityScheme, TransportScheme
 from .solvers import Iteration, Outcome
 from .system.controlled import Cost
+from .system.discretisation import Discretisation, Resources
 from .system.optimality import OptimalitySystem
 
 if TYPE_CHECKING:
@@ -59,26 +61,35 @@ class Numerics(NamedTuple):
 
     Attributes
     ----------
-    mesh : of the states.
-    transport, continuity : the schemes.
-    layer_map : of all layers.
+    discretisation : mesh, layers, schemes and layer map.
+    resources : what its evaluations may use.
     flow : the field with its layer map, None in a solution loaded without its field.
     horizon : the final time, in units of time.
-    layers : their number.
     input_dim : coordinates of the inputs; the others start at zero.
     loss : the loss, None where a file does not hold it.
     """
 
-    mesh: Mesh
-    transport: Any
-    continuity: Any
-    layer_map: LayerMap
+    discretisation: Discretisation
+    resources: Resources
     flow: Flow | None
     horizon: float
-    layers: int
-    #: how many coordinates inputs have: the others start at zero
     input_dim: int
     loss: Loss | None
+
+    @property
+    def transport(self) -> TransportScheme:
+        """The backward scheme."""
+        return self.discretisation.transport
+
+    @property
+    def continuity(self) -> ContinuityScheme:
+        """The forward scheme."""
+        return self.discretisation.continuity
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return self.discretisation.layers
 
 
 class Solution:
@@ -107,6 +118,7 @@ class Solution:
     control : `(layers, m)`.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
+    status : the verdict, see `solvers.Status`: why it did not converge, for programs.
     converged : whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control: not off
         by more than 5 % of the sum of the sizes of its terms, see `look`.
     solved : whether the residual is below the solver's tolerance, whatever the mesh does to the cost.
@@ -153,7 +165,7 @@ class Solution:
         bounds: np.ndarray | None = None,
     ) -> None:
         self.numerics, self.description, self.system = numerics, description, system
-        self.control, self.converged, self.threshold = outcome.control, outcome.converged, outcome.threshold
+        self.control, self.status, self.threshold = outcome.control, outcome.status, outcome.threshold
         self.kink = outcome.kink
         self.message, self.history = outcome.message, [Iteration(*row) for row in outcome.history]
         self.cost, self.terminal_cost, self.penalty_cost = cost.total, cost.terminal, cost.penalty
@@ -164,8 +176,6 @@ class Solution:
         #: `(2, m)` lower and upper bounds of the control
         self.bounds = np.array([[-np.inf], [np.inf]]) * np.ones(len(parameter_names)) if bounds is None else bounds
         self.rounds: list[Any] = []
-        #: whether the solver reached its tolerance, whatever the mesh does to the cost
-        self.solved = outcome.converged
         #: what the control costs without a mesh; None in a solution that was loaded
         self.look: Look | None = None
         if masses is not None:
@@ -191,15 +201,7 @@ class Solution:
             checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
         solution = cls(
             numerics=Numerics(
-                system.mesh.base,
-                system.transport_scheme,
-                system.continuity_scheme,
-                system.flow.layer_map,
-                system.flow,
-                problem.horizon,
-                system.layers,
-                problem.law.input_dim,
-                loss,
+                system.discretisation, system.resources, system.flow, problem.horizon, problem.law.input_dim, loss
             ),
             outcome=outcome,
             cost=cost,
@@ -211,7 +213,7 @@ class Solution:
             description=description,
             system=system,
             masses=masses,
-            bounds=np.stack([problem.lower, problem.upper]),
+            bounds=np.stack([problem.regulariser.lower, problem.regulariser.upper]),
         )
         solution.look = found
         return solution
@@ -222,9 +224,19 @@ class Solution:
         )
 
     @property
+    def converged(self) -> bool:
+        """Whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control."""
+        return self.status.converged
+
+    @property
+    def solved(self) -> bool:
+        """Whether the residual is below the solver's tolerance, whatever the mesh does to the cost."""
+        return self.status.solved
+
+    @property
     def mesh(self) -> Mesh:
         """The mesh that it was solved on."""
-        return self.numerics.mesh
+        return self.numerics.discretisation.mesh
 
     @property
     def loss(self) -> Loss | None:
@@ -239,12 +251,13 @@ class Solution:
     @cached_property
     def unknowns(self) -> Mesh:
         """The mesh as the schemes see it: its `centres` are the points of the potentials."""
-        return self.numerics.continuity.unknowns(self.numerics.transport.nodes(self.mesh))
+        chosen = self.numerics.discretisation
+        return chosen.continuity.unknowns(chosen.transport.nodes(self.mesh))
 
     @property
     def layers(self) -> int:
         """The number of layers of the control."""
-        return self.numerics.layers
+        return self.numerics.discretisation.layers
 
     @cached_property
     def times(self) -> np.ndarray:

@@ -267,7 +267,7 @@ def test_threads_and_memory_are_no_part_of_a_run(tmp_path, monkeypatch):
     assert again.system.flow.workers.threads == 2
     assert again.system.kept_states == 1
     with pytest.raises(FileFormatError, match="belongs to another run"):
-        small(emfc.solvers.LBFGS(), checkpoint=path, storage="single")
+        small(emfc.solvers.LBFGS(), checkpoint=path, precision="single")
 
 
 def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):

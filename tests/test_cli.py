@@ -204,7 +204,7 @@ SLOW = (
     + """
 
 class Slow(emfc.solvers.LBFGS):
-    def _run(self, recorder, system, initial):
+    def iterate(self, recorder, system, initial):
         record = recorder.record
 
         def slowly(point):
@@ -212,7 +212,7 @@ class Slow(emfc.solvers.LBFGS):
             time.sleep(0.5)
 
         recorder.record = slowly
-        return super()._run(recorder, system, initial)
+        return super().iterate(recorder, system, initial)
 
 
 def numerics(layers=5):
@@ -374,12 +374,12 @@ def test_only_the_packages_warnings_are_listed(tmp_path):
     text += """
 
 class Warns(emfc.solvers.LBFGS):
-    def _run(self, *arguments):
+    def iterate(self, *arguments):
         import warnings
 
         warnings.warn("of somebody else", RuntimeWarning)
         warnings.warn("our own", emfc.errors.EulerianWarning)
-        return super()._run(*arguments)
+        return super().iterate(*arguments)
 """
     (tmp_path / "case.py").write_text(text)
     with pytest.warns(RuntimeWarning, match="of somebody else"):
@@ -406,7 +406,7 @@ def test_lists_and_none_can_be_set(tmp_path):
     case = Case.load(tmp_path / "case.py").with_settings({"cells": "[32, 40]", "note": "hello", "penalty": "[1.0, 2]"})
     assert case.settings["cells"] == [32, 40]
     assert case.settings["note"] == "hello"
-    assert case.build()[0].penalties.tolist() == [1.0, 2.0]
+    assert case.build()[0].regulariser.penalties.tolist() == [1.0, 2.0]
 
 
 def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
@@ -666,10 +666,10 @@ def test_threads_and_memory_reach_the_solver(tmp_path, monkeypatch):
     monkeypatch.setattr("eulerian_mfc.app.cli.solve", stop)
     case = tmp_path / "case.py"
     text = (ROOT / "cases" / "bimodal_1d.py").read_text()
-    case.write_text(text.replace('"layers": layers,', '"layers": layers, "threads": 3, "storage": "single",'))
+    case.write_text(text.replace('"layers": layers,', '"layers": layers, "threads": 3, "precision": "single",'))
     result = run(case, "--out", tmp_path / "out", "--threads", "2", "--memory", "1GB")
     assert "seen" in result.output
-    assert (seen["threads"], seen["memory"], seen["storage"]) == (2, 10**9, "single")
+    assert (seen["threads"], seen["memory"], seen["precision"]) == (2, 10**9, "single")
     for wrong in ("-1", "0", "many", "2.5.1", "1e400", "1e300T"):
         result = run(case, "--out", tmp_path / "out", f"--memory={wrong}")
         assert result.exit_code == 2

@@ -43,7 +43,7 @@ def test_bounded_constant_field(name, bounds):
     # an interior point method stays inside by about the square root of its tolerance
     tolerance = 1e-6 if name == "direct" else 1e-8
     np.testing.assert_allclose(solution.control, np.broadcast_to(expected, (4, 2)), rtol=0, atol=tolerance)
-    assert (problem.project(solution.control) == solution.control).all()
+    assert (problem.regulariser.project(solution.control) == solution.control).all()
     assert solution.certificate.kind == "strict local minimum"
 
 
@@ -209,7 +209,7 @@ def test_bounds_with_a_neural_field(name, bounds):
     assert solution.converged, solution.message
     assert abs(solution.cost - best.cost) <= 1e-8
     assert solution.certificate.kind == "strict local minimum"
-    assert (problem.project(solution.control) == solution.control).all()
+    assert (problem.regulariser.project(solution.control) == solution.control).all()
 
 
 def test_a_bound_without_a_multiplier_decides_nothing():

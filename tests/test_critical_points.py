@@ -178,7 +178,7 @@ def test_random_starts_of_fields_that_are_singular_or_flat_at_zero(name):
     starts, problem = controls()
     assert np.isfinite(starts).all()
     assert 0.05 <= np.abs(starts).max() <= 20
-    assert ((starts > problem.lower) & (starts < problem.upper)).mean() > 0.2
+    assert ((starts > problem.regulariser.lower) & (starts < problem.regulariser.upper)).mean() > 0.2
     assert ((problem.scales.control >= 1e-2) & (problem.scales.control <= 1e2)).all()
     for units in ({"theta": 2.0**20, "loss": 2.0**-20}, {"theta": 2.0**-20}, {"loss": 2.0**20}):
         if "two" in name and "loss" in units:

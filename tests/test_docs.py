@@ -1,6 +1,7 @@
 """README and docs: their code runs, their tables are what the scripts made, their links lead somewhere."""
 
 import dataclasses
+import enum
 import importlib
 import inspect
 import re
@@ -9,6 +10,7 @@ import types
 import warnings
 from contextlib import contextmanager, nullcontext
 from functools import partial
+from typing import Protocol
 
 import pytest
 from click.testing import CliRunner
@@ -244,13 +246,15 @@ UNCHECKED = {
 }
 
 
+def not_called(value):
+    """Exceptions take a message; nobody makes a member of an enum, or an object of a protocol."""
+    kind = value if inspect.isclass(value) else object
+    return issubclass(kind, Exception | enum.Enum) or Protocol in kind.__mro__
+
+
 def arguments(value):
     """The names of the arguments, in the package's own signatures; exceptions and warnings take a message."""
-    return (
-        []
-        if issubclass(value if inspect.isclass(value) else object, Exception)
-        else inspect.signature(value).parameters
-    )
+    return [] if not_called(value) else inspect.signature(value).parameters
 
 
 def section(text, *titles):

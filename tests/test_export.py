@@ -43,7 +43,7 @@ def solution_at(field, layer_map="rk4", layers=3, loss=None, augment=0, control=
         problem, mesh, layers, layer_map=layer_map, transport=emfc.transport.SemiLagrangian(1)
     )
     control = 0.4 * rng.normal(size=(layers, problem.parameters)) if control is None else control
-    return emfc.Solution.from_outcome(system, Outcome(control, False, "a random control"), {})
+    return emfc.Solution.from_outcome(system, Outcome(control, emfc.solvers.Status.UNKNOWN, "a random control"), {})
 
 
 def in_torch(module, x):

@@ -304,7 +304,7 @@ def test_200_corrupted_solution_files_are_refused(solution_file, tmp_path):
 def test_loading_runs_no_code():
     """No pickle, eval, exec or shell in the modules that read files; jobs are pickled by executors only, never read from files."""
     for name in (
-        "storage",
+        "precision",
         "checkpoint",
         "rerun",
         "studies/store",

@@ -62,7 +62,7 @@ def test_equal_computations_have_equal_addresses():
     ):
         assert address(make()) == address(make())
     used = toy_line()
-    used.penalties, used.law.labels  # noqa: B018  what is cached does not count
+    used.regulariser, used.law.labels  # noqa: B018  what is cached does not count
     assert address(used) == address(toy_line())
 
 

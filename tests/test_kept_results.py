@@ -124,7 +124,7 @@ def test_a_study_file_notices_it_too(tmp_path):
         {},
         {"continuity": emfc.continuity.FiniteVolume("upwind"), "solver": emfc.solvers.Shooting(max_iterations=3)},
         {"layer_map": "euler", "initial": 0.3},
-        {"storage": "single"},
+        {"precision": "single"},
         {"transport": emfc.transport.SemiLagrangian(1)},
         {"twin": True},
         {"sparsity": 0.01},

@@ -5,8 +5,9 @@ import pytest
 import skfem
 
 import eulerian_mfc as emfc
-from eulerian_mfc.solvers.base import Point, Recorder
+from eulerian_mfc.solvers import Recorder
 from eulerian_mfc.solvers.kinks import Gradients
+from eulerian_mfc.solvers.record import Point
 
 
 def one_particle(penalty):
@@ -97,8 +98,8 @@ def recorded(controls, gradients, tol):
 def test_what_the_test_at_a_kink_takes_for_critical(controls, gradients, tol, converged):
     recorder = recorded(controls, gradients, tol)
     point = Point(np.array([controls[:1]]), 0.0, np.array([gradients[:1]]), abs(gradients[0]))
-    assert (recorder.at_kink(point).residual <= tol * abs(gradients[0])) == converged
-    assert recorder.at_kink(point).distance == pytest.approx(min(tol, 0.01) * controls[0])
+    assert (recorder.judge.at_kink(point).residual <= tol * abs(gradients[0])) == converged
+    assert recorder.judge.at_kink(point).distance == pytest.approx(min(tol, 0.01) * controls[0])
 
 
 def test_no_kink_is_claimed_where_there_is_none():

@@ -38,7 +38,9 @@ def hidden(x):
 
 
 SYSTEM = emfc.OptimalitySystem(problem(), MESH, 2)
-SOLUTION = emfc.Solution.from_outcome(SYSTEM, emfc.solvers.Outcome(SYSTEM.control(0.1), False, ""), {})
+SOLUTION = emfc.Solution.from_outcome(
+    SYSTEM, emfc.solvers.Outcome(SYSTEM.control(0.1), emfc.solvers.Status.UNKNOWN, ""), {}
+)
 LOSS = losses.LabelLoss(lambda x, y: x[:, 0], [-1.0, 1.0], lambda x, y: masked(np.ones_like(x)))
 CALLS = {
     "x": [

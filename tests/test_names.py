@@ -33,7 +33,7 @@ def of_two_labels(labels, loss=None):
 def standing(problem):
     """A solution in which nothing moves, by no solver."""
     system = emfc.OptimalitySystem(problem, MESH, 1, transport=emfc.transport.SemiLagrangian(1))
-    return emfc.Solution.from_outcome(system, Outcome(system.control(0.0), False, "stands"), {})
+    return emfc.Solution.from_outcome(system, Outcome(system.control(0.0), emfc.solvers.Status.UNKNOWN, "stands"), {})
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=str)

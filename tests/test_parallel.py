@@ -224,7 +224,7 @@ def test_split_is_within_the_layers():
 
 
 def test_a_system_that_is_sent_elsewhere_keeps_its_limits():
-    given, theta = system((24, 24), 8, threads=2, memory=30_000, storage="single"), control(8)
+    given, theta = system((24, 24), 8, threads=2, memory=30_000, precision="single"), control(8)
     again = pickle.loads(pickle.dumps(given))
     assert again.kept_states == given.kept_states < 8
     assert again.flow.workers == given.flow.workers == Workers(2)
@@ -239,14 +239,14 @@ def test_memory_in_bytes_and_shares():
     for wrong in (0, -1, 0.0, 1.5, True, "1GB", None):
         with pytest.raises(ArgumentError, match="memory"):
             states_within(wrong, 1)
-    with pytest.raises(ArgumentError, match="storage"):
-        system((8, 8), storage="half")
+    with pytest.raises(ArgumentError, match="precision"):
+        system((8, 8), precision="half")
 
 
 def test_single_precision_changes_the_gradient_by_its_round_off_and_the_cost_not_at_all():
     theta = control()
     cost, gradient = system((48, 48)).cost_and_gradient(theta)
-    rounded = system((48, 48), storage="single").cost_and_gradient(theta)
+    rounded = system((48, 48), precision="single").cost_and_gradient(theta)
     np.testing.assert_allclose(rounded[0], cost, rtol=1e-6)
     gap = np.abs(rounded[1] - gradient).max()
     assert 0.0 < gap <= 2.0**-23 * np.abs(gradient).max()
@@ -256,7 +256,7 @@ def test_single_precision_takes_half_the_memory():
     """Of all densities of a gradient, measured; and `memory` holds as many more of them."""
     peaks = {}
     for storage in ("double", "single"):
-        given, theta = system(cells=(96, 96), layers=20, storage=storage), control(20)
+        given, theta = system(cells=(96, 96), layers=20, precision=storage), control(20)
         given.cost_and_gradient(theta)
         tracemalloc.start()
         given.cost_and_gradient(theta)
@@ -266,7 +266,7 @@ def test_single_precision_takes_half_the_memory():
 
 
 def test_solving_in_single_precision():
-    double, single = (emfc.solve(toy_line(), toy_mesh(80), 10, storage=storage) for storage in ("double", "single"))
+    double, single = (emfc.solve(toy_line(), toy_mesh(80), 10, precision=storage) for storage in ("double", "single"))
     assert single.converged, single.message
     np.testing.assert_allclose(single.cost, double.cost, rtol=1e-12)
     np.testing.assert_allclose(single.control, double.control, rtol=0, atol=1e-6)
@@ -290,10 +290,10 @@ def test_tanh_against_numpy():
 
 
 def test_studies_tell_jobs_apart_by_storage_and_not_by_threads_and_memory(tmp_path):
-    for options in ({}, {"threads": 2, "memory": 10**6}, {"storage": "single"}):
+    for options in ({}, {"threads": 2, "memory": 10**6}, {"precision": "single"}):
         emfc.studies.sweep(toy_line(), toy_mesh(16), 2, {"penalty": [1.0]}, folder=tmp_path, **options)
         stored = len(list(tmp_path.glob("*.npz")))
-        assert stored == (2 if "storage" in options else 1)
+        assert stored == (2 if "precision" in options else 1)
 
 
 @pytest.mark.parametrize("reconstruction", ["upwind", "muscl", "weno5"])

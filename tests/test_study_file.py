@@ -282,11 +282,11 @@ SLOW_CASE = """
 
 
     class Slow(emfc.solvers.LBFGS):
-        def _run(self, recorder, system, initial):
+        def iterate(self, recorder, system, initial):
             with open(os.environ["RUNS"], "a") as file:
                 file.write(f"{system.mesh.shape[0]}\\n")
             time.sleep(0.5)
-            return super()._run(recorder, system, initial)
+            return super().iterate(recorder, system, initial)
 
 
     def problem(penalty=1.0):

@@ -26,9 +26,10 @@ from ..errors import EulerianError, EulerianWarning, StorageError
 from ..files.atomic import make_folder, write_whole
 from ..files.locks import alone
 from ..run.case import Case, no_exit
-from ..run.solve import interrupted_once, solve
+from ..run.interrupts import interrupted_once
+from ..run.solve import solve
 from ..solution import Solution
-from ..solvers import Iteration
+from ..solvers import Iteration, Status
 from ..version import __version__
 from . import run_folder as rerun
 
@@ -356,7 +357,7 @@ def run_case(
     except OSError as error:
         what = error if isinstance(error, StorageError) else f"cannot write into {target}: {error.strerror or error}"
         raise StorageError(f"{what}. The solution is whole in {target / 'solution.h5'}") from error
-    if record is not None and not solution.message.startswith("not converged: interrupt"):
+    if record is not None and solution.status is not Status.INTERRUPTED:
         rerun.finished(target)
     console.print(
         f"written: {target / 'report.html'}, {target / 'solution.h5'}, {target / 'vtk' / 'solution.pvd'}",

@@ -11,6 +11,16 @@ def prolong(control: np.ndarray, layers: int) -> np.ndarray:
     Means over the new layers of the derivative of the cubic spline (not-a-knot) through `int_0^t theta` at the old layers'
     ends: of order 3 for smooth controls. The integral is kept, a control with as many layers stays as it is, and where the
     new layers are unions of old ones the result is their mean.
+
+    Parameters
+    ----------
+    control : `(M, m)`.
+    layers : of the result.
+
+    Examples
+    --------
+    >>> prolong(np.array([[1.0], [3.0], [5.0], [7.0]]), 2).round(12).tolist()
+    [[2.0], [6.0]]
     """
     count = len(control)
     if count == layers:

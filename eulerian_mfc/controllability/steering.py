@@ -14,7 +14,7 @@ from ..errors import DiffeotopyWarning
 from ..fields import AgrachevSarychevField, Field
 from ..flow.characteristics import Flow, LayerMap
 from ..laws import Labelled, LabelledRule, Rule, Uniform, UniformBall, refined_rule
-from ..system.controlled import as_layer_map
+from ..system.discretisation import as_layer_map
 from .least_squares import Transfer, minimise, reach
 from .maps import Map, as_region, check_orientation, image
 

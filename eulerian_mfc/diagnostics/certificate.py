@@ -274,7 +274,7 @@ class Energies:
     ) -> tuple[float, float, float]:
         system = self._system
         transported = system.hamiltonian(n, masses, psi, "continuous").integral(theta)[0] / system.dt
-        penalty = 0.5 * float(system.problem.penalties @ theta**2) + float(system.problem.sparsities @ np.abs(theta))
+        penalty = system.problem.regulariser.rate(theta)
         return transported, penalty, 2 * running_half / system.dt
 
     def values(self) -> np.ndarray | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..laws import LabelledRule
-from ..solvers import minimiser
+from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 
 #: tolerance and iterations of a training
@@ -30,7 +30,7 @@ def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
     """
     x, w, y = twin.rule
     fold = np.random.default_rng(0).permutation(len(x)) % folds
-    solver = replace(minimiser(twin.problem), tol=TOLERANCE, max_iterations=STEPS)
+    solver = replace(default_solver(twin, TOLERANCE), max_iterations=STEPS)
     total = 0.0
     for k in range(folds):
         kept = np.where(fold == k, 0.0, w)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..flow.characteristics import LayerMap
 from ..laws import LabelledRule
 from ..meshes import SimplexMesh
 from ..solution import Solution
-from ..solvers import minimiser
+from ..solvers import default_solver
 from ..system.boundaries import of_the_mesh, of_the_problem
 from ..system.particles import ParticleSystem
 from .cross_validation import left_out
@@ -205,7 +205,7 @@ def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contri
 
 def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tuple[Contribution, float, np.ndarray]:
     """The line, the least cost on these layers, and its control."""
-    solver = replace(minimiser(twin.problem), tol=TOLERANCE)
+    solver = default_solver(twin, TOLERANCE)
     outcomes = [solver.solve(twin, start) for start in (control, control + _step_off(twin, control))]
     costs = [twin.cost(outcome.control).total for outcome in outcomes]
     best = int(np.argmin(costs))
@@ -218,20 +218,19 @@ def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tup
 
 def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     """A small random step `(layers, m)`, so that a descent does not stay on a saddle: relative to controls that can pay."""
-    problem = twin.problem
     available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
-    largest = np.sqrt(2 * available / (problem.penalties * problem.horizon))
+    largest = twin.controls.largest_worth(available)
     # Smooth in time: half of it the same on all layers.
     rng = np.random.default_rng(0)
     shape = rng.normal(size=(1, control.shape[1])) + rng.normal(size=control.shape)
-    return problem.project(control + OFF * largest * shape) - control
+    return twin.controls.project(control + OFF * largest * shape) - control
 
 
 def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribution:
     problem, layer_map = twin.problem, twin.flow.layer_map
     # Layers may look at a field that depends on time at too few times to see it: finer ones look at others.
     finer_map = layer_map if problem.field.autonomous else LayerMap(layer_map.method, 5 * layer_map.substeps)
-    solver = replace(minimiser(problem), tol=TOLERANCE_FINER)
+    solver = default_solver(twin, TOLERANCE_FINER)
     ratio = 2.0 ** -min(2, layer_map.order)
     costs, layers, shown = [least], twin.layers, False
     while layers * 2 <= max(MOST_LAYERS, 4 * twin.layers) and not shown:

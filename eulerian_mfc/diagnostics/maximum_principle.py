@@ -95,7 +95,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     Starts are spread about zero by twice the control's largest values and its natural sizes, see `scales`.
     """
     integer("starts", starts, minimum=0)
-    if system.problem.sparse:
+    if system.problem.regulariser.sparse:
         raise fail(
             "problem",
             "one with sparsity",
@@ -119,7 +119,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
         tried,
         sigma,
         max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.layers + 1)),
-        max(float(np.abs(values).max()), 0.5 * float(system.problem.penalties @ system.problem.scales.control**2)),
+        max(float(np.abs(values).max()), system.problem.regulariser.rate(system.problem.scales.control)),
     )
 
 
@@ -139,8 +139,8 @@ def _excess(
     )
     for n, h in enumerate(hamiltonians):
         own = h(control[n])[0]
-        for start in problem.project(tried):
-            theta = minimise_layer(h, start, problem.lower, problem.upper)
+        for start in problem.regulariser.project(tried):
+            theta = minimise_layer(h, start, problem.regulariser.lower, problem.regulariser.upper)
             gain = (own - h(theta)[0]) / system.dt
             if gain > excess[n]:
                 excess[n], maximiser[n] = gain, theta

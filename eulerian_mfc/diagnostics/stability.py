@@ -102,7 +102,7 @@ def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[i
     R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998, doi:10.1137/1.9780898719628 (Lanczos, Arnoldi).
     """
     _, gradient, hamiltonians = system.layer_updates(control)
-    free = system.strictly_free(control, gradient).ravel()
+    free = system.controls.strictly_free(control, gradient, system.natural_sizes).ravel()
     if not free.any():
         return Stability(np.inf, 0, 0.0, 0.0, True, True)
     hessian = system.hessian(control)
@@ -116,7 +116,7 @@ def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[i
         whole[free] = v
         return hessian.product(whole.reshape(control.shape)).ravel()[free]
 
-    metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), control.shape).ravel()[free]
+    metric = np.sqrt(system.controls.gram).ravel()[free]
     blocks = layer_blocks(hamiltonians, control, free)
     convex = bool(np.linalg.eigvalsh(blocks).min() > 0)
     if count <= DENSE:

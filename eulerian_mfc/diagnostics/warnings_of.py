@@ -162,7 +162,7 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
     """
     problem, names = system.problem, solution.parameter_names
     start, advice = (
-        problem.project(start),
+        system.controls.project(start),
         "start from another control: random numbers as `initial`, or none where one was passed",
     )
     for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():

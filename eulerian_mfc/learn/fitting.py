@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import BoundaryMassWarning, CostErrorWarning, NonFiniteError
 from ..meshes import CartesianMesh
-from ..run.solve import describe, solve
+from ..run.description import describe
+from ..run.solve import solve
 from ..solution import Solution
-from ..solvers import Iteration, Outcome, Solver
+from ..solvers import Iteration, Outcome, Solver, Status
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 
@@ -101,7 +102,7 @@ def on_mesh(
     message = "not converged: " + "; ".join(doubts).removeprefix("not converged: ")
     problem = replace(samples.problem, loss=samples.terminal(samples.states(start)[-1])[0])
     system = OptimalitySystem(problem, mesh, samples.layers, **schemes)
-    solution = Solution.from_outcome(system, Outcome(start, False, message, history), describe(system, solver))
+    solution = Solution.from_outcome(system, Outcome(start, Status.UNKNOWN, message, history), describe(system, solver))
     exact = ParticleSystem(problem, samples.layers, layer_map=schemes["layer_map"]).cost(start).total
     return Fitted(solution, _difference(solution.cost, exact), [message, ADVICE])
 

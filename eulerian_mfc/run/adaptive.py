@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,13 +14,14 @@ from ..diagnostics.off_mesh import look
 from ..errors import NonFiniteError
 from ..laws import LabelledRule
 from ..meshes import Refine, SimplexMesh
+from ..problem import Problem
+from ..solution import Solution
+from ..solvers import Status
+from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
 from ..transport import Elements
 from ..transport.elements import ElementsOperator
-
-if TYPE_CHECKING:
-    from ..problem import Problem
-    from ..solution import Solution
+from .certify import Certified, Method, certified
 
 #: points of the law's rule that carry the mass through the estimate
 POINTS = 200_000
@@ -36,11 +37,21 @@ class Estimate(NamedTuple):
     error : `J_h - J`, in the cost's units.
     indicators : `(cells,)`, every cell's part in it, non-negative.
     known_to : the estimated error of J itself, by the rule of the law that it is integrated with.
+
+    Examples
+    --------
+    >>> Estimate(-2e-3, np.zeros(4), known_to=1e-4).total
+    0.0021
     """
 
     error: float
     indicators: np.ndarray
     known_to: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The modulus of the error, and what is not known of it."""
+        return abs(self.error) + self.known_to
 
 
 class Round(NamedTuple):
@@ -128,56 +139,78 @@ def carried(rule: LabelledRule) -> LabelledRule:
 
 
 def solve_adaptively(
-    solve: Callable[..., Solution], problem: Problem, mesh: Any, layers: int, refine: Any, options: dict[str, Any]
-) -> Solution:
+    problem: Problem, discretisation: Discretisation, resources: Resources, method: Method, refine: Refine
+) -> Certified:
     """Solve, estimate, refine the cells that the cost's error comes from, and again from the control that was found.
 
-    The last round's solution, whose `rounds` tell of all of them. It is not called converged where the target was not met.
+    The last round's solution, whose `rounds` has one row per round. It is not called converged where the target was not met.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    discretisation : on the first mesh.
+    resources : of each round.
+    method : of each round; the first control is that of the round before.
+    refine : target and limits.
+
+    Raises
+    ------
+    ArgumentError
+        For a mesh or schemes that are not refined locally.
     """
-    if not isinstance(refine, Refine):
-        raise fail("adapt", refine, "meshes.Refine(target=..., max_cells=...)")
-    if not isinstance(mesh, SimplexMesh):
-        raise fail("mesh", mesh, "a SimplexMesh where `adapt` is given: boxes are not refined locally")
-    for name, kind in (("transport", Elements), ("continuity", PushForward)):
-        if options[name] is not None and not isinstance(options[name], kind):
-            raise mismatch(name, f"{options[name]!r} with `adapt`", f"{name}.{kind.__name__}(): an adjoint pair")
+    _check_refinable(discretisation)
     rounds: list[Round] = []
     while True:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            solution = solve(problem, mesh, layers, **options)
+            found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
+        solution, mesh = found.solution, discretisation.mesh
         assert solution.system is not None
-        found = estimate(solution.system, solution.control, refine.target / 10)
-        rounds.append(Round(mesh.size, solution.unknowns.size, solution.cost, found.error))
+        assert isinstance(mesh, SimplexMesh)
+        error = estimate(solution.system, solution.control, refine.target / 10)
+        rounds.append(Round(mesh.size, solution.unknowns.size, solution.cost, error.error))
         if refine.report is not None:
             refine.report(
                 f"round {len(rounds):2d}: {mesh.size:7d} cells, {solution.unknowns.size:7d} nodes, "
-                f"cost {solution.cost:.8f}, estimated error {found.error:+.2e}"
+                f"cost {solution.cost:.8f}, estimated error {error.error:+.2e}"
             )
-        reason = None
         # An estimate that has just changed its sign may be small by accident: one more round.
-        flipped = len(rounds) > 1 and found.error * rounds[-2].error < 0
-        error = abs(found.error) + found.known_to
-        met = error <= refine.target and not flipped
-        if not met:
-            if len(rounds) == refine.max_rounds:
-                reason = f"{refine.max_rounds} rounds are made"
-            else:
-                finer = mesh.refined(refine.marked(found.indicators))
-                if finer.size > refine.max_cells:
-                    reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}"
-        if met or reason is not None or solution.message.startswith("not converged: interrupt"):
+        flipped = len(rounds) > 1 and error.error * rounds[-2].error < 0
+        if (error.total <= refine.target and not flipped) or solution.status is Status.INTERRUPTED:
             break
-        mesh, options = finer, {**options, "initial": solution.control}
+        finer = None if len(rounds) == refine.max_rounds else mesh.refined(refine.marked(error.indicators))
+        if finer is None or finer.size > refine.max_cells:
+            _miss(solution, error, refine, finer)
+            break
+        discretisation, method = discretisation.on(finer), replace(method, initial=solution.control)
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if reason is not None and error > refine.target:
-        solution.converged = False
-        if found.known_to > abs(found.error):
-            reason += f" (the law's integrals are known to {found.known_to:.1e} only: declare the jumps of labels in `breaks`)"
-        solution.message = (
-            f"not converged: the cost's estimated error {error:.1e} exceeds the target {refine.target:g} and "
-            f"{reason}; the discrete system: {solution.message}"
-        )
     solution.rounds = rounds
-    return solution
+    return found
+
+
+def _check_refinable(discretisation: Discretisation) -> None:
+    if not isinstance(discretisation.mesh, SimplexMesh):
+        raise fail("mesh", discretisation.mesh, "a SimplexMesh where `adapt` is given: boxes are not refined locally")
+    named = (("transport", discretisation.transport, Elements), ("continuity", discretisation.continuity, PushForward))
+    for name, scheme, kind in named:
+        if not isinstance(scheme, kind):
+            raise mismatch(name, f"{scheme!r} with `adapt`", f"{name}.{kind.__name__}(): an adjoint pair")
+
+
+def _miss(solution: Solution, error: Estimate, refine: Refine, finer: SimplexMesh | None) -> None:
+    """The last round's solution, whose error is above the target, is not called converged."""
+    if error.total <= refine.target:  # only its sign has changed
+        return
+    reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}" if finer is not None else None
+    reason = reason or f"{refine.max_rounds} rounds are made"
+    if error.known_to > abs(error.error):
+        reason += (
+            f" (the law's integrals are known to {error.known_to:.1e} only: declare the jumps of labels in `breaks`)"
+        )
+    if solution.status.converged:
+        solution.status = Status.TARGET_MISSED
+    solution.message = (
+        f"not converged: the cost's estimated error {error.total:.1e} exceeds the target {refine.target:g} and "
+        f"{reason}; the discrete system: {solution.message}"
+    )

@@ -27,7 +27,7 @@ from ..errors import ArgumentError
 from ..fingerprint.origins import OWN, file_content, origin
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
-from .solve import solve
+from .options import OPTIONS
 
 DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
 DEFAULT_LAYERS = 20
@@ -105,8 +105,7 @@ class Case:
         if not isinstance(options, Mapping):
             expected = "a dict of keyword arguments of solve"
             raise ArgumentError(f"{where}(...) returned {type(options).__name__}, expected {expected}")
-        # What the command gives itself is none of the case's.
-        known = [n for n in inspect.signature(solve).parameters if n not in ("problem", "callback", "checkpoint")]
+        known = ("mesh", "layers", *OPTIONS)  # the command gives callback and checkpoint itself
         for name in options:
             if name not in known:
                 raise fail(where, name, "a keyword of solve: " + ", ".join(known))
@@ -189,7 +188,16 @@ def _content(file: str) -> str:
 
 @contextmanager
 def no_exit(who: str, when: str) -> Iterator[None]:
-    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's."""
+    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's.
+
+    Examples
+    --------
+    >>> with no_exit("the case", "while it was read"):
+    ...     sys.exit(3)
+    Traceback (most recent call last):
+    ...
+    eulerian_mfc.errors.ArgumentError: the case ended Python (exit status 3) while it was read
+    """
     try:
         yield
     except SystemExit as error:

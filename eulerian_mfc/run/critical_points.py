@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -14,9 +14,13 @@ from ..errors import NonFiniteError
 from ..meshes import Mesh
 from ..problem import Problem
 from ..solution import Solution
-from ..solvers import Outcome, Solver, minimiser
+from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.optimality import OptimalitySystem
-from .solve import describe, doubts, solve, starting_control
+from .certify import believe
+from .description import describe
+from .options import SolveOptions, SystemOptions
+from .solve import solve
+from .starts import Start, starting_control
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +97,7 @@ class CriticalPoints:
 
 
 def continuation(
-    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], initial: Any = None, **options: Any
+    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], **options: Unpack[SolveOptions]
 ) -> CriticalPoints:
     """Solve for every penalty in turn, each from the control of the one before.
 
@@ -102,8 +106,7 @@ def continuation(
     problem : its own penalty is not used.
     mesh, layers : as for `solve`.
     penalties : positive numbers, or rows `(m,)`; usually from large to small.
-    initial : the first control, as for `solve`.
-    options : of `solve`: schemes, layer_map, solver, threads, memory, storage.
+    options : of `solve`: schemes, layer_map, solver, initial, threads, memory, precision.
 
     Raises
     ------
@@ -114,7 +117,18 @@ def continuation(
     ----------
     E. L. Allgower, K. Georg, Introduction to Numerical Continuation Methods, SIAM 2003, doi:10.1137/1.9780898719154; why it is
     needed: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = emfc.continuation(problem, mesh, 3, penalties=[2.0, 1.0])
+    >>> [point.label for point in found.points], found[0].cost > found[1].cost
+    (['lambda = 2', 'lambda = 1'], True)
     """
+    initial = options.get("initial")
     values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) and np.ndim(penalties) else []
     if not values or isinstance(penalties, str):
         raise fail("penalties", penalties, "a list of positive numbers")
@@ -125,7 +139,8 @@ def continuation(
     points, failed = [], []
     texts = iter(apart(v for v in values if np.ndim(v) == 0))
     for value in values:
-        solution = solve(replace(problem, penalty=value), mesh, layers, initial=initial, **options)
+        chosen: SolveOptions = {**options, "initial": initial}
+        solution = solve(replace(problem, penalty=value), mesh, layers, **chosen)
         label = f"lambda = {next(texts)}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
         points.append(CriticalPoint(solution, (label,), label))
         if solution.converged:
@@ -140,11 +155,11 @@ def multistart(
     mesh: Mesh,
     layers: int,
     *,
-    starts: Any = 30,
+    starts: int | Sequence[Start] | np.ndarray = 30,
     seed: int = 0,
     solver: Solver | None = None,
-    callback: Callable[[int, int, float], Any] | None = None,
-    **schemes: Any,
+    callback: Callable[[int, int, float], object] | None = None,
+    **options: Unpack[SystemOptions],
 ) -> CriticalPoints:
     """Solve from many controls; the distinct critical points, cheapest first.
 
@@ -153,9 +168,10 @@ def multistart(
     problem, mesh, layers : as for `solve`.
     starts : a number of random controls (see `random_controls`), or a list of controls, each as `initial` of `solve`.
     seed : of the random controls, an integer >= 0.
-    solver : LBFGS() by default, which finds minima; NewtonKrylov(first_step=numpy.inf) finds saddles too.
+    solver : by default that of `solve`: LBFGS() on an adjoint pair, which finds minima;
+        NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (runs done, runs in all, cost found).
-    schemes : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `storage`, as for `solve`.
+    options : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `precision`, as for `solve`.
 
     A critical point counts as found before if no parameter of its control differs by more than 1e-4 of its largest value (or
     by 1e-7 of its natural size, where that is more; see `scales`).
@@ -168,26 +184,36 @@ def multistart(
     References
     ----------
     Own construction; why there are several: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = emfc.multistart(problem, mesh, 3, starts=[0.1, 0.5])
+    >>> len(found), found.points[0].starts
+    (1, ('start 0', 'start 1'))
     """
-    chosen = minimiser(problem) if solver is None else solver
-    if not isinstance(chosen, Solver):
+    if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of (runs done, runs in all, cost)")
-    system = OptimalitySystem(problem, mesh, layers, **schemes)
+    system = OptimalitySystem(problem, mesh, layers, **options)
+    chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):
         named = [(f"random {k}", c) for k, c in enumerate(random_controls(system, integer("starts", starts), seed))]
     elif (isinstance(starts, list | tuple) or (isinstance(starts, np.ndarray) and starts.ndim)) and len(starts):
         named = [(f"start {k}", starting_control(system, c, "starts")) for k, c in enumerate(starts)]
     else:
         raise fail("starts", starts, "a number of random starts, or a non-empty list of controls")
-    found: list[tuple[Any, list[str]]] = []
+    found: list[tuple[Outcome, list[str]]] = []
     failed = []
     for k, (name, control) in enumerate(named):
         try:
             outcome = chosen.solve(system, control)
         except NonFiniteError as error:
-            outcome = Outcome(control, False, str(error))
+            outcome = Outcome(control, Status.NOT_FINITE, str(error))
         if outcome.converged:
             sizes = SAME * (1e-3 * problem.scales.control + np.abs(outcome.control).max(axis=0))
             known = [names for o, names in found if (np.abs(o.control - outcome.control) <= sizes).all()]
@@ -202,8 +228,7 @@ def multistart(
     points = []
     for outcome, names in found:
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
-        for doubt in doubts(solution):
-            solution.converged, solution.message = False, f"not converged: {doubt}; {outcome.message}"
+        believe(solution, outcome)
         points.append((solution, tuple(names)))
     points.sort(key=lambda pair: pair[0].cost)
     return CriticalPoints(
@@ -213,7 +238,7 @@ def multistart(
 
 def _available(system: OptimalitySystem) -> float:
     """`J(0) - inf J` at most, at the control nearest to zero; of states that do not move where the field is singular there."""
-    zero = system.problem.project(np.zeros((system.layers, system.problem.parameters)))
+    zero = system.controls.project(system.controls.coerce(0.0))
     try:
         with np.errstate(all="ignore"):
             return abs(system.cost(zero).total)
@@ -243,22 +268,16 @@ def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list
     References
     ----------
     The bound: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> [c.shape for c in random_controls(emfc.OptimalitySystem(problem, mesh, layers=3), 2)]
+    [(3, 2), (3, 2)]
     """
-    problem, layers = system.problem, system.layers
-    rng = np.random.default_rng(integer("seed", seed, minimum=0))
-    available = _available(system)
-    bounds = 2.0 * np.sqrt(2.0 * available / (problem.penalties * problem.horizon))
-    bounds = np.maximum(bounds, SMALLEST * problem.scales.control)
-    middles = (np.arange(layers) + 0.5) / layers
-    modes = np.cos(np.pi * np.outer(middles, np.arange(5))) / (1.0 + np.arange(5))
-    out = []
-    for k in range(count):
-        if k % 2:
-            shape = rng.normal(size=(layers, problem.parameters))
-        elif k % 4:
-            shape = modes @ rng.normal(size=(5, problem.parameters))
-        else:
-            shape = np.repeat(rng.normal(size=(1, problem.parameters)), layers, axis=0)
-        shape *= np.sqrt(layers * problem.parameters) / np.linalg.norm(shape)
-        out.append(problem.project(rng.uniform() * bounds * shape))
-    return out
+    integer("seed", seed, minimum=0)
+    largest = np.maximum(2.0 * system.controls.largest_worth(_available(system)), SMALLEST * system.natural_sizes)
+    return system.controls.random(count, seed, largest)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._validate import choice
-from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
-from .scipy_adapter import Programme
+from .base import Solver, need_adjoint
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
+from .scipy_adapter import Intermediate, Programme
+from .status import CONVERGED, Ending, limit_reached, stalled
 
 #: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it; where there is one
 #: bound only, of the control's natural size
@@ -41,6 +44,16 @@ class Direct(Solver):
     Optim. 9 (1999), 877-900, doi:10.1137/S1052623497325107.
     D. Kraft, A software package for sequential quadratic programming, DFVLR-FB 88-28 (1988) (SLSQP); R. H. Byrd, P. Lu, J.
     Nocedal, C. Zhu, SIAM J. Sci. Comput. 16 (1995), 1190-1208, doi:10.1137/0916069 (L-BFGS-B).
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> cost = {"loss": emfc.losses.SquaredLoss(), "penalty": 1.0, "bounds": (0.0, 0.2)}
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, horizon=1.0, **cost)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.Direct(method="SLSQP").solve(system, initial=0.1).status.value
+    'converged'
     """
 
     tol: float = 1e-6
@@ -50,11 +63,11 @@ class Direct(Solver):
         super().__post_init__()
         choice("method", self.method, METHODS)
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         from scipy.optimize import minimize  # slow to import
 
         need_adjoint(system, "Direct")
-        problem, size = system.problem, system.problem.scales.control
+        allowed, size = system.controls.regulariser, system.natural_sizes
         first = recorder.evaluate(initial)
         recorder.record(first)
         if recorder.converged(first):
@@ -64,21 +77,21 @@ class Direct(Solver):
         def settled(z: np.ndarray) -> Point:
             """The point, with entries that an interior-point method left a hair inside a bound moved onto it."""
             point = recorder.evaluate(programme.control(z))
-            if not problem.bounded:
+            if not allowed.bounded:
                 return point
-            width = np.where(np.isfinite(problem.upper - problem.lower), problem.upper - problem.lower, size)
-            low = (point.control - problem.lower <= SNAP * width) & (point.gradient > 0)
-            high = (problem.upper - point.control <= SNAP * width) & (point.gradient < 0)
-            return recorder.evaluate(np.where(low, problem.lower, np.where(high, problem.upper, point.control)))
+            width = np.where(np.isfinite(allowed.upper - allowed.lower), allowed.upper - allowed.lower, size)
+            low = (point.control - allowed.lower <= SNAP * width) & (point.gradient > 0)
+            high = (allowed.upper - point.control <= SNAP * width) & (point.gradient < 0)
+            return recorder.evaluate(np.where(low, allowed.lower, np.where(high, allowed.upper, point.control)))
 
-        def after(intermediate_result: Any) -> None:
+        def after(intermediate_result: Intermediate) -> None:
             point = settled(intermediate_result.x)
             recorder.record(point)
             if recorder.converged(point):
                 raise StopIteration
 
         # Multipliers that SciPy estimates may cancel the gradient long before the barrier is gone: no gtol.
-        options: dict[str, dict[str, Any]] = {
+        options = {
             "trust-constr": {"gtol": 0.0, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
             "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},
             "SLSQP": {"ftol": 1e-30, "maxiter": self.max_iterations},
@@ -93,11 +106,11 @@ class Direct(Solver):
             callback=after,
             options=options[self.method],
         )
-        return self._ending(recorder, result)
+        return self._ending(recorder, str(result.message))
 
-    def _ending(self, recorder: Recorder, result: Any) -> str:
+    def _ending(self, recorder: Recorder, message: str) -> Ending:
         if recorder.accepted is not None and recorder.converged(recorder.accepted):
             return CONVERGED
         if len(recorder.history) > self.max_iterations:
             return limit_reached(self.max_iterations)
-        return f"SciPy's {self.method} stopped ({result.message})"
+        return stalled(f"SciPy's {self.method} stopped ({message})")

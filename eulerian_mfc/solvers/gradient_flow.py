@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._validate import choice, positive
-from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .base import Solver, need_adjoint
+from .descent import MEMORY, Descent
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
+from .status import Ending
 
 #: Armijo's constant (0.25 keeps steps below 1.5 over the largest eigenvalue), and the laxer one of Barzilai-Borwein steps
 SUFFICIENT, LAX = 0.25, 1e-4
-#: how many past costs Barzilai-Borwein steps are compared with
-MEMORY = 10
-#: expected change of the cost, relative to the largest so far, that is taken for round-off
-SETTLED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ class GradientFlow(Solver):
     L. Armijo, Pacific J. Math. 16 (1966), 1-3. J. Barzilai, J. M. Borwein, Two-point step size gradient methods, IMA J.
     Numer. Anal. 8 (1988), 141-148, doi:10.1093/imanum/8.1.141. E. G. Birgin, J. M. Martinez, M. Raydan, Nonmonotone
     spectral projected gradient methods on convex sets, SIAM J. Optim. 10 (2000), 1196-1211, doi:10.1137/S1052623497330963.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.GradientFlow().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     step: float = 0.5
@@ -52,53 +61,40 @@ class GradientFlow(Solver):
         positive("step", self.step)
         choice("rule", self.rule, ("armijo", "barzilai-borwein"))
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         need_adjoint(system, "GradientFlow")
-        spectral = self.rule == "barzilai-borwein"
-        metric = system.dt * system.problem.penalties
-        step = self.step
-        point = recorder.evaluate(initial)
-        recorder.record(point)
-        costs, largest = [point.cost], abs(point.cost)
-        for _ in range(self.max_iterations):
-            if recorder.converged(point):
-                return CONVERGED
-            rule = (max(costs[-MEMORY:]), LAX) if spectral else (point.cost, SUFFICIENT)
-            new, taken = self._descend(recorder, system, point, step, metric, SETTLED * largest, *rule)
-            if new is None:
-                return "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
-            moved = new.control - point.control
-            bend = float(np.vdot(moved, new.gradient - point.gradient))
-            length = float((metric * moved**2).sum())
-            if spectral:
-                step = float(np.clip(length / bend, 1e-6, 1e6)) if bend > 0 else 2 * step
-            else:
-                settled = abs(float(np.vdot(point.gradient, moved))) <= SETTLED * largest
-                step = (1 if settled else 2) * taken
-            point = new
-            costs.append(point.cost)
-            largest = max(largest, abs(point.cost))
-            recorder.record(point)
-        return limit_reached(self.max_iterations)
+        kind = _Spectral if self.rule == "barzilai-borwein" else _Armijo
+        return kind(recorder, self.step).run(initial, self.max_iterations)
 
-    @staticmethod
-    def _descend(
-        recorder: Recorder,
-        system: Any,
-        point: Point,
-        step: float,
-        metric: np.ndarray,
-        round_off: float,
-        bound: float,
-        sufficient: float,
-    ) -> tuple[Point | None, float]:
-        for _ in range(60):
-            trial = system.problem.project(point.control - step * point.gradient / metric)
-            new = recorder.evaluate(trial)
-            expected = float(np.vdot(point.gradient, trial - point.control))
-            # Where cost differences are round-off, the residual is the witness.
-            settled = abs(expected) <= round_off and new.residual < point.residual
-            if new.cost <= bound + sufficient * expected or settled:
-                return new, step
-            step *= 0.5
-        return None, step
+
+class _Spectral(Descent):
+    """Projected steps of Barzilai and Borwein, compared with the largest of the last costs."""
+
+    stuck = "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
+    sufficient = LAX
+
+    def trial(self, point: Point, step: float) -> np.ndarray:
+        return self.space.project(point.control - step * point.gradient / self.space.gram)
+
+    def good_enough(self, point: Point, new: Point, step: float) -> bool:
+        expected = float(np.vdot(point.gradient, new.control - point.control))
+        # Where cost differences are round-off, the residual is the witness.
+        settled = abs(expected) <= self.round_off and new.residual < point.residual
+        return new.cost <= self.bound(point) + self.sufficient * expected or settled
+
+    def bound(self, point: Point) -> float:
+        """The cost that a step must undercut."""
+        return max(self.costs[-MEMORY:])
+
+
+class _Armijo(_Spectral):
+    """Projected steps that lower the cost each time."""
+
+    sufficient = SUFFICIENT
+
+    def bound(self, point: Point) -> float:
+        return point.cost
+
+    def next_step(self, point: Point, new: Point, taken: float) -> float:
+        settled = abs(float(np.vdot(point.gradient, new.control - point.control))) <= self.round_off
+        return (1 if settled else 2) * taken

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .base import Point
+from .record import Point
 
 #: points whose gradients are kept
 KEPT = 200
 #: largest distance, relative to the control, within which gradients are combined, whatever the tolerance
 WIDEST = 1e-2
-
-
-class Kink(NamedTuple):
-    """What is known of a control whose gradient is not small, on a cost with kinks.
-
-    The optimality `residual` of the shortest convex combination of the gradients within a `distance` (the largest change of
-    an entry, in the penalty's metric as residuals are) of the control; infinite where no other gradient is known there.
-    """
-
-    residual: float
-    distance: float
 
 
 class Gradients:
@@ -34,17 +21,31 @@ class Gradients:
     shortest vector of the convex hull of the gradients within a distance delta: zero, if and only if (for delta to 0) the
     point is critical. A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141
     (2013), 135-163, doi:10.1007/s10107-012-0514-2, section 6.3 (their stopping test, after A. Goldstein).
+
+    Parameters
+    ----------
+    metric : of a control's shape, `sqrt(lambda)`: by what entries are multiplied in the penalty's metric.
+
+    Examples
+    --------
+    >>> left, right = (Point(np.array([[x]]), 0.0, np.array([[g]]), 1.0) for x, g in ((-1e-3, -1.0), (1e-3, 1.0)))
+    >>> known = Gradients(np.ones((1, 1)))
+    >>> known.add(left)
+    >>> bool(np.abs(known.shortest(right, distance=1e-2)) < 1e-5)
+    True
     """
 
     def __init__(self, metric: np.ndarray) -> None:
-        self._metric, self._points = metric, deque[Any](maxlen=KEPT)
+        self._metric = metric
+        self._points: deque[Point] = deque(maxlen=KEPT)
         self._shares = metric / metric.max()
 
     def add(self, point: Point) -> None:
+        """Keep a point's gradient."""
         self._points.append(point)
 
     def shortest(self, point: Point, distance: float) -> np.ndarray | None:
-        """`(layers, m)`: the shortest convex combination of gradients within a `distance` of the point; None of one.
+        """The shortest convex combination of gradients within a `distance` of the point; None if no other is within it.
 
         Lengths are those in the penalty's metric, `sum g^2 / lambda`. Gradients count where the cost bends upwards between
         the points, `<g - g_i, theta - theta_i> >= 0`: on both sides of a ridge they cancel as well, but not at a minimum.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from .protocol import LayerProblem
 
 
 @dataclass(frozen=True)
 class Proximal:
     """A layer's Hamiltonian plus `weight / 2 sum_i a_i (theta_i - centre_i)^2`, a the Hessian of the penalty."""
 
-    hamiltonian: Any
+    hamiltonian: LayerProblem
     centre: np.ndarray
     weight: float
 
@@ -42,13 +44,17 @@ class ProximalUpdate:
     lower: np.ndarray
     upper: np.ndarray
 
-    def __call__(self, n: int, hamiltonian: Any) -> np.ndarray:
+    def __call__(self, n: int, hamiltonian: LayerProblem) -> np.ndarray:
         centre = self.centre[n]
         return minimise_layer(Proximal(hamiltonian, centre, self.weight), centre, self.lower, self.upper)
 
 
 def minimise_layer(
-    hamiltonian: Any, theta: np.ndarray, lower: Any = -np.inf, upper: Any = np.inf, reduction: float = 1e-4
+    hamiltonian: LayerProblem,
+    theta: np.ndarray,
+    lower: ArrayLike = -np.inf,
+    upper: ArrayLike = np.inf,
+    reduction: float = 1e-4,
 ) -> np.ndarray:
     """A local minimiser of `hamiltonian`, downhill from `theta` `(m,)`, within `lower <= theta <= upper`.
 
@@ -56,6 +62,23 @@ def minimise_layer(
     explicit minimiser or None, `.weights` `(m,)` the Hessian of the penalty, in whose metric lengths are taken. Stops once
     the derivative (its part that no bound holds) is `reduction` times the first, which leaves the fixed points of shooting
     as they are.
+
+    Parameters
+    ----------
+    hamiltonian : of the layer.
+    theta : `(m,)`, where the descent starts.
+    lower, upper : bounds, numbers or `(m,)`.
+    reduction : of the derivative.
+
+    Examples
+    --------
+    >>> class Parabola:
+    ...     weights = np.ones(1)
+    ...     def __call__(self, theta): return float((theta[0] - 3.0) ** 2), 2.0 * (theta - 3.0)
+    ...     def hessian(self, theta): return np.array([[2.0]])
+    ...     def minimiser(self): return None
+    >>> minimise_layer(Parabola(), np.zeros(1), upper=2.0).tolist()
+    [2.0]
     """
     explicit = hamiltonian.minimiser()
     if explicit is not None:
@@ -65,7 +88,7 @@ def minimise_layer(
     return _newton(hamiltonian, theta, lower, upper, reduction)
 
 
-def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:
+def _scalar(h: LayerProblem, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:
     """A root of the derivative, bracketed: one Newton step, then secants, bisection where they leave the bracket."""
     slope = float(h(theta)[1][0])
     downhill = -np.sign(slope)
@@ -102,7 +125,7 @@ def _scalar(h: Any, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, red
     return here
 
 
-def _newton(h: Any, theta: np.ndarray, lower: Any, upper: Any, reduction: float) -> np.ndarray:
+def _newton(h: LayerProblem, theta: np.ndarray, lower: ArrayLike, upper: ArrayLike, reduction: float) -> np.ndarray:
     """Projected Newton steps, the Hessian's eigenvalues replaced by their moduli, with backtracking.
 
     Reference: D. P. Bertsekas, Projected Newton methods for optimization problems with simple constraints,

@@ -5,15 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._validate import integer
 from ..errors import NonFiniteError
-from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .base import Solver, need_adjoint
 from .newton_cg import newton_steps
-from .scipy_adapter import Programme
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
+from .scipy_adapter import Intermediate, Programme
+from .status import CONVERGED, Ending, limit_reached, stalled
 
 #: shares of the first step that are tried where trials of the line search overflow, and the last one
 SHARES, SHORTEST_SHARE = (1.0, 1e-2, 1e-4), 1e-6
@@ -40,6 +43,15 @@ class LBFGS(Solver):
     ----------
     R. H. Byrd, P. Lu, J. Nocedal, C. Zhu, A limited memory algorithm for bound constrained optimization,
     SIAM J. Sci. Comput. 16 (1995), 1190-1208, doi:10.1137/0916069.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.LBFGS().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     memory: int = 20
@@ -50,7 +62,7 @@ class LBFGS(Solver):
         integer("memory", self.memory)
         integer("last_steps", self.last_steps, minimum=0)
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         from scipy.optimize import minimize  # slow to import
 
         need_adjoint(system, "LBFGS")
@@ -65,7 +77,7 @@ class LBFGS(Solver):
             """SciPy's message; the first step is that share of the one that `Programme` takes."""
             programme = Programme(recorder, system, best[0], share)
 
-            def after(intermediate_result: Any) -> None:
+            def after(intermediate_result: Intermediate) -> None:
                 point = recorder.evaluate(programme.control(intermediate_result.x))
                 best[0] = point
                 recorder.record(point)
@@ -98,7 +110,7 @@ class LBFGS(Solver):
                 return limit_reached(self.max_iterations)
             reason = f"L-BFGS-B stopped ({message})"
         point, ending = newton_steps(recorder, best[0], self.last_steps)
-        return ending if close(best[0]) or recorder.converged(point) else f"{reason}, then {ending}"
+        return ending if close(best[0]) or recorder.converged(point) else stalled(f"{reason}, then {ending.reason}")
 
     @staticmethod
     def _undeterred(run: Callable[[float], str]) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
-from .scipy_adapter import natural_length
+from .base import Solver, need_adjoint
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
+from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: conjugate gradient steps a Newton step
+#: conjugate gradient steps per Newton step
 PRODUCTS = 200
+#: a linear map of controls
+Map = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -35,32 +40,41 @@ class NewtonCG(Solver):
     ----------
     T. Steihaug, The conjugate gradient method and trust regions in large scale optimization, SIAM J. Numer. Anal. 20
     (1983), 626-637, doi:10.1137/0720042.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.NewtonCG().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     tol: float = 1e-11
     max_iterations: int = 200
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         need_adjoint(system, "NewtonCG")
         point = recorder.evaluate(initial)
         recorder.record(point)
         return newton_steps(recorder, point, self.max_iterations)[1]
 
 
-def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Point, str]:
+def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Point, Ending]:
     """Trust-region Newton steps from a point; the last point accepted, and why they stopped."""
-    problem = recorder.system.problem
-    metric = np.sqrt(recorder.system.dt * problem.penalties)  # z = metric * theta has the penalty |z|^2 / 2
-    natural = natural_length(recorder.system)
+    space = recorder.system.controls
+    metric = np.sqrt(space.gram)  # z = metric * theta has the penalty |z|^2 / 2
+    natural = space.length_of(recorder.system.natural_sizes)
     radius = max(natural, float(np.linalg.norm(metric * point.control)))
     for _ in range(max_steps):
         if recorder.converged(point):
             return point, CONVERGED
-        free = recorder.system.free(point.control, point.gradient)
+        free = space.free(point.control, point.gradient)
         product = recorder.hessian(point)
         slope = np.where(free, point.gradient / metric, 0.0)
 
-        def image(z: np.ndarray, product: Any = product, free: np.ndarray = free) -> np.ndarray:
+        def image(z: np.ndarray, product: Map = product, free: np.ndarray = free) -> np.ndarray:
             return np.where(free, product(z / metric) / metric, 0.0)
 
         forcing = max(min(0.1, 0.05 * recorder.threshold(point) / point.residual), 1e-8)
@@ -68,7 +82,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
         new: Point | None = None
         for _ in range(40):
             step = steihaug(image, slope, radius, forcing)
-            trial = problem.project(point.control + step / metric)
+            trial = space.project(point.control + step / metric)
             moved = (trial - point.control) * metric
             predicted = -float(np.vdot(slope, moved) + 0.5 * np.vdot(moved, image(moved)))
             candidate = recorder.evaluate(trial)
@@ -91,7 +105,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
             if radius < 1e-14 * (natural + float(np.linalg.norm(metric * point.control))):
                 break
         if new is None:
-            return point, "no further decrease of the cost or the residual (round-off, or kinks of the cost)"
+            return point, stalled("no further decrease of the cost or the residual (round-off, or kinks of the cost)")
         point = new
         recorder.record(point)
     return point, CONVERGED if recorder.converged(point) else limit_reached(max_steps)
@@ -108,7 +122,7 @@ def confirmed(point: Point, candidate: Point, predicted: float) -> bool:
     return abs(by_gradients - predicted) <= 0.1 * predicted and candidate.residual < 0.9 * point.residual
 
 
-def steihaug(image: Any, slope: np.ndarray, radius: float, forcing: float) -> np.ndarray:
+def steihaug(image: Map, slope: np.ndarray, radius: float, forcing: float) -> np.ndarray:
     """Minimise `<slope, s> + <s, H s> / 2` over `|s| <= radius` by conjugate gradients, to the relative residual `forcing`.
 
     At negative curvature, or where the region ends, the last direction is followed to the edge.

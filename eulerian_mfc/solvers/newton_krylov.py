@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import integer, positive
-from .base import CONVERGED, Recorder, Solver, limit_reached
+from .base import Solver
+from .newton_cg import Map
+from .protocol import DiscreteProblem
+from .recorder import Recorder
+from .status import CONVERGED, Ending, limit_reached, stalled
 
 #: iterations without a new smallest residual after which the method gives up
 PATIENCE = 15
@@ -41,6 +45,15 @@ class NewtonKrylov(Solver):
     C. T. Kelley, D. E. Keyes, Convergence analysis of pseudo-transient continuation, SIAM J. Numer. Anal. 35 (1998),
     508-523, doi:10.1137/S0036142996304796. D. A. Knoll, D. E. Keyes, Jacobian-free Newton-Krylov methods, J. Comput.
     Phys. 193 (2004), 357-397, doi:10.1016/j.jcp.2003.08.010.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.NewtonKrylov().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     tol: float = 1e-11
@@ -56,13 +69,13 @@ class NewtonKrylov(Solver):
             positive("first_step", self.first_step)
         integer("inner_iterations", self.inner_iterations)
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         from scipy.sparse.linalg import LinearOperator, gmres
 
-        problem = system.problem
-        penalties = np.broadcast_to(problem.penalties, initial.shape)
+        space = system.controls
         # GMRES measures in the penalty's metric.
-        unit = np.broadcast_to(system.comparable, initial.shape)
+        unit = np.broadcast_to(space.regulariser.comparable, initial.shape)
+        weights = space.gram * unit
         point = recorder.evaluate(initial)
         recorder.record(point)
         delta, smallest, since = self.first_step, point.residual, 0
@@ -70,25 +83,25 @@ class NewtonKrylov(Solver):
             if recorder.converged(point):
                 return CONVERGED
             if since >= PATIENCE:
-                return f"the residual has not fallen for {PATIENCE} iterations"
-            free = system.free(point.control, point.gradient)
-            value = np.where(free, point.gradient / (system.dt * penalties * unit), 0.0)
+                return stalled(f"the residual has not fallen for {PATIENCE} iterations")
+            free = space.free(point.control, point.gradient)
+            value = np.where(free, point.gradient / weights, 0.0)
             product = recorder.hessian(point)
             # As exact as the step is long: loose far away, quadratic convergence at the end.
             forcing = min(1e-2, max(0.1 * point.residual / max(recorder.scale(point), 1e-300), 1e-9))
             for _ in range(REJECTIONS):
 
                 def image(
-                    v: np.ndarray, product: Any = product, free: np.ndarray = free, inverse: float = 1 / delta
-                ) -> Any:
+                    v: np.ndarray, product: Map = product, free: np.ndarray = free, shift: float = 1 / delta
+                ) -> np.ndarray:
                     direction = np.where(free, v.reshape(initial.shape), 0.0)
-                    moved = product(unit * direction) / (system.dt * penalties * unit) + inverse * direction
+                    moved = product(unit * direction) / weights + shift * direction
                     return np.where(free, moved, v.reshape(initial.shape)).ravel()
 
                 operator = LinearOperator((initial.size, initial.size), matvec=image, dtype=np.float64)
                 steps = min(self.inner_iterations, initial.size)
                 step, _ = gmres(operator, -value.ravel(), rtol=forcing, restart=steps, maxiter=1)
-                new = recorder.evaluate(problem.project(point.control + unit * step.reshape(initial.shape)))
+                new = recorder.evaluate(space.project(point.control + unit * step.reshape(initial.shape)))
                 if new.residual <= LARGEST_GROWTH * point.residual or self.first_step == np.inf:
                     break
                 delta = min(0.1 * delta, 1.0)

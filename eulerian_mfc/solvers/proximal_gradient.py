@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from .base import CONVERGED, Point, Recorder, Solver, limit_reached, need_adjoint
+from .base import Solver, need_adjoint
+from .descent import MEMORY, Descent
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
+from .status import Ending
 
-#: decrease that a step must bring, relative to its squared length; past costs that it is compared with
-SUFFICIENT, MEMORY = 1e-4, 10
-#: change of the cost, relative to the largest so far, that is taken for round-off
-SETTLED = 1e-12
+#: decrease that a step must bring, relative to its squared length; the first step
+SUFFICIENT, FIRST = 1e-4, 0.5
 
 
 @dataclass(frozen=True)
@@ -36,47 +39,37 @@ class ProximalGradient(Solver):
     ----------
     S. J. Wright, R. D. Nowak, M. A. T. Figueiredo, Sparse reconstruction by separable approximation, IEEE Trans. Signal
     Process. 57 (2009), 2479-2493, doi:10.1109/TSP.2009.2016892.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0, sparsity=0.1)
+    >>> system = emfc.ParticleSystem(problem, layers=2)
+    >>> emfc.solvers.ProximalGradient().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     max_iterations: int = 2000
 
     takes_sparsity: ClassVar[bool] = True
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         need_adjoint(system, "ProximalGradient")
-        metric = system.dt * system.problem.penalties
-        point = recorder.evaluate(initial)
-        recorder.record(point)
-        costs, step = [point.cost], 0.5
-        for _ in range(self.max_iterations):
-            if recorder.converged(point):
-                return CONVERGED
-            round_off = SETTLED * max(map(abs, costs))
-            new = self._step(recorder, system, point, step, metric, round_off, max(costs[-MEMORY:]))
-            if new is None:
-                return "no proximal step lowers the cost (round-off, or kinks of the cost)"
-            moved = new.control - point.control
-            bend = float(np.vdot(moved, new.gradient - point.gradient))
-            length = float((metric * moved**2).sum())
-            step = float(np.clip(length / bend, 1e-6, 1e6)) if bend > 0 else min(2 * step, 1e6)
-            point = new
-            costs.append(point.cost)
-            recorder.record(point)
-        return limit_reached(self.max_iterations)
+        return _Proximal(recorder, FIRST).run(initial, self.max_iterations)
 
-    @staticmethod
-    def _step(
-        recorder: Recorder, system: Any, point: Point, step: float, metric: np.ndarray, round_off: float, bound: float
-    ) -> Point | None:
-        problem = system.problem
-        for _ in range(60):
-            new = recorder.evaluate(
-                problem.shrunk(point.control - step * point.gradient / metric, step / problem.penalties)
-            )
-            needed = SUFFICIENT / (2 * step) * float((metric * (new.control - point.control) ** 2).sum())
-            # Where cost differences are round-off, the residual is the witness.
-            settled = abs(new.cost - point.cost) <= round_off and new.residual < point.residual
-            if new.cost <= bound - needed or settled:
-                return new
-            step *= 0.5
-        return None
+
+class _Proximal(Descent):
+    """Proximal steps of Barzilai and Borwein's length."""
+
+    stuck = "no proximal step lowers the cost (round-off, or kinks of the cost)"
+
+    def trial(self, point: Point, step: float) -> np.ndarray:
+        gram, penalties = self.space.gram, self.space.regulariser.penalties
+        return self.space.prox(point.control - step * point.gradient / gram, step / penalties)
+
+    def good_enough(self, point: Point, new: Point, step: float) -> bool:
+        length = float((self.space.gram * (new.control - point.control) ** 2).sum())
+        # Where cost differences are round-off, the residual is the witness.
+        settled = abs(new.cost - point.cost) <= self.round_off and new.residual < point.residual
+        return new.cost <= max(self.costs[-MEMORY:]) - SUFFICIENT / (2 * step) * length or settled

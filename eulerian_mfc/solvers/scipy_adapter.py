@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..scales import sizes_around
-from .base import Point, Recorder
+from .protocol import DiscreteProblem
+from .record import Point
+from .recorder import Recorder
 
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
 SHORTEST = 1e-3
 
 
-def natural_length(system: Any, sizes: np.ndarray | None = None) -> float:
-    """`|z|`, `z = sqrt(lambda dt) theta`, of a control that has the problem's own `sizes` on every layer (see `scales`)."""
-    problem = system.problem
-    sizes = problem.scales.control if sizes is None else sizes
-    return float(np.sqrt(problem.horizon * (problem.penalties * sizes**2).sum()))
+class Intermediate(Protocol):
+    """What SciPy hands to callbacks: its present flat control `x`."""
+
+    x: np.ndarray
 
 
 class Programme:
@@ -32,15 +32,15 @@ class Programme:
     thousandth of that, from where the way back is seen. Of this a `share` is taken.
     """
 
-    def __init__(self, recorder: Recorder, system: Any, start: Point, share: float = 1.0) -> None:
-        self._recorder, self._problem, self._shape = recorder, system.problem, start.control.shape
-        metric = np.broadcast_to(np.sqrt(system.dt * system.problem.penalties), start.control.shape)
+    def __init__(self, recorder: Recorder, system: DiscreteProblem, start: Point, share: float = 1.0) -> None:
+        self._recorder, self._space = recorder, system.controls
+        metric = np.sqrt(self._space.gram)
         step = float(np.linalg.norm(start.gradient / metric))
-        natural, length = natural_length(system), float(np.linalg.norm(metric * start.control))
-        if (
-            step < SHORTEST * natural
-        ):  # the gradient is as good as zero, or the field does nothing near the control zero
-            natural = min(natural, natural_length(system, sizes_around(system.problem, start.control[0])))
+        natural = self._space.length_of(system.natural_sizes)
+        length = float(np.linalg.norm(metric * start.control))
+        # Where the gradient is as good as zero, or the field does nothing near the control zero:
+        if step < SHORTEST * natural:
+            natural = min(natural, self._space.length_of(system.sizes_around(start.control[0])))
         longest = max(natural, length)
         self._unit = share * float(np.clip(step, SHORTEST * longest, longest))
         self.scale = self._unit / metric
@@ -49,15 +49,16 @@ class Programme:
     @property
     def bounds(self) -> Bounds | None:
         """As `scipy.optimize.minimize` takes them."""
-        if not self._problem.bounded:
+        allowed = self._space.regulariser
+        if not allowed.bounded:
             return None
         from scipy.optimize import Bounds  # slow to import
 
-        return Bounds(*((side / self.scale).ravel() for side in (self._problem.lower, self._problem.upper)))
+        return Bounds(*((side / self.scale).ravel() for side in (allowed.lower, allowed.upper)))
 
     def control(self, z: np.ndarray) -> np.ndarray:
         """The control `(layers, m)`, round-off beyond a bound taken off."""
-        return self._problem.project(np.asarray(z).reshape(self._shape) * self.scale)
+        return self._space.project(np.asarray(z).reshape(self._space.shape) * self.scale)
 
     def objective(self, z: np.ndarray) -> tuple[float, np.ndarray]:
         """`J / r^2` and its derivative in z."""
@@ -67,4 +68,4 @@ class Programme:
     def hessian_product(self, z: np.ndarray, v: np.ndarray) -> np.ndarray:
         """The second derivatives of `J / r^2` in z, times v."""
         image = self._recorder.hessian(self._recorder.evaluate(self.control(z)))
-        return (image(v.reshape(self._shape) * self.scale) * self.scale).ravel() / self._unit**2
+        return (image(v.reshape(self._space.shape) * self.scale) * self.scale).ravel() / self._unit**2

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._validate import choice, fail, integer, positive
-from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
+from .base import Solver, need_layers
 from .layer_update import minimise_layer
 from .mixing import Anderson, AutomaticRelaxation, FixedRelaxation, Mixing
+from .protocol import DiscreteProblem
+from .recorder import Recorder
+from .status import CONVERGED, Ending, Status, diverged, limit_reached
 
 #: iterations without a new smallest residual after which shooting is said not to converge
 PATIENCE = 60
@@ -45,6 +47,15 @@ class Shooting(Solver):
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161, section 5.
     Anderson acceleration: H. F. Walker, P. Ni, Anderson acceleration for fixed-point iterations, SIAM J. Numer. Anal. 49 (2011),
     1715-1735, doi:10.1137/10078356X; when it converges: docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4.0, 4.0)], 40), layers=2)
+    >>> emfc.solvers.Shooting(relaxation="auto").solve(system, initial=0.1).status.value
+    'converged'
     """
 
     relaxation: float | str = 1.0
@@ -77,10 +88,10 @@ class Shooting(Solver):
     def discrete(self) -> bool:
         return self.update == "discrete"
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
-        need_layers(system)
-        mixing, problem = self._mixing(), system.problem
-        metric = np.sqrt(problem.penalties)
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
+        system = need_layers(system)
+        mixing, space = self._mixing(), system.controls
+        lower, upper, metric = space.regulariser.lower, space.regulariser.upper, space.root
         theta = initial.copy()
         smallest, since = np.inf, 0
         for _ in range(self.max_iterations):
@@ -92,18 +103,18 @@ class Shooting(Solver):
             since = 0 if point.residual < smallest else since + 1
             smallest = min(smallest, point.residual)
             if point.residual > self.divergence * smallest:
-                return f"shooting diverges ({self._estimate(mixing)}; {self._advice(system)})"
+                return diverged(f"shooting diverges ({self._estimate(mixing)}; {self._advice(system)})")
             if since >= PATIENCE:
                 way = "alternates between two controls" if mixing.eigenvalue < -0.99 else "wanders"
-                return f"shooting diverges: it {way} (no smaller residual for {PATIENCE} iterations; {self._advice(system)})"
-            updated = [
-                minimise_layer(h, row, problem.lower, problem.upper) for h, row in zip(hamiltonians, theta, strict=True)
-            ]
+                found = f"no smaller residual for {PATIENCE} iterations; {self._advice(system)}"
+                return diverged(f"shooting diverges: it {way} ({found})")
+            updated = [minimise_layer(h, row, lower, upper) for h, row in zip(hamiltonians, theta, strict=True)]
             change = (np.stack(updated) - theta) * metric
-            theta = problem.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
-        return f"{limit_reached(self.max_iterations)} ({self._estimate(mixing)}; {self._advice(system)})"
+            theta = space.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
+        reason = f"{limit_reached(self.max_iterations).reason} ({self._estimate(mixing)}; {self._advice(system)})"
+        return Ending(Status.ITERATION_LIMIT, reason)
 
-    def _advice(self, system: Any) -> str:
+    def _advice(self, system: DiscreteProblem) -> str:
         """What to change, but for what is there already; LBFGS needs an adjoint pair."""
         ways = [] if self.relaxation == "auto" else ["reduce the relaxation", 'take relaxation="auto"']
         if self.anderson is None:

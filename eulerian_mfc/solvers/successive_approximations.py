@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from .._validate import fail, positive
 from ..errors import NonFiniteError
-from .base import CONVERGED, Recorder, Solver, limit_reached, need_layers
+from .base import Solver, need_layers
 from .layer_update import ProximalUpdate
+from .protocol import DiscreteProblem
+from .recorder import Recorder
+from .status import CONVERGED, Ending, limit_reached, stalled
 
 #: proximal weight, in units of the penalty, above which no smaller steps are tried
 HEAVIEST = 1e8
@@ -45,6 +47,15 @@ class SuccessiveApproximations(Solver):
     Y. Sakawa, Y. Shindo, On global convergence of an algorithm for optimal control, IEEE Trans. Automat. Control 25
     (1980), 1149-1153, doi:10.1109/TAC.1980.1102517. Q. Li, L. Chen, C. Tai, W. E, Maximum principle based algorithms for
     deep learning, J. Mach. Learn. Res. 18 (2018), 1-29.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4.0, 4.0)], 40), layers=2)
+    >>> emfc.solvers.SuccessiveApproximations().solve(system, initial=0.1).status.value
+    'converged'
     """
 
     weight: float = 1.0
@@ -56,12 +67,13 @@ class SuccessiveApproximations(Solver):
         if positive("growth", self.growth) <= 1:
             raise fail("growth", self.growth, "a number > 1")
 
-    def _run(self, recorder: Recorder, system: Any, initial: np.ndarray) -> str:
-        need_layers(system)
-        problem = system.problem
+    def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
+        system = need_layers(system)
+        space = system.controls
+        lower, upper = space.regulariser.lower, space.regulariser.upper
         weight = self.weight
         # What cancels in the cost at the initial law: costs are known to this many digits of it, and may vanish themselves.
-        terms = system.terminal.scale(system.initial_masses)
+        terms = system.cancelling()
         point = recorder.evaluate(initial)
         recorder.record(point)
         stuck, smallest = 0, point.residual
@@ -69,18 +81,18 @@ class SuccessiveApproximations(Solver):
             if recorder.converged(point):
                 return CONVERGED
             potentials = system.potentials(point.control)
-            recorder.sweeps += 1
+            recorder.work.sweeps += 1
             while True:
                 old = point.control
-                choose = ProximalUpdate(old, weight, problem.lower, problem.upper)
+                choose = ProximalUpdate(old, weight, lower, upper)
                 try:
                     theta, cost = system.sequential_update(potentials, choose)
                 except NonFiniteError:
                     theta, cost = old, np.inf
                     if weight > HEAVIEST:
                         raise
-                recorder.sweeps += 1
-                moved = system.dt * float((problem.penalties * (theta - old) ** 2).sum())
+                recorder.work.sweeps += 1
+                moved = space.square(theta - old)
                 slack = 1e-13 * (abs(cost) + abs(point.cost) + terms)
                 if cost <= point.cost - 1e-4 * moved + slack or weight > HEAVIEST:
                     break
@@ -89,7 +101,9 @@ class SuccessiveApproximations(Solver):
             stuck = stuck + 1 if new.cost >= point.cost - slack and new.residual >= smallest else 0
             smallest = min(smallest, new.residual)
             if stuck > PATIENCE:
-                return "no further decrease of the cost (round-off, or schemes that are not each other's transpose)"
+                return stalled(
+                    "no further decrease of the cost (round-off, or schemes that are not each other's transpose)"
+                )
             point = new
             recorder.record(point)
             weight = weight / self.growth if weight > 1e-3 else 0.0

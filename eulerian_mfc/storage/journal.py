@@ -15,8 +15,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, is_dataclass
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -29,8 +28,9 @@ from ..files.atomic import as_path, read_whole, remove_parts, write_whole
 from ..files.untrusted import archive
 from ..fingerprint.fingerprint import address
 from ..fingerprint.sources import SOURCES
-from ..system.hessian import Hessian
+from ..solvers.protocol import DiscreteProblem
 from .environment import versions
+from .journalled import journalled
 
 #: where what a checkpoint holds is computed from
 SOLVING = "eulerian_mfc.run.solve"
@@ -60,6 +60,11 @@ class Checkpoint:
     ------
     ArgumentError
         For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
+
+    Examples
+    --------
+    >>> Checkpoint("run.checkpoint", every=60.0).every
+    60.0
     """
 
     path: str | os.PathLike[str]
@@ -75,7 +80,7 @@ class Checkpoint:
         positive("every", self.every, allow_zero=True)
 
     @classmethod
-    def of(cls, value: Any) -> Checkpoint:
+    def of(cls, value: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
         """From what `solve` takes."""
         return value if isinstance(value, Checkpoint) else cls(value)
 
@@ -136,10 +141,10 @@ class Journal:
         if error is None or isinstance(error, KeyboardInterrupt | NonFiniteError):
             self.write()
 
-    def watching(self, system: Any) -> Journalled:
+    def watching(self, system: DiscreteProblem) -> DiscreteProblem:
         """The system, each of its values taken from the journal where it has it, and kept there where not."""
         self._systems += 1
-        return Journalled(self, system, self._systems)
+        return journalled(self, system, self._systems)
 
     def value(self, what: bytes, compute: Callable[[], np.ndarray]) -> np.ndarray:
         """The value of `what`, a new flat array `(size,)`: from the journal, or computed and kept."""
@@ -183,6 +188,11 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
     run : the address of the run.
     values : flat float64 arrays by key.
     errors : messages of evaluations that failed, by key.
+
+    Examples
+    --------
+    >>> encode("run", {}, {})[:32]
+    b'{"format": "eulerian_mfc.checkpo'
     """
     content = io.BytesIO()
     flat = [np.zeros(0), *values.values()]
@@ -268,142 +278,3 @@ def _rows(body: bytes) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
     rows = np.split(values, np.cumsum(sizes)[:-1]) if len(sizes) else []
     names = (keys[k : k + KEY] for k in range(0, len(keys), KEY))
     return dict(zip(names, rows, strict=True)), {bytes.fromhex(k): str(v) for k, v in told.items()}
-
-
-class Journalled:
-    """A system whose values come from a journal; what solvers ask of it besides is the system's own.
-
-    Parameters
-    ----------
-    journal : where values are kept.
-    system : an OptimalitySystem or a ParticleSystem.
-    number : the system's number in its run, so that keys differ.
-    """
-
-    def __init__(self, journal: Journal, system: Any, number: int) -> None:
-        self._journal, self._own, self._number = journal, system, str(number).encode()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._own, name)
-
-    def _value(self, what: str, compute: Callable[[], np.ndarray], *inputs: np.ndarray) -> np.ndarray:
-        pieces = [np.ascontiguousarray(i, dtype=np.float64).tobytes() for i in inputs]
-        return self._journal.value(b"|".join([self._number, what.encode(), *pieces]), compute)
-
-    def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
-        """J and its gradient `(layers, m)`, from the journal where it has them."""
-        found = self._value("gradient", lambda: flat(*self._own.cost_and_gradient(control)), control)
-        return float(found[0]), found[1:].reshape(np.shape(control))
-
-    def hessian(self, control: np.ndarray) -> Hessian:
-        """Hessian products at a control `(layers, m)`, each from the journal where it has it."""
-        return _Hessian(self, control)
-
-    def layer_updates(self, control: np.ndarray, form: str = "discrete") -> tuple[float, np.ndarray, list[Any]]:
-        """J, its gradient `(layers, m)` and the layers' Hamiltonians, whose values are in the journal too."""
-        layers = _Layers(self, control, form)
-
-        def compute() -> np.ndarray:
-            cost, gradient, layers.known = self._own.layer_updates(control, form)
-            return flat(cost, gradient)
-
-        found = self._value(f"layers {form}", compute, control)
-        own = [_Hamiltonian(layers, n) for n in range(len(control))]
-        return float(found[0]), found[1:].reshape(control.shape), own
-
-    def potentials(self, control: np.ndarray) -> _Potentials:
-        """What stands for the potentials `(layers + 1, R, *shape)` of a control: computed when they are looked at."""
-        return _Potentials(self._own, control)
-
-    def sequential_update(self, potentials: Any, choose: Any) -> tuple[np.ndarray, float]:
-        """The control `(layers, m)` of one forward sweep and its cost, from the journal where it has them."""
-
-        def compute() -> np.ndarray:
-            theta, cost = self._own.sequential_update(np.asarray(potentials), choose)
-            return flat(cost, theta)
-
-        if not (isinstance(potentials, _Potentials) and is_dataclass(choose)):
-            return self._own.sequential_update(np.asarray(potentials), choose)  # a value that nothing names
-        control = potentials.control
-        found = self._value(f"sequential {address(choose)}", compute, control)
-        return found[1:].reshape(control.shape), float(found[0])
-
-
-def flat(number: float, array: np.ndarray) -> np.ndarray:
-    """`(1 + size,)`: a number and an array as one flat array.
-
-    Parameters
-    ----------
-    number : the cost.
-    array : of any shape.
-    """
-    return np.concatenate([[number], np.ravel(array)])
-
-
-class _Potentials:
-    """Potentials at a control, swept for where they are looked at."""
-
-    def __init__(self, system: Any, control: np.ndarray) -> None:
-        self._system, self.control = system, control.copy()
-
-    @cached_property
-    def _swept(self) -> np.ndarray:
-        return self._system.potentials(self.control)
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        return self._swept
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._swept[index]
-
-
-class _Hessian(Hessian):
-    def __init__(self, watched: Journalled, control: np.ndarray) -> None:
-        self._watched, self._control = watched, control.copy()
-        self.exact = bool(watched._value("exact", lambda: np.array([self._own.exact]), control)[0])
-
-    @cached_property
-    def _own(self) -> Hessian:
-        return self._watched._own.hessian(self._control)
-
-    def product(self, direction: np.ndarray) -> np.ndarray:
-        found = self._watched._value("product", lambda: self._own.product(direction), self._control, direction)
-        return found.reshape(np.shape(direction))
-
-
-class _Layers:
-    """The Hamiltonians of all layers at a control, made where one of them is asked what the journal does not have."""
-
-    def __init__(self, watched: Journalled, control: np.ndarray, form: str) -> None:
-        self.watched, self.control, self.form = watched, control.copy(), form
-        self.known: list[Any] | None = None
-        self.weights = watched.dt * watched.problem.penalties
-
-    def own(self, n: int) -> Any:
-        if self.known is None:
-            self.known = self.watched._own.layer_updates(self.control, self.form)[2]
-        return self.known[n]
-
-    def value(self, what: str, n: int, compute: Callable[[], np.ndarray], theta: np.ndarray) -> np.ndarray:
-        return self.watched._value(f"{what} {self.form} {n}", compute, self.control, theta)
-
-
-class _Hamiltonian:
-    def __init__(self, layers: _Layers, n: int) -> None:
-        self._layers, self._n, self.weights = layers, n, layers.weights
-
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        found = self._layers.value("value", self._n, lambda: flat(*self._layers.own(self._n)(theta)), theta)
-        return float(found[0]), found[1:]
-
-    def hessian(self, theta: np.ndarray) -> np.ndarray:
-        found = self._layers.value("hessian", self._n, lambda: self._layers.own(self._n).hessian(theta), theta)
-        return found.reshape(len(theta), len(theta))
-
-    def minimiser(self) -> np.ndarray | None:
-        def compute() -> np.ndarray:
-            found = self._layers.own(self._n).minimiser()
-            return np.zeros(0) if found is None else found
-
-        found = self._layers.value("minimiser", self._n, compute, self.weights)
-        return found if found.size else None

@@ -29,12 +29,13 @@ from ..losses.base import label_names
 from ..meshes import CartesianMesh, Mesh, SimplexMesh
 from ..solution import Numerics, Paths, Solution
 from ..solvers import Iteration, Outcome
-from ..solvers.kinks import Kink
+from ..solvers.record import Kink
 from ..system.controlled import Cost
+from ..system.discretisation import Discretisation
 from ..system.optimality import OptimalitySystem
 from ..version import __version__
 from .scheme_specs import scheme_of, scheme_spec
-from .solution_schema import Stored, boundaries_of, check_metadata
+from .solution_schema import Stored, boundaries_of, check_metadata, resources_of, status_of
 
 if TYPE_CHECKING:
     from ..problem import Problem
@@ -133,18 +134,20 @@ def _arrays(solution: Solution) -> dict[str, np.ndarray]:
 
 
 def _metadata(solution: Solution) -> dict[str, Any]:
-    numerics = solution.numerics
+    numerics, chosen = solution.numerics, solution.numerics.discretisation
     return {
-        "mesh": numerics.mesh.spec(),
-        "transport": scheme_spec(numerics.transport),
-        "continuity": scheme_spec(numerics.continuity),
-        "layer_map": asdict(numerics.layer_map),
+        "mesh": chosen.mesh.spec(),
+        "transport": scheme_spec(chosen.transport),
+        "continuity": scheme_spec(chosen.continuity),
+        "layer_map": asdict(chosen.layer_map),
+        "resources": asdict(numerics.resources),
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "horizon": numerics.horizon,
-        "layers": numerics.layers,
+        "layers": chosen.layers,
         "input_dim": numerics.input_dim,
         "loss": None if numerics.loss is None else numerics.loss.spec(),
         "converged": solution.converged,
+        "status": solution.status.value,
         "message": solution.message,
         "threshold": solution.threshold,
         "kink": solution.kink,
@@ -196,8 +199,7 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
         except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
             raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
     if problem is not None:
-        schemes = {name: getattr(solution.numerics, name) for name in ("transport", "continuity", "layer_map")}
-        system = OptimalitySystem(problem, solution.mesh, solution.layers, **schemes)
+        system = OptimalitySystem.of(problem, solution.numerics.discretisation, solution.numerics.resources)
         _check_problem(system, meta, solution)
         loss = solution.numerics.loss if problem.loss.trained else problem.loss
         solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow, loss=loss)
@@ -255,18 +257,16 @@ def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
     ]
     return Solution(
         numerics=Numerics(
-            mesh,
-            **schemes,
-            layer_map=layer_map,
+            Discretisation(mesh, layers, **schemes, layer_map=layer_map),
+            resources_of(meta),
             flow=flow,
             horizon=meta["horizon"],
-            layers=layers,
             input_dim=meta["input_dim"],
             loss=loss,
         ),
         outcome=Outcome(
             arrays["control"],
-            meta["converged"],
+            status_of(meta),
             meta["message"],
             history,
             meta["threshold"],
@@ -315,7 +315,7 @@ def _check_problem(system: OptimalitySystem, meta: dict[str, Any], solution: Sol
         "horizon": problem.horizon,
         "parameter_names": problem.field.parameter_names,
         "names": problem.separable.names,
-        "bounds": [problem.lower.tolist(), problem.upper.tolist()],
+        "bounds": [problem.regulariser.lower.tolist(), problem.regulariser.upper.tolist()],
     }
     for key, value in told.items():
         if given[key] != value:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from ..errors import FileFormatError
 from ..files.untrusted import check_memory, check_values, dataset_at, nbytes, values
+from ..kernels.threads import MOST
+from ..solvers import Status
+from ..system.discretisation import Resources
+from ..system.reverse_sweep import PRECISIONS
 
 #: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
 ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
@@ -61,6 +66,19 @@ def _kink(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
 
 
+def _status(value: Any) -> bool:
+    return isinstance(value, str) and value in {s.value for s in Status}
+
+
+def _resources(value: Any) -> bool:
+    """What `Resources` may be made of."""
+    if not isinstance(value, dict) or set(value) != {f.name for f in fields(Resources)}:
+        return False
+    threads, memory, precision = value["threads"], value["memory"], value["precision"]
+    counted = threads is None or (type(threads) is int and 0 < threads <= MOST)
+    return counted and _finite(memory) and memory > 0 and precision in PRECISIONS
+
+
 #: what each key of the metadata may be, in words and as a test
 RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "horizon": ("a number > 0", lambda v: _number(v) and 0 < v < np.inf),
@@ -68,6 +86,8 @@ RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "input_dim": ("an integer > 0", lambda v: type(v) is int and v > 0),
     "loss": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
     "converged": ("true or false", lambda v: isinstance(v, bool)),
+    "status": ("one of " + ", ".join(s.value for s in Status), lambda v: v is None or _status(v)),
+    "resources": ("threads, memory and precision, or null", lambda v: v is None or _resources(v)),
     "message": ("a text", lambda v: isinstance(v, str)),
     "threshold": ("a number >= 0", lambda v: _number(v) and 0 <= v < np.inf),
     "bounds": ("two rows of numbers", _rows),
@@ -89,12 +109,76 @@ def check_metadata(meta: Any) -> None:
     """FileFormatError for the first key that is missing or is not what `RULES` says."""
     if not isinstance(meta, dict):
         raise FileFormatError("the metadata is no table")
-    meta = {"kink": None, **meta}  # which older files do not have
+    meta = {"kink": None, "status": None, "resources": None, **meta}  # which older files do not have
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
+    if status_of(meta).converged != meta["converged"]:
+        raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that agrees with converged")
     if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
         raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
+
+
+#: what sentences of files without a status say, by how they begin after "not converged: " (of earlier versions)
+SENTENCES = {
+    "interrupt": Status.INTERRUPTED,
+    "the limit of": Status.ITERATION_LIMIT,
+    "shooting diverges": Status.DIVERGED,
+    "the same control evaluated again": Status.NOT_REPRODUCED,
+    "the cost on the mesh": Status.COST_WRONG,
+    "the cost's estimated error": Status.TARGET_MISSED,
+    "no further decrease": Status.STALLED,
+    "no step along": Status.STALLED,
+    "no proximal step": Status.STALLED,
+    "L-BFGS-B stopped": Status.STALLED,
+    "SciPy's": Status.STALLED,
+    "the residual has not fallen": Status.STALLED,
+    "cost nan": Status.NOT_FINITE,
+    "cost inf": Status.NOT_FINITE,
+    "layer ": Status.NOT_FINITE,
+}
+#: what separates a doubt from the solver's own sentence
+INNER = "the discrete system: "
+
+
+def status_of(meta: dict[str, Any]) -> Status:
+    """The verdict of a file; in files of earlier versions it is only in the sentence.
+
+    Parameters
+    ----------
+    meta : the metadata.
+
+    Examples
+    --------
+    >>> status_of({"converged": False, "message": "not converged: interrupted; optimality residual 1 > 0"}).value
+    'interrupted'
+    """
+    if meta.get("status") is not None:
+        return Status(meta["status"])
+    message = str(meta["message"])
+    if meta["converged"]:
+        return Status.CONVERGED_AT_KINK if "at a kink of the cost" in message else Status.CONVERGED
+    # A solver that did not converge itself is why, whatever else speaks against the answer.
+    own = message.rpartition(INNER)[2]
+    reason = (own if own.startswith("not converged: ") else message).removeprefix("not converged: ")
+    return next((status for words, status in SENTENCES.items() if reason.startswith(words)), Status.UNKNOWN)
+
+
+def resources_of(meta: dict[str, Any]) -> Resources:
+    """What the solution was evaluated with; files of earlier versions have the precision only, in the description.
+
+    Parameters
+    ----------
+    meta : the metadata.
+
+    Examples
+    --------
+    >>> resources_of({"description": {"storage": "densities in single precision"}}).precision
+    'single'
+    """
+    if meta.get("resources") is not None:
+        return Resources(**meta["resources"])
+    return Resources(precision="single" if "storage" in meta["description"] else "double")
 
 
 def boundaries_of(spec: Any) -> list[str]:

@@ -10,8 +10,7 @@ import numpy as np
 
 from .._validate import fail, integer, mismatch
 from ..continuity import PushForward
-from ..meshes import SimplexMesh
-from ..system.controlled import as_layer_map
+from ..system.discretisation import Discretisation, as_layer_map
 from ..transport import Elements, SemiLagrangian
 from .jobs import Job, run_jobs
 from .references import Reference, as_reference, check_parameters, control_errors, cost_errors, spread
@@ -236,7 +235,7 @@ def _job(source: Source, built: Any, twin: bool) -> Job:
     _, options = built
     label = f"{'twin, ' if twin else ''}{'x'.join(map(str, options['mesh'].shape))} cells, {options['layers']} layers"
     # No mesh and no schemes: twins of several meshes are one job.
-    left_out = ("mesh", "continuity", "transport", "storage") if twin else ()
+    left_out = ("mesh", "continuity", "transport", "precision") if twin else ()
     identity = {**depended_on(built, *left_out), "twin": twin}
     return Job(solve_run, {"source": source, "twin": twin}, label, identity)
 
@@ -271,10 +270,10 @@ def expected_order(kind: str, built: Sequence[Any], courant: Sequence[Any], laye
     if kind == "layers":
         euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
         return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
-    continuity, transport = options.get("continuity"), options.get("transport")
-    if transport is None:
-        transport = Elements() if isinstance(options["mesh"], SimplexMesh) else SemiLagrangian()
-    if continuity is not None and not isinstance(continuity, PushForward):
+    schemes = {name: options.get(name) for name in ("transport", "continuity")}
+    chosen = Discretisation(options["mesh"], options["layers"], **schemes)
+    continuity, transport = chosen.continuity, chosen.transport
+    if not isinstance(continuity, PushForward):
         lower = min(transport.order, continuity.order)
         return f"{lower}, the lower of both schemes', where the density is smooth", float(lower)
     p = transport.order

@@ -18,9 +18,10 @@ from ..errors import StoredResultWarning
 from ..kernels.blas_threads import one_thread
 from ..laws import Empirical
 from ..problem import Problem
+from ..run.options import on_the_mesh
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
-from .runs import _schemes, _start, descent_run, sample_control_run, sample_of, sample_run, solve_run
+from .runs import _start, descent_run, sample_control_run, sample_of, sample_run, solve_run
 from .store import Result, Store
 
 #: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)
@@ -72,7 +73,7 @@ def _agree(stored: float, fresh: float, scale: float) -> bool:
 def _system(problem: Problem, options: Mapping[str, Any], twin: bool) -> OptimalitySystem | ParticleSystem:
     if twin:
         return ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
-    return OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+    return on_the_mesh(problem, options)
 
 
 def _of_solve(arguments: Arguments, result: Result) -> Told | None:

@@ -13,11 +13,12 @@ from ..errors import EulerianWarning
 from ..laws import Empirical
 from ..laws.distance import wasserstein
 from ..problem import Problem
-from ..run.solve import RESOURCES, default_start, solve
+from ..run.options import on_the_mesh
+from ..run.solve import solve
+from ..run.starts import starting_control
 from ..solution import Solution
-from ..solvers import Outcome, Solver, minimiser
+from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.controlled import ControlledSystem
-from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 
 #: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it
@@ -52,7 +53,7 @@ def _solved(problem: Problem, options: dict[str, Any]) -> tuple[Solution, list[s
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", EulerianWarning)
         solution = solve(problem, options.pop("mesh"), options.pop("layers"), **options)
-    _not_interrupted(solution.message)
+    _not_interrupted(solution.status)
     told = [str(w.message) for w in caught]
     if solution.look is not None and solution.look.wrong:
         told.append(solution.look.words)
@@ -64,9 +65,9 @@ def solved(values: Mapping[str, Any]) -> bool:
     return bool(values.get("solved", values["converged"]))  # older results have one of them only
 
 
-def _not_interrupted(message: str) -> None:
+def _not_interrupted(status: Status) -> None:
     """Solvers keep their best control on Ctrl-C; a study must not keep it as a result."""
-    if message.startswith("not converged: interrupted"):
+    if status is Status.INTERRUPTED:
         raise KeyboardInterrupt
 
 
@@ -84,7 +85,7 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
     cost, residual = system.cost(outcome.control), outcome.history[-1].residual
     return {
         "quadrature": error,
-        "left": 10 * residual / float(problem.penalties.min()),
+        "left": 10 * residual / float(problem.regulariser.penalties.min()),
         "cost": cost.total,
         "terminal_cost": cost.terminal,
         "penalty_cost": cost.penalty,
@@ -95,29 +96,27 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def twin_solver(problem: Problem, options: Mapping[str, Any]) -> Solver:
+def twin_solver(system: ControlledSystem, options: Mapping[str, Any]) -> Solver:
     """The solver of the particle twin: the one that was given, if it is of the kind that the problem needs without a mesh."""
-    default, given = minimiser(problem), options.get("solver")
+    default, given = default_solver(system), options.get("solver")
     return given if isinstance(given, type(default)) else default
 
 
 def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outcome:
-    outcome = twin_solver(system.problem, options).solve(system, _start(system, options))
-    _not_interrupted(outcome.message)
+    outcome = twin_solver(system, options).solve(system, _start(system, options))
+    _not_interrupted(outcome.status)
     return outcome
 
 
 def _start(system: ControlledSystem, options: Mapping[str, Any]) -> np.ndarray:
     """The first control `(layers, m)` of a twin: that of the mesh."""
-    initial = options.get("initial")
-    initial = default_start(system.problem) if initial is None else getattr(initial, "control", initial)
-    return system.control(initial, "initial")
+    return starting_control(system, options.get("initial"))
 
 
 def left_over(solution: Solution, problem: Problem) -> float:
     """How far a converged control may be from the optimum, by the penalty's curvature; at a kink by the gradients nearby."""
     residual, distance = (solution.residual, 0.0) if solution.kink is None else solution.kink
-    return distance + 10 * residual / float(problem.penalties.min())
+    return distance + 10 * residual / float(problem.regulariser.penalties.min())
 
 
 def largest_courant_number(solution: Solution) -> float:
@@ -152,7 +151,7 @@ def sample_run(
     empirical = replace(problem, law=Empirical(x, y))
     options = {**options, "initial": initial}
     out: dict[str, Any] = {"converged": True, "warnings": ""}
-    true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+    true_law = on_the_mesh(problem, options)
     for method in methods:
         if method == "mesh":
             run = solve_run(_Built(empirical, options))
@@ -184,10 +183,6 @@ class _Built:
         return self._both
 
 
-def _schemes(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in options.items() if k in ("continuity", "transport", "layer_map", "storage", *RESOURCES)}
-
-
 def sample_control_run(
     source: Any, samples: int, repeat: int, seed: int, initial: np.ndarray, twin: bool
 ) -> dict[str, Any]:
@@ -207,11 +202,11 @@ def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, 
         replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
     )
     controls: list[np.ndarray] = []
-    outcome = twin_solver(problem, options).solve(
+    outcome = twin_solver(system, options).solve(
         system, _start(system, options), lambda row: controls.append(system.seen.get(row.cost, system.latest))
     )
-    _not_interrupted(outcome.message)
-    true_law = OptimalitySystem(problem, options["mesh"], options["layers"], **_schemes(options))
+    _not_interrupted(outcome.status)
+    true_law = on_the_mesh(problem, options)
     return {
         "converged": bool(outcome.converged),
         "training": np.array([row.cost for row in outcome.history]),

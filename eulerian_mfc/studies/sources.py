@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -11,12 +10,9 @@ from .._validate import fail, mismatch
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..run.case import Case
-from ..run.solve import RESOURCES, solve
+from ..run.options import OPTIONS, what_counts
 
 Built = tuple[Problem, dict[str, Any]]
-OPTIONS = tuple(
-    n for n in inspect.signature(solve).parameters if n not in ("problem", "mesh", "layers", "callback", "checkpoint")
-)
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,7 @@ def depended_on(built: Built, *left_out: str) -> dict[str, Any]:
     Nor does it depend on the order of the options, or on anything of a Solution to start from but its control.
     """
     problem, options = built
-    kept = {k: getattr(v, "control", v) if k == "initial" else v for k, v in sorted(options.items())}
-    return {"problem": problem, "options": {k: v for k, v in kept.items() if k not in (*RESOURCES, *left_out)}}
+    return {"problem": problem, "options": what_counts(options, *left_out)}
 
 
 def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:

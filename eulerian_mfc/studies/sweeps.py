@@ -142,7 +142,7 @@ def sweep_study(
         chosen = choice_of_reference(reference)
         h = [1.0 / p[parameter] if parameter in GROWING else float(p[parameter]) for p, _, _ in kept]
         ended = [(float(r.values["residual"]), b[0]) for _, r, b in kept if solved(r.values)]  # type: ignore[arg-type]
-        left = 10 * max((residual / p.penalties.min() for residual, p in ended), default=0.0)
+        left = 10 * max((residual / p.regulariser.penalties.min() for residual, p in ended), default=0.0)
         if not isinstance(chosen, str):
             check_parameters(chosen, kept[0][2][0].parameters)
         used = [k for k, (_, r, _) in enumerate(kept) if solved(r.values) or not isinstance(chosen, str)]

@@ -8,23 +8,24 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import choice, fail, mismatch
+from .._validate import choice, mismatch
 from ..errors import NonFiniteError
 from ..flow.characteristics import LayerMap
 from ..meshes import Mesh
 from ..problem import Problem
 from ..schemes import ContinuityScheme, TransportScheme
-from .controlled import ControlledSystem, Cost, trapezoidal
+from .controlled import Cost, LayeredSystem, trapezoidal
+from .discretisation import Discretisation, Resources, as_layer_map
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import ExactHessian, Hessian
 from .initial import initial_of
-from .reverse_sweep import STORAGE, backwards, states_within
+from .reverse_sweep import backwards, states_within
 from .running import RunningCost
-from .scheme_choice import chosen, pair_of
+from .scheme_choice import pair_of
 from .terminal import TerminalCost
 
 
-class OptimalitySystem(ControlledSystem):
+class OptimalitySystem(LayeredSystem):
     """A problem on a mesh with layers and schemes: cost, gradient, densities, potentials, layer-wise updates.
 
     Parameters
@@ -36,11 +37,7 @@ class OptimalitySystem(ControlledSystem):
         gradient exact.
     transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
-    threads : of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or 1. Results are the same bits for any number.
-    memory : what a gradient may use for the densities of the forward sweep: bytes (an integer), or a fraction of the machine's
-        memory (a float in (0, 1]). What does not fit is computed again from checkpoints: same bits, see `checkpointing`.
-    storage : "double", or "single" for densities rounded to single precision where a gradient waits for them: half the memory,
-        relative errors of the gradient of about 1e-7 (costs are not touched).
+    threads, memory, precision : what evaluations may use, see `Resources`.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
     `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>` is the derivative of the discrete J.
@@ -73,15 +70,16 @@ class OptimalitySystem(ControlledSystem):
         layer_map: LayerMap | str = "rk4",
         threads: int | None = None,
         memory: float = 0.5,
-        storage: str = "double",
+        precision: str = "double",
     ) -> None:
+        self.discretisation = Discretisation(mesh, layers, transport, continuity, as_layer_map(layer_map))
+        self.resources = Resources(threads, memory, precision)
         super().__init__(problem, layers, layer_map, threads)
-        if not isinstance(mesh, Mesh):
-            raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh, such as CartesianMesh([(-8.0, 8.0)], 160)")
-        mesh = mesh.base
+        mesh = self.discretisation.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        self.transport_scheme, self.continuity_scheme = chosen(mesh, transport, continuity)
+        self.transport_scheme = self.discretisation.transport
+        self.continuity_scheme = self.discretisation.continuity
         #: the two schemes as an operator of layers
         self.pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, self.flow, problem.separable.signed)
         #: the space of the pair: points and shape of the potentials, densities of the masses
@@ -90,19 +88,40 @@ class OptimalitySystem(ControlledSystem):
         self.initial_masses, self.offset, running_offset = initial_of(problem, self.pair)
         self.terminal = TerminalCost(problem, self.pair, self.offset)
         self.running = RunningCost(problem, self.pair, self.dt, running_offset)
-        kept = STORAGE[choice("storage", storage, STORAGE)]
         #: states of the forward sweep that a gradient keeps at most
-        self.kept_states = states_within(memory, self.initial_masses.size * np.dtype(kept).itemsize)
-        self._storage = storage
-        #: `threads`, `memory` and `storage` as they were given
-        self.resources: dict[str, int | float | str | None] = {"threads": threads, "memory": memory, "storage": storage}
+        self.kept_states = states_within(memory, self.initial_masses.size * self.resources.bytes_per_value)
 
-    def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Mesh]]:
+    @classmethod
+    def of(
+        cls, problem: Problem, discretisation: Discretisation, resources: Resources | None = None
+    ) -> OptimalitySystem:
+        """The system of a problem and a discretisation.
+
+        Parameters
+        ----------
+        problem : the control problem.
+        discretisation : mesh, layers, schemes and layer map.
+        resources : what evaluations may use; by default `Resources()`.
+        """
+        d, r = discretisation, Resources() if resources is None else resources
+        return cls(
+            problem,
+            d.mesh,
+            d.layers,
+            continuity=d.continuity,
+            transport=d.transport,
+            layer_map=d.layer_map,
+            threads=r.threads,
+            memory=r.memory,
+            precision=r.precision,
+        )
+
+    def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Discretisation, Resources]]:
         """Sent to other processes as its arguments."""
-        schemes = {"continuity": self.continuity_scheme, "transport": self.transport_scheme}
-        arguments = {"layers": self.layers, **schemes, "layer_map": self.flow.layer_map, **self.resources}
-        made: Callable[..., OptimalitySystem] = OptimalitySystem
-        return partial(made, **arguments), (self.problem, self.mesh.base)
+        return OptimalitySystem.of, (self.problem, self.discretisation, self.resources)
+
+    def cancelling(self) -> float:
+        return self.terminal.scale(self.initial_masses)
 
     @property
     def adjoint(self) -> bool:
@@ -161,7 +180,7 @@ class OptimalitySystem(ControlledSystem):
     ) -> tuple[np.ndarray, np.ndarray]:
         """One layer of `potentials`, and the derivative `dJ/dtheta_n` `(m,)` for the masses at the layer's start."""
         before, slope = self.pair.pull(self.layer(n, theta), masses, self.running.added_to(psi))
-        return self.running.added_to(before), slope + self.dt * self.problem.penalties * theta
+        return self.running.added_to(before), slope + self.controls.gram[n] * theta
 
     # --- cost and gradient
 
@@ -190,7 +209,9 @@ class OptimalitySystem(ControlledSystem):
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
             return self._step(n, theta[n], masses)[0]
 
-        for n, masses in backwards(advance, self.initial_masses, self.layers, self.kept_states, self._storage):
+        for n, masses in backwards(
+            advance, self.initial_masses, self.layers, self.kept_states, self.resources.precision
+        ):
             if n + 1 == self.layers:
                 final = advance(n, masses)
                 halves[-1] = self.running.half(final)
@@ -211,8 +232,7 @@ class OptimalitySystem(ControlledSystem):
         prepared = [tangents.prepared(self.running.added_to(psi)) for psi in potentials[1:]]
         layers = [self.layer(n, row) for n, row in enumerate(theta)]
         follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
-        weights = np.tile(self.dt * self.problem.penalties, (self.layers, 1))
-        return ExactHessian(tangents, layers, masses, prepared, weights, follow)
+        return ExactHessian(tangents, layers, masses, prepared, self.controls.gram, follow)
 
     # --- layer by layer
 
@@ -221,7 +241,7 @@ class OptimalitySystem(ControlledSystem):
 
         With `form="continuous"` that of continuous time at the layer's start, to which the potentials belong as well.
         """
-        layer, weights = self.layer(n, np.zeros(self.problem.parameters)), self.dt * self.problem.penalties
+        layer, weights = self.layer(n, np.zeros(self.problem.parameters)), self.controls.gram[n]
         if form == "continuous":
             return ContinuousHamiltonian(layer, weights, self.problem.field, *self.pair.covectors(psi, masses))
         pairing = self.pair.pairing(self.running.added_to(psi), masses)

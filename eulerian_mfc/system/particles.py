@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
-from ..flow.characteristics import TABLEAUX
+from ..flow.characteristics import TABLEAUX, LayerMap
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
@@ -47,6 +47,16 @@ class ParticleSystem(ControlledSystem):
     ----------
     W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
     doi:10.1007/s40687-018-0172-y; the gradient is reverse accumulation through the layer maps, see `LayerMap`.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.ParticleSystem(problem, layers=4)
+    >>> cost, gradient = system.cost_and_gradient(0.1)
+    >>> gradient.shape, system.cost(0.0).penalty
+    ((4, 2), 0.0)
     """
 
     def __init__(
@@ -54,7 +64,7 @@ class ParticleSystem(ControlledSystem):
         problem: Problem,
         layers: int,
         *,
-        layer_map: Any = "rk4",
+        layer_map: LayerMap | str = "rk4",
         samples: int | None = None,
         seed: int | np.random.Generator | None = None,
         rule: LabelledRule | None = None,
@@ -81,9 +91,9 @@ class ParticleSystem(ControlledSystem):
         cls,
         problem: Problem,
         layers: int,
-        control: Any,
+        control: ArrayLike,
         *,
-        layer_map: Any = "rk4",
+        layer_map: LayerMap | str = "rk4",
         tolerance: float = 0.0,
         limit: int = POINTS,
         loss: Loss | None = None,
@@ -144,7 +154,7 @@ class ParticleSystem(ControlledSystem):
             spent += counts * 0.5 * self.dt * running.value(x, y)
         return spent + counts * loss.value(x, y)
 
-    def cost(self, control: Any) -> Cost:
+    def cost(self, control: ArrayLike) -> Cost:
         theta = self.control(control)
         x = self.rule.x
         halves = [self._running_half(x)]
@@ -160,7 +170,7 @@ class ParticleSystem(ControlledSystem):
         stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
         return 2 * self.layers * stages * self.rule.x.nbytes
 
-    def states(self, control: Any) -> np.ndarray:
+    def states(self, control: ArrayLike) -> np.ndarray:
         """`(layers + 1, n, d)`: the positions at the ends of the layers."""
         theta, out = self.control(control), [self.rule.x]
         for n in range(self.layers):
@@ -189,10 +199,10 @@ class ParticleSystem(ControlledSystem):
         terminal = end[1] + paired(self.rule.w, end[0].value(x, self.rule.y))
         return Cost(terminal, self.penalty_cost(theta), running)
 
-    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
         theta = self.control(control)
-        gradient = self.dt * self.problem.penalties * theta
+        gradient = self.controls.gradient(theta)
         starts, kept, x = [], [], self.rule.x
         keep = self._stage_bytes <= STAGES
         for n in range(self.layers):
@@ -220,5 +230,13 @@ def one_point(problem: Problem) -> LabelledRule:
     Parameters
     ----------
     problem : for the dimensions of states and labels.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> one_point(problem).x.tolist()
+    [[0.0]]
     """
     return LabelledRule(np.zeros((1, problem.field.dim)), np.ones(1), np.zeros((1, problem.law.label_dim)))

@@ -18,7 +18,7 @@ import numpy as np
 from .._validate import fail, machine_memory
 
 #: number types of the states that are kept
-STORAGE = {"double": np.float64, "single": np.float32}
+PRECISIONS = {"double": np.float64, "single": np.float32}
 
 
 def states_within(memory: float, size: int) -> int:
@@ -39,13 +39,13 @@ def split(layers: int, states: int) -> int:
 
 
 def backwards(
-    advance: Callable[[int, np.ndarray], np.ndarray], first: np.ndarray, layers: int, states: int, storage: str
+    advance: Callable[[int, np.ndarray], np.ndarray], first: np.ndarray, layers: int, states: int, precision: str
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield `(n, state n)` for n from `layers - 1` down to 0, from `state n + 1 = advance(n, state n)` and state 0.
 
-    At most `states` states are kept beside the first, in the number type `storage`; the one in use is in double precision.
+    At most `states` states are kept beside the first, in single or double `precision`; the one in use is in double precision.
     """
-    kind = STORAGE[storage]
+    kind = PRECISIONS[precision]
 
     def advanced(begin: int, end: int, state: np.ndarray) -> np.ndarray:
         state = state.astype(np.float64, copy=False)

@@ -1,0 +1,69 @@
+"""Bounds of the control, from the forms in which users give them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._validate import fail, unmasked
+
+
+class BoundsObject(Protocol):
+    """What `scipy.optimize.Bounds` is: lower bounds `lb` and upper bounds `ub`."""
+
+    lb: ArrayLike
+    ub: ArrayLike
+
+
+Pair = Sequence[float | None] | np.ndarray
+Bounds = BoundsObject | Pair | Sequence[Pair] | None
+
+
+def box(bounds: Bounds, parameters: int) -> np.ndarray:
+    """`(2, m)` lower and upper bounds of the control, infinite where there are none.
+
+    Parameters
+    ----------
+    bounds : None, one pair `(low, high)`, one pair per parameter (None for no bound), or a `scipy.optimize.Bounds`.
+    parameters : their number m.
+
+    Raises
+    ------
+    ArgumentError
+        Where they have another form, or admit no control.
+
+    Examples
+    --------
+    >>> box([(0.0, 1.0), (None, 2.0)], 2).tolist()
+    [[0.0, -inf], [1.0, 2.0]]
+    """
+    if bounds is None:
+        return np.array([[-np.inf], [np.inf]]) * np.ones(parameters)
+    wanted = f"None, one pair (low, high) such as bounds=(-1.0, 1.0), {parameters} pairs or a scipy.optimize.Bounds"
+    try:
+        given = bounds if isinstance(bounds, Sequence | np.ndarray) else (bounds.lb, bounds.ub)
+    except AttributeError:
+        raise fail("bounds", bounds, wanted) from None
+    for part in (given, *given):
+        unmasked("bounds", part)
+    try:
+        sides = _rows(given) if given is bounds else [np.asarray(side, dtype=np.float64) for side in given]
+        found = np.stack([np.broadcast_to(side, parameters) for side in sides])
+    except (TypeError, ValueError):
+        raise fail("bounds", bounds, wanted) from None
+    low, high = found
+    if np.isnan(found).any() or (low > high).any() or (low == np.inf).any() or (high == -np.inf).any():
+        raise fail("bounds", bounds, "low <= high for every parameter: these admit no control")
+    return found
+
+
+def _rows(pairs: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """`(2, n)` lower and upper bounds of n pairs, or of one; TypeError or ValueError for other forms."""
+    one = len(pairs) == 2 and not isinstance(pairs[0], Sequence | np.ndarray)
+    rows = [list(row) for row in ([pairs] if one else pairs)]
+    infinite = (-np.inf, np.inf)
+    filled = [[s if v is None else v for v, s in zip(row, infinite, strict=True)] for row in rows]
+    return np.array(filled, dtype=np.float64).T

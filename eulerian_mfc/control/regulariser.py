@@ -1,0 +1,109 @@
+"""What a control costs at one time, and which values it may take: quadratic penalty, L1 norm and bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._validate import array, fail
+from .bounds import Bounds, box
+
+#: penalties lie between this and its inverse
+LARGEST = 1e100
+
+
+@dataclass(frozen=True, eq=False)
+class Regulariser:
+    """`1/2 sum_j lambda_j theta_j^2 + sum_j sparsity_j |theta_j|` over `low <= theta <= high`.
+
+    Parameters
+    ----------
+    penalties : `(m,)`, lambda > 0 of every parameter, in cost / (theta^2 time).
+    sparsities : `(m,)`, the weight >= 0 of the L1 norm of every parameter, in cost / (|theta| time).
+    lower, upper : `(m,)` bounds, infinite where there are none.
+
+    Examples
+    --------
+    >>> r = Regulariser.of(2.0, sparsity=1.0, bounds=(None, 3.0), parameters=2)
+    >>> float(r.rate(np.array([1.0, -1.0])))
+    4.0
+    >>> r.prox(np.array([5.0, 0.5]), 1.0).tolist()
+    [3.0, 0.0]
+    """
+
+    penalties: np.ndarray
+    sparsities: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+
+    @classmethod
+    def of(cls, penalty: ArrayLike, sparsity: ArrayLike, bounds: Bounds, parameters: int) -> Regulariser:
+        """From what `Problem` takes.
+
+        Parameters
+        ----------
+        penalty, sparsity : one number, or one per parameter.
+        bounds : see `control.bounds.box`.
+        parameters : their number m.
+
+        Raises
+        ------
+        ArgumentError
+            For numbers that are out of range, or as many as there are not parameters, and bounds that admit no control.
+
+        Examples
+        --------
+        >>> Regulariser.of([1.0, 4.0], 0.0, None, 2).sparse
+        False
+        """
+        weights = array("penalty", penalty, ndim=(0, 1), like="penalty=0.1")
+        if not (weights > 0).all():
+            raise fail("penalty", penalty, "positive numbers")
+        if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
+            raise fail(
+                "penalty", penalty, f"numbers from {1 / LARGEST:g} to {LARGEST:g}, whose squares are numbers too"
+            )
+        if weights.ndim == 1 and len(weights) != parameters:
+            raise fail("penalty", penalty, f"one number, or {parameters} numbers, one per parameter")
+        thresholds = array("sparsity", sparsity, ndim=(0, 1), like="sparsity=0.1")
+        if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != parameters):
+            raise fail("sparsity", sparsity, f"one number >= 0, or {parameters}, one per parameter")
+        rows = (np.broadcast_to(values, parameters) for values in (weights, thresholds))
+        return cls(*rows, *box(bounds, parameters))
+
+    def __getstate__(self) -> dict[str, np.ndarray]:
+        """The arguments, without what is computed from them."""
+        return {f.name: self.__dict__[f.name] for f in fields(self)}
+
+    @cached_property
+    def sparse(self) -> bool:
+        """Whether the L1 norm of the control is in the cost."""
+        return bool((self.sparsities > 0).any())
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether any parameter has a bound."""
+        return bool(np.isfinite(self.lower).any() or np.isfinite(self.upper).any())
+
+    @cached_property
+    def comparable(self) -> np.ndarray:
+        """`(m,)`: factors that make residuals of parameters in different units comparable, `sqrt(max lambda / lambda)`.
+
+        These are the ones of the penalty's metric, and 1 where all parameters have one penalty.
+        """
+        return np.sqrt(self.penalties.max() / self.penalties)
+
+    def rate(self, theta: np.ndarray) -> float:
+        """The cost per time of parameters `(m,)`."""
+        return 0.5 * float(self.penalties @ theta**2) + float(self.sparsities @ np.abs(theta))
+
+    def project(self, theta: np.ndarray) -> np.ndarray:
+        """The nearest parameters within the bounds; `(..., m)`."""
+        return np.clip(theta, self.lower, self.upper)
+
+    def prox(self, theta: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        """The proximal map `argmin |v - theta|^2 / 2 + step sparsity |v|_1` within the bounds; `(..., m)`."""
+        return self.project(np.sign(theta) * np.maximum(np.abs(theta) - step * self.sparsities, 0.0))

@@ -1,0 +1,266 @@
+"""The space of controls: functions of time with their penalty, bounds and L1 norm, and all arithmetic that depends on them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._validate import array, integer, mismatch
+from .prolongation import prolong
+from .regulariser import Regulariser
+
+#: share of one term of a sum below which the sum does not determine the other: if |a| < 1e-12 |b|, a is lost in a + b
+ROUND_OFF = 1e-12
+#: multipliers of bounds below this share of the terms that cancel count as zero
+WEAK = 1e-8
+#: cosine modes of which smooth random controls are made
+MODES = 5
+
+
+class ControlSpace(ABC):
+    """Controls `theta(t) = sum_i c_i phi_i(t)` in a basis that is orthogonal in `L2(0, T)`.
+
+    A control is the array of its coefficients, of the space's `shape`, whose last axis are the m parameters. With
+    `mass_i = int phi_i^2 dt` the Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is diagonal with the entries
+    `gram = mass lambda`, and the coefficients of the control equation's residual are `gradient / mass`. Another space (such
+    as piecewise polynomials in a Legendre basis, `mass = dt / (2 k + 1)`) is another subclass.
+
+    Parameters
+    ----------
+    regulariser : what a control costs at one time, and its bounds.
+    times : `(layers + 1,)`, the ends of the layers, in units of time.
+    mass : of the space's shape without its last axis, and 1 there: the squared norms of the basis.
+
+    Attributes
+    ----------
+    shape : of a control's coefficients.
+    gram : of that shape, `mass lambda`.
+    root : of that shape, `sqrt(lambda)` times `sqrt(mass)` relative to the largest: in coefficients multiplied by it,
+        lengths are those of the penalty, up to one factor for all.
+
+    References
+    ----------
+    docs/theory/duality.md; residuals under bounds and with an L1 norm: N. Parikh, S. Boyd, Proximal algorithms, Found.
+    Trends Optim. 1 (2014), 127-239, doi:10.1561/2400000003.
+    """
+
+    def __init__(self, regulariser: Regulariser, times: np.ndarray, mass: np.ndarray) -> None:
+        self.regulariser, self.times, self.mass = regulariser, times, mass
+        self.gram = mass * regulariser.penalties
+        self.root = np.sqrt(regulariser.penalties * (mass / mass.max()))
+        self.shape = self.gram.shape
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return len(self.times) - 1
+
+    @property
+    def parameters(self) -> int:
+        """The number m of parameters."""
+        return int(self.shape[-1])
+
+    @property
+    def horizon(self) -> float:
+        """The final time T."""
+        return float(self.times[-1])
+
+    @abstractmethod
+    def integral(self, coefficients: np.ndarray) -> float:
+        """`sum_i mass_i q_i`, with which `int |theta|^2 dt` is `integral(theta**2)`."""
+
+    @abstractmethod
+    def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
+        """The control that a number, one row `(m,)` or a whole array stands for; ArgumentError for other shapes."""
+
+    @abstractmethod
+    def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """`(n, m)`: theta at times `(n,)`."""
+
+    @abstractmethod
+    def project(self, control: np.ndarray) -> np.ndarray:
+        """The nearest control that is within the bounds at every time."""
+
+    @abstractmethod
+    def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        """`argmin |v - control|^2 / 2 + step sparsity |v|_1` within the bounds, in coefficients."""
+
+    @abstractmethod
+    def absolute(self, control: np.ndarray) -> float:
+        """`int sparsity |theta|_1 dt`."""
+
+    @abstractmethod
+    def carried(self, control: np.ndarray) -> np.ndarray:
+        """The control of this space for one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
+
+    @abstractmethod
+    def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
+        """Random controls within the bounds whose root mean squares are uniform up to `largest` `(m,)`."""
+
+    # --- what a control costs
+
+    def square(self, control: np.ndarray) -> float:
+        """`int lambda |theta|^2 dt`."""
+        return self.integral(self.regulariser.penalties * control**2)
+
+    def cost(self, control: np.ndarray) -> float:
+        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        squares = 0.5 * self.square(control)
+        return squares + self.absolute(control) if self.regulariser.sparse else squares
+
+    def gradient(self, control: np.ndarray) -> np.ndarray:
+        """The derivative of `1/2 int lambda |theta|^2 dt` in the coefficients."""
+        return self.gram * control
+
+    def length_of(self, sizes: np.ndarray) -> float:
+        """`sqrt(int lambda |theta|^2 dt)` of the control that is `sizes` `(m,)` at all times."""
+        return float(np.sqrt(self.horizon * (self.regulariser.penalties * sizes**2).sum()))
+
+    def largest_worth(self, available: float) -> np.ndarray:
+        """`(m,)`: how large a constant parameter is whose penalty is `available`, a cost: `sqrt(2 available / (lambda T))`."""
+        return np.sqrt(2.0 * available / (self.regulariser.penalties * self.horizon))
+
+    # --- conditions of optimality, from a control and the gradient of the cost without the L1 norm
+
+    def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
+
+        They are zero on the entries that a bound holds, so that r vanishes exactly at critical points under bounds too. With an
+        L1 norm in the cost, of which the gradient holds nothing, the proximal residual
+        `lambda (theta - prox(theta - gradient / (lambda mass)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
+        """
+        if self.regulariser.sparse:
+            penalties = self.regulariser.penalties
+            return penalties * (control - self.prox(control - gradient / self.gram, 1.0 / penalties))
+        return np.where(self.free(control, gradient), gradient / self.mass, 0.0)
+
+    def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
+        """Largest modulus of an entry of `residual_vector` in the penalty's metric.
+
+        That is, times `sqrt(largest lambda / lambda)` of the parameter: no unit of a parameter makes its residual look small.
+        """
+        return float(np.abs(self.regulariser.comparable * self.residual_vector(control, gradient)).max())
+
+    def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """The derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
+        if not self.regulariser.sparse:
+            return gradient
+        size = self.mass * self.regulariser.sparsities
+        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - size, 0.0)
+        return np.where(control == 0, at_zero, gradient + size * np.sign(control))
+
+    def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """Booleans: the entries that nothing holds, neither a bound (towards which they are pushed) nor the L1 norm at zero."""
+        lower, upper = self.regulariser.lower, self.regulariser.upper
+        slope = self.slope(control, gradient)
+        held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
+        return ~(held | ((self.regulariser.sparsities > 0) & (control == 0) & (slope == 0)))
+
+    def strictly_free(self, control: np.ndarray, gradient: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Booleans: the free entries, and those at a bound whose multiplier is zero (weakly active).
+
+        What counts as zero is relative to the terms, and to the penalty's at the parameters' natural sizes `(m,)`.
+        """
+        size = self.terms(control, gradient).max() / self.regulariser.comparable
+        size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=0))
+        small = WEAK * self.mass * size
+        weak = np.abs(self.slope(control, gradient)) <= small
+        loose = np.abs(gradient) >= self.mass * self.regulariser.sparsities - small  # at zero: as good as pulled off
+        return self.free(control, gradient) | (weak & ((control != 0) | loose))
+
+    def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """The larger modulus of the two terms that cancel in the residual at an optimum, in its metric."""
+        penalty = np.abs(self.regulariser.comparable * self.regulariser.penalties * control)
+        return np.maximum(penalty, self.drive(control, gradient))
+
+    def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+        """`|int D_theta F^T grad psi dmu|` in the residual's metric, the counterpart of the penalty's term.
+
+        It is 0 where it is lost in that term: where it is smaller than the round-off of their sum.
+        """
+        penalty = self.regulariser.penalties * control
+        drive = np.abs(gradient / self.mass - penalty)
+        return np.where(drive > ROUND_OFF * np.abs(penalty), self.regulariser.comparable * drive, 0.0)
+
+
+class PiecewiseConstant(ControlSpace):
+    """Controls `(layers, m)` that are constant on equal layers: the weights of a residual network.
+
+    Parameters
+    ----------
+    regulariser : what a control costs at one time, and its bounds.
+    horizon : the final time T, in units of time.
+    layers : their number.
+
+    Attributes
+    ----------
+    dt : the length of a layer, `T / layers`.
+
+    Raises
+    ------
+    ArgumentError
+        If `layers` is not an integer above zero.
+
+    Examples
+    --------
+    >>> space = PiecewiseConstant(Regulariser.of(3.0, 0.0, (0.0, 1.0), parameters=1), horizon=2.0, layers=4)
+    >>> space.cost(space.coerce(1.0))
+    3.0
+    >>> space.gram[0].tolist(), space.project(np.array([-1.0, 0.5])).tolist()
+    ([1.5], [0.0, 0.5])
+    """
+
+    def __init__(self, regulariser: Regulariser, horizon: float, layers: int) -> None:
+        count = integer("layers", layers)
+        self.dt = horizon / count
+        super().__init__(regulariser, np.linspace(0.0, horizon, count + 1), np.full((count, 1), self.dt))
+
+    def integral(self, coefficients: np.ndarray) -> float:
+        return self.dt * float(coefficients.sum())
+
+    def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
+        out, shape = array(name, value, ndim=(0, 1, 2)), self.shape
+        if (out.ndim == 1 and len(out) != shape[1]) or (out.ndim == 2 and out.shape != shape):
+            raise mismatch(name, f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
+        return np.array(np.broadcast_to(out, shape))
+
+    def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
+        layer = np.searchsorted(self.times, times, side="right") - 1
+        return control[np.clip(layer, 0, self.layers - 1)]
+
+    def project(self, control: np.ndarray) -> np.ndarray:
+        return self.regulariser.project(control)
+
+    def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
+        return self.regulariser.prox(control, step)
+
+    def absolute(self, control: np.ndarray) -> float:
+        return self.integral(self.regulariser.sparsities * np.abs(control))
+
+    def carried(self, control: np.ndarray) -> np.ndarray:
+        return prolong(control, self.layers)
+
+    def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
+        """Every second one is independent from layer to layer, the others are constant or smooth in time.
+
+        Raises
+        ------
+        ArgumentError
+            For a seed that is not an integer >= 0.
+        """
+        rng = np.random.default_rng(integer("seed", seed, minimum=0))
+        middles = (np.arange(self.layers) + 0.5) / self.layers
+        modes = np.cos(np.pi * np.outer(middles, np.arange(MODES))) / (1.0 + np.arange(MODES))
+        out = []
+        for k in range(count):
+            if k % 2:
+                profile = rng.normal(size=self.shape)
+            elif k % 4:
+                profile = modes @ rng.normal(size=(MODES, self.parameters))
+            else:
+                profile = np.repeat(rng.normal(size=(1, self.parameters)), self.layers, axis=0)
+            profile *= np.sqrt(profile.size) / np.linalg.norm(profile)
+            out.append(self.project(rng.uniform() * largest * profile))
+        return out

@@ -1,0 +1,142 @@
+"""From a discrete problem to a certified solution: the solver's run, both sweeps at its control, and what speaks against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from .._validate import affordable
+from ..diagnostics import warnings_of as cautions
+from ..errors import EulerianWarning
+from ..solution import Solution
+from ..solvers import Outcome, Solver, Status, default_solver
+from ..solvers.record import Callback
+from ..storage.journal import Journal
+from ..system.optimality import OptimalitySystem
+from .description import describe
+from .interrupts import uninterrupted
+from .starts import Start, starting_control
+
+#: how far the gradients of a solver and of the certificate may differ, relative to the terms that cancel in them
+SLACK = 1e-11
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a discrete problem is solved.
+
+    Parameters
+    ----------
+    solver : None for the default one, see `solvers.default_solver`.
+    initial : the first control, as for `solve`.
+    callback : called with each row of the history, or None.
+    journal : keeps what is evaluated, or None.
+
+    Examples
+    --------
+    >>> Method().solver is None
+    True
+    """
+
+    solver: Solver | None = None
+    initial: Start = None
+    callback: Callback | None = None
+    journal: Journal | None = None
+
+
+class Certified(NamedTuple):
+    """A solution and the warnings that go with it.
+
+    Attributes
+    ----------
+    solution : with its verdict.
+    warnings : not yet given.
+    """
+
+    solution: Solution
+    warnings: list[EulerianWarning]
+
+
+def certified(system: OptimalitySystem, method: Method) -> Certified:
+    """Solve a discrete problem, and certify the answer.
+
+    Parameters
+    ----------
+    system : the problem on its mesh.
+    method : how it is solved.
+
+    Raises
+    ------
+    ArgumentError
+        For densities that the machine's memory does not hold, and a start of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
+    >>> found = certified(emfc.OptimalitySystem(problem, mesh, layers=3), Method())
+    >>> found.solution.status.value, found.warnings
+    ('converged', [])
+    """
+    densities = (system.layers + 1) * (system.initial_masses.size + 2 * system.mesh.size)
+    affordable("layers", system.layers, densities, "the densities of all layers")
+    solver = default_solver(system) if method.solver is None else method.solver
+    start = starting_control(system, method.initial)
+    if method.journal is None:
+        outcome = solver.solve(system, start, method.callback)
+    else:
+        with method.journal as journal:
+            outcome = solver.solve(journal.watching(system), start, method.callback)
+    with uninterrupted():
+        solution = Solution.from_outcome(system, outcome, describe(system, solver))
+    exact = solver.discrete and not system.resources.rounded
+    believe(solution, outcome, SLACK * outcome.threshold / solver.tol if exact else np.inf)
+    found = [*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)]
+    return Certified(solution, found)
+
+
+def believe(solution: Solution, outcome: Outcome, slack: float = np.inf) -> None:
+    """Take the verdict back where something speaks against the solution.
+
+    Parameters
+    ----------
+    solution : certified.
+    outcome : the solver's.
+    slack : how far the residual may be above the threshold where it is computed anew.
+    """
+    others = _other_values(solution, slack)
+    for status, doubt in (
+        *((Status.NOT_REPRODUCED, d) for d in others),
+        *((Status.COST_WRONG, d) for d in doubts(solution)),
+    ):
+        if solution.status.converged:
+            solution.status = status
+        solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
+
+
+def _other_values(solution: Solution, slack: float) -> list[str]:
+    """Why the solver's residual is not believed: the certificate, which computes it anew, has one larger by more than slack."""
+    if not solution.converged or solution.kink is not None or solution.residual <= solution.threshold + slack:
+        return []
+    return [
+        f"the same control evaluated again has the optimality residual {solution.residual:.2e}: the problem's functions do not "
+        "give the same values at every call, or a checkpoint holds those of other functions"
+    ]
+
+
+def doubts(solution: Solution) -> list[str]:
+    """Reasons to reject the discrete optimum: its cost is far from that of particles at the same control; empty if none.
+
+    Parameters
+    ----------
+    solution : that was found.
+    """
+    found = solution.look
+    # Of a run that was interrupted this is said by the certificate alone.
+    interrupted = solution.status is Status.INTERRUPTED
+    return [found.words] if found is not None and found.wrong and not interrupted else []

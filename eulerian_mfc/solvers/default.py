@@ -1,0 +1,49 @@
+"""The solver that is taken where the user names none: decided here, for every entry of the package."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..meshes import SimplexMesh
+from ..system.controlled import ControlledSystem
+from ..system.optimality import OptimalitySystem
+from .base import Solver
+from .lbfgs import LBFGS
+from .proximal_gradient import ProximalGradient
+from .shooting import Shooting
+
+#: tolerance on simplices, where the cost has kinks as feet cross facets
+ELEMENT_TOLERANCE = 1e-4
+#: tolerance where the gradient is not that of the cost, or is rounded
+SHOOTING_TOLERANCE = 1e-8
+
+
+def default_solver(system: ControlledSystem, tol: float | None = None) -> Solver:
+    """LBFGS on an adjoint pair (ProximalGradient with sparsity), Shooting with automatic relaxation on another.
+
+    Densities that are rounded to single precision give gradients that are not quite the cost's, at which line searches
+    fail: Shooting there too, except with sparsity.
+
+    Parameters
+    ----------
+    system : on a mesh or on particles.
+    tol : the tolerance; by default 1e-9, 1e-8 for Shooting, and 1e-4 on an adjoint pair on simplices, where J has kinks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian(mean=[0.0], std=1.0), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> type(default_solver(emfc.ParticleSystem(problem, layers=2))).__name__
+    'LBFGS'
+    """
+    on_mesh = system if isinstance(system, OptimalitySystem) else None
+    sparse = system.controls.regulariser.sparse
+    rounded = on_mesh is not None and on_mesh.resources.rounded
+    solver: Solver = Shooting(relaxation="auto", tol=SHOOTING_TOLERANCE)
+    if system.adjoint and (sparse or not rounded):
+        solver = ProximalGradient() if sparse else LBFGS()
+        if on_mesh is not None and isinstance(on_mesh.mesh.base, SimplexMesh):
+            solver = replace(solver, tol=ELEMENT_TOLERANCE)
+    return solver if tol is None else replace(solver, tol=tol)

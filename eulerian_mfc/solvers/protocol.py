@@ -1,0 +1,137 @@
+"""What solvers may ask of a discrete problem, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Annotated, Protocol, runtime_checkable
+
+import numpy as np
+
+from ..control.space import ControlSpace
+
+#: marks a result that is too large to be kept and is computed where it is looked at
+DEFERRED = "deferred"
+
+
+class HessianProduct(Protocol):
+    """The second derivatives of the cost at a control, as a linear map of controls.
+
+    Attributes
+    ----------
+    exact : whether products are those of the discrete cost to round-off.
+    """
+
+    @property
+    def exact(self) -> bool: ...
+
+    def product(self, direction: np.ndarray) -> np.ndarray:
+        """`J'' v` for a direction v of the control's shape."""
+        ...
+
+
+class LayerProblem(Protocol):
+    """The Hamiltonian of one layer as a function of its parameters theta `(m,)`, penalty included.
+
+    Attributes
+    ----------
+    weights : `(m,)`, the Hessian of the penalty.
+    """
+
+    @property
+    def weights(self) -> np.ndarray: ...
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The value and its derivative `(m,)`."""
+        ...
+
+    def hessian(self, theta: np.ndarray) -> np.ndarray:
+        """`(m, m)` second derivatives."""
+        ...
+
+    def minimiser(self) -> np.ndarray | None:
+        """The minimiser `(m,)` without bounds where it has an explicit form, else None."""
+        ...
+
+
+#: chooses the parameters `(m,)` of layer n from its Hamiltonian
+Choice = Callable[[int, LayerProblem], np.ndarray]
+
+
+class DiscreteProblem(Protocol):
+    """A cost of a control with its gradient: all that most solvers need.
+
+    An OptimalitySystem and a ParticleSystem are ones, and so is what keeps the values of one for a checkpoint. Questions that
+    are added here are answered there without further code: by their annotations, numbers and arrays are kept, and objects
+    with a Protocol of their own are asked in turn.
+
+    Attributes
+    ----------
+    controls : the space of controls: penalty, bounds, residuals.
+    adjoint : whether the gradient is that of the cost, so that costs may be compared in a line search.
+    kinks : whether the cost is smooth in pieces only, with kinks that solvers must expect at its minima.
+    natural_sizes : `(m,)`, how large parameters are in this problem, see `scales`.
+    """
+
+    @property
+    def controls(self) -> ControlSpace:
+        """The space of controls."""
+        ...
+
+    @property
+    def adjoint(self) -> bool:
+        """Whether the gradient is that of the cost."""
+        ...
+
+    @property
+    def kinks(self) -> bool:
+        """Whether the cost has kinks."""
+        ...
+
+    @property
+    def natural_sizes(self) -> np.ndarray:
+        """`(m,)`: how large parameters are in this problem."""
+        ...
+
+    def sizes_around(self, theta: np.ndarray) -> np.ndarray:
+        """`(m,)`: the natural sizes of changes of the parameters `(m,)`."""
+        ...
+
+    def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
+        """`J`, and its derivative of the control's shape, `(layers, m)`, without that of the L1 norm."""
+        ...
+
+    def hessian(self, control: np.ndarray) -> HessianProduct:
+        """`J''` at a control `(layers, m)`."""
+        ...
+
+
+@runtime_checkable
+class LayerWise(Protocol):
+    """Layers that can be updated one by one: densities and potentials stand on a mesh."""
+
+    def cancelling(self) -> float:
+        """The moduli of the terms that cancel in the cost at the initial law: costs are known to 1e-16 of them."""
+        ...
+
+    def layer_updates(
+        self, control: np.ndarray, form: str = "discrete"
+    ) -> tuple[float, np.ndarray, Sequence[LayerProblem]]:
+        """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of a control `(layers, m)`.
+
+        `form` is "discrete" or "continuous", that of continuous time.
+        """
+        ...
+
+    def potentials(self, control: np.ndarray) -> Annotated[np.ndarray, DEFERRED]:
+        """The backward sweep at a control: `(layers + 1, R, *shape)`."""
+        ...
+
+    def sequential_update(
+        self, potentials: Annotated[np.ndarray, DEFERRED], choose: Choice
+    ) -> tuple[np.ndarray, float]:
+        """A forward sweep in which `choose(n, H_n)` gives layer n's parameters; the control and its cost."""
+        ...
+
+
+class LayeredProblem(DiscreteProblem, LayerWise, Protocol):
+    """A discrete problem with layer-wise updates."""

@@ -1,0 +1,105 @@
+"""Evaluates the problem for a solver, and keeps the best point and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import NonFiniteError
+from .judge import Judge, Work
+from .protocol import DiscreteProblem
+from .record import Callback, Iteration, Point
+
+#: relative difference of costs that is taken for round-off where the better of two points is sought
+SAME_COST = 1e-12
+
+
+class Recorder:
+    """What a method evaluates its points with: `evaluate`, then `record` at the end of each iteration.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    tol : the relative tolerance of the test of convergence.
+    callback : called with each row of the history, or None.
+    by_cost : whether the best point is the one of least cost (where costs are exact enough to compare), or of least residual.
+
+    Attributes
+    ----------
+    best, last, accepted : the best point, the one evaluated last, the one that the last iteration ended with.
+    history : one `Iteration` each.
+    work : what has been computed.
+    judge : the test of convergence.
+    """
+
+    def __init__(self, system: DiscreteProblem, tol: float, callback: Callback | None, by_cost: bool = True) -> None:
+        self.system, self.tol, self.callback = system, tol, callback
+        self.work = Work()
+        self.judge = Judge(system, tol, self.work)
+        self._by_cost = by_cost and system.adjoint
+        self.best: Point | None = None
+        self.last: Point | None = None
+        self.accepted: Point | None = None
+        self.history: list[Iteration] = []
+
+    def evaluate(self, control: np.ndarray) -> Point:
+        """Cost and gradient at a control `(layers, m)`; remembers the best point seen."""
+        if self.last is not None and np.array_equal(self.last.control, control):
+            return self.last
+        with np.errstate(over="ignore", invalid="ignore"):  # `note` raises what is not finite
+            cost, gradient = self.system.cost_and_gradient(control)
+        return self.note(control, cost, gradient)
+
+    def note(self, control: np.ndarray, cost: float, gradient: np.ndarray) -> Point:
+        """Take in an evaluation that the solver made itself: control and gradient are `(layers, m)`."""
+        self.work.gradients()
+        point = Point(control.copy(), cost, gradient, self.system.controls.residual(control, gradient))
+        if not (np.isfinite(cost) and np.isfinite(point.residual)):
+            count = self.work.evaluations
+            raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {count}")
+        self.last = point
+        self.judge.see(point)
+        if self.best is None or self._better(point, self.best):
+            self.best = point
+        return point
+
+    def _better(self, a: Point, b: Point) -> bool:
+        """Lower cost; where costs agree to round-off, or do not go with the residual, the smaller residual."""
+        if not self._by_cost:
+            return a.residual < b.residual
+        slack = SAME_COST * abs(b.cost)
+        return a.cost < b.cost - slack or (a.cost < b.cost + slack and a.residual < b.residual)
+
+    def record(self, point: Point) -> None:
+        """End an iteration at `point`: add a row to the history and call the callback."""
+        work = self.work
+        row = Iteration(len(self.history), point.cost, point.residual, work.evaluations, work.sweeps, work.seconds)
+        self.history.append(row)
+        self.accepted = point
+        if self.callback is not None:
+            self.callback(row)
+
+    def hessian(self, point: Point) -> Callable[[np.ndarray], np.ndarray]:
+        """The map `v -> J'' v` at a point, of controls `(layers, m)`, each product counted."""
+        hessian = self.system.hessian(point.control)
+        self.work.sweeps += 2 if hessian.exact else 0
+
+        def product(direction: np.ndarray) -> np.ndarray:
+            self.work.sweeps += 2 if hessian.exact else 4
+            self.work.evaluations += 0 if hessian.exact else 2
+            return hessian.product(direction)
+
+        return product
+
+    def converged(self, point: Point) -> bool:
+        """Whether the point solves the system to the tolerance, see `Judge`."""
+        return self.judge.converged(point)
+
+    def threshold(self, point: Point) -> float:
+        """The largest residual that counts as converged."""
+        return self.judge.threshold(point)
+
+    def scale(self, point: Point) -> float:
+        """The size of the terms that cancel in the residual."""
+        return self.judge.scale(point)

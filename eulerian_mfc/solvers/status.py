@@ -1,0 +1,118 @@
+"""How a run ended: what programs ask; the sentence beside it is for people."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Status(Enum):
+    """The verdict on a solver's run or on a solution.
+
+    Attributes
+    ----------
+    converged : whether the answer solves the discrete system and nothing speaks against it.
+    solved : whether the solver reached its tolerance, whatever the mesh does to the cost.
+    words : a sentence of its own, for tables.
+
+    Examples
+    --------
+    >>> Status.CONVERGED.converged, Status.COST_WRONG.converged, Status.COST_WRONG.solved
+    (True, False, True)
+    >>> Status("interrupted").words
+    'the run was interrupted'
+    """
+
+    CONVERGED = "converged"
+    CONVERGED_AT_KINK = "converged_at_kink"
+    ITERATION_LIMIT = "iteration_limit"
+    INTERRUPTED = "interrupted"
+    NOT_FINITE = "not_finite"
+    STALLED = "stalled"
+    DIVERGED = "diverged"
+    NOT_REPRODUCED = "not_reproduced"
+    COST_WRONG = "cost_wrong"
+    TARGET_MISSED = "target_missed"
+    UNKNOWN = "unknown"
+
+    @property
+    def converged(self) -> bool:
+        """Whether the answer solves the discrete system and nothing speaks against it."""
+        return self in (Status.CONVERGED, Status.CONVERGED_AT_KINK)
+
+    @property
+    def solved(self) -> bool:
+        """Whether the solver reached its tolerance, whatever the mesh does to the cost."""
+        return self.converged or self in (Status.COST_WRONG, Status.TARGET_MISSED)
+
+    @property
+    def words(self) -> str:
+        """A sentence of its own, for tables."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Status.CONVERGED: "the optimality residual is at most the tolerance",
+    Status.CONVERGED_AT_KINK: "a convex combination of gradients nearby is at most the tolerance: a kink of the cost",
+    Status.ITERATION_LIMIT: "the limit of iterations is reached",
+    Status.INTERRUPTED: "the run was interrupted",
+    Status.NOT_FINITE: "a value was not finite",
+    Status.STALLED: "no step makes progress: round-off, or kinks of the cost",
+    Status.DIVERGED: "the iteration diverges",
+    Status.NOT_REPRODUCED: "the same control evaluated again gives other values",
+    Status.COST_WRONG: "the solver converged, but the cost on the mesh is wrong",
+    Status.TARGET_MISSED: "the solver converged, but the error of the cost is above the target",
+    Status.UNKNOWN: "it did not converge, and nobody said why",
+}
+
+
+class Ending(NamedTuple):
+    """Why a solver's iteration stopped.
+
+    Attributes
+    ----------
+    status : one of Status.
+    reason : the same in words, with the numbers that belong to it.
+
+    Examples
+    --------
+    >>> limit_reached(7).reason
+    'the limit of 7 iterations is reached'
+    """
+
+    status: Status
+    reason: str
+
+
+#: the ending of a method whose residual is below the threshold
+CONVERGED = Ending(Status.CONVERGED, "residual below the tolerance")
+
+
+def limit_reached(count: int) -> Ending:
+    """The ending of a method that made all iterations it may make.
+
+    Parameters
+    ----------
+    count : their number.
+    """
+    return Ending(Status.ITERATION_LIMIT, f"the limit of {count} iterations is reached")
+
+
+def stalled(reason: str) -> Ending:
+    """The ending of a method that finds no further step.
+
+    Parameters
+    ----------
+    reason : in words.
+    """
+    return Ending(Status.STALLED, reason)
+
+
+def diverged(reason: str) -> Ending:
+    """The ending of a method that leads away.
+
+    Parameters
+    ----------
+    reason : in words.
+    """
+    return Ending(Status.DIVERGED, reason)
