@@ -20,7 +20,6 @@ CIRCLES = {
         "views.grid_sampling", "views.vtk", "views.vtk_simplices",
     ),
     ("fields.base", "fields.combined"),
-    ("solvers.base", "solvers.kinks"),
     ("studies.figures", "studies.render", "studies.study"),
     ("diagnostics", "export", "solution", "storage", "views"),
 }  # fmt: skip
