@@ -94,7 +94,7 @@ class Mesh(ABC):
 
     @abstractmethod
     def near_boundary(self, cells: int) -> np.ndarray:
-        """Booleans of the shape of the masses: whether an entry lies within `cells` cells of the boundary."""
+        """`(*mass_shape)` booleans: whether an entry of the masses lies within `cells` cells of the boundary."""
 
     @abstractmethod
     def density(self, masses: np.ndarray) -> np.ndarray:
@@ -109,5 +109,8 @@ class Mesh(ABC):
         """The JSON-ready data from which the mesh can be rebuilt; "type" is one of the keys."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that rebuild the mesh together with `spec`: `points` and `cells` of simplices; boxes need no arrays."""
+        """The arrays that rebuild the mesh, together with `spec`.
+
+        Of simplices they are `points (p, d)` and `cells (n, d + 1)`; boxes do not need arrays.
+        """
         return {}
