@@ -7,6 +7,8 @@ import numpy as np
 from .._validate import affordable, fail, integer, positive
 from .simplex import SimplexMesh
 
+__all__ = ["channel", "disc", "l_shape"]
+
 #: least number of numbers in memory per triangle, for the mesh and its tables
 NUMBERS = 40
 
