@@ -276,12 +276,12 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before[1]))
     try:
-        with pytest.raises(StorageError, match=r"cannot write .*File too large; the file of before is intact"):
+        with pytest.raises(StorageError, match=r"cannot write .*File too large; the old file is intact"):
             small(SOLVERS["shooting"], checkpoint=Checkpoint(path, every=0.0))
-        with pytest.raises(StorageError, match=r"cannot write .*there was none before"):
+        with pytest.raises(StorageError, match=r"cannot write .*there was no file before"):
             small(emfc.solvers.LBFGS()).save(tmp_path / "solution.h5")
         with pytest.raises(
-            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; there was none before"
+            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; there was no file before"
         ):
             small(emfc.solvers.LBFGS()).to_vtk(tmp_path / "vtk")
     finally:

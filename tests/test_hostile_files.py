@@ -19,8 +19,8 @@ import skfem
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import FileFormatError, StorageError
 from eulerian_mfc.files.untrusted import archive
+from eulerian_mfc.storage import journal as checkpoint
 from eulerian_mfc.storage.solution_file import HEAD, head
-from eulerian_mfc.storage.solution_file import journal as checkpoint
 from eulerian_mfc.studies.store import Store
 from eulerian_mfc.studies.study import Study
 
@@ -191,10 +191,10 @@ CLAIMS = {
     "a piece that is missing": (piece_missing, r"masses has no values at \(2, 0, 0\)"),
     "values of a device": (elsewhere, "the values of masses are in another file"),
     "values of another file": (virtual, "the values of masses are in another file"),
-    "a text of a gigabyte": (a_text_of("fixed"), "metadata is no text"),
-    "many texts": (a_text_of("many"), "metadata is no text"),
+    "a text of a gigabyte": (a_text_of("fixed"), "metadata is not a text"),
+    "many texts": (a_text_of("many"), "metadata is not a text"),
     "lists in lists": (nested(10**6), "damaged or not a solution file: maximum recursion depth"),
-    "complex numbers": (replaced("total", (2,), dtype="c16"), "total holds complex128, no numbers"),
+    "complex numbers": (replaced("total", (2,), dtype="c16"), "total holds complex128, expected floats"),
     "many layers": (told(layers=10**12), r"control has shape \(2, 1\), the file says \(1000000000000, 1\)"),
     "a field of many parameters": (
         told(field={"type": "bottleneck", "dim": 1, "width": 10**9, "activation": "tanh"}),
@@ -214,7 +214,7 @@ CLAIMS = {
     ),
     "a folder in the place of an array": (
         lambda file: (file.__delitem__("total"), file.create_group("total")),
-        "total is no dataset",
+        "total is not a dataset",
     ),
     "an array in the place of a folder": (
         lambda file: (file.__delitem__("paths"), file.create_dataset("paths", data=1.0)),

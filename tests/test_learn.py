@@ -121,7 +121,7 @@ def test_a_linear_function_is_found():
         (np.eye(3), [0, 1, 0], {"loss": "zero-one"}, "loss: got 'zero-one'"),
         (np.eye(3), [0, 1, 0], {"starts": 0}, "starts: got 0"),
         (np.eye(3), [0, 1, 0], {"width": 0}, "width: got 0"),
-        (np.eye(2), [0, 1], {"cells": 6, "max_iter": 1}, "cells: got 6, expected more than 6 an axis"),
+        (np.eye(2), [0, 1], {"cells": 6, "max_iter": 1}, "cells: got 6, expected more than 6 per axis"),
         (1e200 * np.eye(2), [0, 1], {}, r"X: got values up to 1.0e\+200, expected numbers whose squares are finite"),
     ],
 )

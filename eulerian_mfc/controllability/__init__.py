@@ -1,4 +1,4 @@
-"""What control-linear systems `x' = sum_i u_i F_i(x)` can do with points, with ensembles of points and with maps."""
+"""Controllability of systems that are linear in the control, `x' = sum_i u_i F_i(x)`: of points, ensembles and maps."""
 
 from .approximation import StrongApproximation as StrongApproximation
 from .approximation import strong_approximation_error as strong_approximation_error

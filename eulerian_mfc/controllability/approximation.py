@@ -14,7 +14,7 @@ from ..errors import EulerianError
 from .families import Family, family
 from .maps import image
 
-#: singular values, relative to the largest, below which brackets count as dependent
+#: brackets count as linearly dependent where a singular value, relative to the largest, is below this
 DEPENDENT = 1e-9
 
 
@@ -24,13 +24,23 @@ class StrongApproximation:
 
     Attributes
     ----------
-    depth : of the deepest brackets.
-    bound : of the C^1 norm of Y, `max_x max(|Y_a|, |d_b Y_a|)` over the grid; None where there was none.
+    depth : the depth of the deepest brackets.
+    bound : the bound of the C^1 norm of Y, `max_x max(|Y_a|, |d_b Y_a|)` over the grid; None if the norm was not bounded.
     error : `max_x max_a |X_a - Y_a|` over the grid on which the linear program was solved.
     checked_error : the same over a grid twice as fine.
     norm : the C^1 norm of Y on the grid.
-    coefficients : `(B,)`.
-    names : of the B brackets.
+    coefficients : `(B,)`, the c_b.
+    names : the names of the B brackets.
+
+    Examples
+    --------
+    See `strong_approximation_error`, which makes them.
+
+    >>> import numpy as np
+    >>> from eulerian_mfc.controllability import strong_approximation_error
+    >>> found = strong_approximation_error([lambda x: np.ones_like(x)], lambda x: 3.0 * np.ones_like(x), [(-1, 1)], depth=1)
+    >>> found.names, found.coefficients.round(6).tolist()
+    (('F1',), [3.0])
     """
 
     depth: int
@@ -42,7 +52,7 @@ class StrongApproximation:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        bound = "no bound of the norm" if self.bound is None else f"norm at most {self.bound:g}"
+        bound = "norm not bounded" if self.bound is None else f"norm at most {self.bound:g}"
         return (
             f"{len(self.names)} brackets to depth {self.depth}, {bound}: sup error {self.checked_error:.3e} "
             f"({self.error:.3e} on the grid of the program), C^1 norm {self.norm:.3g}"
@@ -59,40 +69,60 @@ def strong_approximation_error(
     grid: int = 17,
     variables: Any = None,
 ) -> StrongApproximation:
-    """How closely brackets up to a depth, with a bound of the norm of their combination, approach a vector field on a box.
+    """The smallest uniform error of a vector field X on a box K by combinations Y of brackets up to a depth.
 
-    `min { max_K |X - Y| : Y in span of the brackets, |Y|_{1,K} <= bound }`, as a linear program (HiGHS) on the points of a
-    grid, in the maximum norm of components. A family has the strong approximation property if, for some bound, this falls
-    to zero as the depth grows.
+    The value is `min { max_K |X - Y| : Y in span of the brackets, |Y|_{1,K} <= bound }` in the maximum norm of components.
+    It is computed as a linear program (HiGHS) on the points of a grid. A family of fields has the strong approximation
+    property if, for some bound, this error falls to zero as the depth grows.
 
     Parameters
     ----------
     fields, variables : as for `bracket_rank`.
     target : X, a function `(n, d) -> (n, d)`.
     box : d pairs (low, high), in units of the state.
-    depth : of the deepest brackets.
-    bound : of the C^1 norm of Y, above zero; None for none.
-    grid : points an axis.
+    depth : the depth of the deepest brackets.
+    bound : the bound of the C^1 norm of Y, above zero; None leaves the norm free.
+    grid : points per axis.
+
+    Returns
+    -------
+    StrongApproximation
+        The best Y, its errors and its norm.
 
     Raises
     ------
     ArgumentError, NotAnalyticError
-        As `bracket_rank`; for a box without an inside, a bound that is not positive, fewer than two points an axis.
+        As for `bracket_rank`; also for a box without interior, a bound that is not positive, fewer than two points per axis.
 
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
+
+    Examples
+    --------
+    The fields `(1, 0)` and `(0, x_1)` do not span the field `(0, 1)`, but their bracket is that field.
+
+    >>> import numpy as np
+    >>> from eulerian_mfc.controllability import strong_approximation_error
+    >>> right = lambda x: np.array([1.0, 0.0]) * np.ones_like(x)
+    >>> shear = lambda x: np.array([0.0, 1.0]) * x[:, :1]
+    >>> up = lambda x: np.array([0.0, 1.0]) * np.ones_like(x)
+    >>> for depth in (1, 2):
+    ...     found = strong_approximation_error([right, shear], up, [(-1, 1), (-1, 1)], depth, grid=5)
+    ...     print(found.names, round(found.error, 6))
+    ('F1', 'F2') 1.0
+    ('F1', 'F2', '[F1,F2]') 0.0
     """
     sides = array("box", box, ndim=2)
     if sides.shape[1] != 2 or not len(sides) or not (sides[:, 0] < sides[:, 1]).all():
-        raise fail("box", box, "one pair (low, high) an axis, low < high")
+        raise fail("box", box, "one pair (low, high) per axis, low < high")
     if bound is not None:
         positive("bound", bound)
-    given = family(fields, len(sides), variables)
+    generators = family(fields, len(sides), variables)
     x = _grid(sides, integer("grid", grid, minimum=2))
     wanted = image(target, x)
-    found = given.brackets(x, integer("depth", depth), derivatives=True)
+    found = generators.brackets(x, integer("depth", depth), derivatives=True)
     assert found.derivatives is not None
     count = len(found.values)
     values, slopes = found.values.reshape(count, -1), found.derivatives.reshape(count, -1)
@@ -101,10 +131,10 @@ def strong_approximation_error(
         depth,
         bound,
         float(np.abs(wanted.ravel() - coefficients @ values).max()),
-        _error(given, target, _grid(sides, 2 * grid - 1), depth, coefficients),
+        _error(generators, target, _grid(sides, 2 * grid - 1), depth, coefficients),
         float(max(np.abs(coefficients @ values).max(), np.abs(coefficients @ slopes).max())),
         coefficients,
-        tuple(b.name for b in given.basis(depth)),
+        tuple(b.name for b in generators.basis(depth)),
     )
 
 
@@ -113,16 +143,16 @@ def _grid(sides: np.ndarray, count: int) -> np.ndarray:
     return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")], axis=1)
 
 
-def _error(given: Family, target: Any, x: np.ndarray, depth: int, coefficients: np.ndarray) -> float:
-    value = np.einsum("b,bnd->nd", coefficients, given.brackets(x, depth).values)
+def _error(generators: Family, target: Any, x: np.ndarray, depth: int, coefficients: np.ndarray) -> float:
+    value = np.einsum("b,bnd->nd", coefficients, generators.brackets(x, depth).values)
     return float(np.abs(image(target, x) - value).max())
 
 
 def _least_error(values: np.ndarray, slopes: np.ndarray, target: np.ndarray, bound: float | None) -> np.ndarray:
     """`min e` over `(c, e)` with `|X - sum c_b B_b| <= e`, `|sum c_b (B_b, DB_b)| <= bound`; c is `(B,)`.
 
-    Brackets depend on each other, nearly or exactly: the program's unknowns are coefficients of an orthonormal basis of their
-    span, and c is the shortest that gives the same field.
+    Brackets may be linearly dependent, nearly or exactly. So the unknowns of the program are coefficients of an orthonormal
+    basis of their span, and c is the vector of least norm that gives the same field.
     """
     wanted = target.ravel()
     both = np.concatenate([values, slopes], axis=1)

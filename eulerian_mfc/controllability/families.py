@@ -1,4 +1,4 @@
-"""Lists of vector fields, as expressions, as functions, or as a field that is linear in its control; and their brackets."""
+"""Families of vector fields and their brackets: expressions, functions, or a field that is linear in its control."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ EVALUATION = 16.0
 
 
 class Values(NamedTuple):
-    """Brackets at points: values `(B, n, d)`, bounds of their errors, derivatives `(B, n, d, d)` with entries dF_a/dx_b."""
+    """B brackets at n points.
+
+    Attributes
+    ----------
+    values, errors : `(B, n, d)`, the values and bounds of their errors.
+    derivatives : `(B, n, d, d)` with entries dF_a/dx_b, if they were asked for.
+    """
 
     values: np.ndarray
     errors: np.ndarray
@@ -28,7 +34,12 @@ class Values(NamedTuple):
 
 
 class Family(ABC):
-    """Vector fields `F_1, .., F_m` on R^d."""
+    """Vector fields `F_1, .., F_m` on R^d.
+
+    Attributes
+    ----------
+    dim, size : the dimension d and the number m of fields.
+    """
 
     dim: int
     size: int
@@ -38,7 +49,7 @@ class Family(ABC):
         """All brackets of `basis(depth)` at points `(n, d)`."""
 
     def basis(self, depth: int) -> list[Bracket]:
-        """Which brackets there are, see `lyndon.bracket_basis`."""
+        """The brackets up to a depth, see `lyndon.bracket_basis`."""
         return bracket_basis(self.size, integer("depth", depth))
 
 
@@ -68,7 +79,7 @@ class NumericFamily(Family):
 
 
 class SymbolicFamily(Family):
-    """Columns of SymPy expressions in given variables; brackets exact."""
+    """Columns of SymPy expressions in d variables; the brackets are exact."""
 
     def __init__(self, columns: Sequence[Any], variables: Sequence[Any]) -> None:
         self.columns, self.variables = list(columns), list(variables)
@@ -96,10 +107,10 @@ class SymbolicFamily(Family):
 
 
 def family(fields: Any, dim: int, variables: Any = None) -> Family:
-    """Vector fields from what a user may give.
+    """The family that an argument `fields` stands for.
 
-    A `Field` that is linear in its control and does not depend on time stands for its `F_i = F(e_i, .)`; a list may hold
-    functions `(n, d) -> (n, d)`, or, with `variables`, columns of d SymPy expressions each.
+    A `Field` that is linear in its control and does not depend on time stands for the fields `F_i = F(e_i, .)`. A list
+    holds functions `(n, d) -> (n, d)`, or, if `variables` is passed, columns of d SymPy expressions each.
     """
     if isinstance(fields, Field):
         if not (fields.control_linear and fields.autonomous):
@@ -117,10 +128,10 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
         raise fail("fields", fields, "a field that is linear in its control, or a non-empty list of vector fields")
     if all(callable(f) and not hasattr(f, "free_symbols") for f in items):
         if variables is not None:
-            raise fail("variables", variables, "none: the fields are functions")
+            raise fail("variables", variables, "None, since the fields are functions and not expressions")
         return NumericFamily(items, dim)
     if variables is None:
-        raise mismatch("variables", "none", "the SymPy symbols x1, .., xd of the expressions (or pass functions)")
+        raise mismatch("variables", "None", "the SymPy symbols x1, .., xd of the expressions (or pass functions)")
     from .symbolic import columns
 
     found = SymbolicFamily(columns(items, variables), variables)
@@ -132,33 +143,43 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
 def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.ndarray]]:
     """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: functions `(n, N d) -> (n, N d)`.
 
+    The fold of a field moves N points at once, each by the same field.
+
     Parameters
     ----------
-    fields : as for `bracket_rank`, functions or a `Field`; of SymPy expressions see `fold_expressions`.
+    fields : functions or a `Field`, as for `bracket_rank`; for SymPy expressions there is `fold_expressions`.
     dim : the dimension d of one point.
     copies : the number N of points.
 
     Raises
     ------
     ArgumentError
-        If the fields are no functions, or there are no copies.
+        If the fields are not functions, or `copies` is below 1.
 
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
     1579-1596, doi:10.1137/19M1273049.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eulerian_mfc.controllability import fold
+    >>> (squares,) = fold([lambda x: x**2], dim=1, copies=2)
+    >>> squares(np.array([[1.0, 3.0]])).tolist()
+    [[1.0, 9.0]]
     """
-    given = family(fields, integer("dim", dim))
-    if not isinstance(given, NumericFamily):
+    generators = family(fields, integer("dim", dim))
+    if not isinstance(generators, NumericFamily):
         raise fail("fields", fields, "functions, or a field that is linear in its control")
     integer("copies", copies)
 
     def folded(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         if x.ndim != 2 or x.shape[1] != copies * dim:
-            raise mismatch("x", f"an array of shape {x.shape}", f"ensembles as rows, shape (n, {copies * dim})")
+            raise mismatch("x", f"an array of shape {x.shape}", f"one ensemble per row, shape (n, {copies * dim})")
         return np.asarray(f(x.reshape(-1, dim))).reshape(x.shape)
 
-    return [partial(folded, f) for f in given.functions]
+    return [partial(folded, f) for f in generators.functions]
 
 
 def _direction(field: Field, i: int) -> Callable[[np.ndarray], np.ndarray]:

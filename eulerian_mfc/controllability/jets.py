@@ -12,28 +12,28 @@ from .._validate import mismatch
 from ..errors import NotAnalyticError
 from ..fields.derivatives import complex_value
 
-#: radius of the circles around a point on which a function is evaluated first
+#: radius of the first circles around a point, on which a function is evaluated
 RADIUS = 0.5
-#: how often it is halved, or doubled, at most: from 1e-15 to 1e14
+#: the radius is halved, or doubled, at most so many times: it stays between 1e-15 and 1e14
 HALVINGS = 48
-#: change of the terms that counts as none, and how often a radius is doubled, or halved, at once at most
+#: a change of `visible` below GAIN counts as no change; a radius is doubled, or halved, at most STRIDE times at once
 GAIN, STRIDE = 1e-3, 8.0
-#: points a circle, by dimension
+#: points per circle, by dimension
 CIRCLE = {1: 64, 2: 32, 3: 16}
-#: size of the Fourier coefficients that an analytic function must not have, relative to the largest
+#: an analytic function has no negative frequencies: the largest such coefficient that is accepted, relative to those that vary
 UNRESOLVED = 1e-9
 #: round-off of a Fourier coefficient, relative to the largest
 ROUND_OFF = 4.0 * np.finfo(float).eps
-#: share of a constant below which what varies is hidden by it, on circles smaller than the first
+#: on circles smaller than the first, a part that varies by less than this share of the constant is hidden by round-off
 HIDDEN = 1e2 * ROUND_OFF
-#: share of a circle's largest term with which terms are seen well
+#: a term is seen well if it is larger than this share of the largest term on the circle
 SEEN = 1e-4
-#: evaluations that are held in memory at once
+#: largest number of evaluations that are held in memory at once
 BLOCK = 2**19
 
 
 class Jets(NamedTuple):
-    """Taylor coefficients `(..., n, K, .., K)`, d axes of size K = order + 1, at n points; and bounds of their errors."""
+    """Taylor coefficients `(..., n, K, .., K)` at n points, with d axes of size K = order + 1, and bounds of their errors."""
 
     coefficients: np.ndarray
     errors: np.ndarray
@@ -45,14 +45,14 @@ class Jets(NamedTuple):
 
 
 class _Circles(NamedTuple):
-    """What circles of given radii around n points tell.
+    """The Taylor coefficients that are seen on circles around n points, and how well they are seen.
 
     Attributes
     ----------
     coefficients, errors : `(n, d, K, .., K)` Taylor coefficients, and bounds of their errors.
-    good : `(n,)`, whether the function is resolved.
-    settled : `(n,)`, whether no other radius is needed: the terms of all orders are seen well, or the function is a constant.
-    visible : `(n,)`, the logarithms of the shares that the terms of all orders have on the circle, added up: largest where the
+    good : `(n,)`, whether the points of the circle resolve the function.
+    settled : `(n,)`, whether no other radius is needed: the terms of all orders are seen well, or the function is constant.
+    visible : `(n,)`, the sum over the orders of the logarithms of each order's share on the circle. It is largest if the
         radius is the length over which the function varies.
     """
 
@@ -62,18 +62,19 @@ class _Circles(NamedTuple):
     settled: np.ndarray
     visible: np.ndarray
 
-    def put(self, rows: np.ndarray, other: _Circles, kept: np.ndarray) -> None:
-        """Write the `kept` ones of others to `rows`."""
+    def put(self, rows: np.ndarray, other: _Circles, chosen: np.ndarray) -> None:
+        """Overwrite the points `rows` by the `chosen` points of `other`."""
         for mine, theirs in zip(self, other, strict=True):
-            mine[rows] = theirs[kept]
+            mine[rows] = theirs[chosen]
 
 
 def jets(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int, name: str) -> Jets:
     """Taylor coefficients `(d, n, K, .., K)` of a vector field `(n, d) -> (n, d)` at points `(n, d)`, up to an order.
 
-    The complex step for all orders at once: Fourier coefficients of the function on circles around the point, one circle
-    a coordinate, are its Taylor coefficients. The radius is found for every point: the one on whose circle the terms of all
-    orders are as equal in size as they can be, so that round-off spares all of them, whatever the unit of length is.
+    This is the complex step for all orders at once. The Fourier coefficients of the function on circles around the point, one
+    circle per coordinate, are its Taylor coefficients times powers of the radius. Every point gets its own radius: the one for
+    which the terms of all orders are as equal in size as they can be. Round-off then hides none of them, and the result does
+    not depend on the unit of length.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def _block(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: i
         raise NotAnalyticError(
             f"{name} is not analytic near the point {x[int(found.good.argmin())].tolist()}, and has no Lie brackets there. "
             "Write it with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments), and "
-            "compute in double precision: single precision has not the digits to tell"
+            "compute in double precision: single precision does not have the digits for this test"
         )
     for factor in (2.0, 0.5):
         base, active, stride = radius.copy(), np.flatnonzero(~found.settled), np.ones(len(x))
@@ -120,11 +121,11 @@ def _block(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: i
             other = _circles(function, x[active], tried, order, name)
             gain = other.visible - found.visible[active]
             better = within & other.good & (gain > GAIN)
-            # Terms below round-off are not seen to grow: on, as long as nothing is lost.
+            # Terms below round-off do not grow visibly at first: the search goes on as long as nothing is lost.
             onward = within & other.good & (gain >= -GAIN)
             found.put(active[better], other, better)
             base[active] = np.where(onward, tried, base[active])
-            # Longer strides while they lead on, single ones where a longer one led too far.
+            # Strides grow while they succeed; where a long stride went too far, single steps follow.
             single = stride[active] == 1.0
             stride[active] = np.where(onward, np.minimum(2.0 * stride[active], STRIDE), 1.0)
             active = active[onward | ~single]
@@ -148,24 +149,24 @@ def _circles(
         finite = np.isfinite(value).reshape(n, -1).all(axis=1)
         values = np.where(finite[:, None, None], value.reshape(n, -1, d), 0.0)
         spectrum = np.fft.fftn(np.swapaxes(values, 1, 2).reshape(n, d, *([size] * d)), axes=range(2, 2 + d)) / size**d
-    # The last quarter of the frequencies: negative ones, which no analytic function has, and the highest orders.
+    # The last quarter of the frequencies holds negative ones, which an analytic function does not have, and the highest orders.
     outside = np.ones([size] * d, dtype=bool)
     outside[np.ix_(*([np.arange(3 * size // 4)] * d))] = False
     kept = spectrum[(slice(None), slice(None), *([slice(order + 1)] * d))]
-    # Of a function that is real at real points the coefficients are real.
+    # A function that is real at real points has real coefficients: an imaginary part shows that it is not analytic.
     rough = np.maximum(
         np.abs(spectrum[..., outside]).max(axis=2), np.abs(kept.imag).reshape(n, d, -1).max(axis=2)
-    )  # one a component
+    )  # one per component
     largest = np.abs(spectrum).reshape(n, d, -1).max(axis=2)
     noise = np.maximum(rough, ROUND_OFF * largest)
     powers = sum(np.meshgrid(*([np.arange(order + 1)] * d), indexing="ij"))
     lengths = radius.reshape(n, *([1] * (d + 1))) ** powers
-    # Where a constant hides what is not smooth, the circle is too small to tell.
+    # On a circle that is too small, the constant hides the rest, and with it a kink: such a circle decides nothing.
     varying = np.abs(spectrum).reshape(n, d, -1)[:, :, 1:].max(axis=(1, 2))
-    # Nothing hides in values that are zero, such as those of a bump far away.
-    tells = (varying > HIDDEN * largest.max(axis=1)) | (values == 0).all(axis=(1, 2))
+    # Values that are exactly zero hide nothing, such as those of a bump far away.
+    decides = (varying > HIDDEN * largest.max(axis=1)) | (values == 0).all(axis=(1, 2))
     unresolved = rough.max(axis=1) > np.maximum(UNRESOLVED * varying, ROUND_OFF * largest.max(axis=1))
-    good = finite & ~unresolved & (tells | (radius >= RADIUS))
+    good = finite & ~unresolved & (decides | (radius >= RADIUS))
     shares = np.stack([np.maximum(np.abs(kept[..., powers == k]).max(axis=2), noise) for k in range(order + 1)])
     with np.errstate(all="ignore"):
         shares = np.where(largest > 0, shares / largest, 1.0)
@@ -177,7 +178,7 @@ def _circles(
 
 
 def derivative(coefficients: np.ndarray, axis: int, dim: int) -> np.ndarray:
-    """Taylor coefficients of the derivative along a coordinate; those of highest order become zero."""
+    """Taylor coefficients of the derivative along a coordinate; the coefficients of highest order become zero."""
     moved = np.moveaxis(coefficients, coefficients.ndim - dim + axis, -1)
     out = np.zeros_like(moved)
     out[..., :-1] = moved[..., 1:] * np.arange(1, moved.shape[-1])
@@ -199,7 +200,10 @@ def multiply(a: np.ndarray, b: np.ndarray, dim: int) -> np.ndarray:
 
 
 def bracket(f: Jets, g: Jets) -> Jets:
-    """`[F, G] = DG F - DF G`, all `(d, n, K, .., K)`; one order is lost. Errors add up, with the round-off of every product."""
+    """`[F, G] = DG F - DF G`, all `(d, n, K, .., K)`; one order is lost.
+
+    The bounds of the errors add up, and the round-off of every product is added.
+    """
     out, errors = np.zeros_like(f.coefficients), np.zeros_like(f.coefficients)
     d = len(out)
     for sign, a, b in ((1.0, g, f), (-1.0, f, g)):

@@ -12,14 +12,14 @@ from ..flow.characteristics import Flow, Layer
 
 #: Gauss-Newton steps for one penalty
 STEPS = 60
-#: share of the cost that its differences do not resolve
+#: differences of costs below this share of the cost are round-off
 ROUND_OFF = 1e-11
-#: gradient, relative to its two terms, at which a penalised problem counts as solved
+#: a penalised problem counts as solved if its gradient, relative to the larger of its two terms, is at most this
 SOLVED = 1e-8
 
 
 class Transfer(NamedTuple):
-    """Points to move by a flow on equal layers, and where to.
+    """Points that a flow on equal layers is to move to targets.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class Transfer(NamedTuple):
         return x - self.y, jacobian
 
     def cost(self, theta: np.ndarray, penalty: float) -> float:
-        """`sum_i w_i |gap_i|^2 + penalty / 2 int |theta|^2 dt`; infinite where the flow is."""
+        """`sum_i w_i |gap_i|^2 + penalty / 2 int |theta|^2 dt`; infinite if the flow is not finite."""
         value = float(self.weights @ (self.gap(theta) ** 2).sum(axis=1)) + 0.5 * penalty * self.norm(theta) ** 2
         return value if np.isfinite(value) else np.inf
 
@@ -113,7 +113,7 @@ def minimise(transfer: Transfer, theta: np.ndarray, penalty: float, steps: int =
             if ratio > 1e-3:
                 break
             if 0 < predicted <= ROUND_OFF * cost and reached <= (1 + ROUND_OFF) * cost:
-                ratio = 1.0  # the predicted change is round-off of the cost: only the gradient can tell
+                ratio = 1.0  # the predicted change is round-off of the cost, so that the cost cannot judge it: take the step
                 break
             damping = max(4.0 * damping, 1e-6 * size)
         else:
@@ -126,7 +126,7 @@ def minimise(transfer: Transfer, theta: np.ndarray, penalty: float, steps: int =
 
 
 def reach(transfer: Transfer, theta: np.ndarray, tolerance: float, steps: int = 30) -> np.ndarray:
-    """Newton's method for `gap = 0`, each step the one of least norm; ends at round-off or where nothing is gained."""
+    """Newton's method for `gap = 0` with steps of least norm; it ends at the tolerance, or when no step reduces the gap."""
     gap, jacobian = transfer.gap_and_jacobian(theta)
     for _ in range(steps):
         error = float(np.abs(gap).max())

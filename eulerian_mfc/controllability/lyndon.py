@@ -6,17 +6,17 @@ from typing import NamedTuple
 
 from .._validate import mismatch
 
-#: brackets that are taken at most
+#: largest number of brackets
 LIMIT = 20_000
 
 
 class Bracket(NamedTuple):
-    """An iterated bracket `[left, right]` of earlier ones, or a generator (no left, no right).
+    """An iterated bracket `[left, right]` of earlier ones in a list, or a generator (without left and right).
 
     Attributes
     ----------
-    word : the generators it is made of, a Lyndon word.
-    left, right : positions in the list of `brackets`, or None.
+    word : the generators in it, as a Lyndon word.
+    left, right : positions of the two parts in the list, or None.
     name : such as `[F1,[F1,F2]]`.
     """
 
@@ -37,18 +37,24 @@ def bracket_basis(generators: int, depth: int) -> list[Bracket]:
 
     Parameters
     ----------
-    generators : number m of the fields.
-    depth : the longest words.
+    generators : the number m of fields.
+    depth : the length of the longest words.
 
     Raises
     ------
     ArgumentError
-        If there are more than 20,000 of them.
+        If there are more than 20,000 brackets.
 
     References
     ----------
     C. Reutenauer, Free Lie Algebras, Oxford University Press 1993, section 5.1; J.-P. Duval, Generation d'une section des
     classes de conjugaison et arbre des mots de Lyndon de longueur bornee, Theor. Comput. Sci. 60 (1988), 255-283.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.controllability import bracket_basis
+    >>> [bracket.name for bracket in bracket_basis(generators=2, depth=3)]
+    ['F1', 'F2', '[F1,F2]', '[F1,[F1,F2]]', '[[F1,F2],F2]']
     """
     words = sorted(_lyndon_words(generators, depth), key=lambda w: (len(w), w))
     position = {word: k for k, word in enumerate(words)}

@@ -1,4 +1,4 @@
-"""How far a flow is from a map on a compact set, and whether the map can be a flow at all."""
+"""The distance between a flow and a map on a compact set, and whether a flow can approximate the map at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._validate import array, fail, integer, mismatch
 from ..errors import DiffeotopyWarning
 from ..laws import Labelled, Uniform, UniformBall, refined_rule
 
-#: error of the mean square that is aimed at, relative to it, and points that may be spent on it
+#: aimed relative error of the mean square, and the largest number of points for it
 SQUARE, SQUARE_POINTS = 1e-8, 50_000
 
 Map = Callable[[np.ndarray], np.ndarray]
@@ -24,9 +24,16 @@ class SupError(NamedTuple):
     Attributes
     ----------
     value : `max_x |Phi(x) - Psi(x)|`, in units of the state.
-    at : `(d,)`, where.
+    at : `(d,)`, a point where the distance is largest.
     points : number of points of the grid.
     mean_square : the mean of the squared distance over the region, by a rule that is refined for it.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.controllability import sup_error
+    >>> found = sup_error(lambda x: x, lambda x: x + [0.3, 0.4], [(-1, 1), (-1, 1)], grid=3)
+    >>> round(found.value, 12), round(float(found.mean_square), 6), found.points
+    (0.5, 0.25, 9)
     """
 
     value: float
@@ -36,14 +43,14 @@ class SupError(NamedTuple):
 
 
 def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupError:
-    """The error `max_x |Phi(x) - Psi(x)|` of a flow as an approximation of a map on a compact set, in the maximum norm on a grid.
+    """The largest error `max_x |Phi(x) - Psi(x)|` of a flow Phi that approximates a map Psi, on a grid of a compact set.
 
     Parameters
     ----------
-    solution : anything with a method `flow`: a Solution, or what `steer` and `learn_map` return; or a function.
+    solution : an object with a method `flow` (a Solution, or a Steering from `steer` and `learn_map`), or a function.
     target : the map Psi, a function `(n, d) -> (n, d)`.
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
-    grid : points an axis; the boundary of the region is always on it.
+    grid : points per axis; the grid always contains points of the boundary.
 
     Warns
     -----
@@ -53,7 +60,15 @@ def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupEr
     Raises
     ------
     ArgumentError
-        If the target is not finite, or of another dimension, on the region.
+        If the target is not finite on the region, or its values have another dimension.
+
+    Examples
+    --------
+    The identity, as a flow that does not move, against a shift by 0.25.
+
+    >>> from eulerian_mfc.controllability import sup_error
+    >>> sup_error(lambda x: x, lambda x: x + 0.25, [(-1, 1)]).value
+    0.25
     """
     compact = as_region(region)
     x = compact.grid(integer("grid", grid, minimum=2))
@@ -75,14 +90,15 @@ def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupEr
 def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
     """The smallest determinant of the map's derivative (by central differences) on a grid of the region.
 
-    Flows preserve orientation. On a box or a ball a diffeomorphism onto its image is diffeotopic to the identity exactly if it
-    does, so that approximation by flows is possible; elsewhere controls blow up as they come closer to the map.
+    Flows preserve orientation. On a box or a ball, a diffeomorphism onto its image is diffeotopic to the identity exactly if
+    it preserves orientation; then flows can approximate it. If it does not, the controls blow up as the flow comes closer to
+    the map.
 
     Parameters
     ----------
     target : the map, a function `(n, d) -> (n, d)`.
     region : as for `sup_error`.
-    grid : points an axis, 2 or more.
+    grid : points per axis, 2 or more.
 
     Warns
     -----
@@ -92,7 +108,13 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
     Raises
     ------
     ArgumentError
-        If the target is not finite, or of another dimension, on the region.
+        If the target is not finite on the region, or its values have another dimension.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.controllability import check_orientation
+    >>> round(check_orientation(lambda x: 2.0 * x, [(-1, 1), (-1, 1)]), 6)
+    4.0
     """
     compact = as_region(region)
     x = compact.grid(integer("grid", grid, minimum=2))
@@ -105,15 +127,15 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
         everywhere = "reverses orientation" if determinants.max() <= 0.0 else "folds"
         warn(
             f"the target {everywhere}: its Jacobian determinant is {determinants[least]:.3g} at {x[least].round(3).tolist()}, "
-            "so that it is not diffeotopic to the identity and no flow: expect errors that do not vanish, and controls that "
-            "grow as the penalty falls. One more coordinate can help: Problem.augmented(1)",
+            "so that it is not diffeotopic to the identity and no flow equals it: expect errors that do not vanish, and controls "
+            "that grow as the penalty falls. One more coordinate can help: Problem.augmented(1)",
             DiffeotopyWarning,
         )
     return float(determinants[least])
 
 
 def as_region(region: Any) -> Uniform | UniformBall:
-    """The uniform law on a compact set, from itself or the bounds of a box."""
+    """The uniform law on a compact set: `region` itself, or that of the box with these bounds."""
     if isinstance(region, Uniform | UniformBall):
         return region
     if isinstance(region, list | tuple | np.ndarray):
@@ -124,7 +146,7 @@ def as_region(region: Any) -> Uniform | UniformBall:
 
 
 def image(target: Map, x: np.ndarray) -> np.ndarray:
-    """The target at points `(n, d)`, checked."""
+    """The target at points `(n, d)`, after a check of its shape."""
     if not callable(target):
         raise fail("target", target, "a function (n, d) -> (n, d)")
     value = array("target", target(x), ndim=(1, 2)).reshape(len(x), -1)

@@ -1,4 +1,4 @@
-"""Moving points to points, and sets to their images under a map, with the penalty going to zero."""
+"""Controls that move points to targets, or a set to its image under a map, for penalties that fall to zero."""
 
 from __future__ import annotations
 
@@ -20,20 +20,25 @@ from .maps import Map, as_region, check_orientation, image
 
 #: penalties of the continuation
 PENALTIES = tuple(10.0**-k for k in range(1, 7))
-#: Gauss-Newton steps a penalty
+#: Gauss-Newton steps per penalty
 STEPS = 15
-#: share of the mean square before to which it must fall where a penalised problem of a map is not solved
+#: if a penalised problem of a map is not solved, its mean square must at least fall to this share of the one before
 FALL = 0.5
-#: share of the mean square of a target that the points of its region may miss
+#: relative error of the mean square that is accepted from the region's own quadrature rule
 RESOLVED = 1e-3
 #: standard deviation of the random first control
 START = 0.5
 
 
 class Step(NamedTuple):
-    """One penalty of the continuation, with the largest distance of an end point to its target and `sqrt(int |u|^2 dt)`.
+    """One penalty of the continuation.
 
-    `solved` says whether the penalised problem was solved to its tolerance, which it need not be on the way.
+    Attributes
+    ----------
+    penalty : lambda.
+    error : the largest distance of an end point to its target.
+    norm : `sqrt(int |u|^2 dt)`.
+    solved : whether the penalised problem was solved to its tolerance; on the way this is not necessary.
     """
 
     penalty: float
@@ -44,18 +49,25 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True)
 class Steering:
-    """A control that moves points to targets, and how well.
+    """A control that moves points to targets, and its errors.
 
     Attributes
     ----------
     control : `(layers, m)`.
     error : the largest distance of an end point to its target, in units of the state, with the layer map that was used.
     tolerance : the error that counts as reached.
-    flow_error : how far the end points of more accurate layer maps (four times the substeps) are from these: the layers as
-        a residual network are exact, as a flow they have this error.
-    path : one `Step` a penalty.
+    flow_error : the largest distance between these end points and those of a more accurate layer map (four times the
+        substeps). As a residual network the layers are exact; as a flow they have this error.
+    path : one `Step` per penalty.
     transfer : the points, the targets, the field and the layers.
-    message : why the continuation ended before its last penalty; empty where it did not.
+    message : why the continuation ended before its last penalty; empty if it did not.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.controllability import steer
+    >>> found = steer([[0.0, 0.0]], [[0.5, 0.0]], layers=2)
+    >>> found.flow([[0.0, 0.0]]).round(4).tolist(), found.trajectories([[0.0, 0.0]]).shape
+    ([[0.5, 0.0]], (3, 1, 2))
     """
 
     control: np.ndarray
@@ -114,51 +126,60 @@ def steer(
     starts: int = 4,
     seed: int = 0,
 ) -> Steering:
-    """A control that moves N points to N targets, of a norm as small as the continuation finds.
+    """A control that moves N points to N targets, with a norm as small as the continuation finds.
 
-    `1/N sum_i |X_i(T) - y_i|^2 + lambda/2 int |u|^2 dt` is minimised for falling lambda, each from the minimiser before;
-    Newton steps of least norm then solve `X_i(T) = y_i`. From another random start where that fails.
+    `1/N sum_i |X_i(T) - y_i|^2 + lambda/2 int |u|^2 dt` is minimised for falling lambda, and each minimiser is the start for
+    the next lambda. Newton steps of least norm then solve `X_i(T) = y_i`. If that fails, all begins again from another
+    random control.
 
     Parameters
     ----------
     points, targets : `(N, d)`, each pairwise distinct.
     field : by default AgrachevSarychevField(d), which moves any N points to any others for d >= 2.
     layers, horizon, layer_map : as for `solve`.
-    tolerance : the error in units of the state, in the maximum norm over points and components, that counts as reached.
+    tolerance : the targets count as reached if the error is at most this, in units of the state, in the maximum norm over
+        points and components.
     penalties : the values of lambda, falling, above zero.
-    starts : random first controls to try.
-    seed : of the first one.
+    starts : how many random first controls to try at most.
+    seed : the seed of the first one.
 
     Returns
     -------
     Steering
-        `reached` says whether the targets were met; the best control of all starts where none was.
+        `reached` says whether the control moves the points to the targets. If no start reaches them, it is the best of all.
 
     Raises
     ------
     ArgumentError
-        For wrong shapes and points, or targets, that coincide.
+        For wrong shapes, and if two points, or two targets, coincide.
 
     Warns
     -----
     DiffeotopyWarning
-        On the line, if targets are in another order than their points: no flow changes it.
+        On the line, if the targets are in another order than the points: a flow cannot change the order.
 
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
     1579-1596, doi:10.1137/19M1273049.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.controllability import steer
+    >>> found = steer([[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.5], [1.0, -0.5]], layers=4)
+    >>> found.reached, found.control.shape[0]
+    (True, 4)
     """
     x, y = (np.asfortranarray(array(name, a, ndim=2)) for name, a in (("points", points), ("targets", targets)))
     if x.shape != y.shape or not x.size:
-        raise mismatch("targets", f"an array of shape {y.shape}", f"one target for each point, shape {x.shape}")
+        raise mismatch("targets", f"an array of shape {y.shape}", f"one target per point, shape {x.shape}")
     for name, rows in (("points", x), ("targets", y)):
         if len(np.unique(rows, axis=0)) < len(rows):
             raise mismatch(name, "two equal rows", "pairwise distinct rows: flows keep distinct points distinct")
     if x.shape[1] == 1 and (np.argsort(x[:, 0]) != np.argsort(y[:, 0])).any():
         warn(
-            "the targets are in another order than the points: on the line no flow changes it; use one more coordinate, "
-            "Problem.augmented(1)",
+            "the targets are in another order than the points, and on the line a flow cannot change the order: use one more "
+            "coordinate, Problem.augmented(1)",
             DiffeotopyWarning,
         )
     transfer = _transfer(x, y, np.full(len(x), 1.0 / len(x)), field, layers, horizon, layer_map)
@@ -190,20 +211,21 @@ def learn_map(
     initial: Any = None,
     seed: int = 0,
 ) -> Steering:
-    """A control whose flow is close to a map on a compact set: `steer` for the continuum.
+    """A control whose flow is close to a map on a compact set: `steer` for a continuum of points.
 
-    `int |Phi_u(x) - Psi(x)|^2 dmu + lambda/2 int |u|^2 dt`, mu uniform on the region, for falling lambda; the last control is
-    returned. Where a penalised problem is not solved and its mean square not half of that before, the fields cannot follow
-    the map at this rate: the continuation ends, and `message` says so. See `sup_error` for the error in the maximum norm.
+    `int |Phi_u(x) - Psi(x)|^2 dmu + lambda/2 int |u|^2 dt`, with mu uniform on the region, is minimised for falling lambda,
+    and the last control is returned. The continuation ends early if a penalised problem is not solved and its mean square is
+    above half of the one before: then the fields cannot follow the map, and `message` says so. `sup_error` computes the error
+    in the maximum norm.
 
     Parameters
     ----------
     target : the map Psi, a function `(n, d) -> (n, d)`.
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
-    samples : number of random points of the region; without it the points of a quadrature rule that resolves the target.
-    initial : the first control `(layers, m)`; random where not given.
+    samples : number of random points of the region; by default the points of a quadrature rule that resolves the target.
+    initial : the first control `(layers, m)`; random by default.
     field, layers, horizon, layer_map, tolerance, penalties : as for `steer`.
-    seed : of the first control, and of the samples.
+    seed : the seed of the random first control, and of the samples.
 
     Warns
     -----
@@ -213,12 +235,22 @@ def learn_map(
     Raises
     ------
     ArgumentError
-        For targets, regions or options of other kinds, and as `solve`.
+        For a target, a region or options that are not of these kinds.
 
     References
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
+
+    Examples
+    --------
+    A shift of the interval [-1, 1] by a quarter.
+
+    >>> from eulerian_mfc.controllability import learn_map, sup_error
+    >>> shift = lambda x: x + 0.25
+    >>> found = learn_map(shift, [(-1, 1)], layers=2)
+    >>> found.reached, bool(sup_error(found, shift, [(-1, 1)]).value < 1e-3)
+    (True, True)
     """
     compact = as_region(region)
     check_orientation(target, compact)
@@ -240,7 +272,7 @@ def learn_map(
 
 
 def _resolved(compact: Uniform | UniformBall, target: Map) -> Rule | LabelledRule:
-    """The region's own rule, or a refined one where that does not resolve the target."""
+    """The region's own rule if it resolves the target, otherwise a refined rule."""
     law = Labelled(compact, lambda points: image(target, points))
     square = lambda points, goals: ((points - goals) ** 2).sum(axis=1)  # noqa: E731
     own = compact.quadrature()
@@ -277,7 +309,7 @@ def _checked_penalties(penalties: Sequence[float]) -> list[float]:
 def _continued(
     transfer: Transfer, control: np.ndarray, penalties: Sequence[float], steps: int = STEPS, fall: float = np.inf
 ) -> tuple[np.ndarray, list[Step], str]:
-    """The last control, a row a penalty, and why the continuation ended early, where it did."""
+    """The last control, one step per penalty, and why the continuation ended early (empty if it did not)."""
     path: list[Step] = []
     before = np.inf
     for penalty in penalties:

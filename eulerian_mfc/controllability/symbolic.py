@@ -12,7 +12,7 @@ from ..errors import EulerianError, NotAnalyticError
 
 
 def _sympy() -> Any:
-    """SymPy; EulerianError where it is not installed."""
+    """The module SymPy; EulerianError if it is not installed."""
     try:
         import sympy
     except ImportError:
@@ -33,7 +33,7 @@ def columns(fields: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
             raise mismatch(
                 f"fields[{i}]",
                 f"expressions of shape {column.shape}",
-                f"{len(variables)}, one for each of the variables",
+                f"{len(variables)} expressions, one per variable",
             )
         foreign = column.free_symbols - set(variables)
         if foreign:
@@ -57,7 +57,7 @@ def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
     NotAnalyticError
         If a derivative does not exist as a function (of sign, Heaviside and the like).
     ArgumentError
-        If a column has another length, or symbols that are no variables.
+        If a column has another length, or symbols that are not among the variables.
     EulerianError
         If SymPy is not installed.
 
@@ -65,6 +65,14 @@ def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
     ----------
     A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
     1579-1596, doi:10.1137/19M1273049.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from eulerian_mfc.controllability import bracket
+    >>> x, y = sympy.symbols("x y")
+    >>> list(bracket([1, 0], [0, x], [x, y]))
+    [0, 1]
     """
     sympy = _sympy()
     first, second = columns([f, g], variables)
@@ -84,18 +92,18 @@ def evaluated(matrix: Any, variables: Sequence[Any], x: np.ndarray) -> np.ndarra
 
 
 def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
-    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies: their columns, and their N d variables.
+    """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies, as columns, and their N d variables.
 
     Parameters
     ----------
     fields : columns of d SymPy expressions.
-    variables : their d symbols.
+    variables : the d symbols.
     copies : the number N of points.
 
     Raises
     ------
     ArgumentError
-        If a column has another length, or symbols that are no variables.
+        If a column has another length, or symbols that are not among the variables.
     EulerianError
         If SymPy is not installed.
 
@@ -103,6 +111,15 @@ def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: in
     ----------
     A. A. Agrachev, A. V. Sarychev, Control in the spaces of ensembles of points, SIAM J. Control Optim. 58 (2020),
     1579-1596, doi:10.1137/19M1273049.
+
+    Examples
+    --------
+    >>> import sympy
+    >>> from eulerian_mfc.controllability import fold_expressions
+    >>> x = sympy.Symbol("x")
+    >>> (squares,), variables = fold_expressions([[x**2]], [x], copies=2)
+    >>> list(squares), variables
+    ([x_1**2, x_2**2], [x_1, x_2])
     """
     sympy = _sympy()
     names = [[sympy.Symbol(f"{v}_{j + 1}", real=v.is_real) for v in variables] for j in range(copies)]

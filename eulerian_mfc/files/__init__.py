@@ -1,1 +1,1 @@
-"""Writing files whole, locking them, and checking what files of strangers claim. Nothing here knows what the files mean."""
+"""Atomic writing of files, locks, and checks of untrusted files. This room does not know what the files mean."""

@@ -1,8 +1,8 @@
-"""Files that are whole or not there: written beside, forced to the disk, renamed.
+"""Atomic writing: a file is written under another name beside its target, forced to the disk, and then renamed.
 
-Everything that the package writes goes through `together` or `write_whole`. A file that is there keeps its mode and, where the
-system lets it, its owner and group; a new one gets what the user's umask says. Symbolic links stay, and the file that they
-name is written. A second name of a file (a hard link) keeps the old content.
+Everything that the package writes goes through `together` or `write_whole`. A file that is replaced keeps its mode and, if the
+system allows it, its owner and group; a new one gets the mode of the user's umask. Symbolic links stay, and the file that they
+point to is replaced. A second name of a file (a hard link) keeps the old content.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from typing import Any
 from .._validate import fail
 from ..errors import MissingFileError, StorageError
 
-#: ending of files that are being written; one that is left behind by a killed process may be deleted
+#: ending of files that are being written; those that a killed process left behind may be deleted
 PART = ".part"
-#: characters of a name that its parts repeat: file systems take 255 bytes, and a character may have four
+#: the name of a part begins with at most so many characters of the file's name: file systems take 255 bytes, and a character
+#: may have four
 LONGEST = 48
 
 
 def as_path(name: str, value: Any) -> Path:
-    """An argument that is the path of a file or folder."""
+    """The path of a file or folder that an argument names."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
         raise fail(name, value, "a path")
@@ -36,7 +37,7 @@ def as_path(name: str, value: Any) -> Path:
 
 
 def existing(name: str, value: Any, what: str) -> Path:
-    """The path of a file that there is; `what` says what it should be."""
+    """The path of an existing file; `what` says in the error what it should be."""
     path = as_path(name, value)
     try:
         there = path.is_file()
@@ -44,13 +45,13 @@ def existing(name: str, value: Any, what: str) -> Path:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     if not there:
-        raise MissingFileError(f"no {what} at {path}" + (": it is a folder, or no plain file" if other else ""))
+        raise MissingFileError(f"no {what} at {path}" + (": it is a folder, or not a regular file" if other else ""))
     return path
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """StorageError for what keeps the system from reading a file that is there: it is not damaged."""
+    """Raises StorageError if the system cannot read an existing file (which says nothing about its content)."""
     try:
         yield
     except OSError as error:
@@ -58,7 +59,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_whole(path: Path) -> bytes:
-    """The bytes of a file that there is.
+    """The bytes of an existing file.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def read_whole(path: Path) -> bytes:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """StorageError for what keeps a library from writing there."""
+    """Raises StorageError if a library cannot write to a path."""
     try:
         yield
     except OSError as error:
@@ -79,7 +80,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write `data` to `path` so that at any moment, kills and power cuts included, the file is the old one or the new one.
+    """Write `data` to `path`. At any moment, even after a kill or a power cut, the file is the old one or the new one.
 
     Raises
     ------
@@ -92,9 +93,9 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextmanager
 def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
-    """Files that belong together, written by `put(path, data)`: all of them take their places when the block has ended.
+    """Write files that belong together, by `put(path, data)`: all of them are renamed to their paths at the end of the block.
 
-    If the block raises, no file is changed and nothing is left beside them.
+    If the block raises an exception, no file is changed, and no other files are left behind.
 
     Raises
     ------
@@ -105,10 +106,10 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
 
     def put(path: str | os.PathLike[str], data: bytes) -> None:
         target = as_path("path", path)
-        with _told(target):
+        with _storage_errors(target):
             old = _status(target)
             if old is not None and not stat.S_ISREG(old.st_mode) and not stat.S_ISDIR(old.st_mode):
-                # A terminal, a pipe, /dev/null: nothing is kept there, and no other file may take its place.
+                # A terminal, a pipe, or /dev/null: it does not keep what is written, and must not be replaced by a file.
                 target.write_bytes(data)
             else:
                 real = Path(os.path.realpath(target))
@@ -117,7 +118,7 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
     try:
         yield put
         for part, real, target in parts:
-            with _told(target):
+            with _storage_errors(target):
                 os.replace(part, real)
     finally:
         for part, _, _ in parts:
@@ -125,17 +126,17 @@ def together() -> Iterator[Callable[[str | os.PathLike[str], bytes], None]]:
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
-    """StorageError for an error of the system, with what has become of the file."""
+def _storage_errors(target: Path) -> Iterator[None]:
+    """Turn an error of the system into a StorageError that also says what has become of the old file."""
     try:
         yield
     except OSError as error:
-        old = "the file of before is intact" if target.is_file() else "there was none before"
+        old = "the old file is intact" if target.is_file() else "there was no file before"
         raise StorageError(f"cannot write {target}: {error.strerror or error}; {old}") from error
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What the system knows of a file; None where there is none."""
+    """The system's record of a file; None if there is no file."""
     try:
         return os.stat(path)
     except FileNotFoundError:
@@ -143,14 +144,15 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _written_beside(real: Path, data: bytes, old: os.stat_result | None) -> Path:
-    """A new file with `data` and the rights of the old file, in the folder of the path `real` that it is to replace."""
+    """A new file with `data` and the rights of the old file, in the folder of the path `real`, which it will replace."""
     if old is not None and stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if old is not None and not os.access(real, os.W_OK):
         raise PermissionError(errno.EACCES, "the file is write-protected")
     real.parent.mkdir(parents=True, exist_ok=True)
     part = real.with_name(f"{_stem(real)}.{secrets.token_hex(4)}{PART}")
-    # The umask, and the folder's own rules, are the system's to apply; what may be private is private from the first byte.
+    # The system applies the umask and the folder's own rules to a new file. The replacement of an old file, which may be private,
+    # can be read by its owner only until it gets the rights of the old one.
     mode = 0o666 if old is None else 0o600
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
@@ -167,13 +169,13 @@ def _written_beside(real: Path, data: bytes, old: os.stat_result | None) -> Path
 
 
 def _remove(part: Path) -> None:
-    """Delete a part if it is there; an error here must not hide the one that led here."""
+    """Delete a part if it exists; an error here must not hide the error because of which it is deleted."""
     with suppress(OSError):
         part.unlink()
 
 
 def _give_rights(part: Path, old: os.stat_result) -> None:
-    """Mode, group and owner of the old file, as far as the system lets this user give them."""
+    """Give a part the mode, group and owner of the old file, as far as the system allows this user."""
     if hasattr(os, "chown"):
         with suppress(OSError):
             os.chown(part, -1, old.st_gid)
@@ -184,19 +186,19 @@ def _give_rights(part: Path, old: os.stat_result) -> None:
 
 
 def _stem(real: Path) -> str:
-    """How the names of a file's parts begin: like the file, or, where that is long, with a hash instead of the rest."""
+    """The beginning of the names of a file's parts: the file's name, or, if that is long, its beginning and a hash."""
     if len(real.name) <= LONGEST:
         return real.name
     return f"{real.name[:LONGEST]}~{hashlib.sha256(os.fsencode(real.name)).hexdigest()[:8]}"
 
 
 def make_folder(name: str, path: Any) -> Path:
-    """The folder `path`, made where there is none; `name` is the argument that it comes from.
+    """The folder `path`, which is made if it does not exist; `name` is the name of the argument, for messages.
 
     Raises
     ------
     StorageError
-        If it cannot be made, or is no folder.
+        If it cannot be made, or is not a folder.
     """
     target = as_path(name, path)
     try:
@@ -207,7 +209,7 @@ def make_folder(name: str, path: Any) -> Path:
 
 
 def remove_parts(path: str | os.PathLike[str]) -> None:
-    """Delete what writes of `path` that were killed have left beside it."""
+    """Delete the parts beside `path` that killed processes have left behind."""
     real = Path(os.path.realpath(path))
     for stale in real.parent.glob(f"{glob.escape(_stem(real))}.*{PART}"):
         stale.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Rights that one process has at a time: locked files, which a process that ends leaves unlocked, however it ends."""
+"""Locked files, so that only one process at a time writes into a folder. A lock ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from pathlib import Path
 from ..errors import StorageError
 from .atomic import writing
 
-#: the file in a folder that one process writes into
+#: name of the lock in a folder that a process is writing into
 WRITING = ".emfc-writing"
 
 
 class Claim:
-    """A locked file: the lock goes with the process, however it ends; the file goes when the claim is released."""
+    """A locked file. The lock ends with the process, however that ends; the file is removed when the claim is released."""
 
     def __init__(self, path: Path, handle: int | None) -> None:
         self._path, self._handle = path, handle
 
     @classmethod
     def of(cls, path: Path) -> Claim | None:
-        """The claim, or None where somebody has it; on systems without such locks everybody does.
+        """The claim, or None if another process has it; on systems without such locks every process gets it.
 
         Raises
         ------
@@ -44,7 +44,8 @@ class Claim:
                 return None
             except OSError:  # a file system without locks
                 return cls(path, handle)
-            # Its holder may have removed the file between our opening and locking it.
+            # The previous holder may have removed the file between our opening and our locking: then the lock is on a file
+            # that no other process will find, and we try again.
             try:
                 if os.path.samestat(os.fstat(handle), path.stat()):
                     return cls(path, handle)
@@ -60,17 +61,17 @@ class Claim:
 
 @contextmanager
 def alone(folder: Path, patient: bool = False) -> Iterator[None]:
-    """The right to write into a folder, while it lasts.
+    """Only this process writes into the folder, inside the block.
 
     Parameters
     ----------
-    folder : where is written.
-    patient : wait for others to end; where not, a folder that somebody is writing into is refused.
+    folder : the folder.
+    patient : wait until other processes have ended their writing; if False, raise an error at once.
 
     Raises
     ------
     StorageError
-        If somebody is writing there, since the files would be a mixture; or if nothing can be written there.
+        If another process is writing there: the files would be a mixture of both.
     """
     while (claim := Claim.of(folder / WRITING)) is None and patient:
         time.sleep(0.05)

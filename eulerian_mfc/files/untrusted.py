@@ -1,7 +1,7 @@
-"""Arrays in files that may come from a stranger: what a file claims of an array is checked before memory is taken for it.
+"""Arrays in untrusted files: the size that a file claims for an array is checked before memory is allocated for it.
 
-A few bytes of a file can claim an array of any size: by a shape whose values are not there, by compression within compression, by
-values in other files. What is read here is no larger than its bytes allow, and of its own file.
+A few bytes of a file can claim an array of any size: by a shape without values, by compression inside compression, by values in
+other files. The arrays that are read here are not larger than the bytes of the file allow, and their values are in that file.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import numpy as np
 from .._validate import machine_memory
 from ..errors import FileFormatError
 
-#: bytes that one byte can stand for after compression by `gzip`, rounded up; its inventors say 1032
+#: largest factor of compression by `gzip`, rounded up; its documentation says 1032
 MOST = 1040
-#: kinds of numbers that arrays have: floats, integers, booleans
+#: kinds of numbers that arrays may have: floats, signed and unsigned integers, booleans
 NUMBERS = "fiub"
 GZIP = 1  # HDF5's number of that filter
 
 
 def dataset_at(file: Any, path: str) -> Any:
-    """The dataset of an HDF5 file at a path, None where there is nothing.
+    """The dataset of an HDF5 file at a path, or None if there is nothing.
 
     Raises
     ------
     FileFormatError
-        For links, to other files or elsewhere in this one, and for what is no dataset.
+        For links to other files or to another place in this file, and for things that are not datasets.
     """
     import h5py
 
@@ -43,17 +43,19 @@ def dataset_at(file: Any, path: str) -> Any:
             raise FileFormatError(f"{path} is a link to somewhere else: the file was altered")
         item = item[name]
     if not isinstance(item, h5py.Dataset):
-        raise FileFormatError(f"{path} is no dataset: the file was altered")
+        raise FileFormatError(f"{path} is not a dataset: the file was altered")
     return item
 
 
 def check_values(dataset: Any, path: str, size: int) -> None:
-    """FileFormatError unless the values that a dataset claims are numbers, and can be in its file of `size` bytes."""
+    """Raises FileFormatError unless a dataset claims numbers, and as many as its file of `size` bytes can hold."""
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(k)[0] for k in range(settings.get_nfilters())]
     stored, claimed = dataset.id.get_storage_size(), nbytes(dataset)
     if dataset.dtype.kind not in NUMBERS or dataset.dtype.itemsize > 8:
-        raise FileFormatError(f"{path} holds {dataset.dtype}, no numbers: the file was altered")
+        raise FileFormatError(
+            f"{path} holds {dataset.dtype}, expected floats, integers or booleans: the file was altered"
+        )
     if dataset.is_virtual or settings.get_external_count():
         raise FileFormatError(f"the values of {path} are in another file: the file was altered")
     if filters not in ([], [GZIP]) or (dataset.chunks is None and filters):
@@ -70,7 +72,7 @@ def nbytes(dataset: Any) -> int:
 
 
 def check_memory(needed: int) -> None:
-    """FileFormatError where the arrays of a file do not fit into the machine's memory."""
+    """Raises FileFormatError if the arrays of a file, of `needed` bytes, do not fit into the machine's memory."""
     if needed > machine_memory():
         raise FileFormatError(
             f"its arrays take {needed / 2**30:,.1f} GiB, more than this machine's memory of {machine_memory() / 2**30:,.1f} GiB: "
@@ -79,12 +81,12 @@ def check_memory(needed: int) -> None:
 
 
 def values(dataset: Any, path: str, size: int) -> np.ndarray:
-    """The values of a dataset that passed `check_values`, never more memory than they and a piece of them take.
+    """The values of a dataset that passed `check_values`; besides them, memory for only one piece is needed.
 
     Raises
     ------
     FileFormatError
-        For pieces that are missing, or not of the size that they claim.
+        If a piece is missing, or does not have the size that it claims.
     """
     if dataset.chunks is None:
         return np.asarray(dataset[()])
@@ -97,7 +99,7 @@ def values(dataset: Any, path: str, size: int) -> np.ndarray:
 
 
 def _chunk(dataset: Any, path: str, start: tuple[int, ...], size: int) -> np.ndarray:
-    """One piece of a dataset, as it is stored; HDF5 itself would decompress it to whatever length it has."""
+    """One piece of a dataset, read as it is stored and decompressed here: HDF5 would decompress it to any length."""
     wanted = math.prod(dataset.chunks) * int(dataset.dtype.itemsize)
     found = dataset.id.get_chunk_info_by_coord(start)
     if not 0 < found.size <= size or wanted > MOST * found.size:
@@ -114,12 +116,13 @@ def _chunk(dataset: Any, path: str, start: tuple[int, ...], size: int) -> np.nda
 
 
 def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
-    """The text in a dataset of an HDF5 file of `size` bytes, the open file beside it.
+    """The text in a dataset of an HDF5 file of `size` bytes; `opened` is the same file, opened as bytes.
 
     Raises
     ------
     FileFormatError
-        For other things than one text, and for a length that the file does not have: HDF5 takes memory for it at once.
+        If the dataset is not one text, or if the text claims to be longer than the file. (HDF5 would allocate that length before
+        reading, so that the length is read from the bytes here.)
     """
     import h5py
 
@@ -128,7 +131,7 @@ def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
     kind, place = h5py.check_string_dtype(dataset.dtype), dataset.id.get_offset()
     settings = dataset.id.get_create_plist()
     if dataset.shape != () or kind is None or kind.length is not None or place is None or settings.get_external_count():
-        raise FileFormatError(f"{path} is no text: the file was altered")
+        raise FileFormatError(f"{path} is not a text: the file was altered")
     opened.seek(place)
     length = int.from_bytes(opened.read(4), "little")
     if length > size:
@@ -137,18 +140,18 @@ def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
 
 
 def number(file: Any, name: str) -> Any:
-    """The integer in an attribute of an HDF5 file, None where there is none."""
+    """The integer in an attribute of an HDF5 file, or None if there is no such integer."""
     found = file.attrs.get_id(name) if name in file.attrs else None
     return int(file.attrs[name]) if found is not None and found.shape == () and found.dtype.kind in "iu" else None
 
 
 def archive(data: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz` file as `numpy.savez` writes it, uncompressed, each of as many bytes as it claims.
+    """The arrays of an uncompressed `.npz` file, as `numpy.savez` writes it.
 
     Raises
     ------
     ValueError
-        If the file is another one, or an array claims what is not there.
+        If the file is compressed or of another kind, or if an array does not have as many bytes as it claims.
     zipfile.BadZipFile
         If it is damaged.
     """
@@ -165,7 +168,7 @@ def _array(data: bytes) -> np.ndarray:
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     version = np.lib.format.read_magic(stream)
     if version not in readers:
-        raise ValueError(f"an array of NumPy's format {version}")
+        raise ValueError(f"an array of NumPy's format {version}, expected (1, 0) or (2, 0)")
     shape, _, dtype = readers[version](stream)
     claimed, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
     if dtype.hasobject or not dtype.itemsize or claimed != there:

@@ -1,4 +1,4 @@
-"""Flows of controlled fields over layers: layer maps, their derivatives, and integrators. Nothing here knows a mesh."""
+"""Flows of controlled fields over layers: layer maps, their derivatives, and time integrators. They do not use a mesh."""
 
 from .characteristics import Flow as Flow
 from .characteristics import Layer as Layer

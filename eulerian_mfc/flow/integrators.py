@@ -1,7 +1,7 @@
 """Strong-stability-preserving Runge-Kutta methods, as combinations of forward Euler steps.
 
-A state is a tuple of arrays; `euler(state, dt)` is a forward Euler step of length dt. Positivity that an Euler step keeps
-under a bound on its length, a method keeps under `coefficient` times that bound.
+A state is a tuple of arrays; `euler(state, dt)` is a forward Euler step of length dt. If an Euler step keeps positivity up to
+a largest length, then a method keeps it up to `coefficient` times that length.
 
 References
 ----------
@@ -63,25 +63,25 @@ INTEGRATORS = {
     "ssprk104": Integrator(_ssprk104, 4, 6.0, 10),
 }
 
-#: times that mass may cross the mesh in one layer. A linear field that is so fast at the edge of the mesh expands, or
-#: contracts, by e^20 in the layer: no control that is worth an answer does that, and steps that diverge do more.
+#: largest number of times that mass may cross the mesh in one layer. A linear field that is so fast at the edge of the mesh
+#: expands, or contracts, by e^20 in the layer. A useful control does not do that; the steps of a diverging solver do more.
 MOST_CROSSINGS = 10.0
 
 
 def substeps(courant: float, crossings: float, cfl: float, limit: float, given: int | None = None) -> int:
-    """Substeps of a layer: the fewest that keep the Courant number at `cfl`, or those that are `given`.
+    """Number of substeps of a layer: the smallest that keeps the Courant number below `cfl`, or the user's.
 
     Parameters
     ----------
-    courant : the Courant number of the layer in one step.
+    courant : the Courant number of the layer if it is one step.
     crossings : how often the fastest velocity crosses the mesh in the layer.
     cfl, limit : the Courant number that is aimed at, and the largest one that the method allows.
-    given : the user's number.
+    given : the user's number of substeps, or None.
 
     Raises
     ------
     SubstepError
-        If mass would cross the mesh more than `MOST_CROSSINGS` times; if those given are too few.
+        If mass would cross the mesh more than `MOST_CROSSINGS` times, or if the user's number is too small.
     """
     if given is not None:
         if courant > limit * given * (1 + 1e-12):
@@ -94,7 +94,7 @@ def substeps(courant: float, crossings: float, cfl: float, limit: float, given: 
     if crossings > MOST_CROSSINGS:
         raise SubstepError(
             f"the field would carry mass {crossings:.3g} times across the mesh in one layer, in {count} substeps, expected at "
-            f"most {MOST_CROSSINGS:g} times: the control is too large (a solver that diverges does that). Raise the penalty, "
-            "reduce the relaxation, use more layers, or say how many substeps to take where that is wanted"
+            f"most {MOST_CROSSINGS:g} times: the control is too large, as when a solver diverges. Raise the penalty, reduce the "
+            "relaxation, or use more layers; if this speed is wanted, set the number of substeps"
         )
     return count

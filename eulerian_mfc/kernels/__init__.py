@@ -1,4 +1,4 @@
-"""Everything that is compiled, and what threads and floating point need.
+"""All compiled code, and the support for threads and floating-point sums.
 
-Kernels see arrays and numbers, never fields, meshes or problems.
+Kernels take arrays and numbers, never fields, meshes or problems.
 """

@@ -1,4 +1,4 @@
-"""A grid of bins over the bounding box, each with the cells that overlap it."""
+"""A grid of bins over the bounding box of a mesh; each bin lists the cells that overlap it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .compiling import njit
 from .walk import _barycentric
 
-#: bins that a cell overlaps, in the mean, at most
+#: a cell overlaps at most so many bins, on average
 OVERLAPS = 64
 
 
@@ -24,9 +24,10 @@ class Bins(NamedTuple):
 
     @classmethod
     def of(cls, corners: np.ndarray) -> Bins:
-        """About one bin a cell, of the mean cell's proportions; `corners` `(cells, d + 1, d)`.
+        """About one bin per cell, with the proportions of the mean cell; `corners` are `(cells, d + 1, d)`.
 
-        Where cells of many sizes overlap too many of those, longer ones: memory stays linear in the cells.
+        If the cells differ in size so much that they overlap too many bins, the bins become larger. So the memory stays linear
+        in the number of cells.
         """
         low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
         least, most = corners.min(axis=1), corners.max(axis=1)
@@ -49,7 +50,7 @@ class Bins(NamedTuple):
         return cls(low, inverse, counts, first, cells)
 
     def find(self, points: np.ndarray, frames: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-        """`(n,)`: a cell that holds each point, -1 where there is none."""
+        """`(n,)`: a cell that contains each point, or -1 for a point outside the mesh."""
         out = np.empty(len(points), dtype=np.int64)
         search(np.ascontiguousarray(points.T), *self, frames, size, out)
         return out
@@ -57,7 +58,10 @@ class Bins(NamedTuple):
 
 @njit()
 def fill(first_bin, last_bin, counts, first, cells):
-    """With empty `cells` count the overlaps of bin b in `first[b + 1]`; else enter them, moving `first`."""
+    """If `cells` is empty, count the overlaps of bin b in `first[b + 1]`; otherwise enter the cells, moving `first` on.
+
+    The first call gives the sizes of the lists, the second one fills them (a counting sort by bins).
+    """
     d = len(counts)
     at = np.empty(d, dtype=np.int64)
     for c in range(len(first_bin)):
@@ -82,7 +86,7 @@ def fill(first_bin, last_bin, counts, first, cells):
 
 @njit()
 def search(points, low, inverse_width, counts, first, cells, frames, size, out):
-    """Fill `out` with a cell that holds each of the points `(d, n)`, or -1."""
+    """Fill `out` with a cell that contains each of the points `(d, n)`, or -1."""
     d = len(size)
     x = np.empty(d)
     b = np.empty(d + 1)

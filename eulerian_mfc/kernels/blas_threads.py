@@ -1,4 +1,4 @@
-"""Linear algebra in one thread while jobs run: sums are then taken in one order, whichever executor runs them."""
+"""BLAS in one thread while jobs run, so that sums are taken in the same order, whichever executor runs the jobs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-# The limit is the process's, not a thread's: the first job in sets it, the last one out takes it back. Both are done by
-# one thread of our own, for threadpoolctl lets only the thread that has set a limit change it.
+# The limit holds for the process, not for one thread: the first job sets it, and the last one removes it. A separate thread
+# does both, since threadpoolctl allows only the thread that has set a limit to change it.
 _lock, _keeper = threading.Lock(), ThreadPoolExecutor(1, thread_name_prefix="emfc-blas-limit")
 _inside = 0
 _limits: list[Any] = []

@@ -1,10 +1,10 @@
-"""The compiler of the kernels: Numba's, which keeps them on disk where anything can be kept there.
+"""The compiler of the kernels: Numba, with a cache on disk that may fail.
 
-Numba refuses to define a kernel where no folder can be written to, and ends a run where a file of its cache is damaged, or where
-the disk is full. Here the cache is a convenience: without it everything works, and a warning says what it costs.
+Numba alone refuses to define a kernel if it cannot write to any folder, and ends a run if a file of its cache is damaged or the
+disk is full. Here the cache is only a convenience: without it everything works, and a warning says what it costs.
 
-With `NUMBA_DISABLE_JIT` nothing can be computed: the kernels use machine instructions (counters, pointers, vectors) that Python
-does not have, and the compiler itself needs functions that are then not compiled. The first call of a kernel says so.
+If `NUMBA_DISABLE_JIT` is set, nothing can be computed: the kernels use machine instructions (counters, pointers, vectors) that
+Python does not have. The first call of a kernel then raises an error that says so.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ _told: set[str] = set()
 
 
 class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
-    """Numba's cache of one kernel: what cannot be read is compiled anew, what cannot be written is not kept."""
+    """Numba's cache of one kernel, which may fail: a damaged entry is compiled again, and a full disk causes a warning."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled kernel of a signature, None where there is none that can be used."""
+        """The compiled kernel of a signature, or None if the cache does not have a usable one."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # whatever reading a damaged file raises: the kernel's entries are written anew
+        except Exception:  # a damaged file may raise anything: the kernel's entries are removed and written again
             with suppress(OSError):
                 self.flush()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep what was compiled for a signature."""
+        """Store the compiled kernel of a signature."""
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -49,7 +49,7 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
 
 
 def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Numba's decorator of that name, with a cache."""
+    """Numba's decorator `njit`, with this cache."""
 
     def compiled(function: Callable[..., Any]) -> Any:
         if config.DISABLE_JIT:
@@ -60,12 +60,12 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def _refuse(*arguments: Any) -> Any:
-    """What stands for a kernel where Numba may not compile."""
+    """The replacement of every kernel if Numba is not allowed to compile."""
     raise EulerianError(DISABLED)
 
 
 def callback(signature: Any, function: Callable[..., Any], **options: Any) -> Any:
-    """What Numba's `cfunc` makes of a function, with a cache: code at an address."""
+    """A function compiled as by Numba's `cfunc`, with this cache: machine code at an address."""
     if config.DISABLE_JIT:
         raise EulerianError(DISABLED)
     kernel = _kept(CFunc(function, sigutils.normalize_signature(signature), locals={}, options=options), function)
@@ -74,7 +74,7 @@ def callback(signature: Any, function: Callable[..., Any], **options: Any) -> An
 
 
 def _kept(kernel: Any, function: Callable[..., Any]) -> Any:
-    """The kernel, with a cache where some folder can be written to."""
+    """The kernel, with a cache if there is a folder for it that can be written to."""
     try:
         kernel._cache = Kept(function)
     except RuntimeError as error:
@@ -85,10 +85,10 @@ def _kept(kernel: Any, function: Callable[..., Any]) -> Any:
 
 
 def _tell(reason: str) -> None:
-    """Warn once, not for every kernel."""
+    """Warn once per process, not once per kernel."""
     if not _told:
         _told.add(reason)
-        # No line of the user's program is at fault: the warning names the package.
+        # The cause is not in the user's program, so that the warning names the package and not a line of that program.
         warnings.warn_explicit(
             f"compiled kernels are not kept, and every process compiles them again (ten to thirty seconds): {reason}. {advice()}",
             KernelCacheWarning,
@@ -98,7 +98,7 @@ def _tell(reason: str) -> None:
 
 
 def advice() -> str:
-    """What to do where compiled kernels cannot be kept."""
+    """The advice for users whose compiled kernels cannot be kept."""
     return "Set the environment variable NUMBA_CACHE_DIR to a folder that you may write to; it is " + (
         repr(config.CACHE_DIR) if config.CACHE_DIR else "not set"
     )

@@ -1,4 +1,4 @@
-"""Compiled kernels of finite-element interpolation on simplices: they see arrays, never a field, a law or a label.
+"""Compiled kernels of finite-element interpolation on simplices: they take arrays, never a field, a law or a label.
 
 A polynomial on a cell is a sum of monomials of degree p in its barycentric coordinates. The dimension and the degree arrive
 as the lengths of tuples, which are part of their types, so that the compiler unrolls the short loops.

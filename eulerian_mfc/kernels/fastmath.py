@@ -1,4 +1,5 @@
-"""What the compiler may do to the sums of kernels."""
+"""Floating-point flags of the compiler for kernels whose sums may be reordered."""
 
-# They may be reordered and contracted (the same bits every run); NaN and infinity keep their meaning.
+# Sums may be reordered, and products contracted, at compile time: every run of the same code gives the same bits. NaN and
+# infinity keep their meaning.
 FAST = {"contract", "reassoc", "nsz", "arcp"}

@@ -22,13 +22,14 @@ from .pointers import call
 from .team import BROKEN, FAILED, USED, fetch, fetch_add, meet, take
 from .tensor_interpolation import extent
 
-#: masses below this share of the largest are round-off: their nodes are not pushed forward, nor pulled back
+#: masses below this share of the largest are round-off: their nodes are neither pushed forward nor pulled back
 SHARE = 1e-18
-#: the bits of a number without its sign; those of infinity
+#: a mask for the bits of a number without its sign; the bits of infinity
 UNSIGNED, INFINITE = np.int64(0x7FFFFFFFFFFFFFFF), np.int64(0x7FF0000000000000)
-#: nodes a task: few, that threads end together; more where each task has a slab, whose rim is work
+#: nodes per task. Small tasks let all threads end at the same time. Tasks with a slab are larger: neighbouring slabs overlap at
+#: their rims, and the rims are extra work
 TASK, SLAB_TASK = 1024, 4096
-#: what a row of `slabs` tells: where the slab starts in the workspace, its first basis functions, its shape
+#: the columns of a row of `slabs`: where the slab starts in the workspace, its first basis functions, its shape
 START, FIRST, SHAPE, SLAB = 0, 1, 4, 7
 
 
@@ -46,7 +47,7 @@ def _solve(member, members, sync, address, factors, transposed, lines, shape, x)
             widths = lower.shape[1], upper.shape[1]
             share = groups[begin:end]
             call(address, (outer, n, inner, x, *widths, lower, upper, first, last, transposed, end - begin, share))
-            meet(members, sync)
+            meet(members, sync)  # the lines of the next axis cross those of all members
 
 
 @njit(nogil=True)
@@ -54,7 +55,8 @@ def _threshold(member, members, sync, masses, largest):
     """Masses up to here are round-off; infinite, and a failure, where one is not finite. `largest` `(members,)`: of each."""
     found = np.int64(0)
     for row in masses:
-        # Without the sign, bits are ordered as the numbers are, and what is not finite comes last.
+        # Without the sign, the bits, read as integers, are ordered like the numbers, and infinity and NaN come last. The maximum
+        # of integers can be vectorised, and it does not lose a NaN as the maximum of floats may do.
         bits = row.view(np.int64)
         begin, end = member * len(row) // members, (member + 1) * len(row) // members
         for j in range(begin, end):
@@ -78,6 +80,7 @@ def _carrying(masses, begin, end, threshold, sizes, nodes):
         part = row[begin:end]
         for j in range(end - begin):
             sizes[j] = max(sizes[j], abs(part[j]))
+    # Every node is written, and the position moves on only if the node counts: without a branch. So `nodes` needs one more entry.
     found = 0
     for j in range(end - begin):
         nodes[found] = begin + j
@@ -142,7 +145,7 @@ def backward(
                     x[k * m + j] = feet[k * m + j] = nodes[k, begin + j]
             call(trace, (*field, *method, m, feet, carries, kept))
             _wrap(feet, d, m, period)
-            if carries:
+            if carries:  # the derivative needs the gradients at the feet, and a pull-back through the trace
                 for r in range(fields):
                     for j in range(m):
                         weighted[r * m + j] = masses[r, begin + j]
@@ -200,7 +203,7 @@ def forward(
         for k in range(d):
             for j in range(m):
                 feet[k * m + j] = nodes[k, heavy[j]]
-        call(trace, (*field, *method, m, feet, 0, feet))
+        call(trace, (*field, *method, m, feet, 0, feet))  # 0: without stages, so that the last argument is not used
         _wrap(feet, d, m, period)
         size = fields
         for axis in range(3):
@@ -210,10 +213,11 @@ def forward(
                 start, width = extent(feet[k * m : (k + 1) * m], origin[k], inverse_widths[k], counts[axis], degree)
             slabs[task, FIRST + axis], slabs[task, SHAPE + axis] = start, width
             size *= width
-        if size == 0:
+        if size == 0:  # a foot is not finite, see `extent`
             slabs[task, SHAPE] = 0
             fetch_add(sync, FAILED, 1)
             continue
+        # Where a slab lies depends on which thread comes first, but the order of the sums does not.
         at = fetch_add(sync, USED, size)
         if at + size > len(workspace):
             continue

@@ -1,11 +1,11 @@
-"""Compiled kernels that look for simplices that no plane separates: they see arrays, never a mesh."""
+"""Compiled kernels that search for pairs of simplices that no plane separates: they take arrays, never a mesh."""
 
 import numpy as np
 
 from .compiling import njit
 from .walk import _barycentric
 
-#: depth of an overlap, relative to the cells, from which on it is one
+#: overlaps of smaller depth, relative to the cells, are round-off
 DEPTH = 1e-9
 
 
@@ -13,9 +13,9 @@ DEPTH = 1e-9
 def meet(
     outer, start, corners, neighbours, frames, low, high, low_bin, inverse_width, counts, first, cells, size, others
 ):
-    """From the `start`-th of the `outer` cells on, the first that no plane separates from some others.
+    """Find the first of the `outer` cells, from the `start`-th on, that no plane separates from some other cells.
 
-    Fills `others` with those; returns where to go on, and how many there are.
+    Fills `others` with these cells; returns the position at which to continue, and the number of `others`.
     """
     d = len(size)
     count = 0
@@ -36,7 +36,7 @@ def meet(
                     continue
                 apart = False
                 for k in range(d):
-                    # Boxes that do not meet, and pairs that another bin of theirs compares.
+                    # Skip pairs whose boxes do not meet, and pairs whose first common bin is another one.
                     meets = low[other, k] < high[c, k] and low[c, k] < high[other, k]
                     here = max(begin[k], _bin(low[other, k], low_bin[k], inverse_width[k], counts[k])) == at[k]
                     apart = apart or not meets or not here
@@ -86,7 +86,7 @@ def _separated(c, other, corners, frames, size):
                     n[0] = e[1] * f[2] - e[2] * f[1]
                     n[1] = e[2] * f[0] - e[0] * f[2]
                     n[2] = e[0] * f[1] - e[1] * f[0]
-                    # Parallel edges span no plane.
+                    # Parallel edges do not span a plane.
                     if (n * n).sum() <= 1e-24 * (e * e).sum() * (f * f).sum():
                         continue
                     low_c, high_c, low_o, high_o = 1e300, -1e300, 1e300, -1e300

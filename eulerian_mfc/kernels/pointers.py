@@ -1,7 +1,7 @@
-"""Compiled functions behind pointers: a kernel that calls them is compiled once, whichever they are.
+"""Compiled functions behind pointers, so that a kernel that calls them is compiled once, and not once per function.
 
-Numba compiles what a kernel calls into the kernel again; the layer kernels would take ten seconds for every degree, dimension
-and field. A function behind a pointer is compiled once, on its first use, and kept on disk.
+Numba compiles the callees of a kernel again, together with the kernel. For the layer kernels this would take ten seconds per
+degree, dimension and field. A function behind a pointer is compiled once, at its first use, and kept on disk.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NUMBER, COUNT = types.float64, types.int64
 class Pointed:
     """A function of numbers and of pointers to arrays that returns an integer, compiled on its first use.
 
-    Calls from Python take contiguous arrays for pointers and release the interpreter's lock.
+    In calls from Python, contiguous arrays are passed as pointers, and the interpreter's lock is released.
     """
 
     def __init__(self, function: Callable[..., int], *arguments: Any, **options: Any) -> None:
@@ -38,7 +38,7 @@ class Pointed:
 
     @property
     def address(self) -> int:
-        """For `call`."""
+        """The address of the machine code, for `call`."""
         return int(self._compiled.address)
 
     def __call__(self, *arguments: Any) -> int:
@@ -53,7 +53,7 @@ class Pointed:
 
 
 def pointed(*arguments: Any, **options: Any) -> Callable[[Callable[..., int]], Pointed]:
-    """A decorator that makes a `Pointed` of a function: the types of its arguments, and options of the compiler."""
+    """A decorator that turns a function into a `Pointed`, from the types of its arguments and options of the compiler."""
     return lambda function: Pointed(function, *arguments, **options)
 
 
@@ -67,7 +67,10 @@ def _passed(kind: Any, value: Any) -> Any:
 
 @intrinsic
 def call(typing, address, arguments):
-    """Call a `Pointed` function at an address, inside compiled code; contiguous arrays become pointers."""
+    """Call the `Pointed` function at an address, inside compiled code; contiguous arrays are passed as pointers.
+
+    The types are not checked: the arguments must match the signature of the function.
+    """
 
     def code(context, builder, signature, values):
         kinds, given = signature.args[1].types, cgutils.unpack_tuple(builder, values[1])

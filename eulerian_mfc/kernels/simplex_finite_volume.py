@@ -1,7 +1,7 @@
-"""Compiled kernels of finite volumes on simplices: they see arrays, never a mesh, a field or a law.
+"""Compiled kernels of finite volumes on simplices: they take arrays, never a mesh, a field or a law.
 
-Facets: `left` and `right` cell of each (right -1 at the boundary), `flux` the velocity through it from left to right, the
-area included. Cells about a cell in rows: `about[first[c]:first[c + 1]]`.
+For each facet, `left` and `right` are its cells (right is -1 at the boundary), and `flux` is the normal velocity from left to
+right times the area. The neighbours of cell c are `about[first[c]:first[c + 1]]`.
 """
 
 from .compiling import njit
@@ -22,10 +22,10 @@ def gradients(u, first, about, weights, out):
 
 @njit()
 def limit(u, first, about, offsets, smooth, slopes):
-    """Scale gradients so that values at the facets' centres stay between the averages about the cell.
+    """Scale gradients so that values at the facets' centres stay between the averages of the cell and its neighbours.
 
-    `offsets` `(cells, d + 1, d)` lead from centroids to facets' centres. By Barth and Jespersen's factor, or with
-    `smooth` Venkatakrishnan's without its threshold, which is smaller.
+    `offsets` `(cells, d + 1, d)` lead from centroids to facets' centres. The factor is that of Barth and Jespersen, or, with
+    `smooth`, that of Venkatakrishnan without its threshold, which is smaller.
     """
     d = slopes.shape[1]
     for c in range(len(u)):
@@ -55,10 +55,11 @@ def limit(u, first, about, offsets, smooth, slopes):
 
 @njit()
 def upwind_step(u, slopes, linear, left, right, flux, to_left, to_right, scale, side, out, crossed):
-    """Add a forward Euler step to masses `out` `(cells,)`: `scale` is its length; mass that leaves goes to `crossed`.
+    """Add a forward Euler step of length `scale` to the masses `out` `(cells,)`; mass that leaves is added to `crossed`.
 
-    `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's centre; with `linear` the values there are
-    reconstructed, else they are averages. `side` `(facets,)` is the entry of `crossed` of boundary facets.
+    `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's centre. With `linear`, the values there are
+    reconstructed with the slopes; otherwise they are the averages of the cells. For a boundary facet, `side` `(facets,)` is the
+    index into `crossed`.
     """
     d = to_left.shape[1]
     for f in range(len(left)):

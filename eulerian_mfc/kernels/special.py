@@ -1,4 +1,4 @@
-"""Functions of `scipy.special`, which is loaded when one is called first: it takes longer than the rest of the package."""
+"""Functions of `scipy.special`, which is loaded at their first call: loading it takes longer than the rest of the package."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The kernels that a layer's time goes into, behind pointers (see `_pointers`): evaluate, deposit, solve for coefficients.
+"""The kernels in which a layer spends its time, behind pointers (see `pointers`): evaluate, deposit, solve for coefficients.
 
-`gather`, `gather_values` and `scatter` are made for a number of basis functions an axis, given as the lengths of tuples, which
-are types: the compiler knows every stencil's extents (see `_vector`). Feet are `(d, n)` rows, see `_kernels`.
+`gather`, `gather_values` and `scatter` are built per number of basis functions on the axes. These numbers are the lengths of
+tuples, which are part of their types, so that the compiler knows the extents of every stencil (see `vector`). Feet are
+contiguous rows `(d, n)`, see `tensor_interpolation`.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ from .pointers import COUNT, DOUBLES, INTEGERS, Pointed, pointed
 from .tensor_interpolation import FAST, HUGE, SLACK, _clamp, _index, _solve_panel, _weights
 from .vector import stencil_add, stencil_sums, stencil_value
 
-#: lines solved side by side where the axis is the contiguous one, so that their recurrences overlap
+#: number of lines that are solved side by side along the contiguous axis. One line alone is a chain of dependent operations; with
+#: several, the processor works on one while it waits for another
 LINES = 16
 
-#: the mesh and the basis: d, origin, inverse widths, whether feet are clamped, and for each axis the number of nodes, of
-#: intervals, of kinds of intervals, the kinds of all intervals and the polynomials of all kinds
+#: the types of the arguments that describe the mesh and the basis: d, origin, inverse widths, whether feet are clamped; then per
+#: axis: the numbers of nodes, of intervals and of kinds of intervals, the kind of each interval, the polynomials of each kind
 PLACE = (COUNT, DOUBLES, DOUBLES, COUNT, *((COUNT, COUNT, COUNT, INTEGERS, DOUBLES) * 3))
 Sizes = tuple[tuple[int, ...], ...]
 
 
 @pointed(*[COUNT] * 3, DOUBLES, *[COUNT] * 2, *[DOUBLES] * 2, *[INTEGERS] * 2, *[COUNT] * 2, INTEGERS, fastmath=FAST)
 def solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_at, transposed, groups, lines_at):
-    """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of x `(outer, n, inner)`.
+    """Solve L U c = f, or (L U)^T m = b, in place along the middle axis of x `(outer, n, inner)`, for some of the lines.
 
-    Only the groups of lines `(k, 3)`, each `(o, begin, end)`: of one outer index, the columns from `begin` to `end`; where
-    there is one column, the outer indices from `begin` to `end`. `lower[i, :]` holds row i of L (unit diagonal) from column
-    `first[i]`; `upper[i, :]` row i of U from the diagonal to column `last[i]`, its first entry inverted.
+    The lines are in groups `(k, 3)`. A group `(o, begin, end)` is the columns from `begin` to `end` of the outer index o; if
+    there is only one column, it is the outer indices from `begin` to `end`. `lower[i, :]` is row i of L (unit diagonal) from
+    column `first[i]` on; `upper[i, :]` is row i of U from the diagonal to column `last[i]`, with the diagonal entry inverted.
     """
     lower, upper, first, last = (
         carray(lower_at, (n, below)),
@@ -40,16 +42,18 @@ def solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_
         carray(last_at, n),
     )
     x, lines = carray(at, (outer, n, inner)), carray(lines_at, (groups, 3))
-    none = width = np.int64(0)  # not a literal, whose value would be part of its type: one `_solve_panel`, not three
+    # The value of a literal 0 would be part of its type, and `_solve_panel` would be compiled once per such type.
+    none = width = np.int64(0)
     if inner == 1:
         for group in range(groups):
             width = max(width, min(LINES, lines[group, 2] - lines[group, 1]))
     panel = np.zeros((n, width))
     for group in range(groups):
         o, begin, end = lines[group]
-        if inner > 1:
+        if inner > 1:  # neighbouring lines are contiguous already
             _solve_panel(lower, upper, first, last, x[o], begin, end, transposed != 0)
             continue
+        # Lines that are contiguous themselves are transposed into a panel, solved side by side there, and copied back.
         for line in range(begin, end, width):
             count = min(width, end - line)
             for q in range(count):
@@ -64,16 +68,17 @@ def solve(outer, n, inner, at, below, above, lower_at, upper_at, first_at, last_
 
 @njit()
 def _axis(intervals, kinds, kind, table, size):
-    """The kinds of the intervals of one axis, its polynomials, and room for the values and slopes of its functions at a point."""
+    """The kinds of the intervals of one axis, its polynomials, and work arrays for values and slopes of its basis functions."""
     count = len(size)
     return carray(kind, intervals), carray(table, (kinds, count, count)), np.empty(count), np.empty(count)
 
 
 @lru_cache
 def gather(sizes: Sizes) -> Pointed:
-    """Evaluate R fields at n feet into values `(R, n)`, and `sum_r m_r grad` into pull `(d, n)`.
+    """The kernel that evaluates R fields psi_r at n feet, values `(R, n)`, and `sum_r m_r grad psi_r`, pull `(d, n)`.
 
-    Returns the number of feet that are not finite. `(*PLACE, n, feet, masses (R, n), R, coefficients, values, pull)`.
+    Its arguments are `(*PLACE, n, feet, masses (R, n), R, coefficients, values, pull)`. It returns the number of feet that are
+    not finite.
     """
     size0, size1, size2 = sizes
 
@@ -120,7 +125,7 @@ def gather(sizes: Sizes) -> Pointed:
 
 @lru_cache
 def gather_values(sizes: Sizes) -> Pointed:
-    """The values of `gather` alone: `(*PLACE, n, feet, R, coefficients, values)`."""
+    """The kernel that computes the values of `gather` alone; its arguments are `(*PLACE, n, feet, R, coefficients, values)`."""
     size0, size1, size2 = sizes
 
     @pointed(*PLACE, COUNT, DOUBLES, COUNT, DOUBLES, DOUBLES, fastmath=FAST)
@@ -153,11 +158,11 @@ def gather_values(sizes: Sizes) -> Pointed:
 
 @lru_cache
 def scatter(sizes: Sizes) -> Pointed:
-    """Add masses `(R, n)` at n feet to sums against the basis: the transpose of `gather`.
+    """The kernel that adds masses `(R, n)` at n feet to their sums against the basis functions: the transpose of `gather`.
 
-    The sums `(R, c0, c1, c2)` are those of a part of the basis that holds all stencils; slab: where it begins, its shape.
-    clamped `(R,)` grows by the masses whose feet lie outside the hull of the nodes.
-    `(*PLACE, n, feet, masses, R, slab (6,), sums, clamped)`.
+    Its arguments are `(*PLACE, n, feet, masses, R, slab (6,), sums, clamped)`. The sums `(R, c0, c1, c2)` are those of a slab of
+    the basis functions that contains all stencils; `slab` holds the first index on each axis, and the shape. The masses whose
+    feet lie outside the hull of the nodes are added to clamped `(R,)`.
     """
     size0, size1, size2 = sizes
 

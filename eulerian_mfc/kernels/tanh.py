@@ -1,4 +1,4 @@
-"""The hyperbolic tangent of an array, in place: NumPy's is vectorised on some processors only, and slow on the others.
+"""The hyperbolic tangent of an array, in place, since NumPy's is vectorised on some processors only.
 
 `tanh |x| = e / (e + 2)` with `e = exp(2 |x|) - 1 = 2^k expm1(r) + (2^k - 1)`, `2 |x| = k log 2 + r`, `|r| <= log(2) / 2`, and
 `expm1(r) = r + r^2 P(r)`, P of degree 11 through the Chebyshev nodes (relative error 1e-20): two units in the last place.
@@ -34,7 +34,7 @@ CHUNK = 512  # values whose intermediates stay in the first-level cache
 
 @njit(nogil=True, fastmath={"contract"}, error_model="numpy")
 def tanh_chunk(x, scale, remainder):
-    """Overwrite x, of at most as many values as the work arrays `scale` and `remainder` have, by its hyperbolic tangent."""
+    """Overwrite x by its hyperbolic tangent; the work arrays `scale` and `remainder` are at least as long as x."""
     bits = scale.view(np.int64)
     n = x.size
     for i in range(n):

@@ -1,12 +1,12 @@
-"""Compiled kernels of tensor-product interpolation: they see arrays, never a field, a law or a label.
+"""Compiled kernels of tensor-product interpolation: they take arrays, never a field, a law or a label.
 
-One set of loops serves one, two and three dimensions: a missing leading axis has one point and degree 0. The number
-of basis functions an axis arrives as the length of a tuple, which is part of its type: the compiler then knows every
-stencil's extents (see `_vector`).
+The same loops serve one, two and three dimensions: a missing leading axis has one point and degree 0. The number of basis
+functions per axis is the length of a tuple, which is part of its type, so that the compiler knows the extents of every stencil
+(see `vector`).
 
-Positions arrive as `(d, n)` contiguous rows. With `clamp`, feet outside the hull of the nodes are moved onto it, axis by
-axis, and the derivative across a clamped axis is zero, which is the exact derivative of the clamped map; without, the
-outermost piece is continued.
+Positions are contiguous rows `(d, n)`. With `clamp`, feet outside the hull of the nodes are moved onto it, axis by axis, and the
+derivative across a clamped axis is zero: this is the exact derivative of the clamped map. Without `clamp`, the outermost
+polynomial is continued.
 """
 
 import numpy as np
@@ -16,9 +16,9 @@ from .fastmath import FAST
 from .vector import horner
 from .weno import weno5
 
-# Index coordinates beyond this are as good as infinite. (np.isfinite is compiled away under FAST; a comparison is not.)
+# Index coordinates beyond this count as infinite. (A comparison, since np.isfinite is compiled away under FAST.)
 HUGE = 1e300
-# Index coordinates this close to the outermost nodes are those nodes, whose coordinates have round-off.
+# Index coordinates this close to the outermost nodes count as these nodes, since coordinates have round-off.
 SLACK = 1e-9
 
 
@@ -30,7 +30,7 @@ def _clamp(s, count):
 
 @njit(fastmath=FAST, inline="always")
 def _index(feet, origin, inverse_widths, p):
-    """Index coordinates of point p on the three axes, 0 on those that are not there."""
+    """Index coordinates of point p on the three axes, 0 on missing axes."""
     dim = len(feet)
     s2 = (feet[dim - 1, p] - origin[dim - 1]) * inverse_widths[dim - 1]
     s1 = (feet[dim - 2, p] - origin[dim - 2]) * inverse_widths[dim - 2] if dim > 1 else 0.0
@@ -40,7 +40,10 @@ def _index(feet, origin, inverse_widths, p):
 
 @njit(nogil=True)
 def extent(feet, origin, inverse_width, count, degree):
-    """The first and the number of basis functions that are not zero at some of the coordinates `feet`; 0 if one is not finite."""
+    """The index of the first, and the number, of basis functions that are not zero at some of the coordinates `feet`.
+
+    The number is 0 if a coordinate is not finite.
+    """
     least, largest, summed = HUGE, -HUGE, 0.0
     for foot in feet:
         s = (foot - origin) * inverse_width
@@ -57,7 +60,7 @@ def extent(feet, origin, inverse_width, count, degree):
 
 @njit(fastmath=FAST)
 def _weights(s, count, table, kind, weights, slopes, size, clamp):
-    """Fill the values and slopes of the basis functions at the coordinate `s`; return where they start."""
+    """Fill the values and slopes of the basis functions at the coordinate `s`; return the index of the first one."""
     degree = len(size) - 1
     if degree == 0:
         weights[0] = 1.0
@@ -75,7 +78,7 @@ def _weights(s, count, table, kind, weights, slopes, size, clamp):
 
 @njit(fastmath=FAST)
 def _moving_weights(s, ds, count, table, kind, weights, slopes, dweights, dslopes, size, clamp):
-    """`_weights` with the derivatives of values and slopes as the coordinate moves by `ds`; return where they start."""
+    """`_weights`, with the derivatives of values and slopes when the coordinate moves by `ds`; return the first index."""
     degree = len(size) - 1
     if degree == 0:
         weights[0] = 1.0
@@ -242,7 +245,10 @@ def gather_tangent(
 
 @njit()
 def _bends_one_way(row, first, stride, count):
-    """Whether second differences at both ends of an interval have one sign and one size: a smooth extremum, or none."""
+    """Whether the second differences at both ends of an interval have the same sign and similar sizes.
+
+    If so, an extremum in the interval is smooth.
+    """
     if first < 1 or first > count - 3:
         return False
     left = row[(first - 1) * stride] - 2.0 * row[first * stride] + row[(first + 1) * stride]
@@ -252,9 +258,10 @@ def _bends_one_way(row, first, stride, count):
 
 @njit(nogil=True)
 def bound_by_cell(feet, nodal, origin, inverse_widths, values):
-    """Bound interpolated `values` `(R, n)` by the nodal values about each foot, or where psi bends one way by all of them.
+    """Bound interpolated `values` `(R, n)` by the nodal values of the cell around each foot.
 
-    Bounds by the cell alone cut off smooth extrema, which costs an order.
+    Where psi bends in one direction only, the bounds are the extrema of all nodal values instead: bounds by the cell would cut
+    off smooth extrema, which reduces the order.
     """
     dim, points = feet.shape
     fields, n0, n1, n2 = nodal.shape
@@ -290,7 +297,7 @@ def bound_by_cell(feet, nodal, origin, inverse_widths, values):
 
 @njit(nogil=True)
 def largest_moduli(weights):
-    """`max_r |w_rj|` for every column of weights `(R, n)`; NaN counts as nothing."""
+    """`max_r |w_rj|` for every column of weights `(R, n)`; NaN counts as zero."""
     out = np.zeros(weights.shape[1])
     for row in weights:
         for j in range(len(out)):
@@ -300,7 +307,7 @@ def largest_moduli(weights):
 
 @njit(fastmath=FAST, error_model="numpy")
 def upwind_difference(psi, s, v, factor, out):
-    """Add `factor v` times the one-sided difference of psi towards where v points: first order."""
+    """Add `factor v` times the one-sided difference of psi in the direction of v: first order."""
     n = psi.size - 2 * s
     before, here, after = psi[:n], psi[s : s + n], psi[2 * s :]
     speed, inner = v[s : s + n], out[s : s + n]
@@ -310,7 +317,7 @@ def upwind_difference(psi, s, v, factor, out):
 
 @njit(fastmath=FAST, error_model="numpy")
 def weno_difference(psi, s, v, factor, out):
-    """The same by WENO-Z on the differences: fifth order. The stencil leans to where v points."""
+    """The same by WENO-Z on the differences: fifth order. The stencil has one more point in the direction of v."""
     n = psi.size - 6 * s
     a, b, c, d = psi[:n], psi[s : s + n], psi[2 * s : 2 * s + n], psi[3 * s : 3 * s + n]
     e, f, g = psi[4 * s : 4 * s + n], psi[5 * s : 5 * s + n], psi[6 * s :]
@@ -325,7 +332,7 @@ def weno_difference(psi, s, v, factor, out):
 
 @njit(fastmath=FAST, nogil=True)
 def _solve_panel(lower, upper, first, last, x, begin, end, transposed):
-    """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`, for columns of a range."""
+    """Solve L U c = x, or its transpose, in place along the first axis of `x` `(n, inner)`, for a range of columns."""
     n = len(x)
     if transposed:
         for i in range(n):

@@ -1,7 +1,7 @@
-"""Blocks of work in threads: results come in the order of the blocks, so that sums have the same bits for any number of threads.
+"""Blocks of work in threads. Results come in the order of the blocks, so that sums have the same bits for any number of threads.
 
-NumPy and the compiled kernels release the interpreter's lock while they compute, so that threads share the arrays and nothing
-is copied; between NumPy's calls they wait for it.
+NumPy and the compiled kernels release the interpreter's lock while they compute. So threads can share the arrays, and nothing is
+copied; only between NumPy's calls they wait for the lock.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from .team import BROKEN, SIZE
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: the environment variable that sets the number of threads where no argument does
+#: the environment variable with the default number of threads
 VARIABLE = "EMFC_NUM_THREADS"
-#: threads at most: more than any machine has processors for
+#: largest number of threads: more than any machine has processors
 MOST = 1024
-#: results a thread that wait at most before they are used
+#: largest number of results per thread that are computed before the first of them is used
 WAITING = 16
 _one_team = Lock()
 
 
 def _renew() -> None:
-    """In a forked child: another thread may have held the lock."""
+    """A new lock for a forked child: a thread of the parent may have held the old one, and does not exist in the child."""
     global _one_team
     _one_team = Lock()
 
@@ -43,14 +43,14 @@ if hasattr(os, "register_at_fork"):
 
 
 def default_threads() -> int:
-    """`EMFC_NUM_THREADS` where it is set, else 1: the many short calls of NumPy contend for the interpreter's lock."""
+    """`EMFC_NUM_THREADS` if it is set, otherwise 1, since the many short calls of NumPy compete for the interpreter's lock."""
     given = os.environ.get(VARIABLE) or "1"
     return integer(VARIABLE, int(given) if given.isdecimal() else given)
 
 
 @lru_cache
 def _helpers(process: int, threads: int) -> SimpleQueue[Callable[[], None]]:
-    """A queue that so many threads serve, all of them started, of this process: a forked child has none of its parent's."""
+    """A queue that so many running threads serve. The process is in the key since a forked child lacks its parent's threads."""
     tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
     for _ in range(threads):
         Thread(target=_serve, args=(tasks,), name="emfc", daemon=True).start()
@@ -68,7 +68,7 @@ class Workers:
 
     Parameters
     ----------
-    threads : how many; by default `default_threads()`. Results do not depend on it.
+    threads : number of threads; by default `default_threads()`. Results do not depend on it.
     """
 
     threads: int = field(default_factory=default_threads)
@@ -78,7 +78,10 @@ class Workers:
             raise fail("threads", self.threads, f"at most {MOST}")
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """`function(item)` for every item, in their order; few results wait at a time. Of several errors the first is raised."""
+        """`function(item)` for every item, in order. Of several errors, that of the first item is raised.
+
+        Items are taken in groups, so that only few results are in memory before they are used.
+        """
         if self.threads == 1 or len(items) < 2:
             yield from map(function, items)
             return
@@ -86,7 +89,10 @@ class Workers:
             yield from self._together(function, items[start : start + WAITING * self.threads])
 
     def _together(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """All results; the caller works too, and whoever is free takes the next item: one wake-up a thread, not an item."""
+        """All results. The calling thread works too, and each thread takes the next item when it is free.
+
+        So every thread is woken once, and not once per item.
+        """
         results: list[Any] = [None] * len(items)
         errors: dict[int, BaseException] = {}
         left, done = deque(range(len(items))), SimpleQueue[int]()
@@ -116,10 +122,10 @@ class Workers:
         return results
 
     def together(self, kernel: Callable[..., Any], *arguments: Any) -> np.ndarray:
-        """`kernel(member, members, sync, *arguments)`, compiled and without the interpreter's lock, in all threads at once.
+        """Run `kernel(member, members, sync, *arguments)`, compiled and without the interpreter's lock, in all threads at once.
 
-        An exception in one member, or an interrupt, ends all.
-        Returns `sync`, by which the members meet and take their tasks: see `_team`.
+        An exception in one member, or an interrupt, ends all members.
+        Returns `sync`, with which the members wait for each other and take their tasks: see `team`.
         """
         sync = np.zeros(SIZE + self.threads, np.int64)
         if self.threads == 1:
@@ -137,7 +143,9 @@ class Workers:
 
         tasks = _helpers(os.getpid(), self.threads - 1)
         try:
-            with _one_team:  # members wait for each other: those of two teams must not take each other's threads
+            # The members of a team enter the queue together: if two teams mixed there, each could hold some of the threads and
+            # wait for ever for the others.
+            with _one_team:
                 for i in range(1, self.threads):
                     tasks.put(partial(member, i))
             kernel(0, self.threads, sync, *arguments)
@@ -150,10 +158,10 @@ class Workers:
         return sync
 
     def run(self, function: Callable[[Item], Any], items: Sequence[Item]) -> None:
-        """`function(item)` for every item, for what it writes."""
+        """Call `function(item)` for every item; the results are dropped."""
         for _ in self.map(function, items):
             pass
 
 
-#: no threads but the caller's
+#: the calling thread alone
 ONE = Workers(1)

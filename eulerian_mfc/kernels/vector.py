@@ -1,8 +1,9 @@
-"""Sums over a tensor-product stencil as straight-line vector code.
+"""Sums over a tensor-product stencil as vector code without loops.
 
-The compiler keeps the accumulators of a stencil in memory when they are written as loops over small arrays, since it cannot
-know that arrays do not overlap; here each row of a stencil is one vector of its LLVM code, whatever its length, and the sums
-over the rows stay in registers. Lengths come from the types of tuples, `size0`, `size1`, `size2` (see `_kernels`).
+If these sums are written as loops over small arrays, the compiler keeps the accumulators in memory, since it cannot know that
+the arrays do not overlap. Here the LLVM code is written directly: each row of a stencil is one vector, whatever its length, and
+the sums over the rows stay in registers. The lengths come from the types of the tuples `size0`, `size1`, `size2` (see
+`tensor_interpolation`), so that Python's loops below run at compile time and leave straight-line code.
 """
 
 from llvmlite import ir
@@ -11,11 +12,15 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 DOUBLE = ir.DoubleType()
+# The same freedom as in `fastmath.FAST`: multiplications and additions may become fused instructions, and sums may be reordered.
 FLAGS = ("contract", "reassoc", "nsz", "arcp")
 
 
 class _Builder:
-    """Vectors of doubles in one function: loads, stores, `a b + c`, sums."""
+    """Instructions on vectors of doubles in one function: loads, stores, `a b + c`, sums.
+
+    Arrays are named by their position in the list `arrays`.
+    """
 
     def __init__(self, context, builder, array_types, arrays):
         self.builder = builder
@@ -30,6 +35,8 @@ class _Builder:
 
     def load(self, array, at, size):
         pointer = self.builder.bitcast(self.pointer(array, at), ir.VectorType(DOUBLE, size).as_pointer())
+        # A row of a stencil may begin at any entry, so that only the alignment of one double may be assumed: with the default,
+        # that of the whole vector, an aligned instruction would fault.
         return self.builder.load(pointer, align=8)
 
     def store(self, value, array, at):
@@ -40,7 +47,8 @@ class _Builder:
         return self.builder.load(self.pointer(array, at))
 
     def wide(self, scalar, size):
-        """All lanes equal."""
+        """The vector whose lanes all have this value."""
+        # LLVM has no instruction for this: insert the value into lane 0, and shuffle with a mask of zeros to repeat it.
         vector = ir.VectorType(DOUBLE, size)
         one = self.builder.insert_element(ir.Constant(vector, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
         lanes = ir.Constant(ir.VectorType(ir.IntType(32), size), [0] * size)
@@ -59,15 +67,21 @@ class _Builder:
         size = a.type.count
         name = f"llvm.vector.reduce.fadd.v{size}f64"
         reduce = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(DOUBLE, [DOUBLE, a.type]), name)
+        # -0.0 and not 0.0 is the neutral element of addition: it keeps the sign of a zero sum. The flag "reassoc" lets the lanes
+        # be added as a tree; without it they would be added one after the other.
         return self.builder.call(reduce, [ir.Constant(DOUBLE, -0.0), self.times(a, b)], fastmath=FLAGS)
 
 
 @intrinsic
 def horner(typing, pieces, at, u, weights, slopes, size):
-    """Values and slopes at u of p + 1 polynomials of degree p; their coefficients lie in `pieces` from `at` on, by powers."""
+    """Values and slopes at u of p + 1 polynomials of degree p, by Horner's rule for all of them at once.
+
+    Their coefficients lie in `pieces` from `at` on, one row of p + 1 per power.
+    """
     count = len(size)
 
     def code(context, builder, signature, arguments):
+        # The arrays 0, 1, 2 are pieces, weights, slopes.
         vector = _Builder(
             context, builder, signature.args[::3][:1] + signature.args[3:5], [arguments[0], *arguments[3:5]]
         )
@@ -89,10 +103,15 @@ def horner(typing, pieces, at, u, weights, slopes, size):
 
 @intrinsic
 def stencil_sums(typing, c, at, stride0, stride1, w0, w1, w2, d0, d1, d2, size0, size1, size2):
-    """The sums over a stencil of c times `w0 w1 w2`, `d0 w1 w2`, `w0 d1 w2`, `w0 w1 d2`; `at` is the stencil's first entry."""
+    """The sums over a stencil of c times `w0 w1 w2`, `d0 w1 w2`, `w0 d1 w2`, `w0 w1 d2`; `at` is the stencil's first entry.
+
+    They are an interpolated value and its derivatives along the three axes.
+    """
     rows0, rows1, size = len(size0), len(size1), len(size2)
 
     def code(context, builder, signature, arguments):
+        # The arrays are 0: c; 1, 2, 3: w0, w1, w2; 4, 5, 6: d0, d1, d2. Sums along axes 0 and 1 are vectors along axis 2; only at
+        # the end they are multiplied by w2 or d2 and added up. A missing axis has one row, and its sums are left out.
         vector = _Builder(context, builder, signature.args[:1] + signature.args[4:10], [arguments[0], *arguments[4:10]])
         start, stride0, stride1 = arguments[1:4]
         total = total0 = total1 = vector.zero(size)
@@ -130,7 +149,7 @@ def stencil_sums(typing, c, at, stride0, stride1, w0, w1, w2, d0, d1, d2, size0,
 
 @intrinsic
 def stencil_value(typing, c, at, stride0, stride1, w0, w1, w2, size0, size1, size2):
-    """The first of `stencil_sums` alone."""
+    """The interpolated value alone: the first of `stencil_sums`."""
     rows0, rows1, size = len(size0), len(size1), len(size2)
 
     def code(context, builder, signature, arguments):

@@ -1,18 +1,21 @@
-"""Compiled kernels that walk through simplices along segments: they see arrays, never a mesh or a field.
+"""Compiled kernels that walk through simplices along segments: they take arrays, never a mesh or a field.
 
-A cell's frame `(d + 2, d)` holds its first vertex, the gradients of the barycentric coordinates 1 .. d, so that
-`b_i(x) = g_i . (x - v)` and `b_0 = 1 - sum b_i`, and first in its last row the round-off of these. Facet i lies opposite
-to vertex i; `neighbours[c, i]` is the cell beyond it, -1 at the boundary. Positions arrive as `(d, n)` contiguous rows.
-The dimension arrives as the length of a tuple, which is part of its type: the compiler then unrolls the short loops.
+A cell's frame `(d + 2, d)` holds its first vertex v and the gradients g_i of the barycentric coordinates 1 .. d, so that
+`b_i(x) = g_i . (x - v)` and `b_0 = 1 - sum b_i`. The first entry of its last row is the round-off of these coordinates. Facet i
+is opposite to vertex i; `neighbours[c, i]` is the cell beyond it, -1 at the boundary. Positions are contiguous rows `(d, n)`.
+The dimension is the length of a tuple `size`, which is part of its type, so that the compiler unrolls the short loops.
+
+Tolerances. `slack` is the round-off of a cell's barycentric coordinates: a point with coordinates above `-slack` is in the cell.
+A position that was moved onto a facet is there only up to an error, so that the wider ON_FACET decides which facets it lies on.
 """
 
 import numpy as np
 
 from .compiling import njit
 
-#: barycentric coordinates below this, and ten times their round-off, count as zero where a position on a facet is looked at
+#: a position lies on a facet if its barycentric coordinate is below this plus ten times the round-off
 ON_FACET = 1e-9
-#: cells about one vertex that are looked at
+#: largest number of cells around one vertex that are examined
 STAR = 512
 HUGE = 1e300
 
@@ -63,7 +66,10 @@ def _normal(frame, i, n, d):
 
 @njit()
 def _star(c, x, frames, neighbours, star, size):
-    """Fill `star` with the cells that hold x, found through facets that hold it, from c; return how many."""
+    """Fill `star` with the cells that contain x, and return their number.
+
+    The search starts at the cell c and crosses only facets that contain x.
+    """
     d = len(size)
     b = np.empty(d + 1)
     star[0] = c
@@ -78,6 +84,7 @@ def _star(c, x, frames, neighbours, star, size):
             other = neighbours[cell, i]
             if other < 0 or b[i] > near or count == len(star):
                 continue
+            # A linear search is enough: a star usually has a few dozen cells.
             known = False
             for j in range(count):
                 if star[j] == other:
@@ -91,7 +98,10 @@ def _star(c, x, frames, neighbours, star, size):
 
 @njit()
 def _open_to(star, count, x, w, frames, size):
-    """The first cell of the star into which x may move along w, or -1."""
+    """The first cell of the star into which x can move along w, or -1.
+
+    x can move into a cell if w does not point out of it through any of the facets on which x lies.
+    """
     d = len(size)
     b = np.empty(d + 1)
     for j in range(count):
@@ -101,6 +111,8 @@ def _open_to(star, count, x, w, frames, size):
         for i in range(d + 1):
             if b[i] <= ON_FACET + 10.0 * frame[d + 1, 0]:
                 slope = _slope(frame, i, w, d)
+                # A slope of the size of round-off is a motion along the facet. `trace` uses the slightly larger factor 5, so
+                # that it does not send a point back through a facet that this test accepted.
                 if slope < -4.0 * frame[d + 1, 0]:
                     free = False
                     break
@@ -111,7 +123,7 @@ def _open_to(star, count, x, w, frames, size):
 
 @njit()
 def _remove(w, n, out, d):
-    """Fill out with w less its part along the unit vector n; return the squared length."""
+    """Fill out with w minus its part along the unit vector n; return the squared length."""
     along = 0.0
     for k in range(d):
         along += w[k] * n[k]
@@ -124,11 +136,14 @@ def _remove(w, n, out, d):
 
 @njit()
 def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
-    """The longest projection of w onto a wall (or, in space, an edge of two walls) about x along which x may move.
+    """The longest projection of w onto a wall through x (or, in space, onto the edge of two walls) along which x can move.
 
-    Overwrites w with it and `project` `(d, d)` with the projector; returns the cell to go on in, or -1: x is stuck.
+    Overwrites w with it, and `project` `(d, d)` with the projector; returns the cell in which to go on, or -1 if x is stuck.
     """
+    # The projection of w onto the cone of the directions that stay in the mesh is the projection onto one of its faces: a wall,
+    # or an edge of two walls. There are few of them, so that all are tried.
     d = len(size)
+    # The unit normals of the walls through x. Coplanar facets are one wall, hence the comparison.
     walls = np.empty((STAR, d))
     found = 0
     b = np.empty(d + 1)
@@ -149,6 +164,7 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
     chosen = np.zeros(d)
     for a in range(found):
         length = _remove(w, walls[a], trial, d)
+        # Only walls that w points out of hold x back.
         if (w * walls[a]).sum() > 0.0 and length > best and length > (1e-14 * size_w) ** 2:
             there = _open_to(star, count, x, trial, frames, size)
             if there >= 0:
@@ -160,6 +176,7 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
         if d < 3:
             continue
         for o in range(a):
+            # The edge is orthogonal to both normals: the second one is made orthogonal to the first. Parallel walls have no edge.
             span = _remove(walls[o], walls[a], normal, d)
             if span < 1e-16:
                 continue
@@ -180,17 +197,17 @@ def _slide_at_corner(star, count, x, w, frames, neighbours, project, size):
 
 @njit()
 def _direct(c, x, v, wall, frames, neighbours, star, u, project, size):
-    """The velocity `u` at a point x of the boundary that is to move by v: v, or its projection onto walls about x.
+    """Fill `u` with the velocity at a point x of the boundary: v, or the projection of v onto walls through x.
 
-    `wall` is the facet of c that x lies on, -1 if x may lie on several. Fills `project` `(d, d)`; returns the cell to go on
-    in, -1 where x is stuck, and whether v is free.
+    `wall` is the facet of c on which x lies, or -1 if x may lie on several. Fills the projector `project` `(d, d)`; returns the
+    cell in which to go on, or -1 if x is stuck, and whether v is not projected.
     """
     d = len(size)
     for k in range(d):
         u[k] = v[k]
         for m in range(d):
             project[k, m] = 1.0 if k == m else 0.0
-    if wall >= 0:
+    if wall >= 0:  # the usual case, inside one facet: no search is needed
         n = np.empty(d)
         _normal(frames[c], wall, n, d)
         _remove(v, n, u, d)
@@ -211,13 +228,15 @@ def _direct(c, x, v, wall, frames, neighbours, star, u, project, size):
 
 @njit()
 def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
-    """Move x by `share` of the way to f, onto a facet, with its derivative `moved` `(d, d)` and that of the time, `late`.
+    """Move x by `share` of the way to f, onto a facet, with the derivatives of x, `moved` `(d, d)`, and of the time, `late`.
 
-    `state[0]` is the time. The facet fixes when it is reached: `n . dx = 0` for the event's position.
+    `state[0]` is the time, between 0 and 1. Derivatives are taken in the target. The time of arrival depends on the target too:
+    its derivative follows from `n . dx = 0`, since x stays on the facet, with the normal n, when the target changes.
     """
     n = np.empty(d)
     _normal(frame, facet, n, d)
     tau = share * (1.0 - state[0])
+    # First the derivative at a fixed time of arrival: that of u, and `-u late`, since a later start shortens this piece.
     along = 0.0
     for k in range(d):
         along += n[k] * u[k]
@@ -230,6 +249,7 @@ def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
         for k in range(d):
             late[m] -= n[k] * moved[k, m]
         late[m] = late[m] / along if along > 1e-300 else 0.0
+    # Then the change of the position by the change of the time of arrival.
     for k in range(d):
         for m in range(d):
             moved[k, m] += u[k] * late[m]
@@ -237,14 +257,14 @@ def _advance(frame, facet, share, u, project, x, f, moved, late, state, d):
 
 @njit()
 def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary, projected, jacobian):
-    """Walk from origins `(d, n)` in the cells `starts` to targets `(d, n)`, sliding along the boundary where it is met.
+    """Walk from origins `(d, n)` in the cells `starts` to targets `(d, n)`, sliding along the boundary.
 
-    Points move with the constant velocity v = target - origin for a unit of time; at the boundary with the projection of v
-    onto the directions that are open there (a projected dynamical system, continuous in v on convex domains).
+    Points move with the constant velocity v = target - origin for a unit of time. At the boundary they move with the projection
+    of v onto the directions that do not leave the mesh (a projected dynamical system, continuous in v on convex domains).
 
-    Fills, a point each: `cells`, the last cell; `feet` `(d, n)`, the place reached; `bary` `(n, d + 1)`, its barycentric
-    coordinates there; `projected`, whether a wall was met, and where so `jacobian` `(n, d, d)`, the derivative of the foot
-    in the target. Returns the number of targets that are not finite.
+    Fills, per point: `cells`, the last cell; `feet` `(d, n)`, the end of the walk; `bary` `(n, d + 1)`, its barycentric
+    coordinates in that cell; `projected`, whether the point was held back by a wall; and, if so, `jacobian` `(n, d, d)`, the
+    derivative of the foot in the target. Returns the number of targets that are not finite.
     """
     d = len(size)
     x, f, v, u = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
@@ -252,8 +272,10 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
     project, moved = np.empty((d, d)), np.empty((d, d))
     late, state = np.empty(d), np.empty(1)
     star = np.empty(STAR, dtype=np.int64)
+    # A segment crosses every cell at most once; the factor leaves room for detours around edges and vertices.
     limit = 1000 + 4 * len(frames)
     bad = 0
+    # Marsaglia's xorshift with a fixed seed: results are the same in every run.
     random = np.uint64(88172645463325252)
     for p in range(len(starts)):
         c = starts[p]
@@ -276,19 +298,23 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
             outside = False
             for i in range(d + 1):
                 outside = outside or bf[i] < -slack
-            if not outside:
+            if not outside:  # the target lies in this cell
                 break
+            # The segment leaves the cell through the facet that it meets first, at the share b_i(x) / (b_i(x) - b_i(f)) of its
+            # length. x stays where the segment began: so round-off does not grow from cell to cell.
             _barycentric(frame, x, bx, size)
             facet = -1
             first = 2.0
             for i in range(d + 1):
-                # Facets that the segment runs along, to round-off, are no exits: what `_open_to` lets pass must get on.
+                # A facet along which the segment runs, up to round-off, is not an exit: where `_open_to` let a point pass, the
+                # walk must go on.
                 if bf[i] < -slack and bx[i] - bf[i] > 5.0 * slack:
                     share = max(bx[i], 0.0) / (max(bx[i], 0.0) - bf[i])
                     if share < first - 1e-13:
                         first, facet = share, i
                     elif share <= first + 1e-13:
-                        # Through an edge or a vertex: either will do; chance keeps the walk from going round in circles.
+                        # A tie: the segment leaves through an edge or a vertex, and both facets are right. A random choice
+                        # prevents the walk from turning in circles around the edge for ever.
                         random ^= random << np.uint64(13)
                         random ^= random >> np.uint64(7)
                         random ^= random << np.uint64(17)
@@ -300,7 +326,8 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
             if other >= 0 and not sliding:
                 c = other
                 continue
-            # A wall is met, or x slides along one and comes to its end.
+            # An event: x meets a wall, or it slides along a wall and comes to the end of the facet. Only now the derivative of
+            # the foot differs from the identity, so that its arrays are set up at the first event.
             if events == 0:
                 state[0] = 0.0
                 late[:] = 0.0
@@ -313,13 +340,14 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
             events += 1
             if first > 1e-15:
                 _advance(frame, facet, first, u, project, x, f, moved, late, state, d)
+            # One wall is known if x came from inside and lies on no other facet; otherwise all facets through x are searched.
             wall = facet if other < 0 and not sliding else -1
             _barycentric(frame, x, bx, size)
             for i in range(d + 1):
                 if i != facet and bx[i] <= ON_FACET + 10.0 * slack:
                     wall = -1
             there, free = c, False
-            if events > 200:
+            if events > 200:  # a point that still slides back and forth in a corner is stopped
                 u[:] = 0.0
                 project[:] = 0.0
                 there = -1
@@ -333,11 +361,13 @@ def trace(starts, origins, targets, frames, neighbours, size, cells, feet, bary,
                 break
             c = there
         if projected[p]:
+            # The rest of the way is (1 - time) u: its derivative is that of u, by the projector, and that of the time.
             for k in range(d):
                 for m in range(d):
                     jacobian[p, k, m] = moved[k, m] + (1.0 - state[0]) * project[k, m] - u[k] * late[m]
         cells[p] = c
         _barycentric(frames[c], f, bf, size)
+        # Negative coordinates are round-off: they are set to zero, and the sum to 1 again, so that weights stay convex.
         total = 0.0
         for i in range(d + 1):
             bf[i] = max(bf[i], 0.0)

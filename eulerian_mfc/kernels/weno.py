@@ -1,4 +1,4 @@
-"""The fifth-order WENO-Z value, which finite volumes and the transport equation share.
+"""The fifth-order WENO-Z value, for finite volumes and for the transport equation.
 
 Reference: R. Borges, M. Carmona, B. Costa, W. S. Don, An improved weighted essentially non-oscillatory scheme for
 hyperbolic conservation laws, J. Comput. Phys. 227 (2008), 3191-3211, doi:10.1016/j.jcp.2007.11.038.
@@ -6,8 +6,8 @@ hyperbolic conservation laws, J. Comput. Phys. 227 (2008), 3191-3211, doi:10.101
 
 from .compiling import njit
 
-# Products may be contracted when compiled (the same bits every run), and divisions do not test for zero: both are what
-# lets loops be vectorised.
+# Products may be contracted at compile time (every run gives the same bits), and divisions do not test for zero: both are
+# needed for the compiler to vectorise the loops. Unlike with `fastmath.FAST`, sums are not reordered.
 FAST = {"contract", "nsz", "arcp"}
 _EPSILON = 1e-40
 

@@ -1,6 +1,6 @@
 """Estimators with scikit-learn's conventions, trained on meshes: the extra `learn`.
 
-`import eulerian_mfc` does not load scikit-learn: this module does, when it is first asked for.
+`import eulerian_mfc` does not load scikit-learn; importing this module does.
 """
 
 try:

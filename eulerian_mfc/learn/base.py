@@ -1,4 +1,4 @@
-"""What both estimators share: samples to a problem on a mesh, and its solution."""
+"""The base class of both estimators: it makes a problem on a mesh from samples, and solves it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ..system.particles import ParticleSystem
 from ..transport import SemiLagrangian
 from .fitting import best_on_samples, on_mesh
 
-#: cells an axis by the dimension of the states, where `cells` is not given
+#: default number of cells per axis, by the dimension of the states
 CELLS = {1: 160, 2: 48, 3: 24}
-#: cells between the boundary and the box of the samples' trajectories, and what that box is widened by, as a share of its
-#: longest side: the control moves on the mesh, and the trajectories with it
+#: MARGIN cells lie between the boundary and the widened box of the samples' trajectories. The box is widened by the share ROOM
+#: of its longest side, since the trajectories change when the control is improved on the mesh
 MARGIN, ROOM = 3, 0.1
 
 _WIDE = "its data have four or more features: states live on a mesh in at most three dimensions"
-#: checks of scikit-learn's `check_estimator` that are out, and why: what its `expected_failed_checks` takes
+#: checks of scikit-learn's `check_estimator` that do not apply, and why, for its argument `expected_failed_checks`
 EXCLUDED_CHECKS = dict.fromkeys(
     (
         "check_n_features_in_after_fitting",
@@ -53,32 +53,33 @@ EXCLUDED_CHECKS = dict.fromkeys(
 class MeanFieldEstimator(BaseEstimator):
     """A residual network of width d, trained as a mean-field control problem on a mesh.
 
-    Inputs are standardised, `augment` coordinates that start at zero are added, the flow of `sigma(W x + b)` (of
-    `W2 sigma(W1 x + b1) + b2` with a `width`) moves their empirical law, and an affine read-out, trained together with the
-    control, makes the outputs. From random controls the samples alone are followed first, which says where the mesh must
-    be; the best control that this finds is the first one on the mesh.
+    Inputs are standardised, and `augment` coordinates that start at zero are added. The flow of `sigma(W x + b)` (or, if
+    `width` is set, of `W2 sigma(W1 x + b1) + b2`) moves their empirical law. An affine read-out, which is trained together
+    with the control, makes the outputs. The fit has two steps. First, L-BFGS starts from random controls on the samples alone,
+    without a mesh; the trajectories of the best control show where the mesh must be. Then L-BFGS continues on the mesh from
+    that control.
 
     Parameters
     ----------
-    layers, horizon : number of layers and final time T (in units of time) of the flow; a state moves by at most T in every
-        coordinate for tanh. Every layer interpolates once: few layers are resolved by fewer cells.
-    penalty : lambda of `1/2 int lambda |theta|^2 dt`: the larger, the smoother the flow, and the coarser a mesh resolves it.
-    readout_penalty : kappa of `kappa/2 |(A, b)|^2`: the larger, the flatter the loss of the final states.
-    augment : extra coordinates; inputs and these are at most three together.
-    width : hidden units a layer, for fields.BottleneckField; None for fields.NeuralField, which has one a coordinate.
-    activation, layer_map : of the network, see the fields and `LayerMap`.
-    cells : cells an axis; by default 160, 48 or 24 in one, two or three dimensions.
-    degree : of the splines on the mesh.
-    tol, max_iter : (relative) tolerance and iterations of L-BFGS, see `solvers.Solver`: on the mesh, and on the samples before.
-    starts : random first controls from which the samples alone are followed; the cheapest end is taken to the mesh.
-    random_state : seed of the first controls, normal with deviation 0.5.
+    layers, horizon : number of layers and final time T (in units of time) of the flow. With tanh, a state moves by at most T
+        in every coordinate. Every layer interpolates once, so that few layers need fewer cells.
+    penalty : lambda of `1/2 int lambda |theta|^2 dt`. A larger one makes the flow smoother, so that fewer cells resolve it.
+    readout_penalty : kappa of `kappa/2 |(A, b)|^2`. A larger one makes the loss flatter as a function of the final states.
+    augment : number of extra coordinates; there are at most three coordinates in all.
+    width : hidden units per layer, for fields.BottleneckField; None for fields.NeuralField, with one unit per coordinate.
+    activation, layer_map : those of the network, see the fields and `LayerMap`.
+    cells : cells per axis; by default 160, 48 or 24 in one, two or three dimensions.
+    degree : the degree of the splines on the mesh.
+    tol, max_iter : (relative) tolerance and largest number of iterations of L-BFGS, in both steps; see `solvers.Solver`.
+    starts : number of random first controls; the cheapest result of the first step goes on to the mesh.
+    random_state : seed of the first controls, which are normal with standard deviation 0.5.
 
     Raises
     ------
     ArgumentError
         From `fit`, for parameters out of range, more than three coordinates, numbers too large to standardise, masked entries.
     NonFiniteError
-        From `fit`, if the samples alone give no finite cost, from no start and without a flow.
+        From `fit`, if the cost on the samples is not finite, neither from any of the starts nor for the control zero.
     ValueError
         From `fit`, by scikit-learn, for arrays that it refuses.
 
@@ -123,9 +124,9 @@ class MeanFieldEstimator(BaseEstimator):
         self.random_state = random_state
 
     def _samples(self, X: Any, y: Any, sample_weight: Any, **checks: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-        """Checked inputs, labels and weights, the largest being 1."""
-        for name, given in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            unmasked(name, given)
+        """Inputs, labels and weights after checks; the largest weight is 1."""
+        for name, values in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            unmasked(name, values)
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **checks)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
@@ -139,7 +140,7 @@ class MeanFieldEstimator(BaseEstimator):
         return X[kept], y[kept], weights[kept] / weights[kept].sum()
 
     def _solve(self, X: np.ndarray, y: np.ndarray, weights: np.ndarray, loss: Loss) -> None:
-        """Solve for standardised inputs and labels `(n, q)`; sets `solution_` and what belongs to it."""
+        """Standardise the inputs, solve the problem, and set `solution_` and the attributes that belong to it."""
         augment = integer("augment", self.augment, minimum=0)
         self.mean_, self.scale_, self.varying_ = standard("X", X, weights)
         if not self.varying_.any():
@@ -149,7 +150,7 @@ class MeanFieldEstimator(BaseEstimator):
                 "X",
                 f"{self.varying_.sum()} features and {augment} extra coordinates",
                 "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
-                "make_pipeline(PCA(2), ...) (features that do not vary are not counted)",
+                "make_pipeline(PCA(2), ...) (features that do not vary do not count)",
             )
         base = Empirical(self._standardised(X), y, weights)
         law = Augmented(base, self.augment) if self.augment else base
@@ -182,7 +183,7 @@ class MeanFieldEstimator(BaseEstimator):
         cells = CELLS[len(box)] if self.cells is None else self.cells
         if np.size(cells) and np.min(cells) <= 2 * MARGIN:
             raise fail(
-                "cells", self.cells, f"more than {2 * MARGIN} an axis, {MARGIN} of which are a margin on either side"
+                "cells", self.cells, f"more than {2 * MARGIN} per axis, {MARGIN} of which are a margin on either side"
             )
         return CartesianMesh.with_margin(box, cells, MARGIN)
 
@@ -199,11 +200,11 @@ class MeanFieldEstimator(BaseEstimator):
 
 
 def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, deviation and whether it varies, of each column of `(n, q)`; the deviation of a column that does not vary is 1.
+    """For each column of `(n, q)`: its mean, its standard deviation (1 if it does not vary), and whether it varies.
 
     Parameters
     ----------
-    name : of the argument, for messages.
+    name : the name of the argument, for messages.
     values : `(n, q)`.
     weights : `(n,)`, summing to 1.
 
@@ -216,10 +217,10 @@ def standard(name: str, values: np.ndarray, weights: np.ndarray) -> tuple[np.nda
     if largest > np.sqrt(np.finfo(np.float64).max):
         raise mismatch(name, f"values up to {largest:.1e}", "numbers whose squares are finite: rescale them")
     mean = weights @ values
-    # Squares of small numbers vanish, so that the columns are divided by their sizes first.
+    # Squares of very small numbers are zero in floating point, so that the columns are divided by their sizes first.
     size = np.abs(values - mean).max(axis=0)
     unit = np.where(size > 0, size, 1.0)
     deviation = size * np.sqrt(weights @ ((values - mean) / unit) ** 2)
-    # Up to round-off of the mean, as scikit-learn's StandardScaler has it.
+    # A deviation that is round-off of the mean counts as zero, as in scikit-learn's StandardScaler.
     varying = deviation > len(values) * np.finfo(np.float64).eps * np.abs(mean)
     return mean, np.where(varying, deviation, 1.0), varying

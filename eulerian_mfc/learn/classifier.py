@@ -1,4 +1,4 @@
-"""Classification."""
+"""The classifier."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LOSSES = {"cross-entropy": CrossEntropy, "hinge": Hinge}
 
 
 class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
-    """Classes by a flow and a linear read-out of its final states.
+    """A classifier: a flow, and an affine read-out of its final states.
 
     Parameters
     ----------
     loss : "cross-entropy" (with `predict_proba`) or "hinge" (squared).
-    class_weight : None, "balanced", or a dict of weights by class (1 for a class that it leaves out), as everywhere in
-        scikit-learn: they multiply the weights of the samples, so that the same weights given as `sample_weight` make the same
-        fit. A weight of zero leaves the samples of that class out; "balanced" counts samples by their weights.
+    class_weight : None, "balanced", or a dict of weights by class (1 for a class that is not in it), as elsewhere in
+        scikit-learn. They multiply the weights of the samples, so that the same weights in `sample_weight` give the same fit.
+        A weight of zero leaves the samples of that class out; "balanced" counts samples by their weights.
     layers, horizon, penalty, readout_penalty, augment, width, activation, layer_map : see `MeanFieldEstimator`.
     cells, degree, tol, max_iter, starts, random_state : see `MeanFieldEstimator`.
 
@@ -33,19 +33,29 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
     ----------
     classes_ : `(K,)`.
     solution_ : the Solution, with its certificate, figures and export; its states are standardised inputs.
-    mean_, scale_ : `(features,)`, what inputs are standardised by.
+    mean_, scale_ : `(features,)`, the mean and the standard deviation by which inputs are standardised.
     varying_ : `(features,)` booleans, the features that vary: only these are coordinates of the states.
     mesh_error_ : relative difference of the cost on the mesh and on the samples themselves.
-    n_iter_ : iterations on the mesh; 0 where it could not take the first control.
+    n_iter_ : iterations on the mesh; 0 if the run on the mesh could not start.
 
     Raises
     ------
     ArgumentError
-        From `fit`, as `MeanFieldEstimator`, for an unknown loss and labels of one class.
+        From `fit`, as for `MeanFieldEstimator`; also for an unknown loss, and for labels of one class only.
 
     References
     ----------
     See `losses.CrossEntropy`, `losses.Hinge` and `MeanFieldEstimator`.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.learn import MeanFieldClassifier
+    >>> X, y = [[-2.0], [-1.0], [1.0], [2.0]], ["left", "left", "right", "right"]
+    >>> model = MeanFieldClassifier(layers=2, cells=40, starts=1).fit(X, y)
+    >>> [str(label) for label in model.predict([[-3.0], [3.0]])], model.score(X, y)
+    (['left', 'right'], 1.0)
+    >>> model.predict_proba([[3.0]]).round(1).tolist()
+    [[0.0, 1.0]]
     """
 
     def __init__(
@@ -98,8 +108,8 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         Warns
         -----
         ConvergenceWarning
-            If the optimality residual is above `tol`, or the mesh is too coarse for the flow. Where the samples alone give a
-            better control and read-out than the mesh, the fit has these.
+            If the optimality residual is above `tol`, or the mesh is too coarse for the flow. If the samples alone then give a
+            better control and read-out than the mesh, the fit uses those.
         """
         choice("loss", self.loss, LOSSES)
         X, y, weights = self._samples(X, y, sample_weight)
@@ -113,13 +123,13 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         return self
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """`(K,)` weights of the classes `classes_`, the largest being 1, for labels `(n,)` and weights `(n,)` of the samples."""
+        """`(K,)`: weights of the classes, the largest being 1, from labels `(n,)` and weights `(n,)` of the samples."""
         given = self.class_weight
         if given is None:
             return np.ones(len(self.classes_))
         counts = np.array([weights[y == label].sum() for label in self.classes_])
         if isinstance(given, str) and given == "balanced":
-            # A class whose samples all have the weight zero has nothing that could be balanced.
+            # A class whose samples all have the weight zero cannot be balanced: its weight is zero.
             out = np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0)
         elif isinstance(given, dict):
             for value in given.values():
@@ -132,7 +142,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         return out / out.max()
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Outputs `(n, K)`, whose largest is the class; for two classes their difference `(n,)`."""
+        """Outputs `(n, K)`, the largest of which decides the class; for two classes their difference `(n,)`."""
         final = self._final(X)
         assert self.solution_.loss is not None
         z = self.solution_.loss.output(final)

@@ -1,4 +1,4 @@
-"""From samples to a solution on a mesh: the samples alone first, then the mesh, and the better of both where it fails."""
+"""The two steps of a fit: the best control on the samples alone, and then a solution on a mesh from there."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..solvers import Iteration, Outcome, Solver, Status
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 
-#: cost below which its errors are not relative to it
+#: costs below this count as zero: errors are then relative to this number
 NOTHING = 1e-9
-#: share of the cost on the samples that the mesh may add or take off without a warning
+#: relative difference of the cost on the mesh from that on the samples, above which there is a warning
 MESH_ERROR = 0.2
 
 ADVICE = "raise `penalty`, which smooths the flow, or `cells`, or take fewer `layers`"
@@ -28,7 +28,14 @@ ADVICE = "raise `penalty`, which smooths the flow, or `cells`, or take fewer `la
 
 @dataclass(frozen=True)
 class Fitted:
-    """A solution, what the mesh changes of its cost (relative to the cost on the samples), and why it is no answer, if so."""
+    """A solution with its error by the mesh.
+
+    Attributes
+    ----------
+    solution : the solution.
+    mesh_error : the cost on the mesh minus the cost on the samples, relative to the latter.
+    doubts : the reasons not to trust the solution; empty if there are none.
+    """
 
     solution: Solution
     mesh_error: float
@@ -36,9 +43,9 @@ class Fitted:
 
 
 def best_on_samples(samples: ParticleSystem, solver: Solver, starts: Iterable[np.ndarray]) -> tuple[np.ndarray, float]:
-    """The cheapest control that the solver finds from several ones by following the samples alone, and its cost.
+    """The cheapest control that the solver finds on the samples alone, from several starts; and its cost.
 
-    Where the solver cannot evaluate one of the starts it goes on with the others, and without any it takes the control zero.
+    Starts that the solver cannot evaluate are left out. If none can be evaluated, the control zero is returned.
 
     Raises
     ------
@@ -67,17 +74,17 @@ def on_mesh(
     solver: Solver,
     schemes: dict[str, Any],
 ) -> Fitted:
-    """Solve on a mesh from the samples' best control.
+    """Solve on a mesh, from the best control on the samples.
 
-    A run on a mesh that is too coarse may not start, or may end at a control that only exploits the mesh's errors. The answer
-    is then the samples' best control with the samples' read-out, where that one costs less on the samples.
+    On a mesh that is too coarse, a run may fail to start, or end at a control that only exploits the mesh's errors. The result
+    is then the best control on the samples with the samples' read-out, if that costs less on the samples.
 
     Parameters
     ----------
     samples : the problem on its samples.
-    start : `(layers, m)`, the samples' best control, with its `cost` on them.
+    start, cost : `(layers, m)`, the best control on the samples, and its cost on them.
     mesh_of : makes the mesh from the samples' positions `(layers + 1, n, d)`.
-    solver : on the mesh.
+    solver : the solver on the mesh.
     schemes : `transport` and `layer_map`, as `solve` takes them.
     """
     mesh = mesh_of(samples.states(start))
@@ -85,8 +92,8 @@ def on_mesh(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            given = {**schemes, "solver": solver, "initial": start, "callback": _stop_below_zero}
-            solution = solve(samples.problem, mesh, samples.layers, **given)
+            options = {**schemes, "solver": solver, "initial": start, "callback": _stop_below_zero}
+            solution = solve(samples.problem, mesh, samples.layers, **options)
             exact = samples.cost(solution.control).total
         except NonFiniteError as error:
             doubts = [str(error)]
@@ -95,7 +102,8 @@ def on_mesh(
         history, doubts = solution.history, _doubts(found)
         if not doubts or own_cost(samples, solution) <= cost:
             for warning in caught:
-                if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):  # see `mesh_error_`
+                # `mesh_error_` reports what these two warnings are about.
+                if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):
                     warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
             return replace(found, doubts=doubts)
     doubts.append("the control and the read-out are the best that the samples alone give, without the mesh")
@@ -108,7 +116,7 @@ def on_mesh(
 
 
 def own_cost(samples: ParticleSystem, solution: Solution) -> float:
-    """The cost on the samples of a solution's control with its own read-out, which was trained on the mesh."""
+    """The cost on the samples of a solution's control with the solution's read-out, which was trained on the mesh."""
     assert solution.loss is not None
     readout, training = solution.readout, samples.problem.separable.training
     assert readout is not None
@@ -125,7 +133,7 @@ def _difference(cost: float, exact: float) -> float:
 
 
 def _doubts(found: Fitted) -> list[str]:
-    """Why a solution on the mesh is no answer; nothing where it is one."""
+    """The reasons not to trust a solution on the mesh; empty if there are none."""
     doubts = [] if found.solution.solved else [found.solution.message]
     if abs(found.mesh_error) > MESH_ERROR:
         doubts += [f"the mesh changes the cost by {found.mesh_error:+.0%}", ADVICE]
@@ -133,6 +141,6 @@ def _doubts(found: Fitted) -> list[str]:
 
 
 def _stop_below_zero(row: Iteration) -> None:
-    """End a run whose cost is below zero, which no loss is: from there on it finds errors of the mesh, and for a long time."""
+    """End a run whose cost is below zero: losses are not negative, so that it would only exploit errors of the mesh."""
     if row.cost < -NOTHING:
         raise NonFiniteError(f"the cost on the mesh fell to {row.cost:.2g}, though its loss is never negative")

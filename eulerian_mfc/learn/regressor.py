@@ -1,4 +1,4 @@
-"""Regression."""
+"""The regressor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .base import MeanFieldEstimator, standard
 
 
 class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
-    """Numbers by a flow and an affine read-out of its final states: the squared loss, of standardised labels.
+    """A regressor: a flow, an affine read-out of its final states, and the squared loss of standardised labels.
 
     Parameters
     ----------
@@ -22,16 +22,25 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
     Attributes
     ----------
     solution_, mean_, scale_, varying_, mesh_error_, n_iter_ : see `MeanFieldClassifier`.
-    y_mean_, y_scale_ : `(q,)`, what labels are standardised by.
+    y_mean_, y_scale_ : `(q,)`, the mean and the standard deviation by which labels are standardised.
 
     Raises
     ------
     ArgumentError
-        From `fit`, as `MeanFieldEstimator`.
+        From `fit`, as for `MeanFieldEstimator`.
 
     References
     ----------
     See `MeanFieldEstimator`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eulerian_mfc.learn import MeanFieldRegressor
+    >>> x = np.linspace(-2.0, 2.0, 9)
+    >>> model = MeanFieldRegressor(layers=2, penalty=0.1, readout_penalty=0.1, cells=60, starts=1).fit(x[:, None], np.sin(x))
+    >>> model.score(x[:, None], np.sin(x)) > 0.9
+    True
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MeanFieldRegressor:

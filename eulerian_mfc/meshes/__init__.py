@@ -1,4 +1,4 @@
-"""Meshes of the state space: geometry, topology, location of points, files. Meshes know nothing of schemes or problems."""
+"""Meshes of the state space: geometry, topology, location of points, files. Meshes do not use schemes or problems."""
 
 from . import domains as domains
 from .base import Mesh as Mesh

@@ -1,4 +1,4 @@
-"""scikit-fem's notes to itself, kept off the terminal."""
+"""scikit-fem's log messages, kept off the terminal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without what scikit-fem logs on arrays that it made itself, and on names that this package keeps in its place."""
+    """Inside the block scikit-fem does not log.
+
+    Its messages are about arrays that it made itself, and about names of groups, which this package handles.
+    """
     logger = logging.getLogger("skfem.mesh.mesh")
     level = logger.level
     logger.setLevel(logging.ERROR)

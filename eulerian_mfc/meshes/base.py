@@ -1,4 +1,4 @@
-"""What a system, a solution and a view need of a mesh."""
+"""The base class of meshes: what a system, a solution and a view need of a mesh."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ import numpy as np
 
 
 class Mesh(ABC):
-    """A mesh of the state space, or the places on it where the unknowns of a pair of schemes live.
+    """A mesh of the state space, or the points on it at which the unknowns of a pair of schemes are.
 
-    Arrays on a mesh are `(R, *shape)`; `centres` are the points of one field's entries, as rows.
+    Arrays on a mesh are `(R, *shape)` for R fields; `centres` are the points of one field's entries, as rows.
 
     `centres` and `bounds` are in units of the state.
 
     Attributes
     ----------
     dim : the dimension d.
-    shape : of one field's array; its size is `size`.
+    shape : the shape of one field's array; it has `size` entries.
     centres : `(size, d)`.
     bounds : (low, high) of every axis.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> mesh: emfc.meshes.Mesh = emfc.CartesianMesh([(-1, 1), (0, 1)], cells=(4, 2))
+    >>> mesh.dim, mesh.shape, mesh.size, mesh.width
+    (2, (4, 2), 8, 0.5)
+    >>> mesh.contains([[0.0, 0.5], [0.0, 2.0]]).tolist()
+    [True, False]
     """
 
-    #: which schemes live on it: "cartesian" or "simplex"
+    #: which schemes work on it: those for "cartesian" or those for "simplex"
     kind: ClassVar[str]
 
     if TYPE_CHECKING:  # not at run time: a dataclass would take an inherited property for a field's default
@@ -64,7 +73,7 @@ class Mesh(ABC):
 
     @property
     def width(self) -> float:
-        """The mesh width: the largest of the axes' on boxes, the longest edge on simplices."""
+        """The mesh width: on boxes the largest over the axes, on simplices the longest edge."""
         raise NotImplementedError
 
     def crossing_rates(self, velocities: np.ndarray) -> np.ndarray:
@@ -72,7 +81,7 @@ class Mesh(ABC):
         raise NotImplementedError
 
     def cells_of(self, held: np.ndarray) -> np.ndarray:
-        """Booleans an entry of the masses, flat -> `(cells,)`: the cells that they belong to."""
+        """Booleans per cell `(cells,)` from booleans per entry of the masses (flat)."""
         return held
 
     @property
@@ -83,7 +92,7 @@ class Mesh(ABC):
     @property
     @abstractmethod
     def title(self) -> str:
-        """The mesh in words, for reports and messages."""
+        """A description of the mesh, for reports and messages."""
 
     @abstractmethod
     def contains(self, points: np.ndarray) -> np.ndarray:
@@ -91,7 +100,7 @@ class Mesh(ABC):
 
     @abstractmethod
     def near_boundary(self, cells: int) -> np.ndarray:
-        """`(*shape)` booleans, the shape that of the masses: whether an entry lies within `cells` cells of the boundary."""
+        """`(*mass_shape)` booleans: whether an entry of the masses lies within `cells` cells of the boundary."""
 
     @abstractmethod
     def density(self, masses: np.ndarray) -> np.ndarray:
@@ -99,8 +108,11 @@ class Mesh(ABC):
 
     @abstractmethod
     def spec(self) -> dict[str, object]:
-        """JSON-ready part of what rebuilds the mesh, its "type" among it."""
+        """The JSON-ready data from which the mesh can be rebuilt; "type" is one of the keys."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays that rebuild the mesh, beside `spec`: of simplices `points (p, d)` and `cells (n, d + 1)`; of boxes none."""
+        """The arrays that rebuild the mesh, together with `spec`.
+
+        Of simplices they are `points (p, d)` and `cells (n, d + 1)`; boxes do not need arrays.
+        """
         return {}

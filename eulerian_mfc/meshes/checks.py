@@ -1,4 +1,4 @@
-"""What a simplex mesh must be: each check names the first cell that fails it."""
+"""Checks of a simplex mesh: each error names the first cell that is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def neighbours_of(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     Raises
     ------
     ArgumentError
-        For cells without volume, duplicated or overlapping (inverted) ones, unused vertices, hanging nodes.
+        For cells without volume, duplicated or inverted cells, unused vertices, and hanging nodes.
     """
     check_entries(points, cells)
     out = -np.ones(cells.shape, dtype=np.int64)
@@ -26,7 +26,7 @@ def neighbours_of(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
     if len(triple):
         shared = np.sort(order[triple[0] : triple[0] + 3] // corners)
         raise mismatch(
-            "mesh", f"the facet of cells {shared.tolist()}, which all three share", "at most two cells a facet"
+            "mesh", f"the facet of cells {shared.tolist()}, which all three share", "at most two cells per facet"
         )
     a, b = order[:-1][same], order[1:][same]
     out[a // corners, a % corners] = b // corners
@@ -37,7 +37,7 @@ def neighbours_of(points: np.ndarray, cells: np.ndarray) -> np.ndarray:
 
 
 def check_entries(points: np.ndarray, cells: np.ndarray) -> None:
-    """Indices, volumes, duplicates, unused vertices."""
+    """Indices are in range, volumes are positive, no cell is there twice, and every vertex is used."""
     if cells.min() < 0 or cells.max() >= len(points):
         cell = int(np.flatnonzero(((cells < 0) | (cells >= len(points))).any(axis=1))[0])
         raise mismatch("mesh", f"cell {cell} with vertices {cells[cell].tolist()}", f"vertices 0 .. {len(points) - 1}")
@@ -57,14 +57,17 @@ def check_entries(points: np.ndarray, cells: np.ndarray) -> None:
     used[cells] = True
     if not used.all():
         vertex = int(np.flatnonzero(~used)[0])
-        advice = "vertices of cells only: remove the others, e.g. skfem_mesh.remove_unused_nodes()"
+        advice = "every vertex to belong to a cell: remove the others, e.g. with skfem_mesh.remove_unused_nodes()"
         raise mismatch("mesh", f"vertex {vertex} at {points[vertex].tolist()}, which no cell uses", advice)
 
 
 def check_sides(points: np.ndarray, cells: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
-    """Two cells that share a facet lie on different sides of it; `a`, `b` are cell times corners plus local facet."""
+    """Two cells that share a facet lie on different sides of it.
+
+    The pairs of cells are `a` and `b`, in the numbering of facets `cell * corners + local facet`.
+    """
     corners = cells.shape[1]
-    # The barycentric coordinate of b's opposite vertex in a's cell: negative beyond the shared facet.
+    # The barycentric coordinate in a's cell of b's opposite vertex: it is negative exactly if b lies beyond the shared facet.
     c, i = a // corners, a % corners
     first, opposite = points[cells[c, 0]], points[cells[b // corners, b % corners]]
     edges = points[cells[c, 1:]] - first[:, None]
@@ -82,7 +85,7 @@ def check_sides(points: np.ndarray, cells: np.ndarray, a: np.ndarray, b: np.ndar
 
 
 def check_hanging(points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray) -> None:
-    """No vertex inside a boundary facet that it is not a corner of."""
+    """No vertex lies on a boundary facet without being one of its corners."""
     from scipy.spatial import cKDTree
 
     dim = points.shape[1]
@@ -120,7 +123,7 @@ def check_hanging(points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray)
 
 
 def check_intervals(points: np.ndarray, cells: np.ndarray) -> None:
-    """Intervals that do not overlap, and share the vertex where they touch."""
+    """Intervals do not overlap, and share a vertex where they touch."""
     ends = points[cells]
     order = np.argsort(ends.min(axis=1), kind="stable")
     low, high = ends.min(axis=1)[order], ends.max(axis=1)[order]

@@ -1,4 +1,4 @@
-"""From what meshio has read to scikit-fem's meshes."""
+"""scikit-fem's meshes from the content that meshio has read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._quiet import quiet
 from .gmsh import GmshGroups
 from .groups import DIMENSIONS, decoded, members, positions
 
-#: differences of coordinates, relative to the mesh's size, that are round-off
+#: differences of coordinates below this share of the mesh's size are round-off
 ROUND_OFF = 1e-12
 
 
@@ -22,9 +22,9 @@ class Cells(NamedTuple):
     ----------
     kind : meshio's name of their type.
     corners : `(cells, dim + 1)`, rows of the file's points.
-    place : of every cell in the file, in the order of its blocks, its row in `corners`.
-    first : of each cell, where it stands first in the file.
-    starts : where each block of the kind starts in that order, by the block's number.
+    place : for every cell in the file, in the order of the blocks, its row in `corners`.
+    first : for every row of `corners`, the first position of that cell in the file.
+    starts : by the number of each block of this kind, the position at which the block starts.
     """
 
     kind: str
@@ -35,14 +35,15 @@ class Cells(NamedTuple):
 
 
 def to_skfem(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> tuple[Any, list[str]]:
-    """The scikit-fem mesh of the simplices of the highest dimension, and what is to be told to the user.
+    """The scikit-fem mesh of the simplices of the highest dimension, and notes for the user.
 
-    Points that no cell uses are dropped. `gmsh` are the groups of a Gmsh file, `markers` the names of an SU2 file's.
+    Points that no cell uses are dropped. `gmsh` are the groups of a Gmsh file, `markers` the names of the markers of an SU2
+    file.
 
     Raises
     ------
     FileFormatError
-        For cells that are no linear simplices, or do not lie in a plane.
+        For cells that are not linear simplices, or do not lie in a plane.
     """
     import meshio
     from skfem.io.meshio import from_meshio
@@ -75,14 +76,14 @@ def _kind(content: Any) -> str:
     simplices = sorted((k for k in kinds if DIMENSIONS.get(k, 0) > 0), key=DIMENSIONS.__getitem__)
     if others or not simplices:
         raise FileFormatError(
-            f"got cells of type {', '.join(others) or 'none'}, expected line, triangle or tetra: have the generator make "
-            "linear simplices"
+            f"got {'cells of type ' + ', '.join(others) if others else 'no cells'}, expected line, triangle or tetra: let the "
+            "mesh generator write linear simplices"
         )
     return str(simplices[-1])
 
 
 def _cells(content: Any, kind: str, merge: bool) -> Cells:
-    """With `merge`, a cell that is repeated is one cell: MSH 2.2 has it once for each of its groups."""
+    """The cells of one kind. With `merge`, repeated cells become one: MSH 2.2 writes a cell once per group."""
     starts, parts, count = {}, [], 0
     for k, block in enumerate(content.cells):
         if block.type == kind:
@@ -99,7 +100,7 @@ def _cells(content: Any, kind: str, merge: bool) -> Cells:
 
 
 def _check(points: np.ndarray, used: np.ndarray, kind: str) -> None:
-    """FileFormatError for cells with points that are not there, or out of the plane of the first coordinates."""
+    """Raises FileFormatError for cells whose points do not exist or leave the plane of the first coordinates."""
     dim = DIMENSIONS[kind]
     if points.ndim != 2 or points.shape[1] < dim:
         raise FileFormatError(
@@ -119,7 +120,7 @@ def _check(points: np.ndarray, used: np.ndarray, kind: str) -> None:
 def _groups(
     content: Any, gmsh: GmshGroups | None, markers: dict[int, str], mesh: Any, cells: Cells, number: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
-    """The facets and the cells of every group, and what is to be told; `number` is the row of each point in the mesh."""
+    """The facets and the cells of every group, and notes for the user; `number` is the row of each point in the mesh."""
     dim = DIMENSIONS[cells.kind]
     rows: dict[str, list[np.ndarray]] = {}
     regions: dict[str, list[np.ndarray]] = {}

@@ -1,4 +1,4 @@
-"""Domains of the plane that are not boxes, meshed; their boundaries are walls."""
+"""Meshes of plane domains that are not boxes; their boundaries are walls."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import numpy as np
 from .._validate import affordable, fail, integer, positive
 from .simplex import SimplexMesh
 
-#: numbers that a mesh and its tables take a triangle, at least
+__all__ = ["channel", "disc", "l_shape"]
+
+#: least number of numbers in memory per triangle, for the mesh and its tables
 NUMBERS = 40
 
 
 def disc(refinements: int = 5) -> SimplexMesh:
-    """The unit disc, as a polygon; every refinement quarters the triangles and doubles the corners.
+    """The unit disc, as a polygon. Every refinement cuts each triangle into four and doubles the polygon's corners.
 
     Parameters
     ----------
-    refinements : how often; a positive integer.
+    refinements : number of refinements, 1 or more.
 
     Raises
     ------
     ArgumentError
-        If it is none.
+        If `refinements` is not a positive integer, or the triangles do not fit into memory.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.meshes.domains.disc(refinements=4)
+    >>> mesh.size, bool(abs(mesh.volumes.sum() - 3.14159) < 0.01)
+    (1024, True)
     """
     import skfem
 
@@ -33,17 +42,24 @@ def disc(refinements: int = 5) -> SimplexMesh:
 def l_shape(cells: int = 24) -> SimplexMesh:
     """The square [-1, 1]^2 without its upper right quarter, meshed by triangles.
 
-    Inner vertices are moved at random (a fixed seed) by up to 0.15 of the width: were edges to follow the symmetries, feet
-    would lie on facets, where the cost has its kinks.
+    Inner vertices are moved at random (with a fixed seed) by up to 0.15 of the width. Otherwise edges would follow the
+    symmetries of the domain, and feet of characteristics would lie on facets, where the cost has kinks.
 
     Parameters
     ----------
-    cells : intervals a side, even.
+    cells : number of intervals per side, even.
 
     Raises
     ------
     ArgumentError
-        If it is no even positive integer.
+        If `cells` is not an even positive integer, or the triangles do not fit into memory.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.meshes.domains.l_shape(cells=4)
+    >>> mesh.size, round(float(mesh.volumes.sum()), 6)
+    (24, 3.0)
     """
     import skfem
 
@@ -66,25 +82,35 @@ def channel(width: float = 0.1, radius: float = 0.4) -> SimplexMesh:
 
     Parameters
     ----------
-    width : of a cell, at most 0.5, in units of the state.
-    radius : of the disc, below 0.9, in units of the state.
+    width : the width of a cell, at most 0.5, in units of the state.
+    radius : the radius of the disc, below 0.9, in units of the state.
 
     Raises
     ------
     ArgumentError
-        If one is out of range.
+        If `width` or `radius` is out of range, or the triangles do not fit into memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.meshes.domains.channel(width=0.5)
+    >>> sorted(mesh.skfem.boundaries)
+    ['inlet', 'obstacle', 'outlet', 'walls']
+    >>> mesh.contains(np.array([[0.0, 0.0], [1.0, 0.0]])).tolist()
+    [False, True]
     """
     import skfem
     from scipy.spatial import Delaunay
 
     if not 0 < positive("radius", radius) < 0.9:
-        raise fail("radius", radius, "a number between 0 and 0.9: the disc lies in the channel")
+        raise fail("radius", radius, "a number between 0 and 0.9, so that the disc lies in the channel")
     if positive("width", width) > 0.5:
         raise fail("width", width, "at most 0.5")
     affordable("width", width, NUMBERS * int(16 / width**2), "its triangles")
     columns, rows = int(np.ceil(4 / width)), int(np.ceil(2 / width))
     x, y = np.meshgrid(np.linspace(-2, 2, columns + 1), np.linspace(-1, 1, rows + 1), indexing="ij")
-    shift = (np.arange(rows + 1) % 2) * 0.5 * 4 / columns  # rows of equilateral triangles
+    shift = (np.arange(rows + 1) % 2) * 0.5 * 4 / columns  # every second row is shifted: nearly equilateral triangles
     x = np.where(
         np.abs(x) < 2 - 1e-9, x + np.where((np.arange(rows + 1) > 0) & (np.arange(rows + 1) < rows), shift, 0), x
     )

@@ -1,4 +1,4 @@
-"""Readers of meshio that go on for ever at the end of a truncated file, brought to an end."""
+"""Truncated mesh files: some readers of meshio wait for ever at the end of such a file, and here they are stopped."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: formats whose readers wait for what a truncated file does not have, by ending; whether they read text. Files of Gmsh,
-#: which have the ending .msh too, are not read here.
+#: by ending of the file, the formats whose readers never end on a truncated file, and whether they read text. Files of Gmsh,
+#: which have the ending .msh too, are read elsewhere.
 FORMATS = {
     ".bdf": ("nastran", True),
     ".dat": ("tecplot", True),
@@ -21,12 +21,12 @@ FORMATS = {
     ".ply": ("ply", False),
     ".tec": ("tecplot", True),
 }
-#: readings of nothing after the end of a file that are enough
+#: a reader is stopped after so many empty reads beyond the end of the file
 PATIENCE = 100
 
 
 class _Ends:
-    """EOFError where a reader asks for what is beyond the end again and again."""
+    """Raises EOFError if a reader reads beyond the end of the file again and again."""
 
     _beyond = 0
 
@@ -52,7 +52,7 @@ class _Bytes(_Ends, io.BufferedReader):
 
 @contextlib.contextmanager
 def opened(file: Path) -> Iterator[tuple[Any, str | None]]:
-    """What `meshio.read` is to be given, and the format's name where it is a buffer."""
+    """The arguments of `meshio.read`: the path and None, or an open buffer and the name of its format."""
     ending = file.suffix.lower()
     if ending in (".node", ".ele"):
         for part in (file.with_suffix(".node"), file.with_suffix(".ele")):

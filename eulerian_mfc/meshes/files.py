@@ -1,4 +1,4 @@
-"""Mesh files, through meshio."""
+"""Reading and writing mesh files with meshio."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from .gmsh import GmshGroups, is_gmsh, read_groups
 from .groups import encoded
 from .memory import allowance, bounded
 
-#: formats that hold every mesh with all its names
+#: formats that can hold every mesh with all its names
 FORMATS = (".vtu", ".msh", ".vtk", ".xdmf", ".med")
-#: others that are read
+#: other formats that can be read
 READ_TOO = (".inp", ".mesh", ".su2", ".bdf")
-#: what meshio's writers are told; XDMF in one file, without a second one that a failed write could leave behind
+#: options of meshio's writers; XDMF in one file, so that a failed write does not leave a second one behind
 OPTIONS: dict[str, dict[str, Any]] = {"xdmf": {"data_format": "XML"}}
-#: formats of several files each, which cannot be replaced at once
+#: formats of several files, which cannot be replaced in one step
 SEVERAL = ("tetgen", "dolfin-xml")
-#: what meshio says where this module does what meshio leaves undone
+#: messages of meshio that do not apply, since this module keeps the names of groups itself
 HANDLED = re.compile(
     r"Warning: (meshio does not support tags of string type\. Surface tag .*? will be replaced by \d+"
     r"|Appending zeros to replace the missing \w+ tag data\.)"
@@ -46,7 +46,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     file = existing("path", path, "mesh file")
     try:
         file.open("rb").close()
-    except OSError as error:  # not the file's fault
+    except OSError as error:  # the system does not let it be read: its content is not at fault
         raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
     try:
         with bounded(allowance(file)):
@@ -57,7 +57,7 @@ def read(path: str | os.PathLike[str]) -> Any:
     except MemoryError as error:
         raise FileFormatError(
             f"{path}: reading it would take more than {allowance(file) / 2**30:.1f} GiB, far more than its size explains: "
-            "it is damaged, or claims what it does not hold"
+            "it is damaged, or it announces more data than it holds"
         ) from error
     except Exception as error:  # meshio and scikit-fem do not check what they read
         raise FileFormatError(f"{path}: it is damaged ({_brief(error)})") from error
@@ -72,21 +72,21 @@ def _brief(error: BaseException) -> str:
 
 
 def _silently(action: Callable[[], Result]) -> tuple[Result, str]:
-    """The result, and in one line what meshio wrote to the terminal."""
+    """The result of `action`, and the text that meshio wrote to the terminal meanwhile, as one line."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # NumPy's word for text that is no number: what follows would be missing.
+        # NumPy only warns if it meets text that is not a number, and drops the rest: here that is an error.
         warnings.filterwarnings("error", "string or file could not be read to its end")
         try:
             result = action()
-        except SystemExit as error:  # where no reader takes the file
+        except SystemExit as error:  # meshio exits if no reader accepts the file
             raise FileFormatError(" ".join(said.getvalue().split())) from error
     return result, " ".join(said.getvalue().split())
 
 
 def _content(file: Path) -> tuple[Any, GmshGroups | None, str]:
-    """What meshio reads, the groups of a Gmsh file, and what meshio said."""
+    """The content that meshio reads, the groups of a Gmsh file, and the messages of meshio."""
     import meshio
 
     try:
@@ -113,7 +113,7 @@ def _content(file: Path) -> tuple[Any, GmshGroups | None, str]:
 
 
 def _markers(file: Path) -> dict[int, str]:
-    """The names of an SU2 file's markers, by the numbers that meshio gives them."""
+    """The names of the markers of an SU2 file, by meshio's numbers for them."""
     out, number = {}, 0
     if file.suffix.lower() == ".su2":
         for name in re.findall(r"^\s*MARKER_TAG\s*=(.*)$", file.read_text("utf-8", errors="replace"), re.MULTILINE):
@@ -126,10 +126,10 @@ def _markers(file: Path) -> dict[int, str]:
 
 
 def write(mesh: Any, path: str | os.PathLike[str]) -> None:
-    """Write a scikit-fem mesh with its named groups; the ending of the path says the format.
+    """Write a scikit-fem mesh with its named groups; the ending of the path determines the format.
 
-    The file is made elsewhere, read again and compared, and only then takes the place of an older one. Warns with
-    MeshFileWarning where the format cannot hold the names.
+    The file is first written elsewhere, read again and compared; only then it replaces an older one. Warns with
+    MeshFileWarning if the format cannot hold the names.
     """
     file = as_path("path", path)
     form, ending = _format(file, path)
@@ -147,12 +147,12 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
             ) from error
         write_whole(file, part.read_bytes())
     if lost:
-        told = f"the names {', '.join(map(repr, lost))} are not in it: this format cannot hold them; write one of "
-        warn(f"{path}: {told}{', '.join(FORMATS)}", MeshFileWarning)
+        note = f"the names {', '.join(map(repr, lost))} are not in it: this format cannot hold them; write one of "
+        warn(f"{path}: {note}{', '.join(FORMATS)}", MeshFileWarning)
 
 
 def _format(file: Path, path: Any) -> tuple[str, str]:
-    """What meshio calls the format of a path, and its ending."""
+    """Meshio's name for the format of a path, and the ending of the path."""
     import meshio
 
     known = meshio.extension_to_filetypes
@@ -165,7 +165,7 @@ def _format(file: Path, path: Any) -> tuple[str, str]:
 
 
 def _lost(mesh: Any, part: Path, form: str) -> list[str]:
-    """Write the file `part`, and compare it: the names that are not in it; ValueError where it is another mesh."""
+    """Write the file `part`, read it again and compare: the names that it lost. Raises ValueError if the mesh differs."""
     import meshio
 
     content = _to_meshio(mesh)
@@ -175,7 +175,7 @@ def _lost(mesh: Any, part: Path, form: str) -> list[str]:
         other = read(part)
     size = float(np.ptp(mesh.p, axis=1).max())
     if mesh.p.shape != other.p.shape or not np.array_equal(mesh.t, other.t):
-        raise ValueError("its cells are others when it is read again")
+        raise ValueError("its cells differ when it is read again")
     if not np.abs(mesh.p - other.p).max() <= ROUND_OFF * size:
         raise ValueError("its points have fewer digits when it is read again")
     lost = []
@@ -187,7 +187,7 @@ def _lost(mesh: Any, part: Path, form: str) -> list[str]:
 
 
 def _to_meshio(mesh: Any) -> Any:
-    """With names that all formats can hold, and three coordinates, as most formats want them."""
+    """Meshio's form of a mesh, with encoded names that all formats can hold, and with three coordinates, as most need."""
     from skfem.io.meshio import to_meshio
 
     groups = [

@@ -1,7 +1,7 @@
-"""The groups of a Gmsh file, read from the file itself: meshio drops some of them.
+"""The groups of a Gmsh file, read from the file itself, since meshio drops some of them.
 
-meshio keeps one group of each entity where groups have no names, one of two groups of the same name (on curves and on
-surfaces, say), and refuses files in which only some entities are in groups.
+meshio keeps only one group per entity if the groups have no names, and only one of two groups with the same name (one of curves
+and one of surfaces, for example). It refuses files in which only some entities are in groups.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class GmshGroups:
-    """What the head of a `.msh` file says.
+    """The groups in the head of a `.msh` file.
 
     Attributes
     ----------
-    names : of (dimension, tag of the group).
-    entities : the groups' tags, of (dimension, tag of the entity); of MSH 4.1 only.
-    rest : the file without its `$Entities`, where those are read.
+    names : the name of each group, by (dimension, tag of the group).
+    entities : the tags of an entity's groups, by (dimension, tag of the entity); None before MSH 4.1.
+    rest : the bytes of the file without the section `$Entities`; None before MSH 4.1.
     """
 
     names: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -27,17 +27,17 @@ class GmshGroups:
     rest: bytes | None = None
 
     def name(self, dim: int, tag: int) -> str:
-        """The group's name; one made of its tag where it has none."""
+        """The name of a group, made from its tag if it does not have a name."""
         return self.names.get((dim, tag), f"physical_{tag}")
 
 
 def is_gmsh(data: bytes) -> bool:
-    """Whether a file with the ending `.msh` is one of Gmsh (there is another format of that ending)."""
+    """Whether a file with the ending `.msh` was written by Gmsh (Ansys uses this ending too)."""
     return data.lstrip().startswith((b"$MeshFormat", b"$Comments"))
 
 
 def read_groups(data: bytes) -> GmshGroups:
-    """The groups in the bytes of a Gmsh file; an exception of Python where it is damaged."""
+    """The groups in the bytes of a Gmsh file. A damaged file raises some exception, such as ValueError."""
     version, binary, size = _section(data, b"MeshFormat")[1].split()[:3]
     names = _names(_section(data, b"PhysicalNames")[1])
     before, middle, after = _section(data, b"Entities")
@@ -48,7 +48,7 @@ def read_groups(data: bytes) -> GmshGroups:
 
 
 def _section(data: bytes, name: bytes) -> tuple[bytes, bytes, bytes]:
-    """What stands before, in and after a section; `(data, b"", b"")` where there is none."""
+    """The bytes before, in and after a section; `(data, b"", b"")` if there is no such section."""
     opening, closing = b"$" + name, b"$End" + name
     start = data.find(opening)
     end = data.find(closing, start)
@@ -60,7 +60,7 @@ def _section(data: bytes, name: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _names(text: bytes) -> dict[tuple[int, int], str]:
-    """Lines `dimension tag "name"`, after one with their number."""
+    """The names in lines `dimension tag "name"`; the first line is their number."""
     out = {}
     for line in text.decode("utf-8", errors="replace").splitlines()[1:]:
         if line.strip():
@@ -88,7 +88,7 @@ class _Text:
 
 
 class _Binary:
-    """Numbers that are written as bytes, sizes with `width` of them."""
+    """Numbers that are written as bytes; a size has `width` bytes."""
 
     def __init__(self, data: bytes, width: int) -> None:
         self._data, self._at, self._size = data, 0, np.dtype(f"u{width}")
@@ -116,8 +116,8 @@ def _entities(numbers: _Text | _Binary) -> dict[tuple[int, int], list[int]]:
     for dim, count in enumerate(numbers.sizes(4)):
         for _ in range(count):
             (tag,) = numbers.integers(1)
-            numbers.skip_doubles(6 if dim else 3)  # the box about it
+            numbers.skip_doubles(6 if dim else 3)  # its bounding box
             out[dim, tag] = numbers.integers(numbers.sizes(1)[0])
             if dim:
-                numbers.integers(numbers.sizes(1)[0])  # what bounds it
+                numbers.integers(numbers.sizes(1)[0])  # the entities of its boundary
     return out

@@ -1,4 +1,4 @@
-"""Named groups of cells and of their facets in what meshio has read."""
+"""Named groups of cells and of facets in the content that meshio has read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy as np
 
 from .gmsh import GmshGroups
 
-#: dimensions of what may be a group's member
+#: kinds of members of groups, and their dimensions
 DIMENSIONS = {"vertex": 0, "line": 1, "triangle": 2, "tetra": 3}
-#: cell data that hold numbers of groups, by format, and what a group is called that has a number only; 0 is no group
+#: names of the cell data that hold numbers of groups, by format; a group without a name is called after its number and this
+#: word. The number 0 means that a cell is not in a group
 NUMBERED = {
     "gmsh:physical": "physical",
     "medit:ref": "ref",
@@ -24,18 +25,21 @@ NUMBERED = {
 
 
 def encoded(name: str) -> str:
-    """A name that every format can hold: percent signs and numbers stand for what meshio does not escape (`&`, blanks, ...)."""
+    """A name that every format can hold: characters that meshio does not escape (`&`, blanks, ...) are percent-encoded."""
     return quote(name, safe="")
 
 
 def decoded(name: str) -> str:
-    """The name that was encoded; one that this package has not written stays as it is."""
+    """The name before `encoded`; a name that this package did not encode stays as it is."""
     plain = unquote(name)
     return plain if encoded(plain) == name else name
 
 
 def members(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> Iterator[tuple[str, int, np.ndarray]]:
-    """`(name, block, members)` of every group: indices into the block of cells; `markers` are names of SU2's numbers."""
+    """`(name, block, members)` of every group, the members being indices into the block of cells.
+
+    `markers` are the names of the numbers in an SU2 file.
+    """
     for name, sets in content.cell_sets.items():
         if not name.startswith("gmsh:"):
             for block, chosen in enumerate(sets):
@@ -66,7 +70,7 @@ def members(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> I
 def _of_entities(
     content: Any, gmsh: GmshGroups, entities: dict[tuple[int, int], list[int]]
 ) -> Iterator[tuple[str, int, np.ndarray]]:
-    """The groups of MSH 4.1: a block of cells is one entity, which may be in several groups."""
+    """The groups of MSH 4.1, where the cells of a block belong to entities, and an entity may be in several groups."""
     for block, geometrical in enumerate(content.cell_data.get("gmsh:geometrical", [])):
         dim = DIMENSIONS.get(content.cells[block].type, -1)
         for tag in np.unique(geometrical).tolist():
@@ -75,7 +79,7 @@ def _of_entities(
 
 
 def positions(table: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Where each of the `rows` is in `table`, -1 for those that are not there; the order within a row does not matter."""
+    """The position of each of the `rows` in `table`, or -1; the order within a row does not matter."""
     if not len(rows):
         return np.zeros(0, dtype=np.int64)
     both = np.sort(np.concatenate([table, rows]), axis=1)

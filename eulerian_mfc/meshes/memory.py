@@ -1,4 +1,4 @@
-"""A bound on the memory that reading a file may take: what a file from a stranger claims may be anything."""
+"""A bound on the memory for reading a file, since an untrusted file may announce arrays of any size."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 from .._validate import machine_memory
 
-#: bytes that any file may take, and bytes for each byte of a file: text becomes lists, compressed arrays are unpacked
+#: bytes that any file may take, and bytes per byte of the file (text becomes lists, and compressed arrays are unpacked)
 FLOOR, SHARE = 2**30, 100
 _lock = threading.Lock()
 
 
 def allowance(file: Path) -> int:
-    """Bytes that reading a file may take: in proportion to it and to the files that belong to it."""
+    """Bytes that reading a file may take, in proportion to its size and to that of the files that belong to it."""
     size = sum(part.stat().st_size for part in _parts(file) if part.is_file())
     return min(FLOOR + SHARE * size, machine_memory())
 
 
 def _parts(file: Path) -> set[Path]:
-    """The file, and those that hold its arrays: named in it (XDMF), or of the same name (TetGen)."""
+    """The file, and the files with its arrays: those named in it (XDMF), or with the same name (TetGen)."""
     out = {file}
     if file.suffix.lower() in (".xdmf", ".xmf"):
         text = file.read_text(encoding="utf-8", errors="replace")
@@ -35,10 +35,10 @@ def _parts(file: Path) -> set[Path]:
 
 @contextlib.contextmanager
 def bounded(count: int) -> Iterator[None]:
-    """MemoryError where this process would take more than `count` bytes beyond what it has, on Linux.
+    """On Linux, raise MemoryError if this process takes more than `count` bytes beyond its present memory.
 
-    The bound is one of the whole process, for the time of a read: it is far above what other threads take meanwhile.
-    Elsewhere nothing is bounded, since the system does not offer it.
+    The bound holds for the whole process during the read; it is far above what other threads use meanwhile. On other systems
+    nothing is bounded, since they do not offer such a limit.
     """
     try:
         import resource

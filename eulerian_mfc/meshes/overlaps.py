@@ -1,4 +1,4 @@
-"""Cells of a simplex mesh that overlap without sharing a facet: parts that lie on each other, meshes that fold over."""
+"""Search for cells of a simplex mesh that overlap without sharing a facet, as in meshes that fold over themselves."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from ..kernels.overlaps import DEPTH, meet
 def check_overlaps(
     points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray, frames: np.ndarray, bins: Bins
 ) -> None:
-    """No two cells have inner points in common.
+    """Raise an error if two cells have inner points in common.
 
-    The number of cells over a point changes across the boundary's facets only, so that a mesh without a double point at
-    its boundary cells has none at all: those are compared with the cells whose boxes meet theirs, by separating planes.
+    The number of cells over a point changes only across facets of the boundary. So it is enough to check the cells at the
+    boundary: if none of them overlaps another cell, no cells do. Each is compared with the cells whose boxes meet its box, by
+    separating planes.
 
     Raises
     ------
     ArgumentError
-        With the first cell at the boundary that overlaps another.
+        Naming the first cell at the boundary that overlaps another, and a point in both.
     """
     corners = points[cells]
     low, high = corners.min(axis=1), corners.max(axis=1)
@@ -36,17 +37,17 @@ def check_overlaps(
                 raise mismatch(
                     "mesh",
                     f"cell {pair[1]}, which overlaps cell {pair[0]}: both hold {common.round(6).tolist()}",
-                    "cells that share facets and nothing else: remove parts that lie on others",
+                    "cells that share facets and nothing else: remove the parts that lie on other parts",
                 )
 
 
 def common_point(frames: np.ndarray, first: int, second: int) -> np.ndarray | None:
-    """The point deepest inside both cells, by a linear programme; None where they have no inner point in common."""
+    """The point deepest inside both cells, by a linear programme; None if they do not have an inner point in common."""
     from scipy.optimize import linprog
 
     dim = frames.shape[2]
-    # Barycentric coordinates, each at least the depth: `g_i . (x - v) >= t` and `1 - sum g_i . (x - v) >= t`. Lengths are
-    # in units of the first cell.
+    # All barycentric coordinates in both cells are at least the depth t: `g_i . (x - v) >= t`, `1 - sum g_i . (x - v) >= t`.
+    # The unknowns are x and t, and t is maximised. Lengths are in units of the first cell.
     origin, scale = frames[first, 0], 1.0 / np.abs(frames[first, 1 : dim + 1]).max()
     rows, right = [], []
     for cell in (first, second):

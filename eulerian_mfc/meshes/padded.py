@@ -1,7 +1,7 @@
-"""Ghost cells and faces of Cartesian boxes: what schemes with wide stencils share.
+"""Ghost cells and faces of Cartesian boxes, for schemes with wide stencils.
 
-A padded array holds `GHOSTS` ghost cells on both sides of every axis; flattened, the neighbours of cell e along an axis
-are e - s and e + s, s the axis's stride. A face array has at e the face between e and e + s.
+A padded array has `GHOSTS` ghost cells on both sides of every axis. In the flattened array, the neighbours of cell e along an
+axis of stride s are e - s and e + s. A face array has at index e the face between e and e + s.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BOUNDARIES = ("outflow", "no_flux", "periodic")
 
 
 def boundary_kinds(boundary: str | Mapping[str, str], dim: int) -> list[tuple[str, str]]:
-    """`(low, high)` kinds of every axis, checked: a periodic side faces a periodic one."""
+    """The kinds `(low, high)` of every axis, after a check: opposite a periodic side there must be a periodic side."""
     if isinstance(boundary, str):
         return [(choice("boundary", boundary, BOUNDARIES),) * 2] * dim
     names = [(f"{'xyz'[k]}_low", f"{'xyz'[k]}_high") for k in range(dim)]
@@ -34,7 +34,7 @@ def boundary_kinds(boundary: str | Mapping[str, str], dim: int) -> list[tuple[st
 
 
 class PaddedMesh:
-    """A box with ghost cells, filled by the kinds `(low, high)` of every axis.
+    """A box with ghost cells, which are filled according to the boundary kinds `(low, high)` of every axis.
 
     Ghost cells repeat the cell at the side ("outflow"), mirror the cells inside ("no_flux"), or wrap around ("periodic").
     """
@@ -75,25 +75,25 @@ class PaddedMesh:
             view[ghosts] = view[mirror] if kind == "no_flux" else view[edge]
 
     def wrap(self, padded: np.ndarray, axis: int) -> None:
-        """Fill the ghost cells of one axis by the cells of the other side."""
+        """Fill the ghost cells of one axis with the cells of the other side."""
         view = np.moveaxis(padded, axis, 0)
         n = self.mesh.shape[axis]
         view[:GHOSTS] = view[n : n + GHOSTS]
         view[n + GHOSTS :] = view[GHOSTS : 2 * GHOSTS]
 
     def faces(self, axis: int) -> tuple[slice, ...]:
-        """Where the box's faces across `axis` are: the first one lies above the last ghost cell."""
+        """The slices of the box's faces across `axis`; the first face lies above the last ghost cell."""
         return tuple(slice(GHOSTS - (k == axis), GHOSTS + n) for k, n in enumerate(self.mesh.shape))
 
     def boundary_faces(self, axis: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Where the faces at the low and at the high side of `axis` are."""
+        """The indices of the faces at the low and at the high side of `axis`."""
         first: list[Any] = list(self.inside)
         last: list[Any] = list(self.inside)
         first[axis], last[axis] = GHOSTS - 1, GHOSTS + self.mesh.shape[axis] - 1
         return tuple(first), tuple(last)
 
     def face_points(self, axis: int, offsets: Sequence[float] = ()) -> np.ndarray:
-        """`(faces, d)`: points of the faces across `axis`, off their centres by `offsets` (units of half widths)."""
+        """`(faces, d)`: points of the faces across `axis`, shifted from the centres by `offsets` (in half widths)."""
         grids = []
         others = iter(offsets)
         for k in range(self.mesh.dim):

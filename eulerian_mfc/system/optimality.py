@@ -57,6 +57,21 @@ class OptimalitySystem(LayeredSystem):
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161 (the continuous
     system); the adjoint pair and its gradient: docs/theory/duality.md; checkpoints: A. Griewank, A. Walther, Algorithm 799:
     Revolve, ACM Trans. Math. Software 26 (2000), 19-45, doi:10.1145/347837.347846.
+
+    Examples
+    --------
+    The gradient agrees with a difference quotient of the cost.
+
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), lambda x: 0.5 * x)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), 0.1, 1.0)
+    >>> system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4, 4)], 80), layers=4)
+    >>> theta = system.control(0.1)
+    >>> cost, gradient = system.cost_and_gradient(theta)
+    >>> quotient = (system.cost(theta + 1e-5).total - system.cost(theta - 1e-5).total) / 2e-5
+    >>> gradient.shape, bool(abs(gradient.sum() - quotient) < 1e-8)
+    ((4, 2), True)
     """
 
     def __init__(

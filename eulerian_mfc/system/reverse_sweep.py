@@ -1,8 +1,8 @@
-"""States of a forward sweep in reverse order within a bound of memory: binomial checkpointing.
+"""The states of a forward sweep in reverse order, within a bound of memory: binomial checkpointing.
 
-With s states kept, the first among them, the l states before the end take `r l - C(s + r, s + 1)` steps, r the least number
-with `l <= C(s + r, s)`, which is the least possible; no step is made more than r times. With `l <= (s + 1)(s + 2) / 2` no
-layer is stepped through more than twice.
+With s stored states, one of them the first, the l states before the end cost `r l - C(s + r, s + 1)` steps, where r is the
+smallest number with `l <= C(s + r, s)`. This is the least possible number of steps, and no step is repeated more than r times.
+For `l <= (s + 1)(s + 2) / 2`, r is at most 2.
 
 Reference: A. Griewank, A. Walther, Algorithm 799: Revolve, ACM Trans. Math. Software 26 (2000), 19-45,
 doi:10.1145/347837.347846.
@@ -17,12 +17,15 @@ import numpy as np
 
 from .._validate import fail, machine_memory
 
-#: number types of the states that are kept
+#: number types of the stored states
 PRECISIONS = {"double": np.float64, "single": np.float32}
 
 
 def states_within(memory: float, size: int) -> int:
-    """States of `size` bytes in `memory`: bytes (an integer) or a fraction of the machine's (a float); 1 at least."""
+    """How many states of `size` bytes fit into `memory`, at least 1.
+
+    `memory` is a number of bytes (an integer), or a fraction of the machine's memory (a float).
+    """
     whole = isinstance(memory, int | np.integer) and not isinstance(memory, bool) and memory > 0
     part = isinstance(memory, float | np.floating) and 0.0 < memory <= 1.0
     if not (whole or part):
@@ -31,19 +34,26 @@ def states_within(memory: float, size: int) -> int:
 
 
 def split(layers: int, states: int) -> int:
-    """How far to step from a kept state before the next is kept, `states` more of which may be, for the fewest steps."""
+    """How far to step from a stored state to the next one that is stored, for the fewest steps in all.
+
+    `states` more states may be stored; `layers` is the number of states to be produced, the stored one among them.
+    """
+    # With s = states + 1 and r repetitions, C(s + r, r) layers can be reversed: the part behind the next stored state has one
+    # state less to store, the part before it one repetition less, and C(s + r, r) = C(s + r - 1, r) + C(s + r - 1, r - 1).
     repeats = 1
     while comb(states + 1 + repeats, repeats) < layers:
         repeats += 1
+    # The first part has at most C(s + r - 1, r - 1) layers, and the second at least C(s + r - 2, r - 1): with these, fewer layers
+    # than the maximum still need the least number of steps.
     return min(comb(states + repeats, repeats - 1), layers - comb(states + repeats - 1, repeats - 1))
 
 
 def backwards(
     advance: Callable[[int, np.ndarray], np.ndarray], first: np.ndarray, layers: int, states: int, precision: str
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield `(n, state n)` for n from `layers - 1` down to 0, from `state n + 1 = advance(n, state n)` and state 0.
+    """Yield `(n, state n)` for n from `layers - 1` down to 0, where `state n + 1 = advance(n, state n)` and `first` is state 0.
 
-    At most `states` states are kept beside the first, in single or double `precision`; the one in use is in double precision.
+    At most `states` states are stored beside the first, in single or double `precision`; the state in use has double precision.
     """
     kind = PRECISIONS[precision]
 
@@ -53,13 +63,14 @@ def backwards(
             state = advance(n, state)
         return state
 
-    # No frame has a name for a state in double precision: it would be kept as long as the frame waits.
+    # States in double precision are not bound to a local name here: a suspended generator would keep them in memory.
     def reverse(begin: int, end: int, state: np.ndarray, free: int) -> Iterator[tuple[int, np.ndarray]]:
         while end - begin > 1:
-            if not free:
+            if not free:  # every state is computed from the beginning
                 yield end - 1, advanced(begin, end - 1, state)
                 end -= 1
                 continue
+            # First the part behind the middle, with the middle stored; then its memory is free again for the part before it.
             middle = begin + split(end - begin, free)
             yield from reverse(middle, end, advanced(begin, middle, state).astype(kind, copy=False), free - 1)
             end = middle
