@@ -14,17 +14,12 @@ PACKAGE = ROOT / "eulerian_mfc"
 #: circles that are still there; the list may only become shorter
 CIRCLES = {
     ("continuity.finite_volume", "continuity.transpose"),
-    (
-        "diagnostics.error_budget", "diagnostics.warnings_of", "solution", "storage.solution_file", "views.figures",
-        "views.grid_sampling", "views.vtk", "views.vtk_simplices",
-    ),
     ("fields.base", "fields.combined"),
     ("meshes.nodes", "meshes.simplex"),
     ("solvers.base", "solvers.kinks"),
     ("studies.figures", "studies.render", "studies.study"),
     ("system.controlled", "system.hamiltonian", "system.hessian", "system.optimality"),
     ("continuity", "transport"),
-    ("diagnostics", "export", "solution", "storage", "views"),
 }  # fmt: skip
 #: modules beside the folders; the rooms are for everything else
 LOOSE = 12

@@ -215,7 +215,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, toy_solution, monkeypatch):
     path = tmp_path / "toy.h5"
     toy_solution.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("eulerian_mfc.storage.solution_file._arrays", lambda solution: {"bad": object()})
+    monkeypatch.setattr("eulerian_mfc.storage.solution_file.arrays_of", lambda solution: {"bad": object()})
     with pytest.raises((TypeError, AttributeError)):
         toy_solution.save(path)
     assert path.read_bytes() == before

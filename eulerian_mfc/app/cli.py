@@ -326,9 +326,7 @@ def run_case(
         stopped = no_exit(f"{case.path}: the case", "while it was solved")
         with console.status(f"solving {heading}"), rerun.recorded(target, record) as checkpoint, stopped:
             solution = solve(problem, mesh, layers, **options, callback=show, checkpoint=checkpoint)
-        solution.description |= {
-            "case": case.text, "settings": json.dumps(dict(case.settings), default=repr)
-        }  # fmt: skip
+        solution = solution.described(case=case.text, settings=json.dumps(dict(case.settings), default=repr))
         # The solution first: whatever happens to the analysis and the pictures, the work is kept.
         solution.save(target / "solution.h5")
         if second_order:

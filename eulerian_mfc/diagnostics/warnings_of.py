@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,13 +18,11 @@ from ..errors import (
 )
 from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 from ..fields.twins import silent, twins
-from .certificate import BOUNDARY_CELLS
+from ..results.certificate import BOUNDARY_CELLS
+from ..results.solution_data import SolutionData
+from ..results.stability import Stability
+from ..system.optimality import OptimalitySystem
 from .stability import analyse
-
-if TYPE_CHECKING:
-    from ..solution import Solution
-    from ..system.optimality import OptimalitySystem
-    from .stability import Stability
 
 #: share of mass near the boundary, or across it, above which there is a warning
 BOUNDARY_TOLERANCE = 1e-4
@@ -42,7 +40,7 @@ AT_ZERO = 1e-9
 CURVED = ("tanh", "sigmoid", "sin")
 
 
-def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
+def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
     """Of a solution as `solve` has it: the cost's error, mass near the boundary, a control too steep for the cells.
 
     Parameters
@@ -79,7 +77,7 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
     return out
 
 
-def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
+def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str:
     """What to do about mass at the boundary: it may be the law's own, or that of ripples of the densities on coarse cells.
 
     Points of the law, moved by the layers without a mesh, tell: where they do not come near the boundary, nothing is there.
@@ -108,7 +106,7 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
     )
 
 
-def _reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
+def _reached(solution: SolutionData, points: np.ndarray) -> tuple[float, float]:
     """Shares of the points that come within one cell of the boundary, or leave the mesh, and within three cells of it.
 
     Parameters
@@ -116,13 +114,12 @@ def _reached(solution: Solution, points: np.ndarray) -> tuple[float, float]:
     solution : its layers move the points.
     points : `(n, d)`, at time 0.
     """
-    flow, shares = solution.numerics.flow, np.zeros((2, len(points)), dtype=bool)
-    assert flow is not None
+    moved, shares = solution.controlled_flow, np.zeros((2, len(points)), dtype=bool)
     for n in range(solution.layers + 1):
         for k, cells in enumerate((1, BOUNDARY_CELLS)):
             shares[k] |= _at_boundary(solution.mesh, points, cells)
         if n < solution.layers:
-            points = flow(solution.layer(n), points)
+            points = moved.flow(moved.layer(n), points)
     touching, near = shares.mean(axis=1).tolist()
     return touching, near
 
@@ -152,7 +149,7 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
     return float(np.linalg.norm(rows, axis=1).max()), field.activation
 
 
-def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution) -> list[EulerianWarning]:
+def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: SolutionData) -> list[EulerianWarning]:
     """Of a first control with a symmetry that the solver could not leave.
 
     Parameters

@@ -11,7 +11,7 @@ from .._validate import choice, fail
 from ..fields import Field
 from ..flow.characteristics import TABLEAUX, LayerMap
 from ..losses import Readout
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from .fields import Operations, at_times, formula
 
 
@@ -46,10 +46,10 @@ class Network:
     readout: Readout | None = None
 
     @classmethod
-    def of(cls, solution: Solution, readout: bool = False) -> Network:
+    def of(cls, solution: SolutionData, readout: bool = False) -> Network:
         """The network that a solution is; ArgumentError for fields that are not exported."""
         choice("readout", readout, (True, False))
-        flow = solution._need_flow()
+        flow = solution.controlled_flow.flow
         formula(flow.field)
         numerics = solution.numerics
         dt = numerics.horizon / numerics.layers

@@ -12,7 +12,7 @@ from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
 from ..files.atomic import existing, reading, write_whole
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from ..version import __version__
 from .fields import Operations
 from .network import Network, joined
@@ -22,7 +22,9 @@ OPSET, IR_VERSION = 17, 8
 FORMAT = "eulerian_mfc.network"
 
 
-def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
+def to_onnx(
+    solution: SolutionData, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False
+) -> None:
     """Write the residual network that a solution is: input `x` `(n, features)`, output `(n, d)` (or of the read-out).
 
     Parameters

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from .._validate import choice, fail
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from .network import Network, joined
 
 
-def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = False) -> Any:
+def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = False) -> Any:
     """A `torch.nn.Module` with the outputs of `solution.flow`, to 1e-12 in float64 and 1e-6 in float32.
 
     Parameters

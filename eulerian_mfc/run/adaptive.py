@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..diagnostics.off_mesh import look
 from ..errors import NonFiniteError
 from ..laws import LabelledRule
 from ..meshes import Refine, SimplexMesh
+from ..results.refinement import Round
 from ..system.optimality import OptimalitySystem
 from ..transport import Elements
 from ..transport.elements import ElementsOperator
@@ -41,15 +43,6 @@ class Estimate(NamedTuple):
     error: float
     indicators: np.ndarray
     known_to: float = 0.0
-
-
-class Round(NamedTuple):
-    """One round of refinement: cells, nodes, the cost, and its estimated error."""
-
-    cells: int
-    unknowns: int
-    cost: float
-    error: float
 
 
 def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | None = None) -> Estimate:
@@ -171,12 +164,10 @@ def solve_adaptively(
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if reason is not None and error > refine.target:
-        solution.converged = False
         if found.known_to > abs(found.error):
             reason += f" (the law's integrals are known to {found.known_to:.1e} only: declare the jumps of labels in `breaks`)"
-        solution.message = (
+        solution = solution.judged(
             f"not converged: the cost's estimated error {error:.1e} exceeds the target {refine.target:g} and "
             f"{reason}; the discrete system: {solution.message}"
         )
-    solution.rounds = rounds
-    return solution
+    return replace(solution, rounds=tuple(rounds))

@@ -203,7 +203,7 @@ def multistart(
     for outcome, names in found:
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
         for doubt in doubts(solution):
-            solution.converged, solution.message = False, f"not converged: {doubt}; {outcome.message}"
+            solution = solution.judged(f"not converged: {doubt}; {outcome.message}")
         points.append((solution, tuple(names)))
     points.sort(key=lambda pair: pair[0].cost)
     return CriticalPoints(

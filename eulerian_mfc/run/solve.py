@@ -149,10 +149,9 @@ def solve(
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
     slack = SLACK * outcome.threshold / chosen.tol if chosen.discrete and storage == "double" else np.inf
     others = _other_values(solution, slack)
-    solution.solved = solution.solved and not others
     for doubt in [*others, *doubts(solution)]:
-        solution.converged = False
-        solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
+        message = f"not converged: {doubt}; the discrete system: {outcome.message}"
+        solution = solution.judged(message, solved=solution.solved and not others)
     cautions.warn([*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)], 2)
     return solution
 

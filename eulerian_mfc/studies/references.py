@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._validate import array, fail, mismatch, positive
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from .orders import extrapolate
 
 KINDS = ("richardson", "finest", "particles")
@@ -60,7 +60,7 @@ def as_reference(value: Any) -> Reference | str:
     """A Reference, from itself, a mapping, or a Solution; or one of the words that name a way to find one."""
     if isinstance(value, Reference):
         return value
-    if isinstance(value, Solution):
+    if isinstance(value, SolutionData):
         return Reference(
             value.cost, value.control, source=f"a solution on {value.mesh.shape} cells, {value.layers} layers"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
@@ -13,10 +12,9 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from .._names import label_texts
+from ..results.prediction import predict
+from ..results.solution_data import SolutionData
 from .grid_sampling import rastered
-
-if TYPE_CHECKING:
-    from ..solution import Solution
 
 #: M. Okabe and K. Ito's palette, which colour-blind readers can tell apart; black and yellow left out
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -34,7 +32,7 @@ STYLE = {
 DRAWN = {1: 24, 2: 60, 3: 60}
 
 
-def figures(solution: Solution) -> dict[str, Figure]:
+def figures(solution: SolutionData) -> dict[str, Figure]:
     """Every figure of a solution by the name of its file."""
     solution = rastered(solution)
     line = solution.mesh.dim == 1
@@ -48,12 +46,12 @@ def figures(solution: Solution) -> dict[str, Figure]:
     }
 
 
-def planar(solution: Solution) -> bool:
+def planar(solution: SolutionData) -> bool:
     """Whether inputs lie in the plane and can be moved: their flow and the regions of the labels can be drawn."""
     return solution.numerics.input_dim == 2 and solution.numerics.flow is not None
 
 
-def _figure(draw: Callable[[Figure, Solution], None], solution: Solution, size: tuple[float, float]) -> Figure:
+def _figure(draw: Callable[[Figure, SolutionData], None], solution: SolutionData, size: tuple[float, float]) -> Figure:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=size)
         draw(figure, solution)
@@ -61,7 +59,7 @@ def _figure(draw: Callable[[Figure, Solution], None], solution: Solution, size: 
     return figure
 
 
-def overview(solution: Solution) -> Figure:
+def overview(solution: SolutionData) -> Figure:
     """All figures on one page."""
     solution = rastered(solution)
     with mpl.rc_context(STYLE):
@@ -82,7 +80,7 @@ def overview(solution: Solution) -> Figure:
     return figure
 
 
-def controls(panels: list[tuple[str, Solution]]) -> Figure:
+def controls(panels: list[tuple[str, SolutionData]]) -> Figure:
     """Controls side by side, one panel a (title, solution)."""
     with mpl.rc_context(STYLE):
         columns = min(3, len(panels))
@@ -105,7 +103,7 @@ def controls(panels: list[tuple[str, Solution]]) -> Figure:
     return figure
 
 
-def label_colours(solution: Solution) -> tuple[np.ndarray, list[str], np.ndarray]:
+def label_colours(solution: SolutionData) -> tuple[np.ndarray, list[str], np.ndarray]:
     """`(index of the colour of every path, legend of each colour, the labels)`: at most as many as the palette holds."""
     y = solution.paths.y
     found = np.unique(y, axis=0) if solution.labels is None else solution.labels
@@ -121,7 +119,7 @@ def _texts(labels: np.ndarray) -> list[str]:
     return texts if labels.shape[1] == 1 else [f"({text})" for text in texts]
 
 
-def density(figure: Figure, solution: Solution) -> None:
+def density(figure: Figure, solution: SolutionData) -> None:
     """Density of X over time, with characteristics: over (t, x) on a line, else at the start, the middle and the end."""
     index, names, _ = label_colours(solution)
     paths = solution.paths.x
@@ -168,7 +166,7 @@ def density(figure: Figure, solution: Solution) -> None:
     figure.colorbar(image, ax=panels, label=what, shrink=0.85)
 
 
-def control(figure: Figure, solution: Solution) -> None:
+def control(figure: Figure, solution: SolutionData) -> None:
     """Every parameter as a step function of time."""
     axes = figure.subplots()
     styles = ("-", (0, (5, 3)), (0, (2, 2)), (0, (6, 2, 1, 2)))
@@ -192,7 +190,7 @@ def _symbol(name: str) -> str:
     return f"${symbols[stem]}_{{{digits}}}$" if stem in symbols and digits else name
 
 
-def convergence(figure: Figure, solution: Solution) -> None:
+def convergence(figure: Figure, solution: SolutionData) -> None:
     """Cost and optimality residual over the iterations."""
     left = figure.subplots()
     right = left.twinx()
@@ -208,7 +206,7 @@ def convergence(figure: Figure, solution: Solution) -> None:
     )
 
 
-def terminal(figure: Figure, solution: Solution) -> None:
+def terminal(figure: Figure, solution: SolutionData) -> None:
     """Density at the final time against the labels."""
     axes = figure.subplots()
     _, _, labels = label_colours(solution)
@@ -249,7 +247,7 @@ def terminal(figure: Figure, solution: Solution) -> None:
     _legend(axes, None, outside=True)
 
 
-def flow(figure: Figure, solution: Solution) -> None:
+def flow(figure: Figure, solution: SolutionData) -> None:
     """Inputs in the plane: the regions that are given each label, and what the flow makes of a grid (its first two axes)."""
     index, names, _ = label_colours(solution)
     start = solution.paths.x[0, :, :2]
@@ -259,14 +257,14 @@ def flow(figure: Figure, solution: Solution) -> None:
     axes = [np.linspace(a, b, 161) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     labels = solution.labels
-    if labels is not None and 1 < len(labels) <= len(PALETTE) and (solution.loss or solution.system) is not None:
-        found = solution.predict(grid.reshape(-1, 2))
+    if labels is not None and 1 < len(labels) <= len(PALETTE) and solution.loss is not None:
+        found = predict(solution, grid.reshape(-1, 2))
         region = np.abs(found[:, None] - labels).max(axis=2).argmin(axis=1).reshape(grid.shape[:2])
         colours = ListedColormap(list(PALETTE[: len(labels)]))
         options = {"cmap": colours, "vmin": -0.5, "vmax": len(labels) - 0.5, "alpha": 0.25, "rasterized": True}
         left.pcolormesh(*axes, region.T, shading="nearest", **options)
     for family in (grid[::8, :], grid[:, ::8].swapaxes(0, 1)):
-        moved = solution.flow(family.reshape(-1, 2))[:, :2].reshape(family.shape)
+        moved = solution.controlled_flow.end(family.reshape(-1, 2))[:, :2].reshape(family.shape)
         right.add_collection(LineCollection(list(moved), colors="0.6", linewidths=0.6))
     for k, name in enumerate(names):
         chosen = index == k
@@ -277,24 +275,24 @@ def flow(figure: Figure, solution: Solution) -> None:
     _legend(left, None)
 
 
-def _marginal(solution: Solution, n: int) -> np.ndarray:
+def _marginal(solution: SolutionData, n: int) -> np.ndarray:
     """Density over the first two axes at time level n, integrated over the third where there is one."""
     values = solution.total_density[n]
     return values if solution.mesh.dim == 2 else values.sum(axis=2) * solution.mesh.widths[2]
 
 
-def _outline(axes: Axes, solution: Solution) -> None:
+def _outline(axes: Axes, solution: SolutionData) -> None:
     """The boundary of a simplex mesh of the plane."""
     segments = getattr(solution, "outline", None)
     if segments is not None:
         axes.add_collection(LineCollection(segments, colors="0.4", linewidths=0.8))
 
 
-def _faces(solution: Solution) -> tuple[np.ndarray, np.ndarray]:
+def _faces(solution: SolutionData) -> tuple[np.ndarray, np.ndarray]:
     return solution.mesh.faces(0), solution.mesh.faces(1)
 
 
-def _window(solution: Solution, axis: int, labels: np.ndarray | None = None) -> tuple[float, float]:
+def _window(solution: SolutionData, axis: int, labels: np.ndarray | None = None) -> tuple[float, float]:
     """The part of an axis worth showing: where trajectories (and labels) are, with a margin, inside the box."""
     x = solution.paths.x[:, :, axis]
     low, high = float(np.quantile(x, 0.005, axis=1).min()), float(np.quantile(x, 0.995, axis=1).max())

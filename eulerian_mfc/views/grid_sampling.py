@@ -10,7 +10,7 @@ import numpy as np
 from ..meshes import CartesianMesh, SimplexMesh
 
 if TYPE_CHECKING:
-    from ..solution import Solution
+    from ..results.solution_data import SolutionData
 
 #: boxes an axis
 BOXES = {1: 600, 2: 240, 3: 60}
@@ -19,7 +19,7 @@ BOXES = {1: 600, 2: 240, 3: 60}
 class Raster:
     """A solution whose `mesh`, `densities` and `total_density` are those of boxes; all else is the solution's own."""
 
-    def __init__(self, solution: Solution) -> None:
+    def __init__(self, solution: SolutionData) -> None:
         self._solution = solution
         mesh = solution.mesh
         assert isinstance(mesh, SimplexMesh)
@@ -69,6 +69,6 @@ class Raster:
         return mesh.points[mesh.cells[cell[:, None], others[local]]]
 
 
-def rastered(solution: Solution) -> Any:
+def rastered(solution: SolutionData) -> Any:
     """The solution itself on boxes, a Raster of it on simplices."""
     return Raster(solution) if isinstance(solution.mesh, SimplexMesh) else solution

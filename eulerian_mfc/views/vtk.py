@@ -13,6 +13,7 @@ import numpy as np
 from ..files.atomic import make_folder, together
 from ..files.locks import alone
 from ..meshes import CartesianMesh
+from ..results.solution_data import SolutionData
 from ..transport import SemiLagrangian
 from ..transport.interpolation import Interpolation
 from . import vtk_simplices as vtk_simplex
@@ -21,10 +22,8 @@ from .vtk_pictures import coloured, framed, surfaces, upright
 if TYPE_CHECKING:
     import pyvista
 
-    from ..solution import Solution
 
-
-def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
+def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
     """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
 
     * `solution.pvd`: the densities with the real times; open this one, and ParaView draws them, coloured by `density_total`.
@@ -70,7 +69,7 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
                     stale.unlink(missing_ok=True)
 
 
-def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any]]]:
+def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int], Any]]]:
     """Of every collection the ending of its files and what makes that of a time level."""
     boxes = isinstance(solution.mesh, CartesianMesh)
     whole = partial(level if boxes else vtk_simplex.level, solution)
@@ -84,7 +83,7 @@ def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any
     return {"solution": ("vtp", lambda n: surfaces(whole(n))), "volume": mesh, "trajectories": paths}
 
 
-def _spacetimes(solution: Solution) -> dict[str, Callable[[Solution], Any]]:
+def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], Any]]:
     """Of the files over space and time what makes each."""
     if solution.mesh.dim > 1:
         return {}
@@ -114,7 +113,7 @@ def collection(times: np.ndarray, names: list[str]) -> bytes:
     return "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode()
 
 
-def level(solution: Solution, n: int) -> pyvista.ImageData:
+def level(solution: SolutionData, n: int) -> pyvista.ImageData:
     """The mesh at time level n with all its fields as cell data."""
     import pyvista
 
@@ -137,12 +136,12 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
         _, gradient = interpolation.gather(mesh.centres, coefficients[r : r + 1], np.ones((1, mesh.size)))
         grid.cell_data[f"grad_psi_{name}"] = _vectors(gradient, mesh.shape)
     if solution.numerics.flow is not None:
-        grid.cell_data["velocity"] = _vectors(solution.velocity(n), mesh.shape)
+        grid.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres), mesh.shape)
     coloured(grid)
     return grid
 
 
-def interpolation_of(solution: Solution) -> Interpolation:
+def interpolation_of(solution: SolutionData) -> Interpolation:
     """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
     scheme, mesh = solution.numerics.transport, solution.mesh
     assert isinstance(mesh, CartesianMesh)
@@ -159,7 +158,7 @@ def _vectors(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.PolyData:
+def polylines(solution: SolutionData, last: int, heads: bool = False) -> pyvista.PolyData:
     """The characteristics up to time level `last` as polylines (on a line: as points (x, t)).
 
     Parameters
@@ -192,7 +191,7 @@ def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.Pol
     return lines
 
 
-def growing(solution: Solution, last: int) -> pyvista.PolyData:
+def growing(solution: SolutionData, last: int) -> pyvista.PolyData:
     """`polylines` with heads, as the collection has them: on a line within the frame of the whole, whose label is NaN.
 
     At time 0 they all lie on one axis: without a frame ParaView would look along the other one, and go on so.
@@ -203,7 +202,7 @@ def growing(solution: Solution, last: int) -> pyvista.PolyData:
     return framed(lines, (float(x.min()), 0.0), (float(x.max()), float(solution.times[-1])))
 
 
-def spacetime(solution: Solution) -> pyvista.ImageData:
+def spacetime(solution: SolutionData) -> pyvista.ImageData:
     """One dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
     import pyvista
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..meshes import SimplexMesh
+from ..results.solution_data import SolutionData
 from ..transport.element_interpolation import ElementInterpolation
 from .vtk_pictures import coloured
 
 if TYPE_CHECKING:
     import pyvista
-
-    from ..solution import Solution
 
 #: VTK's numbers of the line, the triangle and the tetrahedron
 CELL_TYPES = {1: 3, 2: 5, 3: 10}
@@ -29,7 +28,7 @@ def grid(mesh: SimplexMesh) -> pyvista.UnstructuredGrid:
     return pyvista.UnstructuredGrid(cells.ravel(), np.full(mesh.size, CELL_TYPES[mesh.dim], dtype=np.uint8), points)
 
 
-def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
+def level(solution: SolutionData, n: int) -> pyvista.UnstructuredGrid:
     """The mesh at time level n.
 
     At the vertices `density_NAME`, `density_total` (in the cells for finite volumes) and `psi_NAME`; in the cells
@@ -54,7 +53,7 @@ def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
         _, gradient = interpolation.evaluate(trace, interpolation.coefficients(psi), np.ones((1, mesh.size)))
         out.cell_data[f"grad_psi_{name}"] = _vectors(gradient)
     if solution.numerics.flow is not None:
-        out.cell_data["velocity"] = _vectors(solution.velocity(n))
+        out.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres))
     coloured(out)
     return out
 
@@ -65,7 +64,7 @@ def _vectors(rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def spacetime(solution: Solution) -> pyvista.RectilinearGrid:
+def spacetime(solution: SolutionData) -> pyvista.RectilinearGrid:
     """One dimension: densities (and potentials, where they live at the same points) on the plane (x, t)."""
     import pyvista
 

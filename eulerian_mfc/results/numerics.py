@@ -1,0 +1,50 @@
+"""How a problem was discretised, and the characteristics that are kept: plain records."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..flow.characteristics import Flow, LayerMap
+from ..losses import Loss
+from ..meshes import Mesh
+
+
+class Paths(NamedTuple):
+    """Characteristics.
+
+    Attributes
+    ----------
+    x : `(layers + 1, n, d)` positions, in units of the state.
+    y : `(n, q)`, the label of each.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Numerics(NamedTuple):
+    """How the problem was discretised: what a file must hold to evaluate the solution again.
+
+    Attributes
+    ----------
+    mesh : of the states.
+    transport, continuity : the schemes.
+    layer_map : of all layers.
+    flow : the field with its layer map, None in a solution loaded without its field.
+    horizon : the final time, in units of time.
+    layers : their number.
+    input_dim : coordinates of the inputs; the others start at zero.
+    loss : the loss, None where a file does not hold it.
+    """
+
+    mesh: Mesh
+    transport: Any
+    continuity: Any
+    layer_map: LayerMap
+    flow: Flow | None
+    horizon: float
+    layers: int
+    input_dim: int
+    loss: Loss | None
