@@ -17,7 +17,6 @@ CIRCLES = {
     ("fields.base", "fields.combined"),
     ("meshes.nodes", "meshes.simplex"),
     ("solvers.base", "solvers.kinks"),
-    ("studies.figures", "studies.render", "studies.study"),
     ("system.controlled", "system.hamiltonian", "system.hessian", "system.optimality"),
     ("continuity", "transport"),
 }  # fmt: skip

@@ -11,7 +11,7 @@ from eulerian_mfc._names import apart, label_texts, numbered
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.solvers import Outcome
 from eulerian_mfc.studies import Study
-from eulerian_mfc.studies.study import Column
+from eulerian_mfc.studies.study_data import Column
 from eulerian_mfc.views import figures
 
 PAIRS = [

@@ -20,7 +20,8 @@ from eulerian_mfc.files import atomic as _files
 from eulerian_mfc.storage.journal import Journal
 from eulerian_mfc.studies import command
 from eulerian_mfc.studies.store import Result, Store
-from eulerian_mfc.studies.study import Column, Study
+from eulerian_mfc.studies.study import Study
+from eulerian_mfc.studies.study_data import Column
 from eulerian_mfc.views import animation as view
 from eulerian_mfc.views import figures, report
 

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import ArgumentError
 from ..kernels.blas_threads import one_thread
 from ..run.case import see_modules
-from .store import Result, as_result
+from .store import Entries, Result, as_result
 
 DIED = "a worker process died, killed by a signal or by the system when memory ran out"
 NEVER_BEGAN = (
@@ -24,7 +24,7 @@ NEVER_BEGAN = (
 )
 
 
-def perform(function: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> Result:
+def perform(function: Callable[..., Entries], arguments: dict[str, Any]) -> Result:
     """Run a job where it stands; what it raises is its result too."""
     with one_thread():
         try:
@@ -50,7 +50,7 @@ def failed(error: BaseException, reason: str = "") -> Result:
     return Result({}, {}, f"{type(error).__name__}: {reason}{error}\n{trace}")
 
 
-def sent(label: str, function: Callable[..., dict[str, Any]], arguments: dict[str, Any], fresh: bool = True) -> bytes:
+def sent(label: str, function: Callable[..., Entries], arguments: dict[str, Any], fresh: bool = True) -> bytes:
     """A job packed for another process.
 
     Parameters
