@@ -12,7 +12,7 @@ from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.solvers import Outcome
 from eulerian_mfc.studies import Study
 from eulerian_mfc.studies.study_data import Column
-from eulerian_mfc.views import figures
+from eulerian_mfc.views import style
 
 PAIRS = [
     (20240101.0, 20240102.0),
@@ -75,7 +75,7 @@ def test_densities_of_all_labels_reach_paraview_and_legends(kind, pair, tmp_path
     data = pyvista.read(tmp_path / "solution_0001.vtu").cell_data
     found = [data[f"density_{name}"].sum() * MESH.volume for name in solution.names]
     np.testing.assert_allclose(found, 0.5, rtol=1e-12)
-    assert len(set(figures.label_colours(solution)[1])) == 2
+    assert len(set(style.label_colours(solution)[1])) == 2
     texts = [
         t.get_text()
         for axes in solution.plot().axes

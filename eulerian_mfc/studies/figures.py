@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from .._names import apart, numbered
-from ..views.figures import PALETTE, STYLE
+from ..views.style import PALETTE, STYLE
 from .orders import Fit
 from .records import SampleRun
 from .study_data import GROWING, StudyData, Value

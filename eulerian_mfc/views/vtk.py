@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..meshes import CartesianMesh
 from ..results.solution_data import SolutionData
 from ..transport import SemiLagrangian
 from ..transport.interpolation import Interpolation
-from . import vtk_simplices as vtk_simplex
+from . import vtk_simplices
 from .vtk_pictures import coloured, framed, surfaces, upright
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
 
     Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
     on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
-    at their vertices; see `vtk_simplex.level`.
+    at their vertices; see `vtk_simplices.level`.
 
     Raises
     ------
@@ -69,10 +69,10 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
                     stale.unlink(missing_ok=True)
 
 
-def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int], Any]]]:
+def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int], pyvista.DataSet]]]:
     """Of every collection the ending of its files and what makes that of a time level."""
     boxes = isinstance(solution.mesh, CartesianMesh)
-    whole = partial(level if boxes else vtk_simplex.level, solution)
+    whole = partial(level if boxes else vtk_simplices.level, solution)
     mesh = ("vti" if boxes else "vtu", whole)
     paths = ("vtp", partial(growing, solution))
     if solution.mesh.dim == 1:
@@ -83,15 +83,15 @@ def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int],
     return {"solution": ("vtp", lambda n: surfaces(whole(n))), "volume": mesh, "trajectories": paths}
 
 
-def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], Any]]:
+def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], pyvista.DataSet]]:
     """Of the files over space and time what makes each."""
     if solution.mesh.dim > 1:
         return {}
     boxes = isinstance(solution.mesh, CartesianMesh)
-    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
+    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplices.spacetime}
 
 
-def encoded(data: Any) -> bytes:
+def encoded(data: pyvista.DataSet) -> bytes:
     """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
     from vtkmodules import vtkIOXML
 
