@@ -134,7 +134,7 @@ def test_commands_run_in_order(page, monkeypatch):
             run = partial(CliRunner().invoke, main, [*words[1:], *(COARSE if words[1] == "run" else [])])
             if following.startswith("emfc resume"):
                 with monkeypatch.context() as patch:
-                    patch.setattr("eulerian_mfc.app.cli.solve", killed)
+                    patch.setattr("eulerian_mfc.app.run_case.solve", killed)
                     with pytest.raises(Killed):
                         run()
             else:
