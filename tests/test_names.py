@@ -1,6 +1,6 @@
 """Names tell apart what differs: densities of labels, columns, legends, rows of tables, parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_files_with_one_name_for_two_labels_are_read_with_two(tmp_path, monkeypa
     old = tuple(f"y={v:g}" for v in (20240101.0, 20240102.0))
     assert len(set(old)) == 1
     solution = standing(problem)
-    expected, solution.names = solution.names, old
+    expected, solution = solution.names, replace(solution, names=old)
     assert len(set(expected)) == 2
     solution.save(tmp_path / "old.h5")
     assert emfc.Solution.load(tmp_path / "old.h5").names == expected

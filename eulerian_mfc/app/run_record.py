@@ -13,7 +13,8 @@ from typing import Any
 from ..errors import EulerianError, FileFormatError
 from ..files.atomic import read_whole, write_whole
 from ..run.case import Case
-from ..storage.journal import Checkpoint, Journal, read
+from ..storage.journal import Checkpoint, Journal
+from ..storage.journal_file import read
 from .run_folder import RunFolder
 
 FORMAT, SCHEMA = "eulerian_mfc.run", 1

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from .._validate import mismatch
-from .code import UntoldError
-from .values import Writer
+from .values import new_writer
+from .writer import UntoldError
 
 
 def address(*things: Any) -> str:
@@ -41,7 +41,7 @@ class Addresses:
 
     def of(self, *things: Any) -> str:
         """As `address`."""
-        writer = Writer(self._known, self._packages)
+        writer = new_writer(self._known, self._packages)
         writer.each(package_sources(), sys.implementation.name, sys.version_info[:2])
         try:
             for thing in things:
@@ -61,26 +61,32 @@ class Addresses:
         return writer.hash.hexdigest()
 
 
+#: rooms that only show, store or order results: what stands in them changes no result
+SHOWING = ("app", "export", "files", "fingerprint", "storage", "views")
+#: of the studies, what only shows or stores
+SHOWING_STUDIES = ("command.py", "figures.py", "progress.py", "render.py", "study.py", "study_json.py")
+
+
 @functools.cache
 def package_sources() -> str:
     """A hash of the package's own sources: results of other code are other results."""
     digest = hashlib.sha256()
     root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
-        first, *rest = path.relative_to(root).parts
-        if first in _VIEWS or (first == "studies" and rest not in _MEASURED):
-            continue  # what only shows, stores or orders results does not change them
-        digest.update(str(path.relative_to(root).as_posix()).encode() + b"\0" + path.read_bytes() + b"\0")
+        if computes(path.relative_to(root).as_posix()):
+            digest.update(str(path.relative_to(root).as_posix()).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-#: of the studies, what computes and measures
-_MEASURED = (["runs.py"], ["study_file.py"], ["sweeps.py"])
-_VIEWS = {
-    "_claims.py", "_code.py", "_files.py", "_locks.py", "_names.py", "_origins.py", "_values.py", "address.py", "checkpoint.py",
-    "cli.py", "environment.py", "plotting.py", "report.py", "rerun.py", "storage.py", "stored.py", "view.py", "vtk.py",
-    "vtk_pictures.py", "vtk_simplex.py",
-}  # fmt: skip
+def computes(file: str) -> bool:
+    """Whether results may depend on a file of the package: on all but those that only show or store.
+
+    Parameters
+    ----------
+    file : its path in the package, with `/`.
+    """
+    room, _, name = file.partition("/")
+    return room not in SHOWING and not (room == "studies" and name in SHOWING_STUDIES)
 
 
 def address_of_part(value: Any) -> str:
