@@ -55,7 +55,8 @@ class Solution(SolutionData):
     converged, solved, message, threshold, kink, history : what the solver said, see `SolutionData`.
     checks, look, stability, certificate : what was found out about the control, see `SolutionData`.
     masses, densities, total_density, potentials, paths : on the mesh and along characteristics.
-    names, labels, parameter_names, bounds, description, rounds : see `SolutionData`.
+    names, total, labels, parameter_names, bounds, description, rounds, numerics : see `SolutionData`.
+    deferred_potentials, deferred_paths, deferred_stability : see `SolutionData`.
     system : the OptimalitySystem; None in a solution that was loaded without its problem.
 
     Raises
@@ -67,12 +68,12 @@ class Solution(SolutionData):
 
     Examples
     --------
-    Every state is to move from 0 to 1; half of the way costs least, where the penalty is as large as the loss:
+    Every state is to move from 0 to 1; `(1 - b)^2 + b^2` is least for half of the way:
 
     >>> import eulerian_mfc as emfc
     >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
     >>> field = emfc.fields.AffineField(1, matrix=False)
-    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
     >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
     >>> solution.converged, solution.control.round(6).ravel().tolist(), solution.flow([[0.0]]).round(6).tolist()
     (True, [0.5, 0.5, 0.5], [[0.5]])

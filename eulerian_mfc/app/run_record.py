@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ..errors import EulerianError, FileFormatError
 from ..files.atomic import read_whole, write_whole
@@ -118,7 +117,7 @@ class Recorded(Checkpoint):
     record: Record | None = None
     journals: list[Journal] = field(default_factory=list)
 
-    def journal(self, **arguments: Any) -> Journal:
+    def journal(self, **arguments: object) -> Journal:
         journal = super().journal(**arguments)
         if self.record is not None:
             self.record.write(RunFolder(Path(self.path).parent))

@@ -12,12 +12,12 @@ meet themselves (the Hessians of the discrete Hamiltonians),
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..results.stability import DEGENERATE, WANTED, Stability
+from ..system.hamiltonian import LayerHamiltonian
 from ..system.optimality import OptimalitySystem
 
 #: unknowns up to which the Hessian is formed, column by column
@@ -26,7 +26,9 @@ DENSE = 40
 _LANCZOS_TOLERANCE = 1e-3
 
 
-def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], Any] | None = None) -> Stability:
+def analyse(
+    system: OptimalitySystem, control: np.ndarray, progress: Callable[[int], object] | None = None
+) -> Stability:
     """The second-order facts of a control `(layers, m)`: a dense Hessian for few unknowns, Lanczos for many.
 
     Parameters
@@ -82,7 +84,7 @@ def analyse(system: OptimalitySystem, control: np.ndarray, progress: Callable[[i
     )
 
 
-def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray) -> np.ndarray:
+def layer_blocks(hamiltonians: Sequence[LayerHamiltonian], control: np.ndarray, free: np.ndarray) -> np.ndarray:
     """D on the free entries, `(k, k)`: block diagonal, one block a layer.
 
     Parameters
@@ -99,7 +101,7 @@ def layer_blocks(hamiltonians: list[Any], control: np.ndarray, free: np.ndarray)
 
 
 def _krylov(
-    product: Any, metric: np.ndarray, blocks: np.ndarray, adjoint: bool, convex: bool
+    product: Callable[[np.ndarray], np.ndarray], metric: np.ndarray, blocks: np.ndarray, adjoint: bool, convex: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`; D is positive where `convex`."""
     from scipy.linalg import lu_factor, lu_solve

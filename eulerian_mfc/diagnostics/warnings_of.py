@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from ..errors import (
 )
 from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 from ..fields.twins import silent, twins
+from ..meshes import CartesianMesh, Mesh, SimplexMesh
 from ..results.certificate import BOUNDARY_CELLS
 from ..results.solution_data import SolutionData
 from ..results.stability import Stability
@@ -83,7 +83,7 @@ def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str
     Points of the law, moved by the layers without a mesh, tell: where they do not come near the boundary, nothing is there.
     """
     mesh, law = solution.mesh, system.problem.law
-    if getattr(mesh, "walls", False):
+    if isinstance(mesh, SimplexMesh) and mesh.walls:
         return "refine the mesh there, or use a field that is tangential to the walls"
     what = "box" if mesh.kind == "cartesian" else "domain"
     try:
@@ -124,11 +124,12 @@ def _reached(solution: SolutionData, points: np.ndarray) -> tuple[float, float]:
     return touching, near
 
 
-def _at_boundary(mesh: Any, points: np.ndarray, cells: int) -> np.ndarray:
+def _at_boundary(mesh: Mesh, points: np.ndarray, cells: int) -> np.ndarray:
     """`(n,)` booleans: whether a point lies within `cells` cells of the boundary, or outside of the mesh."""
-    if mesh.kind == "cartesian":
+    if isinstance(mesh, CartesianMesh):
         low, high = np.transpose(mesh.bounds)
         return np.asarray(((points < low + cells * mesh.widths) | (points > high - cells * mesh.widths)).any(axis=1))
+    assert isinstance(mesh, SimplexMesh)
     return np.asarray(mesh.near_boundary(cells)[mesh.locator.locate(points).cells])
 
 

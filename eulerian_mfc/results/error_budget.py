@@ -30,7 +30,13 @@ class ErrorBudget:
     Attributes
     ----------
     cost : the solution's.
-    contributions : one a source.
+    contributions : one per source.
+
+    Examples
+    --------
+    >>> line = Contribution("mesh", 1e-3, "against particles", "more cells")
+    >>> ErrorBudget(1.0, (line, Contribution("layers", -2e-3, "against more layers", "more layers"))).refine
+    'layers'
     """
 
     cost: float

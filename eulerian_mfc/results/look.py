@@ -26,6 +26,11 @@ class Look(NamedTuple):
         of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
     cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
     rule : the points, where they were asked for by a limit of their number.
+
+    Examples
+    --------
+    >>> Look(cost=1.0, error=0.0, difference=0.1, scale=1.0, cause="cells").wrong
+    True
     """
 
     cost: float

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 
 class Round(NamedTuple):
-    """One round of refinement: cells, nodes, the cost, and its estimated error."""
+    """One round of refinement.
+
+    Attributes
+    ----------
+    cells : of the mesh.
+    unknowns : nodes of the elements.
+    cost : J on that mesh.
+    error : its estimated error.
+    """
 
     cells: int
     unknowns: int

@@ -30,6 +30,11 @@ class Stability:
     References
     ----------
     docs/theory/penalties.md.
+
+    Examples
+    --------
+    >>> Stability(-0.5, 1, -1.5, 0.2, True, True).kind
+    'saddle point of index 1'
     """
 
     hessian_smallest: float

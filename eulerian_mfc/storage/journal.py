@@ -50,6 +50,11 @@ class Checkpoint:
     ------
     ArgumentError
         For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
+
+    Examples
+    --------
+    >>> Checkpoint("run.checkpoint", every=60.0).every
+    60.0
     """
 
     path: str | os.PathLike[str]

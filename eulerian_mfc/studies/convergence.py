@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,8 +14,10 @@ from ..problem import Problem
 from .references import ReferenceLike
 from .refinement import Refinement
 from .runner import Runner
-from .sources import Box, Cells, Source, given, meshes
+from .sources import Box, Cells, Options, Source, given, meshes
 from .study import Study
+
+T = TypeVar("T")
 
 
 def mesh_convergence(
@@ -76,7 +78,7 @@ def mesh_sources(
     cells: Sequence[Cells],
     layers: int | Sequence[int],
     bounds: Box | None,
-    options: dict[str, Any],
+    options: Options,
 ) -> list[Source]:
     """One source per mesh, from the arguments of `mesh_convergence`."""
     boxes = meshes(problem, cells, bounds)
@@ -151,8 +153,8 @@ def layer_study(
     return Refinement.run("layers", sources, reference, runner, twin).study(title)
 
 
-def several(name: str, values: Sequence[Any]) -> list[Any]:
+def several(name: str, values: Sequence[T]) -> list[T]:
     """A list of two or more values; ArgumentError otherwise."""
-    if np.ndim(values) != 1 or len(values) < 2:
+    if np.ndim(values) != 1 or len(values) < 2:  # type: ignore[arg-type]  # of any kind
         raise fail(name, values, "a list of two or more")
     return list(values)

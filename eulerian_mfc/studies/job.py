@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..fingerprint.fingerprint import Addresses
-from .store import Entries
+from .store import Arguments, Entries
 
 
 class Job(NamedTuple):
@@ -27,7 +27,7 @@ class Job(NamedTuple):
     """
 
     function: Callable[..., Entries]
-    arguments: dict[str, Any]
+    arguments: Arguments
     label: str
     identity: object = None
 

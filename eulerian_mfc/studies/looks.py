@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -21,15 +20,13 @@ from .job import Job
 from .records import Descent, Run, SampleRun
 from .runs import Draw, descent_run, first_control, sample_control_run, sample_run, schemes_of, solve_run
 from .sources import Built, Options
-from .store import Entries, Result, Store
+from .store import Arguments, Entries, Result, Store
 
 #: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)
 SHARE = 1e-9
 #: share of the terms that cancel in a cost below which differences are round-off
 ROUND_OFF = 1e-12
 
-#: keyword arguments of a job's function
-Arguments = Mapping[str, Any]
 #: a system, a control and the cost that was stored
 Told = tuple[OptimalitySystem | ParticleSystem, np.ndarray, float]
 

@@ -31,7 +31,7 @@ class Given:
     """A problem and the keyword arguments of `solve`, mesh and layers among them."""
 
     problem: Problem
-    options: Mapping[str, Any]
+    options: Options
 
     def build(self) -> Built:
         return self.problem, dict(self.options)
@@ -55,7 +55,7 @@ class FromCase:
     """A case file with settings: what processes and clusters are sent is its path, and they read it themselves."""
 
     path: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
 
     def build(self) -> Built:
         problem, options = Case.load(self.path).with_settings(self.settings).build()

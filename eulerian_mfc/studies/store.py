@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ..files.untrusted import archive
 
 #: a number or a word
 Value = bool | int | float | str | None
+#: keyword arguments of a job's function
+Arguments = Mapping[str, Any]
 #: what a job's function returns: numbers, words and arrays by name
 Entries = dict[str, Value | np.ndarray]
 

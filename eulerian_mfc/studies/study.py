@@ -18,7 +18,20 @@ if TYPE_CHECKING:
 class Study(StudyData):
     """What a study found: a table with errors against a stated value and observed orders.
 
-    Made by the functions of `studies` and by `Study.load`; what it holds is described at `StudyData`.
+    Made by the functions of `studies` and by `Study.load`.
+
+    Attributes
+    ----------
+    kind : "mesh", "layers", "samples", "penalty" or "sweep".
+    title : one line.
+    parameter : the column that errors are powers of (`h`, `dt`, `N`).
+    columns, errors : what the columns are; errors are columns too.
+    records : one dict a row, a key a column.
+    notes : what a reader must know.
+    failures : `label` and `error` of every job that failed.
+    details : what figures need beside the table.
+    provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
+        text, its settings and the seed.
 
     Raises
     ------

@@ -105,8 +105,8 @@ def penalty_sweep(problem: Problem, mesh: Mesh, layers: int, penalties: Sequence
     >>> import eulerian_mfc as emfc
     >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
     >>> field = emfc.fields.AffineField(1, matrix=False)
-    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
-    >>> study = emfc.studies.penalty_sweep(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), 2, [1.0, 3.0])
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> study = emfc.studies.penalty_sweep(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), 2, [2.0, 6.0])
     >>> study.values("largest theta").round(6).tolist()
     [0.5, 0.25]
     """
