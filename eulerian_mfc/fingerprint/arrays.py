@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,11 @@ from .pickled import write_attributes, write_reduced
 from .writer import UntoldError, Writer
 
 
-def write_list(writer: Writer, value: list[Any]) -> None:
+def write_list(writer: Writer, value: list[object]) -> None:
     write_items(writer, "list", value)
 
 
-def write_items(writer: Writer, tag: str, value: Any) -> None:
+def write_items(writer: Writer, tag: str, value: Sequence[object]) -> None:
     writer.put(tag, b"%d" % len(value))
     for k, item in enumerate(value):
         try:
@@ -24,7 +26,7 @@ def write_items(writer: Writer, tag: str, value: Any) -> None:
             raise
 
 
-def write_dict(writer: Writer, value: Any) -> None:
+def write_dict(writer: Writer, value: Mapping[object, object]) -> None:
     """In its order, which a function may follow."""
     writer.put("dict", b"%d" % len(value))
     for key, item in value.items():
@@ -32,7 +34,7 @@ def write_dict(writer: Writer, value: Any) -> None:
         writer.under(str(key) if type(key) in (str, int) else "...", item)
 
 
-def write_set(writer: Writer, value: Any) -> None:
+def write_set(writer: Writer, value: AbstractSet[object]) -> None:
     writer.put(type(value).__name__, b"".join(sorted(writer.part(item) for item in value)))
 
 
@@ -59,7 +61,7 @@ def write_dtype(writer: Writer, dtype: np.dtype[Any]) -> None:
         write_reduced(writer, dtype)
 
 
-def write_array_of_a_class(writer: Writer, value: Any) -> None:
+def write_array_of_a_class(writer: Writer, value: np.ndarray) -> None:
     """A masked array, a matrix, a user's class of arrays: the class, the array and its attributes."""
     writer.write(type(value))
     write_array(writer, np.ndarray.view(value, np.ndarray))

@@ -40,7 +40,7 @@ def write_class(writer: Writer, kind: type) -> None:
             writer.under(name, member)
 
 
-def write_descriptor(writer: Writer, value: Any) -> None:
+def write_descriptor(writer: Writer, value: object) -> None:
     """A property, a class method and their like: by the functions in them."""
     writer.put("descriptor", type(value).__name__.encode())
     for name in ("fget", "fset", "fdel", "func", "__func__"):
@@ -48,7 +48,7 @@ def write_descriptor(writer: Writer, value: Any) -> None:
             writer.under(name, getattr(value, name))
 
 
-def write_slot(writer: Writer, value: Any) -> None:
+def write_slot(writer: Writer, value: types.MemberDescriptorType | types.GetSetDescriptorType) -> None:
     writer.put("slot", value.__name__.encode())
 
 
@@ -76,7 +76,7 @@ def own_class(kind: type) -> bool:
         return False
     if origin_of_module(kind.__module__) == OWN:
         return True
-    found: Any = sys.modules[kind.__module__]
+    found: object = sys.modules[kind.__module__]
     for name in kind.__qualname__.split("."):
         found = getattr(found, name, None)
     return found is not kind

@@ -12,7 +12,6 @@ import itertools
 import sys
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from .names import is_own, write_named, write_package_of
 from .origins import OWN, module_content, origin
@@ -68,9 +67,10 @@ def write_code(writer: Writer, code: types.CodeType) -> None:
 
 def _write_attribute(writer: Writer, module: types.ModuleType, chain: tuple[str, ...]) -> None:
     """What code sees that looks at attributes of the user's modules, one after the other."""
-    value: Any = module
+    value: object = module
     writer.put("module", module.__name__.encode())
     for k, name in enumerate(chain):
+        assert isinstance(value, types.ModuleType)  # the loop ends at anything else
         writer.put("text", module_content(value).encode())
         writer.put("attribute", name.encode())
         if not hasattr(value, name):

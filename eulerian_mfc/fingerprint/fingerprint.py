@@ -14,14 +14,13 @@ import functools
 import hashlib
 import sys
 from pathlib import Path
-from typing import Any
 
 from .._validate import mismatch
 from .values import new_writer
 from .writer import UntoldError
 
 
-def address(*things: Any) -> str:
+def address(*things: object) -> str:
     """64 hexadecimal digits that name the computation on `things`.
 
     Raises
@@ -36,10 +35,10 @@ class Addresses:
     """Addresses of many computations at once, between which nothing changes: what they share is looked at once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, bytes]] = {}
+        self._known: dict[int, tuple[object, bytes]] = {}
         self._packages: dict[str, str] = {}
 
-    def of(self, *things: Any) -> str:
+    def of(self, *things: object) -> str:
         """As `address`."""
         writer = new_writer(self._known, self._packages)
         writer.each(package_sources(), sys.implementation.name, sys.version_info[:2])
@@ -89,6 +88,6 @@ def computes(file: str) -> bool:
     return room not in SHOWING and not (room == "studies" and name in SHOWING_STUDIES)
 
 
-def address_of_part(value: Any) -> str:
+def address_of_part(value: object) -> str:
     """The hash of one value."""
     return Addresses().of(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from pickle import whichmodule  # type: ignore[attr-defined]
 from typing import Any
 
@@ -21,7 +22,7 @@ def write_method(writer: Writer, value: types.MethodType) -> None:
     writer.each(value.__self__, value.__func__)
 
 
-def write_builtin(writer: Writer, value: Any) -> None:
+def write_builtin(writer: Writer, value: types.BuiltinFunctionType) -> None:
     owner = value.__self__
     if owner is None or isinstance(owner, types.ModuleType):
         if not write_named(writer, value, value.__module__ or getattr(owner, "__name__", None), value.__qualname__):
@@ -66,12 +67,12 @@ def write_cached(writer: Writer, value: Any) -> None:
     writer.each(value.__wrapped__, value.cache_parameters()["typed"], vars(value))
 
 
-def write_reference(writer: Writer, value: Any) -> None:
+def write_reference(writer: Writer, value: weakref.ref[object]) -> None:
     writer.put("weak reference")
     writer.write(value())
 
 
-def write_random(writer: Writer, value: Any) -> None:
+def write_random(writer: Writer, value: object) -> None:
     if value is not GLOBAL_RANDOM:
         raise UntoldError(value, "it gives other numbers at every call")
     writer.put("named", b"numpy.random")
@@ -101,7 +102,7 @@ def write_fitted_spline(writer: Writer, value: Any) -> None:
     writer.each(*value._eval_args, getattr(value, "ext", None))
 
 
-def refuse_library(writer: Writer, value: Any) -> None:
+def refuse_library(writer: Writer, value: object) -> None:
     raise UntoldError(value, "it is a loaded library, which Python sees only by where it lies in memory")
 
 

@@ -7,14 +7,13 @@ import types
 from collections.abc import Iterator
 from copyreg import dispatch_table
 from pickle import whichmodule  # type: ignore[attr-defined]
-from typing import Any
 
 from .classes import package_class
 from .names import write_named
 from .writer import UntoldError, Writer
 
 
-def write_attributes(writer: Writer, value: Any) -> None:
+def write_attributes(writer: Writer, value: object) -> None:
     # This package's cached properties are functions of the rest.
     derived = {
         name
@@ -28,7 +27,7 @@ def write_attributes(writer: Writer, value: Any) -> None:
             writer.under(name, item)
 
 
-def write_reduced(writer: Writer, value: Any) -> None:
+def write_reduced(writer: Writer, value: object) -> None:
     """By what pickle keeps: a function with its arguments, a state, items; or a name."""
     kind = type(value)
     try:
@@ -48,7 +47,7 @@ def write_reduced(writer: Writer, value: Any) -> None:
     writer.each(None if items is None else list(items), None if pairs is None else list(pairs), setter)
 
 
-def attributes_of(value: Any) -> Iterator[tuple[str, Any]]:
+def attributes_of(value: object) -> Iterator[tuple[str, object]]:
     """Names and values of all that an object holds: its dictionary, and the slots of all its classes."""
     for kind in type(value).__mro__:
         if "__slots__" not in vars(kind):

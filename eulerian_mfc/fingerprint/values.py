@@ -53,7 +53,7 @@ _LOCKS = (type(threading.Lock()), type(threading.RLock()))
 _LARGE = 10_000
 
 
-def new_writer(known: dict[int, tuple[Any, bytes]], packages: dict[str, str]) -> Writer:
+def new_writer(known: dict[int, tuple[object, bytes]], packages: dict[str, str]) -> Writer:
     """A writer of values of all kinds.
 
     Parameters
@@ -72,7 +72,7 @@ def at_once(value: object) -> Handler | None:
         return _write_shared_array
     if isinstance(value, types.FunctionType | types.ModuleType | type):
         return _write_shared_code
-    return {types.CodeType: write_code, frozenset: write_set}.get(kind)
+    return _AT_ONCE.get(kind)
 
 
 def _write_tuple(writer: Writer, value: tuple[object, ...]) -> None:
@@ -95,7 +95,7 @@ def write_other(writer: Writer, value: object) -> None:
     _HANDLERS.get(type(value), write_object)(writer, value)
 
 
-def write_named_or_code(writer: Writer, value: Any) -> None:
+def write_named_or_code(writer: Writer, value: types.FunctionType | types.ModuleType | type) -> None:
     if isinstance(value, types.FunctionType):
         write_function(writer, value)
     elif isinstance(value, types.ModuleType):
@@ -150,6 +150,8 @@ def _write_own_object(writer: Writer, value: Any) -> None:
         write_reduced(writer, value)
 
 
+#: by exact type, of what is not numbered
+_AT_ONCE: dict[type, Handler] = {types.CodeType: write_code, frozenset: write_set}
 #: by exact type
 _HANDLERS: dict[type, Handler] = {
     list: write_list,

@@ -24,7 +24,7 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
 class UntoldError(Exception):
     """Something whose value cannot be told; `path` leads to it from the argument that holds it."""
 
-    def __init__(self, value: Any, reason: str) -> None:
+    def __init__(self, value: object, reason: str) -> None:
         super().__init__(reason)
         self.value, self.reason = value, reason
         self.path: list[str] = []
@@ -46,9 +46,9 @@ class Writer:
 
     def __init__(
         self,
-        known: dict[int, tuple[Any, bytes]],
+        known: dict[int, tuple[object, bytes]],
         packages: dict[str, str],
-        at_once: Callable[[Any], Handler | None],
+        at_once: Callable[[object], Handler | None],
         describe: Handler,
     ) -> None:
         self.hash = hashlib.sha256()
