@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from eulerian_mfc import ParticleSystem, Problem, fields, laws, losses, solvers
 from eulerian_mfc.learn import MeanFieldClassifier, MeanFieldRegressor
-from eulerian_mfc.views.figures import PALETTE, _figure, flow
+from eulerian_mfc.views.figures import flow, styled
+from eulerian_mfc.views.style import PALETTE
 
 DOCS = Path(__file__).parent
 SEEDS = range(5)
@@ -168,7 +170,7 @@ def torn():
 
 def draw(model, stem):
     """Regions and the flow of a grid; of states in space the states at the end, and the plane that parts them."""
-    _figure(flow, model.solution_, (11.0, 4.6)).savefig(DOCS / "images" / f"{stem}.png", dpi=90)
+    styled(partial(flow, solution=model.solution_), (11.0, 4.6)).savefig(DOCS / "images" / f"{stem}.png", dpi=90)
     if model.solution_.mesh.dim < 3:
         return
     figure = Figure(figsize=(7.5, 5.0))

@@ -11,6 +11,8 @@ import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics.maximum_principle import check
 from eulerian_mfc.run.case import Case
 from eulerian_mfc.views import figures
+from eulerian_mfc.views.grid_sampling import on_boxes
+from eulerian_mfc.views.style import STYLE
 
 DOCS = Path(__file__).parent
 S = emfc.solvers
@@ -220,7 +222,7 @@ def slides():
 
     regimes = {"large enough": 0.2, "too large": 5.0, "too small": 0.05}
     lines = []
-    with mpl.rc_context(figures.STYLE):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(14.0, 7.2))
         columns = figure.subfigures(1, 3)
         for column, (regime, penalty) in zip(columns, regimes.items(), strict=True):
@@ -228,7 +230,7 @@ def slides():
             solution = emfc.solve(problem, mesh, layers, **options)
             column.suptitle(f"$\\lambda$ = {penalty:g}: {regime}" + ("" if solution.converged else " (not converged)"))
             top, bottom = column.subfigures(2, 1)
-            figures.density(top, solution)
+            figures.density(top, on_boxes(solution))
             figures.control(bottom, solution)
             lines += [f"**lambda = {penalty:g}, {regime}.** " + " ".join(solution.verdict()[:3]), ""]
         figure.savefig(DOCS / "images" / "toy_penalties.png", dpi=80)

@@ -16,11 +16,11 @@ from . import meshes as meshes
 from . import schemes as schemes
 from . import solvers as solvers
 from . import transport as transport
-from .diagnostics.certificate import Certificate as Certificate
 from .flow import LayerMap as LayerMap
 from .meshes import CartesianMesh as CartesianMesh
 from .meshes import SimplexMesh as SimplexMesh
 from .problem import Problem as Problem
+from .results.certificate import Certificate as Certificate
 from .run.critical_points import continuation as continuation
 from .run.critical_points import multistart as multistart
 from .run.solve import solve as solve

@@ -165,7 +165,7 @@ def test_a_title_that_the_terminal_cannot_show_ends_no_run(tmp_path):
     (tmp_path / "c.py").write_text('"""F\u00fc\u00dfe \u03b8"""\n' + CASE, encoding="utf-8")
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
     code = (
-        "import sys; from eulerian_mfc.app.cli import main; import eulerian_mfc.solution as s, eulerian_mfc.app.cli as c\n"
+        "import sys; from eulerian_mfc.app.cli import main; import eulerian_mfc.solution as s, eulerian_mfc.app.run_case as c\n"
         "c.write_control = lambda *a: sys.exit(7)\ns.Solution.to_vtk = lambda *a: None\nmain()"
     )
     command = [sys.executable, "-c", code, "run", str(tmp_path / "c.py"), "--out", str(tmp_path / "o")]

@@ -18,7 +18,8 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
 from eulerian_mfc.meshes import Refine
-from eulerian_mfc.storage.journal import Checkpoint, Journal, encode, read
+from eulerian_mfc.storage.journal import Checkpoint, Journal
+from eulerian_mfc.storage.journal_file import encode, read
 
 from .conftest import ROOT, toy_line, toy_mesh
 from .simplices import box

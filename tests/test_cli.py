@@ -14,7 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 import eulerian_mfc as emfc
-from eulerian_mfc.app.cli import NOT_CONVERGED, Memory, main
+from eulerian_mfc.app.cli import NOT_CONVERGED, main
+from eulerian_mfc.app.command_group import Memory
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.files.locks import WRITING
 from eulerian_mfc.run.case import Case
@@ -621,11 +622,10 @@ def test_info_tells_where_all_kernels_are(own, tmp_path):
     code = """
 import os
 from pathlib import Path
-from eulerian_mfc import _team
+from eulerian_mfc.kernels import team, tensor_interpolation
 from eulerian_mfc.storage.environment import kernel_cache
-from eulerian_mfc.transport import _kernels
 told = kernel_cache()
-for module in (_team, _kernels):
+for module in (team, tensor_interpolation):
     kernels = [v for v in vars(module).values() if hasattr(v, "stats")]
     assert kernels
     for kernel in kernels:
@@ -663,7 +663,7 @@ def test_threads_and_memory_reach_the_solver(tmp_path, monkeypatch):
         seen.update(options)
         raise ArgumentError("seen")
 
-    monkeypatch.setattr("eulerian_mfc.app.cli.solve", stop)
+    monkeypatch.setattr("eulerian_mfc.app.run_case.solve", stop)
     case = tmp_path / "case.py"
     text = (ROOT / "cases" / "bimodal_1d.py").read_text()
     case.write_text(text.replace('"layers": layers,', '"layers": layers, "threads": 3, "precision": "single",'))

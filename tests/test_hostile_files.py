@@ -19,7 +19,7 @@ import skfem
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import FileFormatError, StorageError
 from eulerian_mfc.files.untrusted import archive
-from eulerian_mfc.storage import journal as checkpoint
+from eulerian_mfc.storage import journal_file as checkpoint
 from eulerian_mfc.storage.solution_file import HEAD, head
 from eulerian_mfc.studies.store import Store
 from eulerian_mfc.studies.study import Study

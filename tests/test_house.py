@@ -14,15 +14,7 @@ PACKAGE = ROOT / "eulerian_mfc"
 #: the script that draws the house, and reads its imports for that
 HOUSE = script("architecture")
 #: circles that are still there; the list may only become shorter
-CIRCLES = {
-    (
-        "diagnostics.error_budget", "diagnostics.warnings_of", "solution", "storage.solution_file", "views.figures",
-        "views.grid_sampling", "views.vtk", "views.vtk_simplices",
-    ),
-    ("fields.base", "fields.combined"),
-    ("studies.figures", "studies.render", "studies.study"),
-    ("diagnostics", "export", "solution", "storage", "views"),
-}  # fmt: skip
+CIRCLES = {("fields.base", "fields.combined")}
 #: modules beside the folders; the rooms are for everything else
 LOOSE = 12
 

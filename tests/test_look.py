@@ -10,8 +10,10 @@ from scipy.stats import norm
 
 import eulerian_mfc as emfc
 from eulerian_mfc import errors
-from eulerian_mfc.diagnostics.certificate import MEANINGS, check
-from eulerian_mfc.diagnostics.off_mesh import TOLD, WRONG, Look, look, share_beyond
+from eulerian_mfc.diagnostics.certificate import check
+from eulerian_mfc.diagnostics.off_mesh import look, share_beyond
+from eulerian_mfc.results.certificate import MEANINGS
+from eulerian_mfc.results.look import TOLD, WRONG, Look
 from eulerian_mfc.storage.solution_file import HEAD, head
 
 from .conftest import toy_line, toy_mesh

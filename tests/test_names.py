@@ -1,6 +1,6 @@
 """Names tell apart what differs: densities of labels, columns, legends, rows of tables, parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from eulerian_mfc._names import apart, label_texts, numbered
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.solvers import Outcome
 from eulerian_mfc.studies import Study
-from eulerian_mfc.studies.study import Column
-from eulerian_mfc.views import figures
+from eulerian_mfc.studies.study_data import Column
+from eulerian_mfc.views import style
 
 PAIRS = [
     (20240101.0, 20240102.0),
@@ -75,7 +75,7 @@ def test_densities_of_all_labels_reach_paraview_and_legends(kind, pair, tmp_path
     data = pyvista.read(tmp_path / "solution_0001.vtu").cell_data
     found = [data[f"density_{name}"].sum() * MESH.volume for name in solution.names]
     np.testing.assert_allclose(found, 0.5, rtol=1e-12)
-    assert len(set(figures.label_colours(solution)[1])) == 2
+    assert len(set(style.label_colours(solution)[1])) == 2
     texts = [
         t.get_text()
         for axes in solution.plot().axes
@@ -94,7 +94,7 @@ def test_files_with_one_name_for_two_labels_are_read_with_two(tmp_path, monkeypa
     old = tuple(f"y={v:g}" for v in (20240101.0, 20240102.0))
     assert len(set(old)) == 1
     solution = standing(problem)
-    expected, solution.names = solution.names, old
+    expected, solution = solution.names, replace(solution, names=old)
     assert len(set(expected)) == 2
     solution.save(tmp_path / "old.h5")
     assert emfc.Solution.load(tmp_path / "old.h5").names == expected

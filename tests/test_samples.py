@@ -90,9 +90,9 @@ def test_twins_take_an_l1_norm():
     """The particle twin of a problem with sparsity is solved by the proximal method, and agrees with the mesh."""
     problem = toy_line(sparsity=0.05)
     run = twin_run(problem, {"layers": 3})
-    assert run["converged"]
+    assert run.converged
     mesh = emfc.solve(problem, toy_mesh(80), 3)
-    np.testing.assert_allclose(run["control"], mesh.control, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(run.control, mesh.control, rtol=0, atol=1e-5)
     source = types.SimpleNamespace(build=lambda: (problem, {"layers": 3, "mesh": toy_mesh(80)}))
     assert descent_run(source, 20, 0, 0)["converged"]
 
@@ -211,7 +211,7 @@ def test_coupled_descent():
 )
 def test_what_is_refused(changes, message, monkeypatch):
     """Before any job runs."""
-    monkeypatch.setattr("eulerian_mfc.studies.samples.run_jobs", None)
+    monkeypatch.setattr("eulerian_mfc.studies.runner.run_jobs", None)
     arguments = {"samples": [10], "repeats": 1, "layers": 3, **changes}
     with pytest.raises(ArgumentError, match=message):
         studies.sample_convergence(toy_line(), toy_mesh(40), **arguments)

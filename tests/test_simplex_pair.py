@@ -272,10 +272,10 @@ def test_paraview_opens_simplices(solved, tmp_path):
 
 def test_rasters_hold_the_mass():
     """What figures show: the density sampled on boxes integrates to one."""
-    from eulerian_mfc.views.grid_sampling import rastered
+    from eulerian_mfc.views.grid_sampling import on_boxes
 
     solution = emfc.solve(bimodal(2), box(2, 32, -4.0, 4.0), 3, solver=emfc.solvers.LBFGS(tol=1e-2))
-    boxes = rastered(solution)
+    boxes = on_boxes(solution)
     mass = boxes.total_density[-1].sum() * boxes.mesh.volume
     assert abs(mass - 1) <= 1e-3
     assert boxes.densities.shape == (4, 2, *boxes.mesh.shape)

@@ -1,6 +1,8 @@
 """Solutions: parts of the cost, flow and prediction, certificate, files."""
 
+import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 
@@ -10,6 +12,8 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, BoundaryMassWarning, EulerianError, FileFormatError
+from eulerian_mfc.results.solution_data import SolutionData
+from eulerian_mfc.storage import solution_file
 from eulerian_mfc.storage.solution_file import HEAD, head
 
 from .conftest import toy_line, toy_mesh
@@ -215,7 +219,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, toy_solution, monkeypatch):
     path = tmp_path / "toy.h5"
     toy_solution.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("eulerian_mfc.storage.solution_file._arrays", lambda solution: {"bad": object()})
+    monkeypatch.setattr("eulerian_mfc.storage.solution_file.arrays_of", lambda solution: {"bad": object()})
     with pytest.raises((TypeError, AttributeError)):
         toy_solution.save(path)
     assert path.read_bytes() == before
@@ -310,3 +314,37 @@ def test_files_hold_all_that_is_theirs(tmp_path, toy_solution, changes, reason):
     resealed(path)
     with pytest.raises(FileFormatError, match=reason):
         emfc.Solution.load(path)
+
+
+def test_a_solution_cannot_be_changed(toy_solution):
+    for name, value in (("converged", False), ("message", "no"), ("control", np.zeros((20, 1))), ("description", {})):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(toy_solution, name, value)
+    judged = toy_solution.judged("not converged: somebody says so")
+    assert (judged.converged, judged.solved) == (False, toy_solution.solved)
+    assert judged.message == "not converged: somebody says so"
+    assert toy_solution.converged  # as before
+    assert judged.described(case="x").description == {**toy_solution.description, "case": "x"}
+
+
+def test_what_is_computed_later_is_computed_once(toy_solution):
+    """Also for a copy with another verdict; and a solution can be sent to another process before."""
+    solution = dataclasses.replace(toy_solution)
+    assert solution.potentials is dataclasses.replace(solution, message="another").potentials
+    fresh = emfc.solve(toy_line(), toy_mesh(24), 2)
+    sent = pickle.loads(pickle.dumps(fresh))
+    assert not sent.analysed
+    np.testing.assert_array_equal(sent.potentials, fresh.potentials)
+    assert sent.stability == fresh.stability
+
+
+def test_load_makes_the_class_that_it_is_called_on(tmp_path):
+    class Mine(emfc.Solution):
+        pass
+
+    emfc.solve(toy_line(), toy_mesh(24), 2).save(tmp_path / "toy.h5")
+    assert type(Mine.load(tmp_path / "toy.h5")) is Mine
+    plain = solution_file.load(SolutionData, tmp_path / "toy.h5")
+    assert type(plain) is SolutionData
+    with pytest.raises(EulerianError, match=r"loaded without its problem; use Solution\.load\(path, problem\)"):
+        _ = plain.stability

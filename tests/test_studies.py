@@ -14,7 +14,8 @@ import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.studies import orders
 from eulerian_mfc.studies.references import averaged
-from eulerian_mfc.studies.study import Column, ErrorColumn, Study
+from eulerian_mfc.studies.study import Study
+from eulerian_mfc.studies.study_data import Column, ErrorColumn
 
 from .conftest import toy_line, toy_mesh
 
@@ -330,7 +331,6 @@ def sweep_in(name, values):
 )
 def test_what_studies_refuse(call, message, monkeypatch):
     """Before any job runs."""
-    for module in ("convergence", "sweeps"):
-        monkeypatch.setattr(f"eulerian_mfc.studies.{module}.run_jobs", None)
+    monkeypatch.setattr("eulerian_mfc.studies.runner.run_jobs", None)
     with pytest.raises(ArgumentError, match=message):
         call()

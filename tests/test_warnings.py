@@ -9,7 +9,7 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc import errors
 from eulerian_mfc.diagnostics import warnings_of as cautions
-from eulerian_mfc.diagnostics.stability import Stability
+from eulerian_mfc.results.stability import Stability
 
 from .conftest import ROOT, toy_line, toy_mesh
 

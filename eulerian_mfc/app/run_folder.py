@@ -1,150 +1,76 @@
-"""What `emfc resume` needs to know of a run: its case file and settings, in a file beside the results."""
+"""The folder of a run: the names of its files."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..errors import EulerianError, FileFormatError
-from ..files.atomic import read_whole, write_whole
-from ..run.case import Case
-from ..storage.journal import Checkpoint, Journal, read
-
-FORMAT, SCHEMA = "eulerian_mfc.run", 1
-RUN, CHECKPOINT = "run.json", "checkpoint"
+from ..files.atomic import make_folder
 
 
 @dataclass(frozen=True)
-class Record:
-    """What is run in a folder: the case's path, the settings that were changed, and the case's text."""
+class RunFolder:
+    """The folder into which `emfc run` writes.
 
-    case: str
-    settings: Mapping[str, str]
-    text: str
+    Parameters
+    ----------
+    path : the folder, which need not exist yet.
+
+    Examples
+    --------
+    >>> RunFolder(Path("results/mine")).solution.as_posix()
+    'results/mine/solution.h5'
+    """
+
+    path: Path
 
     @classmethod
-    def of(cls, file: str | os.PathLike[str], settings: Mapping[str, str], text: str) -> Record:
-        return cls(str(Path(file).resolve()), settings, text)
+    def made(cls, path: str | os.PathLike[str]) -> RunFolder:
+        """The folder, made where it does not exist; StorageError where it cannot be."""
+        return cls(make_folder("--out", path))
 
-    @classmethod
-    def read(cls, folder: Path) -> Record | None:
-        """That of the unfinished run in a folder, None where there is none.
+    @property
+    def solution(self) -> Path:
+        """The solution, see `Solution.load`."""
+        return self.path / "solution.h5"
 
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged, or none of this package's or this schema.
-        """
-        path = folder / RUN
-        if not path.is_file():
-            return None
-        anew = "delete it, and run the case again"
-        data = read_whole(path)
-        try:
-            content = json.loads(data.decode())
-            if content["format"] != FORMAT:
-                raise FileFormatError(
-                    f"{path} is no record of a run of eulerian_mfc: got {content['format']!r}; {anew}"
-                )
-            if content["schema"] != SCHEMA:
-                raise FileFormatError(f"{path} has schema {content['schema']}, this version reads {SCHEMA}: {anew}")
-            return cls(str(content["case"]), dict(content["settings"]), str(content["text"]))
-        except FileFormatError:
-            raise
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise FileFormatError(f"{path} is damaged ({error}): {anew}") from error
+    @property
+    def report(self) -> Path:
+        """The page with numbers and figures."""
+        return self.path / "report.html"
 
-    def write(self, folder: Path) -> None:
-        content = {"format": FORMAT, "schema": SCHEMA, **asdict(self)}
-        write_whole(folder / RUN, json.dumps(content, indent=1).encode())
+    @property
+    def control(self) -> Path:
+        """The control as a table."""
+        return self.path / "control.csv"
 
+    @property
+    def vtk(self) -> Path:
+        """The folder of the files for ParaView."""
+        return self.path / "vtk"
 
-def check_free(folder: Path, case: Case, new: Record, goes_on: bool) -> None:
-    """Check that a new run of a case, as its file has it, loses no unfinished run in its folder.
+    @property
+    def view(self) -> Path:
+        """The folder of the pictures of `emfc view`."""
+        return self.path / "view"
 
-    A run that `goes_on` takes the unfinished one up where that is the same.
+    @property
+    def record(self) -> Path:
+        """What is run there, while the run is unfinished."""
+        return self.path / "run.json"
 
-    Raises
-    ------
-    EulerianError
-        If there is another.
-    """
-    left = Record.read(folder)
-    if left is None:
-        return
-    same = (
-        left.text == new.text
-        and case.with_settings(left.settings).settings == case.with_settings(new.settings).settings
-    )
-    if not (goes_on and same):
-        changed = "".join(f" --set {name}={value}" for name, value in left.settings.items())
-        raise EulerianError(
-            f"{folder} holds an unfinished run, of {left.case}{changed}. Go on with it by `emfc resume {folder}`, or name "
-            f"another folder, or delete {folder / RUN} and {folder / CHECKPOINT} to give it up"
-        )
+    @property
+    def checkpoint(self) -> Path:
+        """What an unfinished run has evaluated."""
+        return self.path / "checkpoint"
 
+    @property
+    def begun(self) -> bool:
+        """Whether an unfinished run has left something there."""
+        return self.checkpoint.exists() or self.record.exists()
 
-def case_of(folder: Path) -> tuple[Case, Record]:
-    """The case that was run in `folder`, read again (which runs it), with the settings of then; and what is known of the run.
-
-    Raises
-    ------
-    EulerianError
-        If no run was left unfinished there, or the case's file is gone or has changed since.
-    """
-    record = Record.read(folder)
-    if record is None:
-        done = (folder / "solution.h5").is_file()
-        reason = "its run is finished" if done else "no run was started there with --checkpoint"
-        raise EulerianError(f"nothing to resume in {folder}: {reason}")
-    case = Case.load(record.case)
-    if case.text != record.text:
-        raise EulerianError(
-            f"{record.case} has changed since the run in {folder} began: run it again, or restore the file"
-        )
-    return case.with_settings(record.settings), record
-
-
-@dataclass(frozen=True)
-class Recorded(Checkpoint):
-    """A checkpoint with the record of its run beside it, written when the file is known to be of that run."""
-
-    record: Record | None = None
-    journals: list[Journal] = field(default_factory=list)
-
-    def journal(self, **arguments: Any) -> Journal:
-        journal = super().journal(**arguments)
-        if self.record is not None:
-            self.record.write(Path(self.path).parent)
-        self.journals.append(journal)
-        return journal
-
-
-@contextmanager
-def recorded(folder: Path, record: Record | None) -> Iterator[Checkpoint | None]:
-    """The checkpoint of a run in `folder`, none without a record.
-
-    A run that is refused leaves the folder as it was: a new one that ends before it has kept a value is not there to resume.
-    """
-    if record is None:
-        yield None
-        return
-    new = not any((folder / name).exists() for name in (CHECKPOINT, RUN))
-    checkpoint = Recorded(folder / CHECKPOINT, record=record)
-    try:
-        yield checkpoint
-    except Exception:
-        if new and not any(read(j.path, j.run)[0] for j in checkpoint.journals):
-            finished(folder)
-        raise
-
-
-def finished(folder: Path) -> None:
-    """Remove what only an unfinished run needs."""
-    for name in (CHECKPOINT, RUN):
-        (folder / name).unlink(missing_ok=True)
+    def finished(self) -> None:
+        """Remove what only an unfinished run needs."""
+        self.checkpoint.unlink(missing_ok=True)
+        self.record.unlink(missing_ok=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
-
 import numpy as np
 
 from ..errors import NonFiniteError
 from ..flow.characteristics import LayerMap
 from ..laws import LabelledRule
 from ..meshes import SimplexMesh
-from ..solution import Solution
+from ..results.error_budget import Contribution, ErrorBudget
+from ..results.solution_data import SolutionData
 from ..solvers import default_solver
 from ..system.boundaries import of_the_mesh, of_the_problem
-from ..system.particles import ParticleSystem
+from ..system.optimality import OptimalitySystem
+from ..system.particles import Bound, ParticleSystem
 from .cross_validation import left_out
 
 #: error of the law's integrals that is aimed at, relative to the cost, and points that may be spent on it
@@ -33,65 +32,8 @@ SHOWN = 1.6
 FOLDS = 5
 
 
-class Contribution(NamedTuple):
-    """One source of error.
-
-    Attributes
-    ----------
-    source : "mesh", "box", "quadrature", "layers", "samples" or "optimisation".
-    error : what it adds to the cost, in the cost's units; for samples a size, whose sign is not known.
-    how : how it was estimated.
-    refine : what makes it smaller.
-    """
-
-    source: str
-    error: float
-    how: str
-    refine: str
-
-
-@dataclass(frozen=True)
-class ErrorBudget:
-    """Estimated errors of a solution's cost, against the optimal cost of the law with controls of any shape in time.
-
-    Attributes
-    ----------
-    cost : the solution's.
-    contributions : one a source.
-    """
-
-    cost: float
-    contributions: tuple[Contribution, ...]
-
-    def __getitem__(self, source: str) -> float:
-        """The error of one source."""
-        return {c.source: c.error for c in self.contributions}[source]
-
-    @property
-    def total(self) -> float:
-        """What all together may be: the moduli added, for nothing says that signs help."""
-        return float(sum(abs(c.error) for c in self.contributions))
-
-    @property
-    def refine(self) -> str:
-        """The source that adds most: refine this one."""
-        return max(self.contributions, key=lambda c: abs(c.error)).source
-
-    def table(self) -> str:
-        """For the terminal."""
-        rows = [
-            f"{c.source:>13}  {'+-' if c.source == 'samples' else '  '}{c.error:10.2e}  {c.how}"
-            for c in self.contributions
-        ]
-        worst = next(c for c in self.contributions if c.source == self.refine)
-        advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "nothing to refine"
-        return "\n".join([f"J = {self.cost:.12g}, error at most about {self.total:.1e}", *rows, advice])
-
-    __str__ = table
-
-
-def estimate(solution: Solution) -> ErrorBudget:
-    """The budget of a solution that has its problem.
+def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
+    """The budget of a solution.
 
     The cost on the mesh is compared with that of particles at the same control, on a rule of the law that is refined until
     its integrals are right (an empirical law is exact). The difference has three lines:
@@ -119,12 +61,11 @@ def estimate(solution: Solution) -> ErrorBudget:
 
     Parameters
     ----------
-    solution : made by `solve`, or loaded with its problem.
+    system : the discrete problem that was solved.
+    solution : of that problem.
 
     Raises
     ------
-    EulerianError
-        If the solution was loaded without its problem.
     NonFiniteError
         If particles at its control do not stay finite.
 
@@ -135,7 +76,6 @@ def estimate(solution: Solution) -> ErrorBudget:
     doi:10.1146/annurev.fluid.29.1.123; cross-validation: M. Stone, Cross-validatory choice and assessment of statistical
     predictions, J. R. Stat. Soc. B 36 (1974), 111-147, doi:10.1111/j.2517-6161.1974.tb00994.x.
     """
-    system = solution._need_system("an error budget")
     twin = ParticleSystem.refined(
         system.problem,
         system.layers,
@@ -145,11 +85,11 @@ def estimate(solution: Solution) -> ErrorBudget:
         limit=POINTS,
         loss=solution.loss,
     )
-    here = _at_the_control(solution, twin, twin.rule)
+    here = _at_the_control(system, solution, twin, twin.rule)
     if not np.isfinite(here):
         raise NonFiniteError("an error budget: particles at this control do not stay finite")
-    box = _box(solution, twin)
-    quadrature = _quadrature(solution, twin, here)
+    box = _box(system, solution, twin)
+    quadrature = _quadrature(system, solution, twin, here)
     mesh = Contribution(
         "mesh",
         solution.cost - here - box.error - quadrature.error,
@@ -164,9 +104,15 @@ def estimate(solution: Solution) -> ErrorBudget:
     )
 
 
-def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule, bound: Any = None) -> float:
+def _at_the_control(
+    system: OptimalitySystem,
+    solution: SolutionData,
+    twin: ParticleSystem,
+    rule: LabelledRule,
+    bound: Bound | None = None,
+) -> float:
     """The cost of the control, its read-out the solution's, for particles on a rule."""
-    system, loss = solution._need_system("an error budget"), solution.loss
+    loss = solution.loss
     assert loss is not None
     held = of_the_problem(system) if bound is None else bound
     fit = system.terminal(solution.masses[-1]).fit
@@ -174,17 +120,15 @@ def _at_the_control(solution: Solution, twin: ParticleSystem, rule: LabelledRule
     return float(rule.w @ values) + twin.penalty_cost(solution.control) + (0.0 if fit is None else fit.penalty_cost)
 
 
-def _box(solution: Solution, twin: ParticleSystem) -> Contribution:
-    system = solution._need_system("an error budget")
+def _box(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem) -> Contribution:
     if of_the_problem(system) is not None and (system.pair.keeps_mass or isinstance(system.mesh.base, SimplexMesh)):
         return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
-    ended = _at_the_control(solution, twin, twin.rule, of_the_mesh(system))
-    error = ended - _at_the_control(solution, twin, twin.rule)
+    ended = _at_the_control(system, solution, twin, twin.rule, of_the_mesh(system))
+    error = ended - _at_the_control(system, solution, twin, twin.rule)
     return Contribution("box", error, "particles that end at the boundary of the mesh, against others", "a larger box")
 
 
-def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contribution:
-    system = solution._need_system("an error budget")
+def _quadrature(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem, here: float) -> Contribution:
     law, refine = system.problem.law, "`breaks` where labels jump, smoother labels, or more cells"
     if law.finite:
         return Contribution("quadrature", 0.0, "none: the law is its samples", "-")
@@ -197,7 +141,7 @@ def _quadrature(solution: Solution, twin: ParticleSystem, here: float) -> Contri
             return Contribution("quadrature", 0.0, how, refine)
         pieces.append(piece)
     x, w, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
-    error = _at_the_control(solution, twin, LabelledRule(x, w, y)) - here
+    error = _at_the_control(system, solution, twin, LabelledRule(x, w, y)) - here
     return Contribution(
         "quadrature", error, f"the mesh's {points} points of the law, against {len(twin.rule.w)}", refine
     )
@@ -273,7 +217,7 @@ def linear_means(control: np.ndarray, pieces: int) -> np.ndarray:
     return (control[:, None] + offsets[:, None] * slopes[:, None]).reshape(-1, control.shape[1])
 
 
-def _samples(solution: Solution, twin: ParticleSystem) -> Contribution:
+def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     if not twin.problem.law.finite:
         return Contribution("samples", 0.0, "none: the law itself, by quadrature", "-")
     (x, w, y), loss = twin.rule, solution.loss

@@ -9,55 +9,13 @@ principle for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.10
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .._validate import fail, integer
+from ..results.maximum_principle import MaximumPrinciple
 from ..solvers.layer_update import minimise_layer
 from ..system.optimality import OptimalitySystem
 from .certificate import Energies
-
-
-@dataclass(frozen=True)
-class MaximumPrinciple:
-    """What the maximum principle says of a control.
-
-    Attributes
-    ----------
-    hamiltonian : `(layers,)` H at the start of every layer, at the layer's own control.
-    excess : `(layers,)` `max_theta H - H(theta_n)` of the discrete Hamiltonians, layer means: zero where the control is
-        the maximiser. The maximum is sought from many starts, so that this is a lower bound.
-    maximiser : `(layers, m)` where the maximum was found.
-    drift : largest change of H over time, relative to the sum of the sizes of its parts; None for fields that depend on time.
-    starts : controls from which the maximum was sought on each layer.
-    sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
-    sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
-    size : what an excess is measured by: the largest `|H|`, or what a control of the problem's own size (see `scales`) costs in
-        a unit of time where that is more, as at an optimum that is zero.
-    """
-
-    hamiltonian: np.ndarray
-    excess: np.ndarray
-    maximiser: np.ndarray
-    drift: float | None
-    starts: int
-    sigma: np.ndarray
-    sigma_gap: float
-    size: float
-
-    def sentences(self) -> list[str]:
-        """The findings in words."""
-        worst = int(self.excess.argmax())
-        holds = self.excess[worst] <= 1e-6 * self.size
-        return [
-            f"The maximum principle: from {self.starts} starts no layer has a better control (to {self.excess[worst]:.1e})."
-            if holds
-            else f"The maximum principle fails: on layer {worst} another control, {self.maximiser[worst].round(4).tolist()}, "
-            f"has a Hamiltonian larger by {self.excess[worst]:.2e}.",
-            f"The covectors sigma and -grad psi differ by {self.sigma_gap:.1e} (relative, in the mean).",
-            *([] if self.drift is None else [f"The Hamiltonian changes by {self.drift:.1e} (relative) over time."]),
-        ]
 
 
 def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 
 from .._callers import warn
@@ -18,14 +16,13 @@ from ..errors import (
 )
 from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 from ..fields.twins import silent, twins
-from .certificate import BOUNDARY_CELLS
+from ..meshes import CartesianMesh, Mesh, SimplexMesh
+from ..results.certificate import BOUNDARY_CELLS
+from ..results.solution_data import SolutionData
+from ..results.stability import Stability
+from ..system.optimality import OptimalitySystem
 from .off_mesh import at_any_time
 from .stability import analyse
-
-if TYPE_CHECKING:
-    from ..solution import Solution
-    from ..system.optimality import OptimalitySystem
-    from .stability import Stability
 
 #: share of mass near the boundary, or across it, above which there is a warning
 BOUNDARY_TOLERANCE = 1e-4
@@ -43,7 +40,7 @@ AT_ZERO = 1e-9
 CURVED = ("tanh", "sigmoid", "sin")
 
 
-def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWarning]:
+def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
     """Of a solution as `solve` has it: the cost's error, mass near the boundary, a control too steep for the cells.
 
     Parameters
@@ -80,13 +77,13 @@ def of_the_mesh(system: OptimalitySystem, solution: Solution) -> list[EulerianWa
     return out
 
 
-def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
+def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str:
     """What to do about mass at the boundary: it may be the law's own, or that of ripples of the densities on coarse cells.
 
     Points of the law, moved by the layers without a mesh, tell: where they do not come near the boundary, nothing is there.
     """
     mesh, law = solution.mesh, system.problem.law
-    if getattr(mesh, "walls", False):
+    if isinstance(mesh, SimplexMesh) and mesh.walls:
         return "refine the mesh there, or use a field that is tangential to the walls"
     what = "box" if mesh.kind == "cartesian" else "domain"
     try:
@@ -114,11 +111,12 @@ def _advice_at_boundary(system: OptimalitySystem, solution: Solution) -> str:
     )
 
 
-def _at_boundary(mesh: Any, points: np.ndarray, cells: int) -> np.ndarray:
+def _at_boundary(mesh: Mesh, points: np.ndarray, cells: int) -> np.ndarray:
     """`(n,)` booleans: whether a point lies within `cells` cells of the boundary, or outside of the mesh."""
-    if mesh.kind == "cartesian":
+    if isinstance(mesh, CartesianMesh):
         low, high = np.transpose(mesh.bounds)
         return np.asarray(((points < low + cells * mesh.widths) | (points > high - cells * mesh.widths)).any(axis=1))
+    assert isinstance(mesh, SimplexMesh)
     return np.asarray(mesh.near_boundary(cells)[mesh.locator.locate(points).cells])
 
 
@@ -139,7 +137,7 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
     return float(np.linalg.norm(rows, axis=1).max()), field.activation
 
 
-def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution) -> list[EulerianWarning]:
+def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: SolutionData) -> list[EulerianWarning]:
     """Of a first control with a symmetry that the solver could not leave.
 
     Parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,41 +26,44 @@ from ..fields import (
     SumField,
 )
 
+#: a value of a library: a tensor, or the name of a node
+V = TypeVar("V")
 
-class Operations(ABC):
+
+class Operations(ABC, Generic[V]):
     """What formulas are made of; values are the library's own, `(n, k)`."""
 
     @abstractmethod
-    def constant(self, value: np.ndarray) -> Any:
+    def constant(self, value: np.ndarray) -> V:
         """An array that is no weight."""
 
     @abstractmethod
-    def matmul(self, a: Any, b: Any) -> Any: ...
+    def matmul(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def transposed(self, a: Any) -> Any: ...
+    def transposed(self, a: V) -> V: ...
 
     @abstractmethod
-    def add(self, a: Any, b: Any) -> Any: ...
+    def add(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def multiply(self, a: Any, b: Any) -> Any: ...
+    def multiply(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def columns(self, parts: list[Any]) -> Any:
+    def columns(self, parts: list[V]) -> V:
         """Columns `(n, 1)` side by side."""
 
     @abstractmethod
-    def column(self, a: Any, k: int) -> Any:
+    def column(self, a: V, k: int) -> V:
         """`(n, 1)`, column k."""
 
     @abstractmethod
-    def exp(self, a: Any) -> Any: ...
+    def exp(self, a: V) -> V: ...
 
     @abstractmethod
-    def activation(self, name: str, a: Any) -> Any: ...
+    def activation(self, name: str, a: V) -> V: ...
 
-    def linear(self, x: Any, matrix: Any, shift: Any = None) -> Any:
+    def linear(self, x: V, matrix: V, shift: V | None = None) -> V:
         """`x W^T + b`."""
         out = self.matmul(x, self.transposed(matrix))
         return out if shift is None else self.add(out, shift)
@@ -73,46 +76,52 @@ class Formula(NamedTuple):
     """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields that it is made of."""
 
     blocks: Callable[[Any], Blocks]
-    value: Callable[[Operations, Any, dict[str, Any], Any, float], Any]
+    value: Callable[[Operations[Any], Any, dict[str, Any], Any, float], Any]
     parts: Callable[[Any], list[Field]] = lambda field: []
 
 
-def _matrix_bias(field: Any) -> Blocks:
-    d = field.dim
-    matrix: Blocks = {"W": (d, d)} if getattr(field, "matrix", True) else {}
-    return matrix | ({"b": (d,)} if field.bias else {})
+def _neural_blocks(field: NeuralField) -> Blocks:
+    return _matrix_bias(field.dim, True, field.bias)
 
 
-def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _affine_blocks(field: AffineField) -> Blocks:
+    return _matrix_bias(field.dim, field.matrix, field.bias)
+
+
+def _matrix_bias(dim: int, matrix: bool, bias: bool) -> Blocks:
+    return ({"W": (dim, dim)} if matrix else {}) | ({"b": (dim,)} if bias else {})
+
+
+def _neural(ops: Operations[V], field: NeuralField, w: dict[str, V], x: V, t: float) -> V:
     return ops.activation(field.activation, ops.linear(x, w["W"], w.get("b")))
 
 
-def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _affine(ops: Operations[V], field: AffineField, w: dict[str, V], x: V, t: float) -> V:
     if not field.matrix:
         return ops.add(ops.multiply(x, ops.constant(np.zeros(1))), w["b"])
     return ops.linear(x, w["W"], w.get("b"))
 
 
-def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _bottleneck(ops: Operations[V], field: BottleneckField, w: dict[str, V], x: V, t: float) -> V:
     return ops.linear(ops.activation(field.activation, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
 
 
-def _bump(ops: Operations, x: Any, centre: np.ndarray, width: float) -> Any:
+def _bump(ops: Operations[V], x: V, centre: np.ndarray, width: float) -> V:
     """`(n, 1)`: `exp(-|x - centre|^2 / width^2)`."""
     z = ops.multiply(ops.add(x, ops.constant(-centre)), ops.constant(np.array([1.0 / width])))
     return ops.exp(ops.matmul(ops.multiply(z, z), ops.constant(-np.ones((len(centre), 1)))))
 
 
-def _agrachev_sarychev(ops: Operations, field: AgrachevSarychevField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _agrachev_sarychev(ops: Operations[V], field: AgrachevSarychevField, w: dict[str, V], x: V, t: float) -> V:
     return ops.add(ops.multiply(_bump(ops, x, np.zeros(field.dim), 1.0), w["bump"]), w["shift"])
 
 
-def _radial_basis(ops: Operations, field: RadialBasisField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _radial_basis(ops: Operations[V], field: RadialBasisField, w: dict[str, V], x: V, t: float) -> V:
     bumps = ops.columns([_bump(ops, x, np.array(c), field.width) for c in field.centres])
     return ops.matmul(bumps, w["u"])
 
 
-def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _polynomial(ops: Operations[V], field: PolynomialField, w: dict[str, V], x: V, t: float) -> V:
     one = ops.exp(ops.multiply(ops.column(x, 0), ops.constant(np.zeros(1))))
     monomials = []
     for row in field.exponents:
@@ -130,24 +139,25 @@ def _sum_blocks(field: SumField) -> Blocks:
     return {f"{name}_{i}": shape for i, part in parts for name, shape in formula(part).blocks(part).items()}
 
 
-def _sum(ops: Operations, field: SumField, w: dict[str, Any], x: Any, t: float) -> Any:
-    total = None
+def _sum(ops: Operations[V], field: SumField, w: dict[str, V], x: V, t: float) -> V:
+    total: V | None = None
     for i, part in enumerate(field.fields, 1):
         of_part = formula(part)
         value = of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t)
         total = value if total is None else ops.add(total, value)
+    assert total is not None
     return total
 
 
-def _scaled(ops: Operations, field: ScaledField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _scaled(ops: Operations[V], field: ScaledField, w: dict[str, V], x: V, t: float) -> V:
     scale = field.scale(t) if callable(field.scale) else field.scale
     value = formula(field.field).value(ops, field.field, w, x, t)
     return ops.multiply(value, ops.constant(np.reshape(np.asarray(scale, dtype=np.float64), 1)))
 
 
 FORMULAS: dict[type[Field], Formula] = {
-    NeuralField: Formula(_matrix_bias, _neural),
-    AffineField: Formula(_matrix_bias, _affine),
+    NeuralField: Formula(_neural_blocks, _neural),
+    AffineField: Formula(_affine_blocks, _affine),
     BottleneckField: Formula(
         lambda f: {"W1": (f.width, f.dim), "b1": (f.width,), "W2": (f.dim, f.width), "b2": (f.dim,)}, _bottleneck
     ),

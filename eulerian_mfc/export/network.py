@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from .._validate import choice, fail
 from ..fields import Field
 from ..flow.characteristics import TABLEAUX, LayerMap
 from ..losses import Readout
-from ..solution import Solution
-from .fields import Operations, at_times, formula
+from ..results.solution_data import SolutionData
+from .fields import Operations, V, at_times, formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +35,17 @@ class Network:
     ----------
     W. E, J. Han, Q. Li, A mean-field optimal control formulation of deep learning, Res. Math. Sci. 6 (2019), 10,
     doi:10.1007/s40687-018-0172-y (residual networks as controlled flows).
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> network = Network.of(solution)
+    >>> network.names, network.blocks(0)["b"].round(6).tolist()
+    (['b'], [0.5])
     """
 
     field: Field
@@ -46,14 +56,14 @@ class Network:
     readout: Readout | None = None
 
     @classmethod
-    def of(cls, solution: Solution, readout: bool = False) -> Network:
+    def of(cls, solution: SolutionData, readout: bool = False) -> Network:
         """The network that a solution is; ArgumentError for fields that are not exported."""
         choice("readout", readout, (True, False))
-        flow = solution._need_flow()
+        flow = solution.controlled_flow.flow
         formula(flow.field)
         numerics = solution.numerics
-        dt = numerics.horizon / numerics.layers
-        times = stage_times(flow.layer_map, dt, numerics.layers)
+        dt = numerics.horizon / numerics.discretisation.layers
+        times = stage_times(flow.layer_map, dt, numerics.discretisation.layers)
         if readout and not isinstance(solution.readout, Readout):
             raise fail("readout", readout, "False: the loss of this solution has no read-out")
         return cls(
@@ -79,20 +89,22 @@ class Network:
             at += size
         return out
 
-    def layer(self, ops: Operations, n: int, weights: dict[str, Any], x: Any) -> Any:
+    def layer(self, ops: Operations[V], n: int, weights: dict[str, V], x: V) -> V:
         """Layer n in a library's own operations: the steps of `LayerMap`, stage by stage."""
         tableau = TABLEAUX[self.layer_map.method]
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
         times = iter(stage_times(self.layer_map, self.dt, 1, n))
         for _ in range(self.layer_map.substeps):
-            total, k = None, x
+            total: V | None = None
+            k = x
             for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
                 point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
                 k = value(ops, self.field, weights, point, next(times))
                 if weight:
                     part = ops.multiply(k, ops.constant(np.array([dt * weight])))
                     total = part if total is None else ops.add(total, part)
+            assert total is not None
             x = ops.add(x, total)
         return x
 

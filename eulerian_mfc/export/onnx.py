@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,17 +13,22 @@ from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import ACTIVATIONS
 from ..files.atomic import existing, reading, write_whole
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from ..version import __version__
 from .fields import Operations
 from .network import Network, joined
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
 
 #: of the graph: old enough for every ONNX Runtime of the last years
 OPSET, IR_VERSION = 17, 8
 FORMAT = "eulerian_mfc.network"
 
 
-def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False) -> None:
+def to_onnx(
+    solution: SolutionData, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False
+) -> None:
     """Write the residual network that a solution is: input `x` `(n, features)`, output `(n, d)` (or of the read-out).
 
     Parameters
@@ -39,12 +45,26 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
         If ONNX is not installed.
     ArgumentError
         If the field is not exported, or there is no read-out.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> import tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> to_onnx(solution, pathlib.Path(folder.name, "network.onnx"), dtype="float64")
+    >>> control_from_onnx(pathlib.Path(folder.name, "network.onnx")).round(6).ravel().tolist()
+    [0.5, 0.5, 0.5]
+    >>> folder.cleanup()
     """
     choice("dtype", dtype, ("float32", "float64"))
     network = Network.of(solution, readout)
     onnx = _onnx()
     graph = Graph(onnx, dtype)
-    x: Any = "x"
+    x = "x"
     extra = network.field.dim - network.input_dim
     if extra:
         x = graph.matmul(x, graph.constant(np.eye(network.input_dim, network.field.dim)))
@@ -106,6 +126,21 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         If it is damaged, or no network that `to_onnx` wrote.
     ImportError
         If ONNX is not installed.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> import tempfile, pathlib
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> file = pathlib.Path(folder.name, "network.onnx")
+    >>> solution.to_onnx(file, dtype="float64")
+    >>> bool((control_from_onnx(file) == solution.control).all())
+    True
+    >>> folder.cleanup()
     """
     onnx = _onnx()
     file = existing("path", path, "ONNX file")
@@ -130,7 +165,7 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         raise FileFormatError(f"{path} is damaged or not an ONNX file: {error}") from error
 
 
-def _onnx() -> Any:
+def _onnx() -> ModuleType:
     try:
         import onnx
     except ImportError as error:
@@ -140,15 +175,15 @@ def _onnx() -> Any:
     return onnx
 
 
-class Graph(Operations):
+class Graph(Operations[str]):
     """Collects the nodes and initialisers of a graph; values are names."""
 
-    def __init__(self, onnx: Any, dtype: str) -> None:
+    def __init__(self, onnx: ModuleType, dtype: str) -> None:
         self._onnx, self._dtype = onnx, dtype
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
+        self.nodes: list[NodeProto] = []
+        self.initializers: list[TensorProto] = []
 
-    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
+    def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
         """Add a node; its output's name."""
         name = output or f"v{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(kind, list(inputs), [name], **attributes))
@@ -160,7 +195,7 @@ class Graph(Operations):
         self.initializers.append(self._onnx.numpy_helper.from_array(stored, name))
         return name
 
-    def constant(self, value: np.ndarray) -> Any:
+    def constant(self, value: np.ndarray) -> str:
         return self.weight(f"c{len(self.initializers)}", value)
 
     def indices(self, *values: int) -> str:
@@ -168,28 +203,28 @@ class Graph(Operations):
         self.initializers.append(self._onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
-    def matmul(self, a: Any, b: Any) -> Any:
+    def matmul(self, a: str, b: str) -> str:
         return self.node("MatMul", a, b)
 
-    def transposed(self, a: Any) -> Any:
+    def transposed(self, a: str) -> str:
         return self.node("Transpose", a, perm=[1, 0])
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: str, b: str) -> str:
         return self.node("Add", a, b)
 
-    def multiply(self, a: Any, b: Any) -> Any:
+    def multiply(self, a: str, b: str) -> str:
         return self.node("Mul", a, b)
 
-    def columns(self, parts: list[Any]) -> Any:
+    def columns(self, parts: list[str]) -> str:
         return self.node("Concat", *parts, axis=1)
 
-    def column(self, a: Any, k: int) -> Any:
+    def column(self, a: str, k: int) -> str:
         return self.node("Slice", a, self.indices(k), self.indices(k + 1), self.indices(1))
 
-    def exp(self, a: Any) -> Any:
+    def exp(self, a: str) -> str:
         return self.node("Exp", a)
 
-    def activation(self, name: str, a: Any) -> Any:
+    def activation(self, name: str, a: str) -> str:
         choice("activation", name, ACTIVATIONS)
         if name == "swish":
             return self.multiply(a, self.node("Sigmoid", a))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._validate import choice, fail
-from ..solution import Solution
+from ..results.solution_data import SolutionData
 from .network import Network, joined
 
+if TYPE_CHECKING:
+    from torch.nn import Module
 
-def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = False) -> Any:
+
+def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = False) -> Module:
     """A `torch.nn.Module` with the outputs of `solution.flow`, to 1e-12 in float64 and 1e-6 in float32.
 
     Parameters
@@ -33,6 +37,18 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
     ArgumentError
         If the field is not exported, or there is no read-out; from calls of the module, for inputs of another shape, dtype or
         device.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> import torch
+    >>> module = to_torch(solution)
+    >>> module(torch.zeros(1, 1, dtype=torch.float64)).detach().numpy().round(6).tolist()
+    [[0.5]]
     """
     choice("dtype", dtype, ("float64", "float32"))
     network = Network.of(solution, readout)
@@ -42,7 +58,7 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
     return ResidualNetwork(network, getattr(torch, dtype))
 
 
-def control_from_torch(module: Any) -> np.ndarray:
+def control_from_torch(module: Module) -> np.ndarray:
     """The control `(layers, m)` of a module that `to_torch` made, trained on or not: a start for `solve(initial=...)`.
 
     Parameters
@@ -53,6 +69,16 @@ def control_from_torch(module: Any) -> np.ndarray:
     ------
     ArgumentError
         If it is another module.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> bool((control_from_torch(to_torch(solution)) == solution.control).all())
+    True
     """
     if not isinstance(getattr(module, "network", None), Network):
         raise fail("module", type(module).__name__, "a module that export.to_torch made")
@@ -63,7 +89,7 @@ def control_from_torch(module: Any) -> np.ndarray:
     return joined(module.network.names, layers)
 
 
-def _torch() -> Any:
+def _torch() -> ModuleType:
     try:
         import torch
     except ImportError as error:

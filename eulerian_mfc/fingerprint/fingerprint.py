@@ -12,14 +12,13 @@ memory addresses and the order of sets.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 from .._validate import mismatch
-from .code import UntoldError
-from .values import Writer
+from .values import new_writer
+from .writer import UntoldError
 
 
-def address(*things: Any) -> str:
+def address(*things: object) -> str:
     """64 hexadecimal digits that name the computation on `things`.
 
     Raises
@@ -34,12 +33,12 @@ class Addresses:
     """Addresses of many computations at once, between which nothing changes: what they share is looked at once."""
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, bytes]] = {}
+        self._known: dict[int, tuple[object, bytes]] = {}
         self._packages: dict[str, str] = {}
 
-    def of(self, *things: Any) -> str:
+    def of(self, *things: object) -> str:
         """As `address`."""
-        writer = Writer(self._known, self._packages)
+        writer = new_writer(self._known, self._packages)
         writer.each(sys.implementation.name, sys.version_info[:2])
         try:
             for thing in things:

@@ -7,9 +7,9 @@ import hashlib
 import importlib.metadata
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 #: kinds of code: of Python itself, of this package, of installed packages, of the user
 PYTHON, PACKAGE, INSTALLED, OWN = "python", "package", "installed", "own"
@@ -21,7 +21,18 @@ _ROOT = Path(__file__).resolve().parents[1]
 _LIBRARY = Path(os.__file__).resolve().parent
 
 
-def origin(name: str, file: Any) -> str:
+def file_of(module: ModuleType) -> str | None:
+    """The file of a module; None of modules without one.
+
+    Parameters
+    ----------
+    module : any.
+    """
+    file = vars(module).get("__file__")
+    return file if isinstance(file, str) else None
+
+
+def origin(name: str, file: object) -> str:
     """Whose a module is: its file decides, for a user's `statistics.py` has a name of Python's own.
 
     Parameters
@@ -50,13 +61,13 @@ def _origin_of_file(file: str) -> str:
 def origin_of_module(name: str) -> str:
     """Whose the module of that name is; the user's where there is none (code that was made while the program ran)."""
     module = sys.modules.get(name)
-    return OWN if module is None else origin(name, getattr(module, "__file__", None))
+    return OWN if module is None else origin(name, file_of(module))
 
 
 def module_content(module: ModuleType) -> str:
     """A hash of a module's file, also inside an archive; of nothing where there is no file."""
-    file = getattr(module, "__file__", None)
-    if not isinstance(file, str):
+    file = file_of(module)
+    if file is None:
         return ""
     try:
         return file_content(file)
@@ -83,7 +94,7 @@ def _content(file: str, *stamp: int) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
-def package_content(name: str, file: Any) -> str:
+def package_content(name: str, file: object) -> str:
     """A hash of the installed package that a module belongs to.
 
     A small package is told by its files, a large one by the checksums that its installer has recorded (or all its files,
@@ -135,7 +146,7 @@ def _tree(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _files(root: Path) -> Any:
+def _files(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root):
         folders[:] = [f for f in folders if f != "__pycache__"]
         yield from (Path(folder, n) for n in names if not n.endswith(".pyc"))

@@ -15,6 +15,7 @@ from ..errors import NonFiniteError
 from ..laws import LabelledRule
 from ..meshes import Refine, SimplexMesh
 from ..problem import Problem
+from ..results.refinement import Round
 from ..solution import Solution
 from ..solvers import Status
 from ..system.discretisation import Discretisation, Resources
@@ -52,15 +53,6 @@ class Estimate(NamedTuple):
     def total(self) -> float:
         """The modulus of the error, and what is not known of it."""
         return abs(self.error) + self.known_to
-
-
-class Round(NamedTuple):
-    """One round of refinement: cells, nodes, the cost, and its estimated error."""
-
-    cells: int
-    unknowns: int
-    cost: float
-    error: float
 
 
 def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | None = None) -> Estimate:
@@ -180,13 +172,12 @@ def solve_adaptively(
             break
         finer = None if len(rounds) == refine.max_rounds else mesh.refined(refine.marked(error.indicators))
         if finer is None or finer.size > refine.max_cells:
-            _miss(solution, error, refine, finer)
+            solution = _judged(solution, error, refine, finer)
             break
         discretisation, method = discretisation.on(finer), replace(method, initial=solution.control)
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    solution.rounds = rounds
-    return found
+    return found._replace(solution=replace(solution, rounds=tuple(rounds)))
 
 
 def _check_refinable(discretisation: Discretisation) -> None:
@@ -198,19 +189,18 @@ def _check_refinable(discretisation: Discretisation) -> None:
             raise mismatch(name, f"{scheme!r} with `adapt`", f"{name}.{kind.__name__}(): an adjoint pair")
 
 
-def _miss(solution: Solution, error: Estimate, refine: Refine, finer: SimplexMesh | None) -> None:
-    """The last round's solution, whose error is above the target, is not called converged."""
+def _judged(solution: Solution, error: Estimate, refine: Refine, finer: SimplexMesh | None) -> Solution:
+    """The last round's solution; where its error is above the target, it is not called converged."""
     if error.total <= refine.target:  # only its sign has changed
-        return
+        return solution
     reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}" if finer is not None else None
     reason = reason or f"{refine.max_rounds} rounds are made"
     if error.known_to > abs(error.error):
         reason += (
             f" (the law's integrals are known to {error.known_to:.1e} only: declare the jumps of labels in `breaks`)"
         )
-    if solution.status.converged:
-        solution.status = Status.TARGET_MISSED
-    solution.message = (
+    return solution.judged(
+        Status.TARGET_MISSED,
         f"not converged: the cost's estimated error {error.total:.1e} exceeds the target {refine.target:g} and "
-        f"{reason}; the discrete system: {solution.message}"
+        f"{reason}; the discrete system: {solution.message}",
     )

@@ -95,13 +95,13 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
     with uninterrupted():
         solution = Solution.from_outcome(system, outcome, describe(system, solver))
     exact = solver.discrete and not system.resources.rounded
-    believe(solution, outcome, SLACK * outcome.threshold / solver.tol if exact else np.inf)
+    solution = believed(solution, outcome, SLACK * outcome.threshold / solver.tol if exact else np.inf)
     found = [*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)]
     return Certified(solution, found)
 
 
-def believe(solution: Solution, outcome: Outcome, slack: float = np.inf) -> None:
-    """Take the verdict back where something speaks against the solution.
+def believed(solution: Solution, outcome: Outcome, slack: float = np.inf) -> Solution:
+    """The solution; its verdict is taken back where something speaks against it.
 
     Parameters
     ----------
@@ -114,9 +114,8 @@ def believe(solution: Solution, outcome: Outcome, slack: float = np.inf) -> None
         *((Status.NOT_REPRODUCED, d) for d in others),
         *((Status.COST_WRONG, d) for d in doubts(solution)),
     ):
-        if solution.status.converged:
-            solution.status = status
-        solution.message = f"not converged: {doubt}; the discrete system: {outcome.message}"
+        solution = solution.judged(status, f"not converged: {doubt}; the discrete system: {outcome.message}")
+    return solution
 
 
 def _other_values(solution: Solution, slack: float) -> list[str]:

@@ -16,7 +16,7 @@ from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.optimality import OptimalitySystem
-from .certify import believe
+from .certify import believed
 from .description import describe
 from .options import SolveOptions, SystemOptions
 from .solve import solve
@@ -228,7 +228,7 @@ def multistart(
     points = []
     for outcome, names in found:
         solution = Solution.from_outcome(system, outcome, describe(system, chosen))
-        believe(solution, outcome)
+        solution = believed(solution, outcome)
         points.append((solution, tuple(names)))
     points.sort(key=lambda pair: pair[0].cost)
     return CriticalPoints(

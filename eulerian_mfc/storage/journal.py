@@ -10,8 +10,6 @@ gradient, a Hessian product, a layer's value and slope, each about as long as th
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
 import time
 from collections.abc import Callable
@@ -23,21 +21,13 @@ from typing import Any
 import numpy as np
 
 from .._validate import fail, positive
-from ..errors import FileFormatError, NonFiniteError, StorageError
-from ..files.atomic import as_path, read_whole, remove_parts, write_whole
-from ..files.untrusted import archive
+from ..errors import NonFiniteError, StorageError
+from ..files.atomic import as_path, remove_parts, write_whole
 from ..fingerprint.fingerprint import address
-from ..fingerprint.sources import SOURCES
 from ..solvers.protocol import DiscreteProblem
-from .environment import versions
+from .journal_file import KEY, encode, read
 from .journalled import journalled
 
-#: where what a checkpoint holds is computed from
-SOLVING = "eulerian_mfc.run.solve"
-FORMAT = "eulerian_mfc.checkpoint"
-SCHEMA = 1
-#: bytes of a hash
-KEY = 16
 #: bytes of values after which no more are kept (a resumed run then evaluates the rest again)
 LARGEST = 256 * 2**20
 #: the time between two writes is at least so many times the time that a write takes
@@ -178,103 +168,3 @@ class Journal:
         self._written = len(self)
         end = time.monotonic()
         self._next = end + (max(self.every, PATIENCE * (end - start)) if self.every else 0.0)
-
-
-def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) -> bytes:
-    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays.
-
-    Parameters
-    ----------
-    run : the address of the run.
-    values : flat float64 arrays by key.
-    errors : messages of evaluations that failed, by key.
-
-    Examples
-    --------
-    >>> encode("run", {}, {})[:32]
-    b'{"format": "eulerian_mfc.checkpo'
-    """
-    content = io.BytesIO()
-    flat = [np.zeros(0), *values.values()]
-    np.savez(
-        content,
-        keys=np.frombuffer(b"".join(values), dtype=np.uint8),
-        sizes=np.array([len(v) for v in values.values()], dtype=np.int64),
-        values=np.concatenate(flat),
-        errors=np.frombuffer(json.dumps({k.hex(): v for k, v in errors.items()}).encode(), dtype=np.uint8),
-    )
-    body = content.getvalue()
-    head = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "versions": {**versions(), "sources": SOURCES.of_modules([SOLVING])},
-        "run": run,
-        "bytes": len(body),
-    }
-    line = json.dumps(head).encode()
-    return b"%s %s\n" % (line, hashlib.sha256(line + body).hexdigest().encode()) + body
-
-
-def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
-    """The values and errors of a checkpoint file of this run.
-
-    Parameters
-    ----------
-    path : the file.
-    run : the address of the run that asks.
-
-    Raises
-    ------
-    FileFormatError
-        If it is no checkpoint, is damaged, or belongs to another run, schema or version.
-    StorageError
-        If the system does not let it be read.
-    """
-    start_anew = "delete it to start from the beginning"
-    line, _, body = read_whole(path).partition(b"\n")
-    text, _, checksum = line.rpartition(b" ")
-    try:
-        head = json.loads(text)
-        told, schema = head["format"], head["schema"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, or its first line is damaged") from None
-    if told != FORMAT:
-        raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, but {told!r}")
-    if schema != SCHEMA:
-        raise FileFormatError(f"{path} is a checkpoint of schema {schema}, this version reads {SCHEMA}: {start_anew}")
-    if len(body) != head.get("bytes"):
-        raise FileFormatError(f"{path} is cut off or too long: {len(body)} bytes of {head.get('bytes')}; {start_anew}")
-    if hashlib.sha256(text + body).hexdigest().encode() != checksum:
-        raise FileFormatError(f"{path} was altered: its checksum is wrong; {start_anew}")
-    here = {**versions(), "sources": SOURCES.of_modules([SOLVING])}
-    try:
-        for name, number in head["versions"].items():
-            if here.get(name) != number:
-                raise FileFormatError(
-                    f"{path} was made with {name} {str(number)[:12]}, here is {str(here.get(name))[:12]}, whose results may "
-                    f"differ in the last bits: {start_anew}, or go on with that version"
-                )
-        if head["run"] != run:
-            raise FileFormatError(
-                f"{path} belongs to another run: another problem, mesh, number of layers, scheme, solver or start; {start_anew}, "
-                "or name another file"
-            )
-        return _rows(body)
-    except (FileFormatError, MemoryError):
-        raise
-    except Exception as error:  # a checksum says that nothing was altered by chance, not who made it
-        raise FileFormatError(f"{path} was altered: {error}; {start_anew}") from error
-
-
-def _rows(body: bytes) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
-    """Values and errors by key, from the arrays of a checkpoint file."""
-    found = archive(body)
-    keys, sizes, values = found["keys"].tobytes(), found["sizes"], found["values"]
-    told = json.loads(found["errors"].tobytes() or b"{}")
-    if sizes.dtype != np.int64 or sizes.ndim != 1 or values.dtype != np.float64 or values.ndim != 1:
-        raise ValueError("arrays of other kinds")
-    if (sizes < 0).any() or int(sizes.sum()) != len(values) or len(keys) != KEY * len(sizes):
-        raise ValueError(f"{len(values)} values and {len(keys)} bytes of keys for the sizes {str(sizes.tolist())[:80]}")
-    rows = np.split(values, np.cumsum(sizes)[:-1]) if len(sizes) else []
-    names = (keys[k : k + KEY] for k in range(0, len(keys), KEY))
-    return dict(zip(names, rows, strict=True)), {bytes.fromhex(k): str(v) for k, v in told.items()}

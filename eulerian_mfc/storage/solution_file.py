@@ -9,36 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
-from dataclasses import fields as fields_of
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .. import fields, losses
-from .._validate import mismatch
-from ..diagnostics.certificate import Checks
-from ..diagnostics.stability import Stability
+from .. import losses
 from ..errors import FileFormatError
 from ..files.atomic import existing, reading, write_whole
 from ..files.untrusted import dataset_at, number, text
-from ..flow.characteristics import Flow, LayerMap
-from ..losses.base import label_names
-from ..meshes import CartesianMesh, Mesh, SimplexMesh
-from ..solution import Numerics, Paths, Solution
-from ..solvers import Iteration, Outcome
-from ..solvers.record import Kink
-from ..system.controlled import Cost
-from ..system.discretisation import Discretisation
-from ..system.optimality import OptimalitySystem
+from ..results.solution_data import SolutionData
 from ..version import __version__
-from .scheme_specs import scheme_of, scheme_spec
-from .solution_schema import Stored, boundaries_of, check_metadata, resources_of, status_of
+from .solution_content import Kind, arrays_of, assembled, metadata_of
+from .solution_schema import Metadata, Stored, boundaries_of, check_metadata
 
 if TYPE_CHECKING:
-    from ..problem import Problem
+    import h5py
 
 FORMAT = "eulerian_mfc.solution"
 SCHEMA = 3
@@ -48,7 +33,7 @@ READABLE = (2, SCHEMA)
 HEAD = 512
 
 
-def save(solution: Solution, path: str | os.PathLike[str]) -> None:
+def save(solution: SolutionData, path: str | os.PathLike[str]) -> None:
     """Write `solution` to `path`, whole or not at all.
 
     Parameters
@@ -67,8 +52,8 @@ def save(solution: Solution, path: str | os.PathLike[str]) -> None:
     with h5py.File("solution", "w", driver="core", backing_store=False, userblock_size=HEAD) as file:
         file.attrs["format"], file.attrs["schema"], file.attrs["version"] = FORMAT, SCHEMA, __version__
         # Longer texts than 64 kB are no attributes.
-        file["metadata"] = json.dumps(_metadata(solution))
-        for key, value in _arrays(solution).items():
+        file["metadata"] = json.dumps(metadata_of(solution))
+        for key, value in arrays_of(solution).items():
             file.create_dataset(key, data=value, compression="gzip" if value.size > 4096 else None)
         file.flush()
         content = file.id.get_file_image()  # without the first bytes
@@ -108,7 +93,7 @@ def _verify(opened: BufferedReader, path: Path, size: int) -> bool:
     return True
 
 
-def _other_schema(path: str | os.PathLike[str], found: Any) -> FileFormatError:
+def _other_schema(path: str | os.PathLike[str], found: object) -> FileFormatError:
     known = " and ".join(map(str, READABLE))
     return FileFormatError(
         f"{path} has schema {found}, this version reads {known}: load it with the version of the package that wrote it "
@@ -116,62 +101,13 @@ def _other_schema(path: str | os.PathLike[str], found: Any) -> FileFormatError:
     )
 
 
-def _arrays(solution: Solution) -> dict[str, np.ndarray]:
-    out = {
-        "times": solution.times,
-        "control": solution.control,
-        "masses": solution.masses,
-        "potentials": solution.potentials,
-        "history": np.array(solution.history, dtype=np.float64).reshape(-1, len(Iteration._fields)),
-        "paths/x": solution.paths.x,
-        "paths/y": solution.paths.y,
-        "total": solution.total,
-    }
-    out |= {f"mesh/{key}": value for key, value in solution.mesh.arrays().items()}
-    if solution.labels is not None:
-        out["labels"] = solution.labels
-    return out
-
-
-def _metadata(solution: Solution) -> dict[str, Any]:
-    numerics, chosen = solution.numerics, solution.numerics.discretisation
-    return {
-        "mesh": chosen.mesh.spec(),
-        "transport": scheme_spec(chosen.transport),
-        "continuity": scheme_spec(chosen.continuity),
-        "layer_map": asdict(chosen.layer_map),
-        "resources": asdict(numerics.resources),
-        "field": None if numerics.flow is None else numerics.flow.field.spec(),
-        "horizon": numerics.horizon,
-        "layers": chosen.layers,
-        "input_dim": numerics.input_dim,
-        "loss": None if numerics.loss is None else numerics.loss.spec(),
-        "converged": solution.converged,
-        "status": solution.status.value,
-        "message": solution.message,
-        "threshold": solution.threshold,
-        "kink": solution.kink,
-        "bounds": solution.bounds.tolist(),
-        "cost": {
-            "terminal": solution.terminal_cost,
-            "penalty": solution.penalty_cost,
-            "running": solution.running_cost,
-        },
-        "checks": asdict(solution.checks),
-        "stability": asdict(solution.stability) if solution.analysed else None,
-        "names": solution.names,
-        "parameter_names": solution.parameter_names,
-        "description": solution.description,
-    }
-
-
-def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Solution:
-    """Read a solution; with `problem`, everything that needs its functions works too.
+def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
+    """Read a solution, without the functions of its problem.
 
     Parameters
     ----------
+    kind : the class of what is made: SolutionData, or a class on top of it.
     path : the file.
-    problem : the one that was solved; without it what needs its functions raises EulerianError.
 
     Raises
     ------
@@ -179,8 +115,6 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
         If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
     StorageError
         If the system does not let it be read.
-    ArgumentError
-        If `problem` is not the one that was solved.
     """
     import h5py
 
@@ -191,23 +125,17 @@ def load(path: str | os.PathLike[str], problem: Problem | None = None) -> Soluti
         headed = _verify(opened, file_path, size)
         try:
             with h5py.File(opened, "r") as file:
-                meta, solution = _read(file, opened, size, headed, file_path)
+                return assembled(kind, *_read(file, opened, size, headed, file_path))
         except FileFormatError as error:
             raise error if str(path) in str(error) else FileFormatError(f"{path}: {error}") from error
         except (MemoryError, DeprecationWarning, FutureWarning):  # of this machine, and of the packages on it
             raise
         except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
             raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
-    if problem is not None:
-        system = OptimalitySystem.of(problem, solution.numerics.discretisation, solution.numerics.resources)
-        _check_problem(system, meta, solution)
-        loss = solution.numerics.loss if problem.loss.trained else problem.loss
-        solution.system, solution.numerics = system, solution.numerics._replace(flow=system.flow, loss=loss)
-    return solution
 
 
-def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path) -> tuple[dict[str, Any], Solution]:
-    """The metadata and the solution in an open HDF5 file of `size` bytes."""
+def _read(file: h5py.File, opened: BufferedReader, size: int, headed: bool, path: Path) -> tuple[Metadata, Stored]:
+    """The metadata and the arrays in an open HDF5 file of `size` bytes."""
     if not headed and file.attrs.get("format") != FORMAT:
         raise FileFormatError(f"{path} is an HDF5 file, but not a solution of eulerian_mfc")
     if (schema := number(file, "schema")) not in READABLE:
@@ -218,109 +146,5 @@ def _read(file: Any, opened: BufferedReader, size: int, headed: bool, path: Path
         squared = losses.SquaredLoss().spec() if meta.pop("squared_loss") is True else None
         columns = dataset_at(file, "paths/x").shape[-1]
         meta = {"loss": squared, "input_dim": columns, **meta}
-    check_metadata(meta)
-    return meta, _assemble(meta, Stored(file, size, boundaries_of(meta["mesh"])))
-
-
-def _assemble(meta: dict[str, Any], stored: Stored) -> Solution:
-    mesh = _mesh(meta["mesh"], stored)
-    schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
-    unknowns = schemes["continuity"].unknowns(schemes["transport"].nodes(mesh))
-    layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
-    samples = stored.shape("paths/x")[1:2]
-    shapes: dict[str, tuple[int | None, ...]] = {
-        "control": (layers, parameters),
-        "masses": (layers + 1, fields_count, *unknowns.mass_shape),
-        "potentials": (layers + 1, fields_count, *unknowns.shape),
-        "history": (None, len(Iteration._fields)),
-        "total": (fields_count,),
-        "paths/x": (layers + 1, None, mesh.dim),
-        "paths/y": (*samples, None),
-    }
-    if "labels" in stored:
-        shapes["labels"] = (fields_count, None)
-    arrays = stored.take(shapes)
-    if meta["input_dim"] > mesh.dim or not arrays["paths/x"].size:
-        raise FileFormatError(
-            "input_dim is larger than the mesh's dimension, or there are no paths: the file was altered"
-        )
-    layer_map = LayerMap(**meta["layer_map"])
-    flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
-    if flow is not None and (flow.field.dim != mesh.dim or flow.field.parameters != parameters):
-        raise FileFormatError(
-            "the field has another dimension, or other parameters, than the control: the file was altered"
-        )
-    loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])
-    history = [
-        Iteration(int(i), cost, residual, int(n), int(k), s)
-        for i, cost, residual, n, k, s in arrays["history"].tolist()
-    ]
-    return Solution(
-        numerics=Numerics(
-            Discretisation(mesh, layers, **schemes, layer_map=layer_map),
-            resources_of(meta),
-            flow=flow,
-            horizon=meta["horizon"],
-            input_dim=meta["input_dim"],
-            loss=loss,
-        ),
-        outcome=Outcome(
-            arrays["control"],
-            status_of(meta),
-            meta["message"],
-            history,
-            meta["threshold"],
-            Kink(*meta["kink"]) if meta.get("kink") else None,  # none in older files
-        ),
-        bounds=np.array(meta["bounds"]),
-        cost=Cost(**meta["cost"]),
-        checks=Checks(**meta["checks"]),
-        stability=None if meta["stability"] is None else Stability(**meta["stability"]),
-        names=_names(meta, arrays.get("labels")),
-        total=arrays["total"],
-        labels=arrays.get("labels"),
-        parameter_names=tuple(meta["parameter_names"]),
-        description=meta["description"],
-        masses=arrays["masses"],
-        potentials=arrays["potentials"],
-        paths=Paths(arrays["paths/x"], arrays["paths/y"]),
-    )
-
-
-def _mesh(spec: dict[str, Any], stored: Stored) -> Mesh:
-    if spec.get("type", "cartesian") == "cartesian":
-        return CartesianMesh(spec["bounds"], spec["cells"])
-    dim = stored.shape("mesh/points")[-1]
-    shapes: dict[str, tuple[int | None, ...]] = {"mesh/points": (None, dim), "mesh/cells": (None, dim + 1)}
-    shapes |= {f"mesh/{name}": (None,) for name in boundaries_of(spec)}
-    return SimplexMesh.from_arrays(spec, {k.removeprefix("mesh/"): v for k, v in stored.take(shapes).items()})
-
-
-def _names(meta: dict[str, Any], labels: np.ndarray | None) -> tuple[str, ...]:
-    """The names of the fields. Files of earlier versions may have one name for labels that differ from the seventh digit on."""
-    stored = tuple(meta["names"])
-    return stored if labels is None or len(set(stored)) == len(stored) else label_names(labels)
-
-
-def _check_problem(system: OptimalitySystem, meta: dict[str, Any], solution: Solution) -> None:
-    """The problem that a user passes must be the one that was solved: it gives the file's cost at the file's control."""
-    problem = system.problem
-    told = {
-        "horizon": meta["horizon"],
-        "parameter_names": tuple(meta["parameter_names"]),
-        "names": solution.names,
-        "bounds": meta["bounds"],
-    }
-    given = {
-        "horizon": problem.horizon,
-        "parameter_names": problem.field.parameter_names,
-        "names": problem.separable.names,
-        "bounds": [problem.regulariser.lower.tolist(), problem.regulariser.upper.tolist()],
-    }
-    for key, value in told.items():
-        if given[key] != value:
-            raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
-    cost, stored = system.cost(solution.control), Cost(**meta["cost"])
-    parts = [(getattr(cost, f.name), getattr(stored, f.name)) for f in fields_of(Cost)]
-    if max(abs(a - b) for a, b in parts) > 1e-8 * sum(abs(b) for _, b in parts):
-        raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{stored.total:.10g}")
+    checked = check_metadata(meta)
+    return checked, Stored(file, size, boundaries_of(checked["mesh"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 
@@ -15,33 +15,57 @@ from ..solvers import Status
 from ..system.discretisation import Resources
 from ..system.reverse_sweep import PRECISIONS
 
+if TYPE_CHECKING:
+    import h5py
+
+#: a table of JSON, whose values are looked at by whoever takes them
+Table = dict[str, Any]
+
 #: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
 ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
 #: bytes that a simplex mesh takes for a byte of its arrays, by its dimension: neighbours, volumes, boxes for point location
 PER_BYTE = {1: 9, 2: 16, 3: 25}
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> bool:
     """A number in double precision; infinity is one, NaN is none."""
-    whole = type(value) is int and abs(value) < 2**1000
-    return whole or (isinstance(value, float) and value == value)
+    if isinstance(value, float):
+        return value == value
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1000
 
 
-def _finite(value: Any) -> bool:
-    return _number(value) and abs(value) < np.inf
+def _finite(value: object) -> bool:
+    return _number(value) and -np.inf < cast(float, value) < np.inf
 
 
-def _texts(value: Any) -> bool:
+def _positive(value: object) -> bool:
+    return _finite(value) and cast(float, value) > 0
+
+
+def _natural(value: object) -> bool:
+    return type(value) is int and value > 0
+
+
+def _kind(value: object) -> bool:
+    """A table that names a type, or null."""
+    return value is None or (isinstance(value, dict) and isinstance(value.get("type"), str))
+
+
+def _words(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(t, str) for t in value.values())
+
+
+def _texts(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
-def _rows(value: Any) -> bool:
+def _rows(value: object) -> bool:
     return (
         isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and all(map(_number, r)) for r in value)
     )
 
 
-def _numbers(value: Any) -> bool:
+def _numbers(value: object) -> bool:
     return isinstance(value, dict) and all(map(_finite, value.values()))
 
 
@@ -49,7 +73,7 @@ def _numbers(value: Any) -> bool:
 UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance")
 
 
-def _checks(value: Any) -> bool:
+def _checks(value: object) -> bool:
     """What a certificate may say: a drift that there is none of is null."""
     return (
         isinstance(value, dict)
@@ -58,11 +82,11 @@ def _checks(value: Any) -> bool:
     )
 
 
-def _stability(value: Any) -> bool:
+def _stability(value: object) -> bool:
     return isinstance(value, dict) and all(v is None or isinstance(v, int | float) for v in value.values())
 
 
-def _kink(value: Any) -> bool:
+def _kink(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
 
 
@@ -80,43 +104,78 @@ def _resources(value: Any) -> bool:
 
 
 #: what each key of the metadata may be, in words and as a test
-RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "horizon": ("a number > 0", lambda v: _number(v) and 0 < v < np.inf),
-    "layers": ("an integer > 0", lambda v: type(v) is int and v > 0),
-    "input_dim": ("an integer > 0", lambda v: type(v) is int and v > 0),
-    "loss": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
+RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "horizon": ("a number > 0", _positive),
+    "layers": ("an integer > 0", _natural),
+    "input_dim": ("an integer > 0", _natural),
+    "loss": ("a table, or null", _kind),
     "converged": ("true or false", lambda v: isinstance(v, bool)),
     "status": ("one of " + ", ".join(s.value for s in Status), lambda v: v is None or _status(v)),
     "resources": ("threads, memory and precision, or null", lambda v: v is None or _resources(v)),
     "message": ("a text", lambda v: isinstance(v, str)),
-    "threshold": ("a number >= 0", lambda v: _number(v) and 0 <= v < np.inf),
+    "threshold": ("a number >= 0", lambda v: _positive(v) or v == 0),
     "bounds": ("two rows of numbers", _rows),
     "cost": ("finite numbers by name", _numbers),
     "checks": ("numbers by name", _checks),
     "stability": ("numbers by name, or null", lambda v: v is None or _stability(v)),
     "names": ("a list of texts", _texts),
     "parameter_names": ("a list of texts", _texts),
-    "description": (
-        "texts by name",
-        lambda v: isinstance(v, dict) and all(isinstance(t, str) for t in v.values()),
-    ),
+    "description": ("texts by name", _words),
     "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
-    "field": ("a table, or null", lambda v: v is None or (isinstance(v, dict) and isinstance(v.get("type"), str))),
+    "field": ("a table, or null", _kind),
 }
 
 
-def check_metadata(meta: Any) -> None:
-    """FileFormatError for the first key that is missing or is not what `RULES` says."""
+class Metadata(TypedDict):
+    """All of a solution but its arrays, as JSON has it; `RULES` say what each may be."""
+
+    mesh: Table
+    transport: Table
+    continuity: Table
+    layer_map: Table
+    field: Table | None
+    horizon: float
+    layers: int
+    input_dim: int
+    loss: Table | None
+    converged: bool
+    status: str | None
+    resources: Table | None
+    message: str
+    threshold: float
+    kink: list[float] | tuple[float, float] | None
+    bounds: list[list[float]]
+    cost: dict[str, float]
+    checks: Table
+    stability: Table | None
+    names: list[str]
+    parameter_names: list[str]
+    description: dict[str, str]
+
+
+def check_metadata(meta: object) -> Metadata:
+    """The metadata of a file, checked.
+
+    Parameters
+    ----------
+    meta : what the JSON in the file is.
+
+    Raises
+    ------
+    FileFormatError
+        For the first key that is missing or is not what `RULES` says.
+    """
     if not isinstance(meta, dict):
         raise FileFormatError("the metadata is no table")
     meta = {"kink": None, "status": None, "resources": None, **meta}  # which older files do not have
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
-    if status_of(meta).converged != meta["converged"]:
+    if status_of(cast(Metadata, meta)).converged != meta["converged"]:
         raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that agrees with converged")
     if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
         raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
+    return cast(Metadata, meta)
 
 
 #: what sentences of files without a status say, by how they begin after "not converged: " (of earlier versions)
@@ -141,7 +200,7 @@ SENTENCES = {
 INNER = "the discrete system: "
 
 
-def status_of(meta: dict[str, Any]) -> Status:
+def status_of(meta: Metadata) -> Status:
     """The verdict of a file; in files of earlier versions it is only in the sentence.
 
     Parameters
@@ -164,7 +223,7 @@ def status_of(meta: dict[str, Any]) -> Status:
     return next((status for words, status in SENTENCES.items() if reason.startswith(words)), Status.UNKNOWN)
 
 
-def resources_of(meta: dict[str, Any]) -> Resources:
+def resources_of(meta: Metadata) -> Resources:
     """What the solution was evaluated with; files of earlier versions have the precision only, in the description.
 
     Parameters
@@ -176,12 +235,12 @@ def resources_of(meta: dict[str, Any]) -> Resources:
     >>> resources_of({"description": {"storage": "densities in single precision"}}).precision
     'single'
     """
-    if meta.get("resources") is not None:
-        return Resources(**meta["resources"])
+    if meta.get("resources"):
+        return Resources(**(meta["resources"] or {}))
     return Resources(precision="single" if "storage" in meta["description"] else "double")
 
 
-def boundaries_of(spec: Any) -> list[str]:
+def boundaries_of(spec: object) -> list[str]:
     """Names of the arrays of a mesh's named boundaries."""
     names = spec.get("boundaries", []) if isinstance(spec, dict) else None
     if names is None or not (names == [] or _texts(names)):
@@ -208,7 +267,7 @@ class Stored:
         If an array claims values that are not in the file, or all of them more than the machine's memory.
     """
 
-    def __init__(self, file: Any, size: int, boundaries: Sequence[str]) -> None:
+    def __init__(self, file: h5py.File, size: int, boundaries: Sequence[str]) -> None:
         mesh = [f"mesh/{name}" for name in ("points", "cells", *boundaries)]
         found = {path: dataset_at(file, path) for path in (*ARRAYS, *mesh)}
         self._found, self._size = {path: d for path, d in found.items() if d is not None}, size

@@ -8,10 +8,11 @@ from .convergence import layer_convergence as layer_convergence
 from .convergence import mesh_convergence as mesh_convergence
 from .crossover import crossover as crossover
 from .descent import coupled_descent as coupled_descent
-from .jobs import Job as Job
+from .job import Job as Job
 from .jobs import run_jobs as run_jobs
 from .orders import Fit as Fit
 from .references import Reference as Reference
+from .runner import Runner as Runner
 from .samples import sample_convergence as sample_convergence
 from .study import Study as Study
 from .sweeps import penalty_sweep as penalty_sweep

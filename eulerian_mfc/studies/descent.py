@@ -9,25 +9,27 @@ from typing import Any
 import numpy as np
 
 from .._validate import fail, integer
-from .convergence import COST
-from .jobs import Job, run_jobs
+from ..meshes import Mesh
+from ..problem import Problem
+from .columns import COST
+from .job import Job
+from .jobs import failures_of
+from .records import Descent, Run
+from .runner import Runner
 from .runs import descent_run, solve_run
 from .sources import depended_on, given
-from .study import Column, Study, checked
+from .study import Study
+from .study_data import Column, Record, checked
 
 
 def coupled_descent(
-    problem: Any,
-    mesh: Any,
+    problem: Problem,
+    mesh: Mesh,
     samples: Sequence[int],
     layers: int,
     *,
     repeats: int = 8,
     seed: int = 0,
-    folder: Any = None,
-    executor: Any = None,
-    workers: int | None = None,
-    progress: Any = None,
     **options: Any,
 ) -> Study:
     """Training error `J_N(theta_k)` and generalisation error `J(theta_k)` at every iterate k, for samples of each size.
@@ -37,10 +39,10 @@ def coupled_descent(
 
     Parameters
     ----------
-    problem, mesh, layers, options : as for `solve`, for the true law; the samples are trained by the particle twin, with
-        `options["solver"]` where that is LBFGS, from `options["initial"]`.
+    problem, mesh, layers : as for `solve`, for the true law.
     samples, repeats, seed : as for `sample_convergence`.
-    folder, executor, workers, progress : see `run_jobs`.
+    options : as for `mesh_convergence`; the samples are trained by the particle twin, with `options["solver"]` where that is
+        LBFGS, from `options["initial"]`.
 
     Returns
     -------
@@ -58,30 +60,39 @@ def coupled_descent(
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161
     (the generalisation error).
+
+    Examples
+    --------
+    >>> import numpy as np, eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.AffineField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> study = emfc.studies.coupled_descent(problem, emfc.CartesianMesh([(-4.0, 4.0)], 40), [20], layers=2, repeats=2)
+    >>> float(study.values("training error")[-1])
+    0.0
     """
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")
+    runner, options = Runner.taken_from(options)
     source = given(problem, mesh, integer("layers", layers), options)
-    run = {"folder": folder, "executor": executor, "workers": workers, "progress": progress}
     identity = depended_on(source.build())
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
     for n, k in itertools.product(samples, range(integer("repeats", repeats))):
         draw = {"samples": integer("samples", n), "repeat": k, "seed": integer("seed", seed, minimum=0)}
         jobs.append(Job(descent_run, {"source": source, **draw}, f"N = {n}, sample {k + 1}", {**identity, **draw}))
-    truth, *results = run_jobs(jobs, **run)
-    failures = [{"label": j.label, "error": r.error} for j, r in zip(jobs, [truth, *results], strict=True) if r.error]
+    truth, *results = runner.run(jobs)
+    failures = failures_of(jobs, [truth, *results])
     if truth.error is not None:
         checked("descent", [], failures)
-    best = float(truth.values["cost"])  # type: ignore[arg-type]
-    records = []
+    best = Run.of(truth).cost
+    records: list[Record] = []
     for row, n in enumerate(samples):
-        runs = [r.arrays for r in results[row * repeats : (row + 1) * repeats] if r.error is None]
-        longest = max((len(a["training"]) for a in runs), default=0)
-        training = _mean([a["training"] - a["training"].min() for a in runs], longest)
-        generalisation = _mean([a["generalisation"] - best for a in runs], longest)
+        runs = [Descent.of(r) for r in results[row * repeats : (row + 1) * repeats] if r.error is None]
+        longest = max((len(d.training) for d in runs), default=0)
+        training = _mean([d.training - d.training.min() for d in runs], longest)
+        generalisation = _mean([d.generalisation - best for d in runs], longest)
         for k in range(longest):
-            found = {"training error": float(training[k]), "generalisation error": float(generalisation[k])}
-            records.append({"N": n, "iteration": k, **found})
+            errors = {"training error": float(training[k]), "generalisation error": float(generalisation[k])}
+            records.append({"N": n, "iteration": k, **errors})
     checked("descent", records, failures)
     return Study(
         kind="descent",
@@ -95,7 +106,7 @@ def coupled_descent(
         ),
         records=tuple(records),
         notes=(f"the law's optimal cost on this mesh is {best:.{COST.digits}g}",),
-        failures=tuple(failures),
+        failures=failures,
         details={"cost": best},
     )
 

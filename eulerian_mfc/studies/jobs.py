@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from typing import Any, NamedTuple
 
 from .._validate import fail, integer
 from ..errors import ArgumentError, EulerianError
 from ..files.locks import Claim
 from ..fingerprint.fingerprint import Addresses
+from .job import Job
 from .looks import Kept, doubt
 from .pool import DIED, Pool, failed, perform, perform_sent, sent
 from .progress import Progress, Silent
@@ -23,36 +24,10 @@ WAIT = 0.2
 LARGEST_BATCH = 200
 
 
-class Job(NamedTuple):
-    """One independent computation, `function(**arguments)`, which returns a dict of numbers, words and arrays.
-
-    Attributes
-    ----------
-    function : of a module, so that another process can import it.
-    arguments : what it is called with, sent to the worker.
-    label : what to call it in messages.
-    identity : what its result depends on, hashed into its address; the arguments where not given.
-    """
-
-    function: Callable[..., dict[str, Any]]
-    arguments: dict[str, Any]
-    label: str
-    identity: Any = None
-
-    @property
-    def address(self) -> str:
-        """64 hexadecimal digits that name the computation; see `address.address`."""
-        return self.address_among(Addresses())
-
-    def address_among(self, addresses: Addresses) -> str:
-        """The same, beside those of other jobs."""
-        return addresses.of(self.function, self.arguments if self.identity is None else self.identity)
-
-
 def run_jobs(
     jobs: Sequence[Job],
     *,
-    folder: Any = None,
+    folder: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
@@ -84,6 +59,11 @@ def run_jobs(
     -----
     StoredResultWarning
         If what the folder holds is not what would be computed: nothing of it is used.
+
+    Examples
+    --------
+    >>> [result.values for result in run_jobs([Job(dict, {"x": k}, f"job {k}") for k in (1, 2)])]
+    [{'x': 1}, {'x': 2}]
     """
     if executor is not None and workers is not None:
         raise fail("workers", workers, "none where an executor is given: it has its own")
@@ -122,6 +102,17 @@ def run_jobs(
             claim.release()
         progress.stop()
     return [done[a] for a in addresses]
+
+
+def failures_of(jobs: Sequence[Job], results: Sequence[Result]) -> tuple[dict[str, str], ...]:
+    """`label` and `error` of every job that failed.
+
+    Parameters
+    ----------
+    jobs, results : as many.
+    """
+    both = zip(jobs, results, strict=True)
+    return tuple({"label": job.label, "error": result.error} for job, result in both if result.error)
 
 
 def _addresses(jobs: Sequence[Job], needed: bool) -> list[str]:

@@ -8,33 +8,32 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from .._callers import warn
 from ..errors import StoredResultWarning
 from ..kernels.blas_threads import one_thread
-from ..laws import Empirical
 from ..problem import Problem
 from ..run.options import on_the_mesh
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
-from .runs import _start, descent_run, sample_control_run, sample_of, sample_run, solve_run
-from .store import Result, Store
+from .job import Job
+from .records import Descent, Run, SampleRun
+from .runs import Draw, descent_run, first_control, sample_control_run, sample_run, solve_run
+from .sources import Built, Options
+from .store import Arguments, Entries, Result, Store
 
 #: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)
 SHARE = 1e-9
 #: share of the terms that cancel in a cost below which differences are round-off
 ROUND_OFF = 1e-12
 
-Arguments = Mapping[str, Any]
 #: a system, a control and the cost that was stored
 Told = tuple[OptimalitySystem | ParticleSystem, np.ndarray, float]
 
 
-def doubt(function: Callable[..., Any], arguments: Arguments, result: Result) -> str | None:
+def doubt(function: Callable[..., Entries], arguments: Arguments, result: Result) -> str | None:
     """Why a result is not believed, None where it is, or where nothing is known that could be evaluated.
 
     Parameters
@@ -70,7 +69,7 @@ def _agree(stored: float, fresh: float, scale: float) -> bool:
     return abs(stored - fresh) <= SHARE * max(abs(stored), abs(fresh), abs(scale))
 
 
-def _system(problem: Problem, options: Mapping[str, Any], twin: bool) -> OptimalitySystem | ParticleSystem:
+def _system(problem: Problem, options: Options, twin: bool) -> OptimalitySystem | ParticleSystem:
     if twin:
         return ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
     return on_the_mesh(problem, options)
@@ -80,39 +79,37 @@ def _of_solve(arguments: Arguments, result: Result) -> Told | None:
     problem, options = arguments["source"].build()
     if options.get("adapt") is not None:
         return None  # the mesh on which it ended is not kept
-    return _told(problem, options, arguments.get("twin", False), result.arrays["control"], result.values["cost"])
+    run = Run.of(result)
+    return _system(problem, options, arguments.get("twin", False)), run.control, run.cost
 
 
 def _of_sample(arguments: Arguments, result: Result) -> Told:
     problem, options = _on_a_sample(arguments)
     method = arguments["methods"][0]
-    control, cost = result.arrays[f"control_{method}"], result.values[f"training_{method}"]
-    return _told(problem, options, method == "particles", control, cost)
+    trained = SampleRun.of(result.values, [method], result.arrays).main
+    assert trained.control is not None
+    return _system(problem, options, method == "particles"), trained.control, trained.training
 
 
 def _of_sample_control(arguments: Arguments, result: Result) -> Told:
     problem, options = _on_a_sample(arguments)
-    return _told(problem, options, arguments["twin"], result.arrays["control"], result.values["cost"])
+    run = Run.of(result)
+    return _system(problem, options, arguments["twin"]), run.control, run.cost
 
 
 def _of_descent(arguments: Arguments, result: Result) -> Told:
     problem, options = _on_a_sample(arguments)
     system = _system(problem, options, True)
-    start = _start(system, options)
-    return system, start, float(result.arrays["training"][0])
+    return system, first_control(system, options), float(Descent.of(result).training[0])
 
 
-def _told(problem: Problem, options: Mapping[str, Any], twin: bool, control: np.ndarray, cost: Any) -> Told:
-    return _system(problem, options, twin), control, float(cost)
-
-
-def _on_a_sample(arguments: Arguments) -> tuple[Problem, Mapping[str, Any]]:
+def _on_a_sample(arguments: Arguments) -> Built:
     problem, options = arguments["source"].build()
-    x, y = sample_of(problem, arguments["samples"], arguments["repeat"], arguments["seed"])
-    return replace(problem, law=Empirical(x, y)), options
+    draw = Draw(arguments["samples"], arguments["repeat"], arguments["seed"])
+    return draw.problem(problem), options
 
 
-_TOLD: dict[Callable[..., Any], Callable[[Arguments, Result], Told | None]] = {
+_TOLD: dict[Callable[..., Entries], Callable[[Arguments, Result], Told | None]] = {
     solve_run: _of_solve,
     sample_run: _of_sample,
     sample_control_run: _of_sample_control,
@@ -126,10 +123,10 @@ class Kept:
     Parameters
     ----------
     store : the folder; None for nothing kept.
-    jobs : by address, with `function`, `arguments` and `label`.
+    jobs : by address.
     """
 
-    def __init__(self, store: Store | None, jobs: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store | None, jobs: Mapping[str, Job]) -> None:
         self._store, self._jobs = store, jobs
         self._believed: bool | None = None
 

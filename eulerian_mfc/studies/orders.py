@@ -24,6 +24,11 @@ class Fit(NamedTuple):
     low, high : confidence interval of the order by Student's t with n - 2 degrees of freedom; NaN for two points.
     level : its confidence level, a share of 1.
     points : how many errors were fitted.
+
+    Examples
+    --------
+    >>> str(fit([0.5, 0.25, 0.125], [3 * 0.5**2, 3 * 0.25**2, 3 * 0.125**2]))
+    '2.00 [2.00, 2.00]'
     """
 
     order: float

@@ -10,12 +10,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from ..errors import ArgumentError
+from ..fingerprint.origins import file_of
 from ..kernels.blas_threads import one_thread
 from ..run.case import see_modules
-from .store import Result, as_result
+from .store import Arguments, Entries, Result, as_result
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 DIED = "a worker process died, killed by a signal or by the system when memory ran out"
 NEVER_BEGAN = (
@@ -24,7 +28,7 @@ NEVER_BEGAN = (
 )
 
 
-def perform(function: Callable[..., dict[str, Any]], arguments: dict[str, Any]) -> Result:
+def perform(function: Callable[..., Entries], arguments: Arguments) -> Result:
     """Run a job where it stands; what it raises is its result too."""
     with one_thread():
         try:
@@ -50,7 +54,7 @@ def failed(error: BaseException, reason: str = "") -> Result:
     return Result({}, {}, f"{type(error).__name__}: {reason}{error}\n{trace}")
 
 
-def sent(label: str, function: Callable[..., dict[str, Any]], arguments: dict[str, Any], fresh: bool = True) -> bytes:
+def sent(label: str, function: Callable[..., Entries], arguments: Arguments, fresh: bool = True) -> bytes:
     """A job packed for another process.
 
     Parameters
@@ -82,7 +86,7 @@ def sent(label: str, function: Callable[..., dict[str, Any]], arguments: dict[st
 
 
 def _main_has_a_file() -> bool:
-    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    file = file_of(sys.modules["__main__"])
     return file is not None and os.path.isfile(file)
 
 
@@ -141,7 +145,7 @@ class Pool:
                 alone.extend(broken)
 
     def _submit(
-        self, job: tuple[str, bytes], doing: dict[Any, tuple[str, bytes]], later: deque[tuple[str, bytes]]
+        self, job: tuple[str, bytes], doing: dict[Future[Result], tuple[str, bytes]], later: deque[tuple[str, bytes]]
     ) -> None:
         try:
             doing[self._started(perform_sent, job[1])] = job
@@ -152,9 +156,9 @@ class Pool:
                 self._end()
             later.append(job)
 
-    def _started(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    def _started(self, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> Future[R]:
         with _main_without_a_file():
-            return self._living().submit(function, *arguments)
+            return self._living().submit(function, *arguments, **named)
 
     def _living(self) -> ProcessPoolExecutor:
         if self._executor is None:
@@ -184,7 +188,7 @@ class Pool:
     def __enter__(self) -> Pool:
         return self
 
-    def __exit__(self, kind: type | None, *error: Any) -> None:
+    def __exit__(self, kind: type | None, *error: object) -> None:
         if kind is not None and self._executor is not None:
             for process in list((getattr(self._executor, "_processes", None) or {}).values()):
                 process.terminate()  # what was running is lost, what was done is stored

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import TaskID
 
 
 class Progress(Protocol):
@@ -36,7 +40,7 @@ class Silent:
 class Bar:
     """A progress bar in the terminal."""
 
-    def __init__(self, console: Any = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         from rich import progress as rich_progress
 
         self._bar = rich_progress.Progress(
@@ -47,7 +51,7 @@ class Bar:
             rich_progress.TimeRemainingColumn(),
             console=console,
         )
-        self._task: Any = None
+        self._task: TaskID | None = None
         self._failed = 0
 
     def start(self, total: int, done: int) -> None:
@@ -66,7 +70,8 @@ class Bar:
         if error is not None:
             self._failed += 1
             self._bar.console.print(f"[red]failed:[/red] {label}: {error.splitlines()[0]}", soft_wrap=True)
-        self._bar.update(self._task, advance=1, failed=self._failed)
+        if self._task is not None:
+            self._bar.update(self._task, advance=1, failed=self._failed)
 
     def stop(self) -> None:
         if self._task is not None:

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._names import apart
 from .orders import Fit
-
-if TYPE_CHECKING:
-    from .study import Study
+from .store import Value
+from .study_data import StudyData
 
 NONE = "-"
 
 
-def _columns(study: Study) -> list[tuple[str, str, list[Any], int | None]]:
+def _columns(study: StudyData) -> list[tuple[str, str, list[Value], int | None]]:
     """(name, heading, values, digits) in order, the observed orders (digits None) after their errors."""
-    out: list[tuple[str, str, list[Any], int | None]] = []
+    out: list[tuple[str, str, list[Value], int | None]] = []
     errors = {e.name for e in study.errors}
     for column in study.columns:
         heading = f"{column.name} [{column.unit}]" if column.unit else column.name
@@ -29,7 +27,7 @@ def _columns(study: Study) -> list[tuple[str, str, list[Any], int | None]]:
     return out
 
 
-def _cell(value: Any, digits: int | None) -> str:
+def _cell(value: Value, digits: int | None) -> str:
     if value is None or value != value:
         return NONE
     if isinstance(value, bool):
@@ -39,7 +37,7 @@ def _cell(value: Any, digits: int | None) -> str:
     return str(value)
 
 
-def _grid(study: Study) -> tuple[list[str], list[list[str]]]:
+def _grid(study: StudyData) -> tuple[list[str], list[list[str]]]:
     columns = _columns(study)
     # What the rows are told apart by has as many digits as that takes.
     told = {study.parameter, *study.details.get("vary", ())}
@@ -53,14 +51,14 @@ def _grid(study: Study) -> tuple[list[str], list[list[str]]]:
     return [heading for _, heading, _, _ in columns], [list(row) for row in rows]
 
 
-def _apart(values: list[Any], digits: int | None) -> list[str]:
+def _apart(values: list[Value], digits: int | None) -> list[str]:
     """The cells of a column, its numbers with as many digits as tell them apart."""
     numbers = [v for v in values if isinstance(v, float) and v == v]
     texts = iter(apart(numbers, digits or 6))
     return [next(texts) if isinstance(v, float) and v == v else _cell(v, digits) for v in values]
 
 
-def statements(study: Study) -> list[str]:
+def statements(study: StudyData) -> list[str]:
     """What the columns mean, what errors are measured against, orders with their theory, notes and failures."""
     out = []
     for e in study.errors:
@@ -79,18 +77,18 @@ def statements(study: Study) -> list[str]:
     return out
 
 
-def legend(study: Study) -> list[str]:
+def legend(study: StudyData) -> list[str]:
     return [f"{c.name}: {c.meaning}" + (f" [{c.unit}]" if c.unit else "") for c in study.columns]
 
 
-def terminal(study: Study) -> str:
+def terminal(study: StudyData) -> str:
     headings, rows = _grid(study)
     widths = [max(len(row[k]) for row in [headings, *rows]) for k in range(len(headings))]
     line = lambda row: "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True))  # noqa: E731
     return "\n".join([study.title, "", line(headings), *map(line, rows), "", *statements(study)])
 
 
-def markdown(study: Study) -> str:
+def markdown(study: StudyData) -> str:
     headings, rows = _grid(study)
     clean = lambda row: "| " + " | ".join(c.replace("|", r"\|") for c in row) + " |"  # noqa: E731
     text = [f"{study.title}:", "", clean(headings), "|---" * len(headings) + "|", *map(clean, rows), ""]
@@ -103,7 +101,7 @@ _LATEX = str.maketrans(
 )  # fmt: skip
 
 
-def latex(study: Study) -> str:
+def latex(study: StudyData) -> str:
     headings, rows = _grid(study)
     line = lambda row: " & ".join(_number(c) for c in row) + r" \\"  # noqa: E731
     return "\n".join(
@@ -132,7 +130,7 @@ def _number(text: str) -> str:
     return rf"${mantissa}\cdot10^{{{int(exponent)}}}$" if e else f"${text}$"
 
 
-def comma_separated(study: Study) -> str:
+def comma_separated(study: StudyData) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     columns = _columns(study)

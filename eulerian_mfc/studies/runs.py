@@ -5,11 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import EulerianWarning
+from ..flow.characteristics import LayerMap
 from ..laws import Empirical
 from ..laws.distance import wasserstein
 from ..problem import Problem
@@ -20,6 +22,14 @@ from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.controlled import ControlledSystem
 from ..system.particles import ParticleSystem
+from .records import POWERS, Descent, Distance, Run, SampleRun, Trained
+from .sources import Options, Source
+from .store import Entries, Value
+
+#: a further column of a study: a number or a word of a solution
+Measure = Callable[[Solution], Value]
+#: what folds a law onto its images under a symmetry: points `(n, d)` -> `(n, d)`
+Fold = Callable[[np.ndarray], np.ndarray]
 
 #: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it
 TWIN_AIM, TWIN_POINTS = 1e-13, 60_000
@@ -27,42 +37,70 @@ TWIN_AIM, TWIN_POINTS = 1e-13, 60_000
 NEGLIGIBLE_MASS = 1e-6
 
 
-def solve_run(source: Any, twin: bool = False, measures: Mapping[str, Callable[[Solution], Any]] | None = None) -> Any:
+class Draw(NamedTuple):
+    """One sample of a law.
+
+    Attributes
+    ----------
+    samples : their number.
+    repeat : the number of the sample among those of its size.
+    seed : an integer >= 0.
+    """
+
+    samples: int
+    repeat: int
+    seed: int
+
+    def of(self, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+        """States and labels: a stream of its own, the same whatever other sizes and repeats a study has."""
+        stream = np.random.SeedSequence(self.seed, spawn_key=(self.samples, self.repeat))
+        return problem.law.sample(self.samples, np.random.default_rng(stream))
+
+    def problem(self, problem: Problem) -> Problem:
+        """The problem with the sample for its law."""
+        return replace(problem, law=Empirical(*self.of(problem)))
+
+
+def sample_of(problem: Problem, samples: int, repeat: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """States and labels of a sample of a study, see `Draw`."""
+    return Draw(samples, repeat, seed).of(problem)
+
+
+def solve_run(source: Source, twin: bool = False, measures: Mapping[str, Measure] | None = None) -> Entries:
     """Solve the source's problem on its mesh, or its particle twin; cost, checks, control, and the measures."""
     problem, options = source.build()
-    if twin:
-        return twin_run(problem, options)
-    solution, told = _solved(problem, dict(options))
-    return {
-        "cost": solution.cost,
-        "terminal_cost": solution.terminal_cost,
-        "penalty_cost": solution.penalty_cost,
-        "residual": solution.residual,
-        "left": left_over(solution, problem),
-        "converged": bool(solution.converged),
-        "solved": bool(solution.solved),
-        "message": solution.message,
-        "warnings": "; ".join(told),
-        "courant": largest_courant_number(solution),
-        "control": solution.control,
-        **{name: measure(solution) for name, measure in (measures or {}).items()},
-    }
+    return (twin_run(problem, options) if twin else mesh_run(problem, options, measures or {})).entries()
 
 
-def _solved(problem: Problem, options: dict[str, Any]) -> tuple[Solution, list[str]]:
+def mesh_run(problem: Problem, options: Options, measures: Mapping[str, Measure]) -> Run:
+    """Solve a problem on its mesh.
+
+    Parameters
+    ----------
+    problem, options : keyword arguments of `solve`, mesh and layers among them.
+    measures : further numbers and words of the solution, by name.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", EulerianWarning)
-        solution = solve(problem, options.pop("mesh"), options.pop("layers"), **options)
+        solution = solve(problem, **options)
     _not_interrupted(solution.status)
     told = [str(w.message) for w in caught]
     if solution.look is not None and solution.look.wrong:
         told.append(solution.look.words)
-    return solution, told
-
-
-def solved(values: Mapping[str, Any]) -> bool:
-    """Whether a run's solver reached its tolerance, whatever the mesh does to the cost, which studies of meshes measure."""
-    return bool(values.get("solved", values["converged"]))  # older results have one of them only
+    return Run(
+        cost=solution.cost,
+        terminal_cost=solution.terminal_cost,
+        penalty_cost=solution.penalty_cost,
+        residual=solution.residual,
+        control=solution.control,
+        converged=bool(solution.converged),
+        solved=bool(solution.solved),
+        message=solution.message,
+        left=left_over(solution, problem),
+        warnings="; ".join(told),
+        courant=largest_courant_number(solution),
+        measures={name: measure(solution) for name, measure in measures.items()},
+    )
 
 
 def _not_interrupted(status: Status) -> None:
@@ -71,7 +109,7 @@ def _not_interrupted(status: Status) -> None:
         raise KeyboardInterrupt
 
 
-def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
+def twin_run(problem: Problem, options: Options) -> Run:
     """The problem with no mesh, on a rule of the law that is refined for its optimal control, or on its samples."""
     layers, layer_map = options["layers"], options.get("layer_map", "rk4")
     system = ParticleSystem(problem, layers, layer_map=layer_map)
@@ -83,33 +121,40 @@ def twin_run(problem: Problem, options: Mapping[str, Any]) -> dict[str, Any]:
         outcome = _twin_outcome(system, {**options, "initial": outcome.control})
         error = float(system.error or 0.0)
     cost, residual = system.cost(outcome.control), outcome.history[-1].residual
-    return {
-        "quadrature": error,
-        "left": 10 * residual / float(problem.regulariser.penalties.min()),
-        "cost": cost.total,
-        "terminal_cost": cost.terminal,
-        "penalty_cost": cost.penalty,
-        "residual": residual,
-        "converged": bool(outcome.converged),
-        "message": outcome.message,
-        "control": outcome.control,
-    }
+    return Run(
+        cost=cost.total,
+        terminal_cost=cost.terminal,
+        penalty_cost=cost.penalty,
+        residual=residual,
+        control=outcome.control,
+        converged=bool(outcome.converged),
+        solved=bool(outcome.converged),
+        message=outcome.message,
+        left=10 * residual / float(problem.regulariser.penalties.min()),
+        quadrature=error,
+    )
 
 
-def twin_solver(system: ControlledSystem, options: Mapping[str, Any]) -> Solver:
+def twin_solver(system: ControlledSystem, options: Options) -> Solver:
     """The solver of the particle twin: the one that was given, if it is of the kind that the problem needs without a mesh."""
     default, given = default_solver(system), options.get("solver")
     return given if isinstance(given, type(default)) else default
 
 
-def _twin_outcome(system: ControlledSystem, options: Mapping[str, Any]) -> Outcome:
-    outcome = twin_solver(system, options).solve(system, _start(system, options))
+def _twin_outcome(system: ControlledSystem, options: Options) -> Outcome:
+    outcome = twin_solver(system, options).solve(system, first_control(system, options))
     _not_interrupted(outcome.status)
     return outcome
 
 
-def _start(system: ControlledSystem, options: Mapping[str, Any]) -> np.ndarray:
-    """The first control `(layers, m)` of a twin: that of the mesh."""
+def first_control(system: ControlledSystem, options: Options) -> np.ndarray:
+    """The first control `(layers, m)` of a twin: that of the mesh.
+
+    Parameters
+    ----------
+    system : for the shape.
+    options : keyword arguments of `solve`.
+    """
     return starting_control(system, options.get("initial"))
 
 
@@ -129,100 +174,74 @@ def largest_courant_number(solution: Solution) -> float:
     return largest * solution.numerics.horizon / solution.layers
 
 
-def sample_of(problem: Problem, samples: int, repeat: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sample `repeat` of its size: a stream of its own, the same whatever other sizes and repeats a study has."""
-    stream = np.random.SeedSequence(seed, spawn_key=(samples, repeat))
-    return problem.law.sample(samples, np.random.default_rng(stream))
-
-
 def sample_run(
-    source: Any,
+    source: Source,
     samples: int,
     repeat: int,
     seed: int,
     initial: np.ndarray,
     methods: tuple[str, ...],
-    symmetry: Callable[[np.ndarray], np.ndarray] | None,
+    symmetry: Fold | None,
     atoms: int,
-) -> dict[str, Any]:
+) -> Entries:
     """Train on one sample, on the mesh and by the particle twin, and cost the control on the true law."""
     problem, options = source.build()
-    x, y = sample_of(problem, samples, repeat, seed)
-    empirical = replace(problem, law=Empirical(x, y))
-    options = {**options, "initial": initial}
-    out: dict[str, Any] = {"converged": True, "warnings": ""}
+    draw = Draw(samples, repeat, seed)
+    empirical, options = draw.problem(problem), {**options, "initial": initial}
     true_law = on_the_mesh(problem, options)
+    trained: dict[str, Trained] = {}
+    told = ""
     for method in methods:
         if method == "mesh":
-            run = solve_run(_Built(empirical, options))
-            out["warnings"] = run["warnings"]
+            run = mesh_run(empirical, options, {})
+            told = run.warnings
         else:
             run = twin_run(empirical, options)
-        out[f"converged_{method}"] = run["converged"]
-        out["converged"] &= run["converged"]
-        out[f"control_{method}"] = run["control"]
-        out[f"training_{method}"] = run["cost"]
-        out[f"generalisation_{method}"] = true_law.cost(run["control"]).total
-    for p in (1, 2):
-        for name, fold in {"": None, "_symmetry": symmetry}.items():
-            if name and fold is None:
-                continue
-            distance = wasserstein(problem.law, x, p, symmetry=fold, atoms=atoms)
-            out[f"W{p}{name}"], out[f"W{p}{name}_tolerance"] = distance.value, distance.tolerance
-            out[f"W{p}{name}_method"] = distance.method
-    return out
-
-
-class _Built:
-    """A source that is built already."""
-
-    def __init__(self, problem: Problem, options: dict[str, Any]) -> None:
-        self._both = problem, options
-
-    def build(self) -> tuple[Problem, dict[str, Any]]:
-        return self._both
+        trained[method] = Trained(run.converged, run.cost, true_law.cost(run.control).total, run.control)
+    distances: list[Distance] = []
+    for p in POWERS:
+        for fold in (None, symmetry):
+            if fold is None and any(d.power == p for d in distances):
+                continue  # without a symmetry
+            found = wasserstein(problem.law, draw.of(problem)[0], p, symmetry=fold, atoms=atoms)
+            distances.append(Distance(p, fold is not None, found.value, found.tolerance, found.method))
+    return SampleRun(trained, tuple(distances), told).entries()
 
 
 def sample_control_run(
-    source: Any, samples: int, repeat: int, seed: int, initial: np.ndarray, twin: bool
-) -> dict[str, Any]:
+    source: Source, samples: int, repeat: int, seed: int, initial: np.ndarray, twin: bool
+) -> Entries:
     """The control of one sample, on the source's mesh or by the particle twin, and no more."""
     problem, options = source.build()
-    x, y = sample_of(problem, samples, repeat, seed)
-    empirical = _Built(replace(problem, law=Empirical(x, y)), {**options, "initial": initial})
-    run = solve_run(empirical, twin)
-    return {k: run[k] for k in ("cost", "converged", "control")}
+    empirical, options = Draw(samples, repeat, seed).problem(problem), {**options, "initial": initial}
+    run = twin_run(empirical, options) if twin else mesh_run(empirical, options, {})
+    return {"cost": run.cost, "converged": run.converged, "control": run.control}
 
 
-def descent_run(source: Any, samples: int, repeat: int, seed: int) -> dict[str, Any]:
+def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries:
     """Train on one sample by its particle twin, and cost every iterate on the sample and on the true law."""
     problem, options = source.build()
-    x, y = sample_of(problem, samples, repeat, seed)
-    system = _Watched(
-        replace(problem, law=Empirical(x, y)), options["layers"], layer_map=options.get("layer_map", "rk4")
-    )
+    empirical = Draw(samples, repeat, seed).problem(problem)
+    system = _Watched(empirical, options["layers"], layer_map=options.get("layer_map", "rk4"))
     controls: list[np.ndarray] = []
     outcome = twin_solver(system, options).solve(
-        system, _start(system, options), lambda row: controls.append(system.seen.get(row.cost, system.latest))
+        system, first_control(system, options), lambda row: controls.append(system.seen.get(row.cost, system.latest))
     )
     _not_interrupted(outcome.status)
     true_law = on_the_mesh(problem, options)
-    return {
-        "converged": bool(outcome.converged),
-        "training": np.array([row.cost for row in outcome.history]),
-        "generalisation": np.array([true_law.cost(c).total for c in controls]),
-    }
+    costs = np.array([row.cost for row in outcome.history])
+    return Descent(bool(outcome.converged), costs, np.array([true_law.cost(c).total for c in controls])).entries()
 
 
 class _Watched(ParticleSystem):
     """Remembers which control had which cost: callbacks of solvers get the costs of their iterates alone."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, problem: Problem, layers: int, layer_map: LayerMap | str) -> None:
+        super().__init__(problem, layers, layer_map=layer_map)
         self.seen: dict[float, np.ndarray] = {}
         self.latest = np.zeros(0)
 
-    def cost_and_gradient(self, control: Any) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
         cost, gradient = super().cost_and_gradient(control)
         self.latest = np.array(control)
         self.seen[cost] = self.latest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +12,13 @@ from ..problem import Problem
 from ..run.case import Case
 from ..run.options import OPTIONS, what_counts
 
-Built = tuple[Problem, dict[str, Any]]
+#: keyword arguments of `solve`, by name
+Options = dict[str, Any]
+Built = tuple[Problem, Options]
+#: one pair (low, high) per axis, in units of the state
+Box = Sequence[tuple[float, float]]
+#: cells per axis, as `CartesianMesh` takes them, or a mesh itself
+Cells = int | Sequence[int] | Mesh
 
 
 @dataclass(frozen=True)
@@ -20,15 +26,16 @@ class Given:
     """A problem and the keyword arguments of `solve`, mesh and layers among them."""
 
     problem: Problem
-    options: Mapping[str, Any]
+    options: Options
 
     def build(self) -> Built:
         return self.problem, dict(self.options)
 
-    def varied(self, name: str, value: Any) -> Given:
+    def varied(self, name: str, value: object) -> Given:
         """With another argument of the problem, of the mesh (`cells`, `bounds`) or of `solve`."""
+        changed: Options = {name: value}
         if name in (f.name for f in fields(Problem)):
-            return replace(self, problem=replace(self.problem, **{name: value}))
+            return replace(self, problem=replace(self.problem, **changed))
         if name in ("mesh", "layers", *OPTIONS):
             return replace(self, options={**self.options, name: value})
         if name in ("cells", "bounds"):
@@ -43,13 +50,13 @@ class FromCase:
     """A case file with settings: what processes and clusters are sent is its path, and they read it themselves."""
 
     path: str
-    settings: Mapping[str, Any]
+    settings: Mapping[str, object]
 
     def build(self) -> Built:
         problem, options = Case.load(self.path).with_settings(self.settings).build()
         return problem, options
 
-    def varied(self, name: str, value: Any) -> FromCase:
+    def varied(self, name: str, value: object) -> FromCase:
         """With another setting."""
         return replace(self, settings={**self.settings, name: value})
 
@@ -57,7 +64,7 @@ class FromCase:
 Source = Given | FromCase
 
 
-def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> Given:
+def given(problem: Problem, mesh: Mesh, layers: int, options: Mapping[str, object]) -> Given:
     """A source from the arguments of a study, checked as far as `solve` would not do it before the first job."""
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
@@ -69,7 +76,7 @@ def given(problem: Any, mesh: Any, layers: Any, options: Mapping[str, Any]) -> G
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
 
 
-def depended_on(built: Built, *left_out: str) -> dict[str, Any]:
+def depended_on(built: Built, *left_out: str) -> dict[str, object]:
     """What the result of a job on a problem with options depends on: not on the threads and memory, nor what is left out.
 
     Nor does it depend on the order of the options, or on anything of a Solution to start from but its control.
@@ -78,7 +85,7 @@ def depended_on(built: Built, *left_out: str) -> dict[str, Any]:
     return {"problem": problem, "options": what_counts(options, *left_out)}
 
 
-def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:
+def meshes(problem: Problem, cells: Sequence[Cells], bounds: Box | None) -> list[Mesh]:
     """One box cut into each of `cells`; without bounds, the box that covers the problem with the finest. Meshes as they are."""
     try:
         counts = list(cells)
@@ -86,11 +93,13 @@ def meshes(problem: Problem, cells: Any, bounds: Any) -> list[Any]:
         raise fail("cells", cells, "a list of numbers of cells") from None
     if len(counts) < 2:
         raise fail("cells", cells, "two or more numbers of cells")
-    if all(isinstance(c, Mesh) for c in counts):
+    given_meshes = [c for c in counts if isinstance(c, Mesh)]
+    if len(given_meshes) == len(counts):
         if bounds is not None:
             raise fail("bounds", bounds, "None beside meshes, which have their own")
-        return counts
+        return given_meshes
+    numbers: list[Any] = counts  # CartesianMesh says what is wrong with them
     if bounds is None:
-        finest = max(counts, key=lambda c: max(c) if isinstance(c, tuple | list) else c)
+        finest = max(numbers, key=lambda c: max(c) if isinstance(c, tuple | list) else c)
         bounds = CartesianMesh.covering(problem, finest).bounds
-    return [CartesianMesh(bounds, c) for c in counts]
+    return [CartesianMesh(bounds, c) for c in numbers]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,12 @@ from ..files.atomic import make_folder, read_whole, write_whole
 from ..files.locks import Claim
 from ..files.untrusted import archive
 
+#: a number or a word
 Value = bool | int | float | str | None
+#: keyword arguments of a job's function
+Arguments = Mapping[str, Any]
+#: what a job's function returns: numbers, words and arrays by name
+Entries = dict[str, Value | np.ndarray]
 
 
 class Result(NamedTuple):
@@ -61,9 +67,9 @@ class Store:
     def put(self, address: str, result: Result) -> None:
         """Keep a result; its record of an earlier failure goes. The same result gives the same bytes."""
         values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
-        arrays: dict[str, Any] = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
+        arrays = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
         content = io.BytesIO()
-        np.savez(content, values=values, **arrays)
+        np.savez(content, allow_pickle=False, values=values, **arrays)
         write_whole(self.path(address), content.getvalue())
         self._failure(address).unlink(missing_ok=True)
 
@@ -79,7 +85,7 @@ class Store:
         return self.folder / f"{address}.failed.txt"
 
 
-def as_result(returned: dict[str, Any]) -> Result:
+def as_result(returned: Mapping[str, object]) -> Result:
     """What a job's function returned, split into values and arrays, with plain Python numbers."""
     values: dict[str, Value] = {}
     arrays: dict[str, np.ndarray] = {}

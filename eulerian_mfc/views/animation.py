@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,16 +13,18 @@ from ..errors import EulerianError
 from ..files.atomic import make_folder, together, writing
 from ..files.locks import alone
 from ..meshes import CartesianMesh
+from ..results.solution_data import SolutionData
+from . import vtk, vtk_simplices
 from .vtk_pictures import surfaces
 
 if TYPE_CHECKING:
-    from ..solution import Solution
+    import pyvista
 
 #: pixels of a picture, and pictures a second
 SIZE, RATE = (960, 720), 8
 
 
-def render(solution: Solution, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
+def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
     """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, `NNNN` the time level; the paths written.
 
     On a line the graph of the density; in the plane its colours; in space its isosurfaces. Colours and heights have one
@@ -88,7 +90,7 @@ def _still(frame: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def _frame(solution: Solution, n: int) -> np.ndarray:
+def _frame(solution: SolutionData, n: int) -> np.ndarray:
     """The picture `(height, width, 3)` of time level n."""
     import pyvista
 
@@ -102,11 +104,11 @@ def _frame(solution: Solution, n: int) -> np.ndarray:
     return np.ascontiguousarray(picture[:, :, :3])
 
 
-def _largest(solution: Solution) -> float:
+def _largest(solution: SolutionData) -> float:
     return float(solution.total_density.max())
 
 
-def _line(plotter: Any, solution: Solution, n: int) -> None:
+def _line(plotter: pyvista.Plotter, solution: SolutionData, n: int) -> None:
     import pyvista
 
     x, density = solution.unknowns.centres[:, 0], solution.total_density[n]
@@ -128,18 +130,15 @@ def _line(plotter: Any, solution: Solution, n: int) -> None:
     plotter.add_chart(chart)
 
 
-def _grid(solution: Solution, n: int) -> Any:
-    from . import vtk
-    from . import vtk_simplices as vtk_simplex
-
-    return (vtk.level if isinstance(solution.mesh, CartesianMesh) else vtk_simplex.level)(solution, n)
+def _grid(solution: SolutionData, n: int) -> pyvista.DataSet:
+    return (vtk.level if isinstance(solution.mesh, CartesianMesh) else vtk_simplices.level)(solution, n)
 
 
-def _bar() -> dict[str, Any]:
+def _bar() -> dict[str, object]:
     return {"title": "density\n", "color": "black", "vertical": True, "position_x": 0.85, "position_y": 0.2}
 
 
-def _plane(plotter: Any, solution: Solution, n: int) -> None:
+def _plane(plotter: pyvista.Plotter, solution: SolutionData, n: int) -> None:
     plotter.add_mesh(
         _grid(solution, n),
         scalars="density_total",
@@ -158,7 +157,7 @@ def _plane(plotter: Any, solution: Solution, n: int) -> None:
     plotter.camera.parallel_scale = half
 
 
-def _space(plotter: Any, solution: Solution, n: int) -> None:
+def _space(plotter: pyvista.Plotter, solution: SolutionData, n: int) -> None:
     grid, largest = _grid(solution, n), _largest(solution)
     drawn = surfaces(grid, largest)
     plotter.add_mesh(grid.outline(), color="black")

@@ -1,41 +1,66 @@
-"""Solutions on simplex meshes, sampled on boxes for figures."""
+"""Densities on boxes, as figures show them: a solution's own, or sampled from its simplices."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..meshes import CartesianMesh, SimplexMesh
+from ..results.solution_data import SolutionData
 
-if TYPE_CHECKING:
-    from ..solution import Solution
-
-#: boxes an axis
+#: boxes per axis
 BOXES = {1: 600, 2: 240, 3: 60}
 
 
-class Raster:
-    """A solution whose `mesh`, `densities` and `total_density` are those of boxes; all else is the solution's own."""
+class BoxView:
+    """The densities of a solution on a box that is cut into cells.
 
-    def __init__(self, solution: Solution) -> None:
-        self._solution = solution
-        mesh = solution.mesh
-        assert isinstance(mesh, SimplexMesh)
-        self._simplices = mesh
-        self.mesh = CartesianMesh(mesh.bounds, BOXES[mesh.dim])
+    Parameters
+    ----------
+    solution : on a CartesianMesh.
+    mesh : the box.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._solution, name)
+    def __init__(self, solution: SolutionData, mesh: CartesianMesh) -> None:
+        self.solution, self.mesh = solution, mesh
+
+    @property
+    def densities(self) -> np.ndarray:
+        """`(layers + 1, R, *boxes)`, see `SolutionData.densities`."""
+        return self.solution.densities
+
+    @property
+    def total_density(self) -> np.ndarray:
+        """`(layers + 1, *boxes)`: the density of X."""
+        return self.solution.total_density
+
+    @property
+    def outline(self) -> np.ndarray | None:
+        """The boundary of the domain as `(n, 2, 2)` segments; None where it is the box."""
+        return None
+
+
+class SampledView(BoxView):
+    """The densities of a solution on simplices, sampled at the centres of boxes.
+
+    Parameters
+    ----------
+    solution : on simplices.
+    simplices : its mesh.
+    """
+
+    def __init__(self, solution: SolutionData, simplices: SimplexMesh) -> None:
+        super().__init__(solution, CartesianMesh(simplices.bounds, BOXES[simplices.dim]))
+        self._simplices = simplices
 
     @cached_property
     def densities(self) -> np.ndarray:
-        return self._sampled(self._solution.densities)
+        return self._sampled(self.solution.densities)
 
     @cached_property
     def total_density(self) -> np.ndarray:
-        return self._sampled(self._solution.total_density)
+        return self._sampled(self.solution.total_density)
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +75,7 @@ class Raster:
         """`(..., vertices)` or `(..., cells)` -> `(..., *boxes)`, zero off the mesh."""
         rows, cells, weights = self._places
         out = np.zeros((*values.shape[:-1], self.mesh.size))
-        if not self._solution.unknowns.masses_in_cells:
+        if not self.solution.unknowns.masses_in_cells:
             corners = self._simplices.cells[cells]
             for k in range(corners.shape[1]):
                 out[..., rows] += weights[:, k] * values[..., corners[:, k]]
@@ -69,6 +94,15 @@ class Raster:
         return mesh.points[mesh.cells[cell[:, None], others[local]]]
 
 
-def rastered(solution: Solution) -> Any:
-    """The solution itself on boxes, a Raster of it on simplices."""
-    return Raster(solution) if isinstance(solution.mesh, SimplexMesh) else solution
+def on_boxes(solution: SolutionData) -> BoxView:
+    """The densities of a solution on boxes: its own, or sampled from its simplices.
+
+    Parameters
+    ----------
+    solution : with its densities.
+    """
+    mesh = solution.mesh
+    if isinstance(mesh, SimplexMesh):
+        return SampledView(solution, mesh)
+    assert isinstance(mesh, CartesianMesh)
+    return BoxView(solution, mesh)

@@ -10,14 +10,13 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING
 
-from ..diagnostics.certificate import Certificate
-from ..diagnostics.stability import AT_KINK
 from ..files.atomic import make_folder, together
+from ..results.certificate import Certificate
+from ..results.solution_data import SolutionData
+from ..results.stability import AT_KINK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ..solution import Solution
 
 CAPTIONS = {
     "density": "Density of the states over time (grey), and characteristics (coloured by label where labels are few).",
@@ -28,7 +27,7 @@ CAPTIONS = {
 }
 
 
-def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = "", analyse: bool = True) -> str:
+def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: str = "", analyse: bool = True) -> str:
     """The page as text.
 
     Parameters
@@ -73,7 +72,9 @@ def html(solution: Solution, figures: dict[str, bytes], title: str, case: str = 
     )
 
 
-def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: str = "", analyse: bool = True) -> None:
+def write(
+    solution: SolutionData, folder: str | os.PathLike[str], title: str, case: str = "", analyse: bool = True
+) -> None:
     """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`.
 
     All of them, or none; `title`, `case` and `analyse` as in `html`.
@@ -93,7 +94,7 @@ def write(solution: Solution, folder: str | os.PathLike[str], title: str, case: 
         put(target / "report.html", html(solution, drawn, title, case, analyse).encode())
 
 
-def _certificate(solution: Solution, analyse: bool) -> Certificate:
+def _certificate(solution: SolutionData, analyse: bool) -> Certificate:
     """The certificate, with dashes for second-order facts that are left out."""
     if analyse or solution.analysed or solution.kink is not None:
         return solution.certificate

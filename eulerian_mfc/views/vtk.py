@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -13,18 +13,17 @@ import numpy as np
 from ..files.atomic import make_folder, together
 from ..files.locks import alone
 from ..meshes import CartesianMesh
+from ..results.solution_data import SolutionData
 from ..transport import SemiLagrangian
 from ..transport.interpolation import Interpolation
-from . import vtk_simplices as vtk_simplex
+from . import vtk_simplices
 from .vtk_pictures import coloured, framed, surfaces, upright
 
 if TYPE_CHECKING:
     import pyvista
 
-    from ..solution import Solution
 
-
-def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
+def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
     """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
 
     * `solution.pvd`: the densities with the real times; open this one, and ParaView draws them, coloured by `density_total`.
@@ -38,7 +37,7 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
 
     Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
     on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
-    at their vertices; see `vtk_simplex.level`.
+    at their vertices; see `vtk_simplices.level`.
 
     Raises
     ------
@@ -71,10 +70,10 @@ def write(solution: Solution, folder: str | os.PathLike[str]) -> None:
                     stale.unlink(missing_ok=True)
 
 
-def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any]]]:
+def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int], pyvista.DataSet]]]:
     """Of every collection the ending of its files and what makes that of a time level."""
     boxes = isinstance(solution.mesh, CartesianMesh)
-    whole = partial(level if boxes else vtk_simplex.level, solution)
+    whole = partial(level if boxes else vtk_simplices.level, solution)
     mesh = ("vti" if boxes else "vtu", whole)
     paths = ("vtp", partial(growing, solution))
     if solution.mesh.dim == 1:
@@ -85,15 +84,15 @@ def _collections(solution: Solution) -> dict[str, tuple[str, Callable[[int], Any
     return {"solution": ("vtp", lambda n: surfaces(whole(n))), "volume": mesh, "trajectories": paths}
 
 
-def _spacetimes(solution: Solution) -> dict[str, Callable[[Solution], Any]]:
+def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], pyvista.DataSet]]:
     """Of the files over space and time what makes each."""
     if solution.mesh.dim > 1:
         return {}
     boxes = isinstance(solution.mesh, CartesianMesh)
-    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplex.spacetime}
+    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplices.spacetime}
 
 
-def encoded(data: Any) -> bytes:
+def encoded(data: pyvista.DataSet) -> bytes:
     """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
     from vtkmodules import vtkIOXML
 
@@ -115,7 +114,7 @@ def collection(times: np.ndarray, names: list[str]) -> bytes:
     return "\n".join([*text, "  </Collection>", "</VTKFile>", ""]).encode()
 
 
-def level(solution: Solution, n: int) -> pyvista.ImageData:
+def level(solution: SolutionData, n: int) -> pyvista.ImageData:
     """The mesh at time level n with all its fields as cell data."""
     import pyvista
 
@@ -138,14 +137,14 @@ def level(solution: Solution, n: int) -> pyvista.ImageData:
         _, gradient = interpolation.gather(mesh.centres, coefficients[r : r + 1], np.ones((1, mesh.size)))
         grid.cell_data[f"grad_psi_{name}"] = _vectors(gradient, mesh.shape)
     if solution.numerics.flow is not None:
-        grid.cell_data["velocity"] = _vectors(solution.velocity(n), mesh.shape)
+        grid.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres), mesh.shape)
     coloured(grid)
     return grid
 
 
-def interpolation_of(solution: Solution) -> Interpolation:
+def interpolation_of(solution: SolutionData) -> Interpolation:
     """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
-    scheme, mesh = solution.numerics.transport, solution.mesh
+    scheme, mesh = solution.numerics.discretisation.transport, solution.mesh
     assert isinstance(mesh, CartesianMesh)
     if isinstance(scheme, SemiLagrangian) and scheme.linear:
         return Interpolation(mesh, scheme.degree, scheme.interpolation, scheme.outside)
@@ -160,7 +159,7 @@ def _vectors(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.PolyData:
+def polylines(solution: SolutionData, last: int, heads: bool = False) -> pyvista.PolyData:
     """The characteristics up to time level `last` as polylines (on a line: as points (x, t)).
 
     Parameters
@@ -193,7 +192,7 @@ def polylines(solution: Solution, last: int, heads: bool = False) -> pyvista.Pol
     return lines
 
 
-def growing(solution: Solution, last: int) -> pyvista.PolyData:
+def growing(solution: SolutionData, last: int) -> pyvista.PolyData:
     """`polylines` with heads, as the collection has them, within the frame of the whole, whose label is NaN.
 
     At time 0 they are the points of the law: without a frame ParaView's camera would fit these, and stay there as they move.
@@ -206,7 +205,7 @@ def growing(solution: Solution, last: int) -> pyvista.PolyData:
     return framed(lines, low, high)
 
 
-def spacetime(solution: Solution) -> pyvista.ImageData:
+def spacetime(solution: SolutionData) -> pyvista.ImageData:
     """One dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
     import pyvista
 

@@ -8,14 +8,13 @@ import numpy as np
 
 from .._validate import mismatch
 from ..meshes import SimplexMesh
+from ..results.solution_data import SolutionData
 from ..spaces import ElementNodes
 from ..transport.element_interpolation import ElementInterpolation
 from .vtk_pictures import coloured
 
 if TYPE_CHECKING:
     import pyvista
-
-    from ..solution import Solution
 
 #: VTK's numbers of the line, the triangle and the tetrahedron
 CELL_TYPES = {1: 3, 2: 5, 3: 10}
@@ -31,7 +30,7 @@ def grid(mesh: SimplexMesh) -> pyvista.UnstructuredGrid:
     return pyvista.UnstructuredGrid(cells.ravel(), np.full(mesh.size, CELL_TYPES[mesh.dim], dtype=np.uint8), points)
 
 
-def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
+def level(solution: SolutionData, n: int) -> pyvista.UnstructuredGrid:
     """The mesh at time level n.
 
     At the vertices `density_NAME`, `density_total` (in the cells for finite volumes) and `psi_NAME`; in the cells
@@ -56,17 +55,19 @@ def level(solution: Solution, n: int) -> pyvista.UnstructuredGrid:
         _, gradient = interpolation.evaluate(trace, interpolation.coefficients(psi), np.ones((1, mesh.size)))
         out.cell_data[f"grad_psi_{name}"] = _vectors(gradient)
     if solution.numerics.flow is not None:
-        out.cell_data["velocity"] = _vectors(solution.velocity(n))
+        out.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres))
     coloured(out)
     return out
 
 
-def _nodes(solution: Solution) -> ElementNodes:
+def _nodes(solution: SolutionData) -> ElementNodes:
     """The nodes of the potentials."""
     mesh = solution.mesh
-    nodes = solution.numerics.transport.nodes(mesh)
+    nodes = solution.numerics.discretisation.transport.nodes(mesh)
     if not isinstance(nodes, ElementNodes):
-        raise mismatch("transport", repr(solution.numerics.transport), "Lagrange elements, which the pictures know")
+        raise mismatch(
+            "transport", repr(solution.numerics.discretisation.transport), "Lagrange elements, which the pictures know"
+        )
     return nodes
 
 
@@ -76,7 +77,7 @@ def _vectors(rows: np.ndarray) -> np.ndarray:
     return out
 
 
-def spacetime(solution: Solution) -> pyvista.RectilinearGrid:
+def spacetime(solution: SolutionData) -> pyvista.RectilinearGrid:
     """One dimension: densities (and potentials, where they live at the same points) on the plane (x, t)."""
     import pyvista
 

@@ -1,0 +1,106 @@
+"""How the command `emfc` reads options and tells errors."""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..errors import EulerianError
+
+#: what the system says of disks that take no more
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+
+class DebugCommand(click.Command):
+    """A command that takes `--debug` too: it is the group's, but people write it at the end."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.params.append(
+            click.Option(["--debug"], is_flag=True, hidden=True, expose_value=False, callback=_debugging)
+        )
+
+
+def _debugging(ctx: click.Context, option: click.Parameter, value: bool) -> None:
+    ctx.find_root().params["debug"] |= value
+
+
+class ErrorPrintingGroup(click.Group):
+    """A group of commands whose errors are told in one block; with `--debug` the traceback is shown."""
+
+    command_class = DebugCommand
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params["debug"]:
+                raise
+            raise click.ClickException(error_text(error)) from None
+
+
+def error_text(error: Exception) -> str:
+    """What went wrong in one block: the package's own messages as they are, others with the place."""
+    if isinstance(error, EulerianError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        where = f" {error.filename}" if error.filename else ""
+        return f"cannot write{where}: {error.strerror}; make room, or choose another folder"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"{type(error).__name__}: {error}\n"
+        f"  in {place.name}, line {place.lineno} of {place.filename}\n"
+        "This is not an error that the package expects: a mistake in the case, or in the package. "
+        "`emfc --debug ...` shows the traceback."
+    )
+
+
+class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
+    """Bytes, with a unit or without, or a share of the machine's memory."""
+
+    name = "memory"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return value
+        found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kMGT]?)(i?)B?", str(value).strip())
+        number, unit, binary = found.groups() if found else ("nan", "", "")
+        try:
+            size = float(number) * (1024 if binary else 1000) ** " kMGT".index(unit or " ")
+        except ValueError:
+            size = math.nan
+        if not 0 < size < math.inf:
+            self.fail(f"got {value!r}, expected bytes such as 2e9, 500MB or 4GiB, or a share such as 0.25", param, ctx)
+        return size if not unit and size <= 1 else int(size)
+
+
+def resources(command: Command) -> Command:
+    """The options that say what a run may use; the solution does not depend on them."""
+    for option in (
+        click.option(
+            "--memory",
+            type=Memory(),
+            help="For densities: bytes (2e9, 500MB, 4GiB), or a share of the machine's (0.25).",
+        ),
+        click.option("--threads", type=click.IntRange(min=1), help="By default EMFC_NUM_THREADS, or 1."),
+        click.option(
+            "--no-second-order",
+            "second_order",
+            flag_value=False,
+            default=True,
+            help="Leave out the analysis of second order, some dozens of gradients after the last iteration: whether the "
+            "control is a minimum or a saddle point is then not known.",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,166 @@
+"""What `emfc run` and `emfc resume` do with a case: solve it, say how it goes, and write everything into a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from ..errors import EulerianWarning, StorageError
+from ..files.atomic import write_whole
+from ..files.locks import alone
+from ..meshes import Mesh
+from ..results.solution_data import SolutionData
+from ..run.case import Case, no_exit
+from ..run.interrupts import interrupted_once
+from ..run.solve import solve
+from ..solution import Solution
+from ..solvers import Iteration, Status
+from .run_folder import RunFolder
+from .run_record import Record, recorded
+
+
+def run_case(
+    case: Case,
+    out: str | os.PathLike[str],
+    record: Record | None = None,
+    threads: int | None = None,
+    memory: float | None = None,
+    second_order: bool = True,
+) -> Solution:
+    """Solve a case with a progress display, and write everything into the folder `out`.
+
+    With a `record` of the run, what is evaluated is kept there, for `emfc resume`. `threads` and `memory`, where given, take
+    the place of the case's own. Without `second_order` its analysis is left out.
+    """
+    console = Console(stderr=False, highlight=False)
+    problem, options = case.build()
+    folder = RunFolder.made(out)
+    click.get_current_context().with_resource(alone(folder.path))
+    options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
+    mesh, layers = options.pop("mesh"), options.pop("layers")
+    heading = _heading(case, mesh, layers)
+    display = _Display(console, case.title, heading)
+    with interrupted_once(), own_warnings() as caught:
+        stopped = no_exit(f"{case.path}: the case", "while it was solved")
+        with console.status(f"solving {heading}"), recorded(folder, record) as checkpoint, stopped:
+            solution = solve(problem, mesh, layers, **options, callback=display, checkpoint=checkpoint)
+        solution = solution.described(case=case.text, settings=json.dumps(dict(case.settings), default=repr))
+        # The solution first: whatever happens to the analysis and the pictures, the work is kept.
+        solution.save(folder.solution)
+        if second_order:
+            words = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
+            with step(console, words) as progress:
+                solution.analyse(lambda done: progress(f"{done} Hessian products done"))
+            solution.save(folder.solution)
+    for warning in caught:
+        console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
+    _print_verdict(console, solution, second_order)
+    _write_views(console, solution, folder, case, second_order)
+    if record is not None and solution.status is not Status.INTERRUPTED:
+        folder.finished()
+    collection = folder.vtk / "solution.pvd"
+    console.print(f"written: {folder.report}, {folder.solution}, {collection}", soft_wrap=True)
+    return solution
+
+
+def _heading(case: Case, mesh: Mesh, layers: int) -> str:
+    changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
+    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {layers} layers")
+
+
+@dataclass
+class _Display:
+    """Prints every iteration, and the title before the first: what is wrong with the arguments has been told by then."""
+
+    console: Console
+    title: str
+    heading: str
+    begun: bool = field(default=False)
+
+    def __call__(self, row: Iteration) -> None:
+        if not self.begun:
+            self.console.print(f"[bold]{escape(self.title)}[/bold]", soft_wrap=True)
+            self.console.print(self.heading, soft_wrap=True)
+            self.console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'sweeps':>7}  {'seconds':>8}")
+        self.begun = True
+        line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.sweeps:7d}  {row.seconds:8.2f}"
+        self.console.print(line)
+
+
+def _print_verdict(console: Console, solution: SolutionData, second_order: bool) -> None:
+    colour = "green" if solution.converged else "red"
+    verdict, *details = solution.verdict(second_order)
+    console.print(f"[{colour}]{verdict}[/{colour}]", soft_wrap=True)
+    for sentence in details:
+        console.print(sentence, soft_wrap=True)
+    parts = f"{solution.terminal_cost:.12g} (terminal) + {solution.penalty_cost:.12g} (penalty)"
+    if solution.running_cost:
+        parts += f" + {solution.running_cost:.12g} (running)"
+    console.print(f"J = {solution.cost:.12g} = {parts}", soft_wrap=True)
+
+
+def _write_views(console: Console, solution: Solution, folder: RunFolder, case: Case, second_order: bool) -> None:
+    """All that shows a solution; StorageError, which says where the solution is, where it cannot be written."""
+    from ..views import report
+
+    try:
+        with step(console, "writing files for ParaView"):
+            solution.to_vtk(folder.vtk)
+        with step(console, "drawing figures, writing the report"):
+            write_control(solution, folder.control)
+            report.write(solution, folder.path, case.title, case.text, second_order)
+    except OSError as error:
+        failed = f"cannot write into {folder.path}: {error.strerror or error}"
+        what = error if isinstance(error, StorageError) else failed
+        raise StorageError(f"{what}. The solution is whole in {folder.solution}") from error
+
+
+@contextmanager
+def step(console: Console, what: str) -> Iterator[Callable[[str], None]]:
+    """Say what is done, with a moving sign on terminals and what `yield` gives is called with; at the end, how long it took."""
+    begun = time.perf_counter()
+    console.print(f"{what} ...", soft_wrap=True)
+    with console.status(what) as status:
+        yield lambda more: status.update(f"{what}: {more}")
+    console.print(f"  done in {time.perf_counter() - begun:.1f} s")
+
+
+@contextmanager
+def own_warnings() -> Iterator[list[EulerianWarning]]:
+    """The package's own warnings as they come, to be printed at the end; others go the usual way."""
+    caught: list[EulerianWarning] = []
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def keep(message: Warning | str, *where: Any, **more: Any) -> None:
+            if isinstance(message, EulerianWarning):
+                caught.append(message)
+            else:
+                usual(message, *where, **more)
+
+        warnings.showwarning = keep
+        warnings.simplefilter("always", EulerianWarning)
+        yield caught
+
+
+def write_control(solution: SolutionData, path: Path) -> None:
+    """The control as a table: start and end of every layer, then one column a parameter."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["t_start", "t_end", *solution.parameter_names])
+    for n, row in enumerate(solution.control.tolist()):
+        writer.writerow([repr(float(solution.times[n])), repr(float(solution.times[n + 1])), *map(repr, row)])
+    write_whole(path, text.getvalue().encode())

@@ -1,0 +1,144 @@
+"""What `emfc resume` needs to know of a run: its case file and settings, in a file beside the results."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from ..errors import EulerianError, FileFormatError
+from ..files.atomic import read_whole, write_whole
+from ..run.case import Case
+from ..storage.journal import Checkpoint, Journal
+from ..storage.journal_file import read
+from .run_folder import RunFolder
+
+FORMAT, SCHEMA = "eulerian_mfc.run", 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is run in a folder: the case's path, the settings that were changed, and the case's text."""
+
+    case: str
+    settings: Mapping[str, str]
+    text: str
+
+    @classmethod
+    def of(cls, file: str | os.PathLike[str], settings: Mapping[str, str], text: str) -> Record:
+        return cls(str(Path(file).resolve()), settings, text)
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> Record | None:
+        """That of the unfinished run in a folder, None where there is none.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, or none of this package's or this schema.
+        """
+        path = folder.record
+        if not path.is_file():
+            return None
+        anew = "delete it, and run the case again"
+        data = read_whole(path)
+        try:
+            content = json.loads(data.decode())
+            if content["format"] != FORMAT:
+                raise FileFormatError(
+                    f"{path} is no record of a run of eulerian_mfc: got {content['format']!r}; {anew}"
+                )
+            if content["schema"] != SCHEMA:
+                raise FileFormatError(f"{path} has schema {content['schema']}, this version reads {SCHEMA}: {anew}")
+            return cls(str(content["case"]), dict(content["settings"]), str(content["text"]))
+        except FileFormatError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise FileFormatError(f"{path} is damaged ({error}): {anew}") from error
+
+    def write(self, folder: RunFolder) -> None:
+        content = {"format": FORMAT, "schema": SCHEMA, **asdict(self)}
+        write_whole(folder.record, json.dumps(content, indent=1).encode())
+
+
+def check_free(folder: RunFolder, case: Case, new: Record, goes_on: bool) -> None:
+    """Check that a new run of a case, as its file has it, loses no unfinished run in its folder.
+
+    A run that `goes_on` takes the unfinished one up where that is the same.
+
+    Raises
+    ------
+    EulerianError
+        If there is another.
+    """
+    left = Record.read(folder)
+    if left is None:
+        return
+    same = (
+        left.text == new.text
+        and case.with_settings(left.settings).settings == case.with_settings(new.settings).settings
+    )
+    if not (goes_on and same):
+        changed = "".join(f" --set {name}={value}" for name, value in left.settings.items())
+        raise EulerianError(
+            f"{folder.path} holds an unfinished run, of {left.case}{changed}. Go on with it by `emfc resume {folder.path}`, or "
+            f"name another folder, or delete {folder.record} and {folder.checkpoint} to give it up"
+        )
+
+
+def case_of(folder: RunFolder) -> tuple[Case, Record]:
+    """The case that was run in `folder`, read again (which runs it), with the settings of then; and what is known of the run.
+
+    Raises
+    ------
+    EulerianError
+        If no run was left unfinished there, or the case's file is gone or has changed since.
+    """
+    record = Record.read(folder)
+    if record is None:
+        done = folder.solution.is_file()
+        reason = "its run is finished" if done else "no run was started there with --checkpoint"
+        raise EulerianError(f"nothing to resume in {folder.path}: {reason}")
+    case = Case.load(record.case)
+    if case.text != record.text:
+        raise EulerianError(
+            f"{record.case} has changed since the run in {folder} began: run it again, or restore the file"
+        )
+    return case.with_settings(record.settings), record
+
+
+@dataclass(frozen=True)
+class Recorded(Checkpoint):
+    """A checkpoint with the record of its run beside it, written when the file is known to be of that run."""
+
+    record: Record | None = None
+    journals: list[Journal] = field(default_factory=list)
+
+    def journal(self, **arguments: object) -> Journal:
+        journal = super().journal(**arguments)
+        if self.record is not None:
+            self.record.write(RunFolder(Path(self.path).parent))
+        self.journals.append(journal)
+        return journal
+
+
+@contextmanager
+def recorded(folder: RunFolder, record: Record | None) -> Iterator[Checkpoint | None]:
+    """The checkpoint of a run in `folder`, none without a record.
+
+    A run that is refused leaves the folder as it was: a new one that ends before it has kept a value is not there to resume.
+    """
+    if record is None:
+        yield None
+        return
+    new = not folder.begun
+    checkpoint = Recorded(folder.checkpoint, record=record)
+    try:
+        yield checkpoint
+    except Exception:
+        if new and not any(read(j.path, j.run)[0] for j in checkpoint.journals):
+            folder.finished()
+        raise

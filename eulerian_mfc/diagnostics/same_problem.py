@@ -1,0 +1,51 @@
+"""Whether a problem is the one that a stored solution was made for."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+
+from .._validate import mismatch
+from ..results.solution_data import SolutionData
+from ..system.controlled import Cost
+from ..system.optimality import OptimalitySystem
+
+#: share of the cost's parts by which they may differ
+SHARE = 1e-8
+
+
+def check_problem(system: OptimalitySystem, solution: SolutionData) -> None:
+    """Check that a problem gives the stored cost at the stored control.
+
+    Parameters
+    ----------
+    system : of the problem, with the solution's mesh, layers and schemes.
+    solution : as it was loaded.
+
+    Raises
+    ------
+    ArgumentError
+        If the problem differs: its horizon, parameters, fields on the mesh, bounds or cost.
+    """
+    problem = system.problem
+    stored: dict[str, object] = {
+        "horizon": solution.numerics.horizon,
+        "parameter_names": solution.parameter_names,
+        "names": solution.names,
+        "bounds": solution.bounds.tolist(),
+    }
+    given: dict[str, object] = {
+        "horizon": problem.horizon,
+        "parameter_names": problem.field.parameter_names,
+        "names": problem.separable.names,
+        "bounds": [problem.regulariser.lower.tolist(), problem.regulariser.upper.tolist()],
+    }
+    for key, value in stored.items():
+        if given[key] != value:
+            raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
+    cost, known = (
+        system.cost(solution.control),
+        Cost(solution.terminal_cost, solution.penalty_cost, solution.running_cost),
+    )
+    parts = list(zip(astuple(cost), astuple(known), strict=True))
+    if max(abs(a - b) for a, b in parts) > SHARE * sum(abs(b) for _, b in parts):
+        raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{known.total:.10g}")

@@ -1,0 +1,135 @@
+"""Kinds of objects that have a way of their own, of Python and of installed packages."""
+
+from __future__ import annotations
+
+import types
+import weakref
+from pickle import whichmodule  # type: ignore[attr-defined]
+from typing import Any
+
+import numpy as np
+
+from .names import write_named
+from .pickled import write_attributes, write_reduced
+from .writer import UntoldError, Writer
+
+#: what numpy.random.normal uses, and objects of SciPy hold without using it
+GLOBAL_RANDOM = np.random.mtrand._rand
+
+
+def write_method(writer: Writer, value: types.MethodType) -> None:
+    writer.put("method")
+    writer.each(value.__self__, value.__func__)
+
+
+def write_builtin(writer: Writer, value: types.BuiltinFunctionType) -> None:
+    owner = value.__self__
+    if owner is None or isinstance(owner, types.ModuleType):
+        if not write_named(writer, value, value.__module__ or getattr(owner, "__name__", None), value.__qualname__):
+            write_reduced(writer, value)
+    elif owner is GLOBAL_RANDOM:
+        writer.put("named", f"numpy.random.{value.__name__}".encode())
+    else:
+        writer.put("method")
+        writer.each(owner, value.__name__)
+
+
+def write_ufunc(writer: Writer, value: np.ufunc) -> None:
+    for name in ("numpy", "scipy.special"):
+        if write_named(writer, value, name, value.__name__):
+            return
+    # A ufunc made of a function, by `numpy.frompyfunc`, knows the function, and does not show it.
+    from gc import get_referents
+
+    made_of = [r for r in get_referents(value) if isinstance(r, types.FunctionType | types.BuiltinFunctionType)]
+    if made_of:
+        writer.put("ufunc")
+        writer.each(tuple(made_of), value.nin, value.nout, value.identity)
+    elif not write_named(writer, value, whichmodule(value, value.__name__), value.__name__):
+        raise UntoldError(value, f"nothing tells what the ufunc {value.__name__!r} computes")
+
+
+def write_compiled(writer: Writer, value: Any) -> None:
+    """Of Numba: the Python function, the options, and the types where they are fixed (otherwise they come with use)."""
+    writer.put("compiled", type(value).__qualname__.encode())
+    maker = getattr(value, "gufunc_builder", getattr(value, "_dispatcher", value))
+    writer.under("py_func", maker.py_func)
+    writer.write({k: v for k, v in maker.targetoptions.items() if k != "target_backend"})
+    writer.each(getattr(value, "signature", None), getattr(value, "identity", None))
+    dispatcher = getattr(maker, "nb_func", maker)
+    fixed = getattr(value, "_frozen", not getattr(dispatcher, "_can_compile", True))
+    if fixed:
+        writer.write(tuple(str(s) for s in dispatcher.overloads))
+
+
+def write_cached(writer: Writer, value: Any) -> None:
+    writer.put("cached")
+    writer.each(value.__wrapped__, value.cache_parameters()["typed"], vars(value))
+
+
+def write_reference(writer: Writer, value: weakref.ref[object]) -> None:
+    writer.put("weak reference")
+    writer.write(value())
+
+
+def write_random(writer: Writer, value: object) -> None:
+    if value is not GLOBAL_RANDOM:
+        raise UntoldError(value, "it gives other numbers at every call")
+    writer.put("named", b"numpy.random")
+
+
+def write_tensor(writer: Writer, value: Any) -> None:
+    """Of PyTorch: type, shape and bytes; gradients and the graph do not count."""
+    import torch
+
+    if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
+        raise UntoldError(value, "only dense tensors can be told")
+    writer.each(type(value), str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad)
+    data = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
+    writer.write(data.numpy())
+    write_attributes(writer, value)
+
+
+def write_tree(writer: Writer, value: Any) -> None:
+    """Of SciPy: what pickle keeps of it has places in memory."""
+    writer.put("tree", type(value).__qualname__.encode())
+    writer.each(value.data, value.indices, value.leafsize, value.boxsize, value.size)
+
+
+def write_fitted_spline(writer: Writer, value: Any) -> None:
+    """A spline of FITPACK: knots, coefficients, degree and rule outside; the rest is work space, part of it never written."""
+    writer.put(f"{type(value).__module__}.{type(value).__qualname__}")
+    writer.each(*value._eval_args, getattr(value, "ext", None))
+
+
+def refuse_library(writer: Writer, value: object) -> None:
+    raise UntoldError(value, "it is a loaded library, which Python sees only by where it lies in memory")
+
+
+def write_view(writer: Writer, value: memoryview) -> None:
+    writer.put("view", value.format.encode())
+    writer.each(value.shape, value.tobytes())
+
+
+def write_cell(writer: Writer, value: types.CellType) -> None:
+    try:
+        content = value.cell_contents
+    except ValueError:
+        return writer.put("empty cell")
+    writer.put("cell")
+    return writer.write(content)
+
+
+#: classes of libraries that may not be there, by name
+BY_NAME = {
+    "numba.core.registry.CPUDispatcher": write_compiled,
+    "numba.np.ufunc.dufunc.DUFunc": write_compiled,
+    "numba.np.ufunc.gufunc.GUFunc": write_compiled,
+    "scipy.spatial._ckdtree.cKDTree": write_tree,
+    "scipy.spatial._kdtree.KDTree": write_tree,
+    "scipy.interpolate._fitpack2.UnivariateSpline": write_fitted_spline,
+    "scipy.interpolate._fitpack2.InterpolatedUnivariateSpline": write_fitted_spline,
+    "scipy.interpolate._fitpack2.LSQUnivariateSpline": write_fitted_spline,
+    "torch._C.Generator": write_random,
+    "ctypes.CDLL": refuse_library,
+}

@@ -1,0 +1,61 @@
+"""Objects by what they hold, and by what pickle keeps of them."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Iterator
+from copyreg import dispatch_table
+from pickle import whichmodule  # type: ignore[attr-defined]
+
+from .classes import package_class
+from .names import write_named
+from .writer import UntoldError, Writer
+
+
+def write_attributes(writer: Writer, value: object) -> None:
+    # This package's cached properties are functions of the rest.
+    derived = {
+        name
+        for c in type(value).__mro__
+        if package_class(c)
+        for name, member in vars(c).items()
+        if isinstance(member, functools.cached_property)
+    }
+    for name, item in attributes_of(value):
+        if name not in derived:
+            writer.under(name, item)
+
+
+def write_reduced(writer: Writer, value: object) -> None:
+    """By what pickle keeps: a function with its arguments, a state, items; or a name."""
+    kind = type(value)
+    try:
+        reduce = dispatch_table.get(kind)
+        found = value.__reduce_ex__(4) if reduce is None else reduce(value)
+    except Exception as error:
+        raise UntoldError(value, str(error) or type(error).__name__) from None
+    if isinstance(found, str):
+        if not write_named(writer, value, whichmodule(value, found), found):
+            raise UntoldError(value, f"it is called {found}, and that name does not lead to it")
+        return
+    function, arguments, state, items, pairs, setter = (*found, None, None, None, None)[:6]
+    writer.put("reduced")
+    writer.write(function)
+    writer.write(arguments)
+    writer.under(kind.__name__, state)
+    writer.each(None if items is None else list(items), None if pairs is None else list(pairs), setter)
+
+
+def attributes_of(value: object) -> Iterator[tuple[str, object]]:
+    """Names and values of all that an object holds: its dictionary, and the slots of all its classes."""
+    for kind in type(value).__mro__:
+        if "__slots__" not in vars(kind):
+            continue
+        for name, member in vars(kind).items():
+            if isinstance(member, types.MemberDescriptorType):
+                try:
+                    yield name, member.__get__(value)
+                except AttributeError:  # a slot without a value
+                    continue
+    yield from getattr(value, "__dict__", {}).items()

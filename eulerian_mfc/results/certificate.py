@@ -1,0 +1,190 @@
+"""The certificate of a control: what was checked of it, in numbers and in words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+
+import numpy as np
+
+from .look import TOLD
+from .stability import Stability
+
+#: cells from the boundary within which mass counts as near it
+BOUNDARY_CELLS = 3
+
+MEANINGS = {
+    "residual": "optimality residual",
+    "mass_drift": "largest change of the total mass",
+    "duality_drift": "largest relative change of sum <psi, m>",
+    "mass_crossed": "share of mass whose characteristics left the box",
+    "mass_near_boundary": f"largest share of mass within {BOUNDARY_CELLS} cells of the boundary",
+    "most_negative": "most negative cell of the density, relative to the largest",
+    "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
+    "adjoint": "the schemes are each other's transpose",
+    "cost_error": "cost on the mesh minus that of the same control without one, relative to the sum of the sizes of its terms",
+    "cost_error_tolerance": "how well the latter is known, relative to the same",
+    "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
+    "index": "number of its negative eigenvalues",
+    "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
+    "shooting_largest": "largest real part of its eigenvalues",
+    "layers_convex": "the layers' Hamiltonians are convex there",
+    "exact": "Hessian products are exact",
+}
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What both sweeps at a control show; shares and relative numbers are dimensionless.
+
+    Attributes
+    ----------
+    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds), in
+        cost / (theta time); where penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
+    mass_drift : largest change of the total mass over time, a share of 1.
+    duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
+        the sizes of its terms; an estimate of the schemes' error where the pair is not adjoint.
+    mass_crossed : share of the mass whose characteristics left the box, at any time.
+    mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
+    most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
+        time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
+    hamiltonian_drift : largest change over time of `int <grad psi, F> + L dmu + lambda/2 |theta|^2`, which is constant at
+        an optimum (up to the order of the layers), relative to the sum of the sizes of its parts; None for a field that
+        depends on time, or a transport scheme without gradients between the nodes.
+    adjoint : whether the two schemes are each other's transpose.
+    cost_error : the cost on the mesh minus that of the same control without a mesh (particles on a rule of the law that is
+        refined for it, see `look.Look`), relative to the sum of the sizes of the terms of the latter; None where it is not
+        known: in older files, and where the particles do not stay finite.
+    cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same; None as above.
+
+    References
+    ----------
+    L. S. Pontryagin, V. G. Boltyanskii, R. V. Gamkrelidze, E. F. Mishchenko, The Mathematical Theory of Optimal Processes, Wiley
+    1962 (the Hamiltonian is constant); conservation and duality: docs/theory/duality.md.
+    """
+
+    residual: float
+    mass_drift: float
+    duality_drift: float
+    mass_crossed: float
+    mass_near_boundary: float
+    most_negative: float
+    hamiltonian_drift: float | None
+    adjoint: bool
+    cost_error: float | None = field(default=None, kw_only=True)
+    cost_error_tolerance: float | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Certificate(Stability, Checks):
+    """Checks of both sweeps (see `Checks`) and second-order facts (see `Stability`) of a solution.
+
+    Attributes
+    ----------
+    residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance : see `Checks`.
+    hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
+
+    Examples
+    --------
+    Every state is to move from 0 to 1 by a translation: the cost is a parabola in the control.
+
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> certificate = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3).certificate
+    >>> certificate.kind, certificate.adjoint, certificate.mass_drift < 1e-12
+    ('strict local minimum', True, True)
+    """
+
+    @classmethod
+    def of(cls, checks: Checks, stability: Stability) -> Certificate:
+        """Both in one."""
+        return cls(**asdict(checks), **asdict(stability))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """(name, value, meaning) for tables."""
+        second = () if self.known else [f.name for f in fields(Stability)]
+        return [(k, "-" if k in second else _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
+
+    def sentences(self, converged: bool, critical: bool = True) -> list[str]:
+        """The verdict in words, for a run that `converged`, to a critical point of the discrete system or of another one."""
+        if not self.known:
+            return [*balance(self), self._without_second_order(converged)]
+        return [self._kind(converged, critical), self._shooting(converged and critical), *balance(self)]
+
+    def _without_second_order(self, converged: bool) -> str:
+        if converged:
+            return "Second-order information does not exist at a kink of the cost: it may be a minimum or not."
+        return (
+            f"Not known to be a critical point: the optimality residual is {self.residual:.2e}, and on a cost with kinks "
+            "no second-order information is taken there."
+        )
+
+    def _kind(self, converged: bool, critical: bool) -> str:
+        reduced = f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, the penalty's own being 1"
+        if not np.isfinite(self.hessian_smallest):
+            reduced = "every entry of the control is held by a bound"
+        if converged and critical:
+            if self.adjoint:
+                return f"The control is a {self.kind} of the discrete cost ({reduced})."
+            return f"The control solves its control equation; by its linearisation a {self.kind} ({reduced})."
+        what = "Not a critical point" if critical else "No critical point of the discrete cost"
+        count = self.index_in_words if self.index else "no"
+        return (
+            f"{what}: the optimality residual is {self.residual:.2e}. The Hessian there has {count} negative "
+            f"eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
+        )
+
+    def _shooting(self, at_fixed_point: bool) -> str:
+        g = self.shooting_eigenvalue
+        if not at_fixed_point:
+            return f"The linearised shooting map has the dominant eigenvalue {g:.3f} there."
+        if not self.layers_convex or self.shooting_largest >= 1:
+            return (
+                "Shooting leaves this point, whatever the relaxation: it is no minimum of its layers, or of the cost."
+            )
+        if abs(g) < 1:
+            return f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}."
+        return (
+            f"Undamped shooting diverges nearby: its dominant eigenvalue is {g:.3f}; "
+            f"relaxation {2.0 / (2.0 - g):.2g} converges."
+        )
+
+
+def balance(checks: Checks) -> list[str]:
+    """The checks of both sweeps in words.
+
+    Parameters
+    ----------
+    checks : those of a solution.
+    """
+    out = [
+        "The schemes are each other's transpose: mass and duality hold to "
+        f"{checks.mass_drift:.0e} and {checks.duality_drift:.0e}."
+        if checks.adjoint
+        else "The schemes are not each other's transpose: the duality drift of "
+        f"{checks.duality_drift:.1e} estimates their error."
+    ]
+    if checks.hamiltonian_drift is not None:
+        out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
+    if checks.cost_error is not None:
+        out.append(_without_a_mesh(abs(checks.cost_error), checks.cost_error_tolerance or 0.0))
+    touched = max(checks.mass_crossed, checks.mass_near_boundary)
+    out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
+    return out
+
+
+def _without_a_mesh(error: float, tolerance: float) -> str:
+    """What the look off the mesh says of the cost."""
+    if error > TOLD:
+        share = f"{error:.1%} of the sum of the sizes of its terms"
+        return f"Without a mesh the same control has another cost: they differ by {share}."
+    same = max(error, tolerance)
+    return f"With and without a mesh the control costs the same, up to {same:.0e} of the sum of the sizes of its terms."
+
+
+def _shown(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, bool | int) else f"{value:.3e}"

@@ -1,0 +1,75 @@
+"""A value that is computed when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from ..errors import EulerianError
+
+T = TypeVar("T")
+
+
+class Deferred(Generic[T]):
+    """A value that is computed when `get` first asks for it, and kept from then on.
+
+    A solution has three of them: its potentials, its characteristics, and its second-order analysis.
+
+    Parameters
+    ----------
+    compute : what gives the value.
+
+    Raises
+    ------
+    EulerianError
+        From `get`, if nothing can compute the value.
+
+    Examples
+    --------
+    >>> later = Deferred(lambda: 6 * 7)
+    >>> later.known, later.get(), later.known
+    (False, 42, True)
+    """
+
+    def __init__(self, compute: Callable[[], T]) -> None:
+        self._compute: Callable[[], T] | None = compute
+        self._found: list[T] = []
+        self._missing = ""
+
+    @classmethod
+    def of(cls, value: T) -> Deferred[T]:
+        """A value that is known already."""
+        out = cls(lambda: value)
+        out.put(value)
+        return out
+
+    @classmethod
+    def missing(cls, what: str) -> Deferred[T]:
+        """A value that cannot be had; `what` is missing, in words, for the error message."""
+        out = cls.__new__(cls)
+        out._compute, out._found, out._missing = None, [], what
+        return out
+
+    @property
+    def known(self) -> bool:
+        """Whether the value is there already."""
+        return bool(self._found)
+
+    @property
+    def available(self) -> bool:
+        """Whether the value is there, or can be computed."""
+        return self.known or self._compute is not None
+
+    def get(self) -> T:
+        """The value."""
+        if not self._found:
+            if self._compute is None:
+                raise EulerianError(
+                    f"{self._missing}: this solution was loaded without its problem; use Solution.load(path, problem)"
+                )
+            self.put(self._compute())
+        return self._found[0]
+
+    def put(self, value: T) -> None:
+        """Set the value, which was computed elsewhere; what it would have been computed from is released."""
+        self._found, self._compute = [value], None

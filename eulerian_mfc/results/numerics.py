@@ -1,0 +1,45 @@
+"""How a problem was discretised, and the characteristics that are kept: plain records."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..flow.characteristics import Flow
+from ..losses import Loss
+from ..system.discretisation import Discretisation, Resources
+
+
+class Paths(NamedTuple):
+    """Characteristics.
+
+    Attributes
+    ----------
+    x : `(layers + 1, n, d)` positions, in units of the state.
+    y : `(n, q)`, the label of each.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Numerics(NamedTuple):
+    """How the problem was discretised: what a file must hold to evaluate the solution again.
+
+    Attributes
+    ----------
+    discretisation : mesh, layers, schemes and layer map.
+    resources : what its evaluations may use.
+    flow : the field with its layer map, None in a solution loaded without its field.
+    horizon : the final time, in units of time.
+    input_dim : coordinates of the inputs; the others start at zero.
+    loss : the loss, None where a file does not hold it.
+    """
+
+    discretisation: Discretisation
+    resources: Resources
+    flow: Flow | None
+    horizon: float
+    input_dim: int
+    loss: Loss | None

@@ -1,0 +1,222 @@
+"""A solution as plain data: what is stored, drawn, checked and exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from ..errors import EulerianError
+from ..flow.controlled_flow import ControlledFlow
+from ..losses import Loss, Readout
+from ..meshes import Mesh
+from ..solvers import Iteration, Status
+from ..solvers.record import Kink
+from .certificate import Certificate, Checks, balance
+from .deferred import Deferred
+from .look import Look
+from .numerics import Numerics, Paths
+from .refinement import Round
+from .stability import AT_KINK, Stability
+
+#: of a solution whose second order nobody looked at
+LEFT_OUT = (
+    "The analysis of second order was left out: whether the control is a minimum or a saddle point is not known. To make it: "
+    "Solution.load(path, problem).verdict(), or run again without --no-second-order."
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SolutionData:
+    """A control with its densities, potentials, history and certificate, as values.
+
+    Arrays on the mesh are `(layers + 1, R, *shape)`, time first, in the order of time, R the moments or labels named by `names`.
+
+    Attributes
+    ----------
+    numerics : how the problem was discretised.
+    control : `(layers, m)`.
+    cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
+    status : the verdict, see `solvers.Status`: why it did not converge, for programs.
+    converged : whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control: not off
+        by more than 5 % of the sum of the sizes of its terms, see `look`.
+    solved : whether the residual is below the solver's tolerance, whatever the mesh does to the cost.
+    message : why the solver stopped.
+    threshold : the largest residual that the solver counts as converged.
+    kink : where the cost has kinks and the residual is above the threshold: what the gradients nearby tell, the optimality
+        residual of their shortest combination and the distance within which they were taken. None elsewhere.
+    history : one `Iteration(iteration, cost, residual, evaluations, sweeps, seconds)` a row.
+    checks : what both sweeps at the control show, see `certificate.Checks`.
+    names : R names of the moments or labels.
+    total : `(R,)` coefficients with `sum_r total_r m_r` = the masses of X.
+    labels : `(K, q)` the labels where the fields are densities of single labels, else None.
+    parameter_names : m names.
+    bounds : `(2, m)` lower and upper bounds of the control.
+    description : what was solved and how, in words.
+    masses : `(layers + 1, R, *shape)`: the mass of every cell's basis function.
+    deferred_potentials, deferred_paths, deferred_stability : see `potentials`, `paths` and `stability`.
+    look : what the control costs without a mesh, see `look.Look`; None in a solution that was loaded.
+    rounds : of a solve with `adapt`, (cells, unknowns, cost, estimated error) a round; not kept in files.
+
+    Raises
+    ------
+    EulerianError
+        From what needs the problem's functions, if it was loaded without its problem.
+    """
+
+    numerics: Numerics
+    control: np.ndarray
+    cost: float
+    terminal_cost: float
+    penalty_cost: float
+    running_cost: float
+    status: Status
+    message: str
+    threshold: float
+    kink: Kink | None
+    history: list[Iteration]
+    checks: Checks
+    names: tuple[str, ...]
+    total: np.ndarray
+    labels: np.ndarray | None
+    parameter_names: tuple[str, ...]
+    bounds: np.ndarray
+    description: Mapping[str, str]
+    masses: np.ndarray
+    deferred_potentials: Deferred[np.ndarray]
+    deferred_paths: Deferred[Paths]
+    deferred_stability: Deferred[Stability]
+    look: Look | None = None
+    rounds: tuple[Round, ...] = ()
+
+    def __repr__(self) -> str:
+        numbers = f"cost={self.cost:.10g} residual={self.residual:.2e} converged={self.converged}"
+        return f"<{type(self).__name__} {numbers}: {self.message}>"
+
+    def judged(self, status: Status, message: str) -> Self:
+        """The same control, not called converged, for the reason in `message`.
+
+        Parameters
+        ----------
+        status : why the solution is not accepted. A solution that did not converge keeps its status: that is why.
+        message : the reason in words.
+        """
+        return replace(self, status=status if self.status.converged else self.status, message=message)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control."""
+        return self.status.converged
+
+    @property
+    def solved(self) -> bool:
+        """Whether the residual is below the solver's tolerance, whatever the mesh does to the cost."""
+        return self.status.solved
+
+    @property
+    def residual(self) -> float:
+        """The optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`."""
+        return self.checks.residual
+
+    @property
+    def mesh(self) -> Mesh:
+        """The mesh that the problem was solved on."""
+        return self.numerics.discretisation.mesh
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss, with its read-out as it was trained; None where a file could not hold it."""
+        return self.numerics.loss
+
+    @property
+    def readout(self) -> Readout | None:
+        """The affine read-out of the final states, trained or given; None where the loss has none."""
+        return getattr(self.loss, "readout", None)
+
+    @cached_property
+    def unknowns(self) -> Mesh:
+        """The mesh as the schemes see it: its `centres` are the points of the potentials."""
+        chosen = self.numerics.discretisation
+        return chosen.continuity.unknowns(chosen.transport.nodes(self.mesh))
+
+    @property
+    def layers(self) -> int:
+        """The number of layers of the control."""
+        return self.numerics.discretisation.layers
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        """`(layers + 1,)`."""
+        return np.linspace(0.0, self.numerics.horizon, self.layers + 1)
+
+    @property
+    def densities(self) -> np.ndarray:
+        """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
+        return self.unknowns.density(self.masses)
+
+    @cached_property
+    def total_density(self) -> np.ndarray:
+        """`(layers + 1, *shape)`: the density of X."""
+        return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
+
+    @property
+    def potentials(self) -> np.ndarray:
+        """`(layers + 1, R, *shape)`: psi at the cell centres; one backward sweep when first asked for."""
+        return self.deferred_potentials.get()
+
+    @property
+    def paths(self) -> Paths:
+        """A few hundred characteristics from samples of the law (fixed seed); traced when first asked for."""
+        return self.deferred_paths.get()
+
+    @property
+    def stability(self) -> Stability:
+        """Hessian index and shooting's eigenvalue at the control, see `stability.Stability`; NaN at a kink of the cost.
+
+        Some dozens of gradients when first asked for. Warns then with SeveralCriticalPointsWarning and
+        ShootingThresholdWarning, see `diagnostics.warnings_of.of_second_order`.
+        """
+        return AT_KINK if self.kink is not None else self.deferred_stability.get()
+
+    @property
+    def analysed(self) -> bool:
+        """Whether `stability` is known."""
+        return self.deferred_stability.known
+
+    @property
+    def certificate(self) -> Certificate:
+        """`checks` and `stability` together; the latter is computed when first asked for."""
+        return Certificate.of(self.checks, self.stability)
+
+    def verdict(self, analyse: bool = True) -> list[str]:
+        """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it).
+
+        With `analyse=False` the analysis of second order is left out where it has not been made, and the sentences say so.
+        """
+        message = self.message[:1].upper() + self.message[1:] + "."
+        if not (analyse or self.analysed or self.kink is not None):
+            return [message, *balance(self.checks), LEFT_OUT]
+        if self.kink is None and not self.deferred_stability.available:
+            return [message, *balance(self.checks)]
+        # Shooting with the update of continuous time converges to points of another system.
+        critical = self.residual <= 10 * self.threshold or not self.converged
+        return [message, *self.certificate.sentences(self.converged or self.solved, critical)]
+
+    @property
+    def controlled_flow(self) -> ControlledFlow:
+        """The field under the control: where it carries points.
+
+        Raises
+        ------
+        EulerianError
+            If the field is made of the user's functions, and the solution was loaded without its problem.
+        """
+        numerics = self.numerics
+        if numerics.flow is None:
+            raise EulerianError(
+                "the field is made of user functions, which a file cannot hold: use Solution.load(path, problem)"
+            )
+        return ControlledFlow(numerics.flow, numerics.horizon, self.control, numerics.input_dim)

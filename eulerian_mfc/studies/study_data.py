@@ -1,0 +1,158 @@
+"""A study as plain data: a table of runs with units and meanings, errors against a stated value, and observed orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .._validate import choice, mismatch
+from ..storage.environment import versions
+from . import orders
+from .orders import Fit
+from .store import Value
+
+#: a row of a study, a key a column
+Record = dict[str, Value]
+#: what JSON holds, by name
+Json = dict[str, Any]
+#: parameters that grow as errors fall
+GROWING = ("N", "cells", "layers")
+
+
+def provenance() -> Json:
+    """What a study that is made now records of where it was made."""
+    return {"versions": versions()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a study.
+
+    Attributes
+    ----------
+    name : key of the records.
+    meaning : what it is, in words.
+    unit : "" for numbers without one.
+    digits : significant digits in tables (files have all).
+    """
+
+    name: str
+    meaning: str
+    unit: str = ""
+    digits: int = 4
+
+
+@dataclass(frozen=True)
+class ErrorColumn:
+    """A column of errors.
+
+    Attributes
+    ----------
+    name : key of the records.
+    against : the value that the errors are differences to, in words.
+    theory : the order that theory expects of these runs, in words.
+    floor : errors up to here are round-off, or the other value's own error: no order is read from them.
+    spent : degrees of freedom of the errors that went into the value they are against.
+    """
+
+    name: str
+    against: str
+    theory: str = ""
+    floor: float = 0.0
+    spent: int = 0
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """What a study found, as plain data.
+
+    Attributes
+    ----------
+    kind : "mesh", "layers", "samples", "penalty" or "sweep".
+    title : one line.
+    parameter : the column that errors are powers of (`h`, `dt`, `N`).
+    columns, errors : what the columns are; errors are columns too.
+    records : one dict a row, a key a column.
+    notes : what a reader must know.
+    failures : `label` and `error` of every job that failed.
+    details : what figures need beside the table.
+    provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
+        text, its settings and the seed.
+
+    Raises
+    ------
+    ArgumentError
+        From methods, for columns that there are not.
+    """
+
+    kind: str
+    title: str
+    parameter: str
+    columns: tuple[Column, ...]
+    records: tuple[Record, ...]
+    errors: tuple[ErrorColumn, ...] = ()
+    notes: tuple[str, ...] = ()
+    failures: tuple[dict[str, str], ...] = ()
+    details: Json = field(default_factory=dict)
+    provenance: Json = field(default_factory=provenance)
+
+    def __repr__(self) -> str:
+        fits = ", ".join(f"{e.name} {self.fit(e.name)}" for e in self.errors if self.fitted_points(e.name) >= 2)
+        counts = f"{len(self.records)} rows, orders: {fits or 'none'}, {len(self.failures)} failed"
+        return f"<{type(self).__name__} {self.kind}: {counts}>"
+
+    def values(self, name: str) -> np.ndarray:
+        """A column `(rows,)`; NaN where there is no value.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such column.
+        """
+        choice("name", name, [c.name for c in self.columns])
+        found = [record.get(name) for record in self.records]
+        if any(isinstance(v, str) for v in found):
+            return np.array(found)
+        return np.array([np.nan if v is None else v for v in found], dtype=float)
+
+    def error_column(self, name: str) -> ErrorColumn:
+        """What the column of errors of that name is."""
+        return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
+
+    def widths(self) -> np.ndarray:
+        """`(n,)` the parameter so that errors fall with it: of growing ones, such as N, the inverse."""
+        x = self.values(self.parameter)
+        return 1.0 / x if self.parameter in GROWING else x
+
+    def usable(self, name: str) -> np.ndarray:
+        """`(n,)` booleans: the rows whose error says something of the order: converged, positive, above the floor."""
+        converged = np.array([record.get("converged", True) is not False for record in self.records], dtype=bool)
+        errors = self.values(name)
+        return converged & (errors > self.error_column(name).floor) & np.isfinite(errors) & (self.widths() > 0)
+
+    def fitted_points(self, name: str) -> int:
+        """How many rows `fit` uses; 0 where their widths do not differ."""
+        widths = self.widths()[self.usable(name)]
+        return len(widths) if len(np.unique(widths)) > 1 else 0
+
+    def orders(self, name: str) -> list[float | None]:
+        """The order between each row and the one above; None for the first, and at the floor."""
+        known = self.usable(name)
+        pairs = orders.pairwise(self.widths().tolist(), self.values(name).tolist())
+        return [p if k and known[k] and known[k - 1] else None for k, p in enumerate(pairs)]
+
+    def fit(self, name: str, level: float = 0.95) -> Fit:
+        """The order over all rows above the floor, by least squares, with its confidence interval."""
+        known = self.usable(name)
+        spent = sum(e.spent for e in self.errors if e.name == name)
+        return orders.fit(self.widths()[known].tolist(), self.values(name)[known].tolist(), level, spent)
+
+
+def checked(kind: str, records: Sequence[Record], failures: Sequence[dict[str, str]]) -> None:
+    """A study of nothing is an error."""
+    if not records:
+        first = failures[0]["error"].splitlines()[0] if failures else "no jobs"
+        raise mismatch(kind, f"no run that succeeded (the first: {first})", "at least one")

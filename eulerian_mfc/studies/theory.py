@@ -1,0 +1,52 @@
+"""The orders that theory promises for the runs of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..continuity import PushForward
+from ..system.discretisation import Discretisation, as_layer_map
+from ..transport import Elements, SemiLagrangian
+from .sources import Options
+
+
+def order_in_layers(options: Options) -> tuple[str, float]:
+    """The order in the length of a layer: in words, and as a number.
+
+    Parameters
+    ----------
+    options : of `solve`.
+    """
+    euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
+    return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
+
+
+def order_in_cells(options: Options, courant: Sequence[float | None], layers: Sequence[int]) -> tuple[str, float]:
+    """The order in the width of the cells: in words, and the highest that may be seen.
+
+    Parameters
+    ----------
+    options : of `solve`, of the finest run.
+    courant : the largest Courant number of each run.
+    layers : of each run.
+    """
+    chosen = Discretisation(options["mesh"], options["layers"], options.get("transport"), options.get("continuity"))
+    continuity, transport = chosen.continuity, chosen.transport
+    if not isinstance(continuity, PushForward):
+        lower = min(transport.order, continuity.order)
+        return f"{lower}, the lower of both schemes', where the density is smooth", float(lower)
+    p = transport.order
+    if isinstance(transport, Elements):
+        return f"between {p} and {p + 1}, elements", p + 1.0
+    known = [c for c in courant if c is not None]
+    if not isinstance(transport, SemiLagrangian) or not known:
+        return f"{p}", float(p)
+    low, high = min(known), max(known)
+    seen = f"Courant numbers {low:.2g} to {high:.2g}"
+    if len(set(layers)) > 1:
+        return f"{p}, cells and layers refined together ({seen})", float(p)
+    if low >= 1:
+        return f"{p + 1}, fixed layers, feet beyond a cell ({seen})", p + 1.0
+    if high < 1:
+        return f"between {p} and {p + 1}, fixed layers, feet within a cell ({seen})", p + 1.0
+    return f"{p} where Courant numbers are below 1, {p + 1} above ({seen})", p + 1.0
