@@ -241,7 +241,7 @@ UNCHECKED = {
     "solvers.status": {"limit_reached", "stalled"},
     "diagnostics.error_budget": {"linear_means"},
     "diagnostics.off_mesh": {"at_any_time", "look", "share_beyond"},
-    "system.controlled": {"LayeredSystem", "trapezoidal"},
+    "system.controlled": {"trapezoidal"},
     "system.pairs": {"AdjointPair", "LayerTangents", "Pair"},
     "system.scheme_choice": {"beside", "default_pair"},
     "system.particles": {"one_point"},
