@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import affordable, fail
+from .._validate import affordable, fail, integer
 from ..control.space import PiecewiseConstant
 from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer, LayerMap
@@ -88,10 +88,11 @@ class ControlledSystem(ABC):
         if not isinstance(problem, Problem):
             raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         self.problem = problem
+        count = integer("layers", layers)
+        affordable("layers", count, VECTORS * count * problem.parameters, "the controls that a solver keeps")
         #: the space of controls: penalty, bounds, residuals
-        self.controls = PiecewiseConstant(problem.regulariser, problem.horizon, layers)
+        self.controls = PiecewiseConstant(problem.regulariser, problem.horizon, count)
         self.layers, self.dt, self.times = self.controls.layers, self.controls.dt, self.controls.times
-        affordable("layers", layers, VECTORS * layers * problem.parameters, "the controls that a solver keeps")
         workers = Workers() if threads is None else Workers(threads)
         self.flow = Flow(problem.field, as_layer_map(layer_map), workers)
 
