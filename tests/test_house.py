@@ -18,7 +18,6 @@ CIRCLES = {
         "diagnostics.error_budget", "diagnostics.warnings_of", "solution", "storage.solution_file", "views.figures",
         "views.grid_sampling", "views.vtk", "views.vtk_simplices",
     ),
-    ("fields.base", "fields.combined"),
     ("meshes.nodes", "meshes.simplex"),
     ("solvers.base", "solvers.kinks"),
     ("studies.figures", "studies.render", "studies.study"),

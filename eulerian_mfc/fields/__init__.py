@@ -6,13 +6,15 @@ from ..errors import FileFormatError
 from .affine import AffineField as AffineField
 from .agrachev_sarychev import AgrachevSarychevField as AgrachevSarychevField
 from .base import Field as Field
+from .base import ScaledField as ScaledField
+from .base import SumField as SumField
 from .bottleneck import BottleneckField as BottleneckField
-from .combined import ScaledField as ScaledField
-from .combined import SumField as SumField
 from .custom import CustomField as CustomField
 from .linear_control import LinearControlField as LinearControlField
 from .neural import ACTIVATIONS as ACTIVATIONS
 from .neural import NeuralField as NeuralField
+from .points import At as At
+from .points import Direction as Direction
 from .polynomial import PolynomialField as PolynomialField
 from .radial_basis import RadialBasisField as RadialBasisField
 
@@ -60,8 +62,10 @@ __all__ = [
     "REGISTRY",
     "AffineField",
     "AgrachevSarychevField",
+    "At",
     "BottleneckField",
     "CustomField",
+    "Direction",
     "Field",
     "LinearControlField",
     "NeuralField",

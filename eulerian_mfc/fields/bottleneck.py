@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from .._validate import choice, integer
 from ..kernels.sums import moments
-from .base import START, Field
+from .base import START, Field, Spec
 from .neural import ACTIVATIONS
+from .points import At, Direction, Pulled
 
 #: of a first control with several units: the slope of a unit's argument, and the size of the sum of all units, where states
 #: have the spread 1. Of flatter or smaller units some die out under the penalty, before they are of use.
@@ -101,44 +102,30 @@ class BottleneckField(Field):
         hidden = activation.value(argument())
         return hidden, activation.slope(argument, hidden)
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        at = self._split(theta)
-        hidden, slope = self._hidden(at, x)
-        q = slope * (at.outer.T @ p.T)
-        parts = (moments(q, x.T), q.sum(axis=1), moments(p.T, hidden), p.sum(axis=0))
-        return (at.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        here = self._split(at.theta)
+        hidden, slope = self._hidden(here, at.x)
+        q = slope * (here.outer.T @ p.T)
+        parts = (moments(q, at.x.T), q.sum(axis=1), moments(p.T, hidden), p.sum(axis=0))
+        return (here.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        at, by = self._split(theta), self._split(dtheta)
-        hidden, slope = self._hidden(at, x)
-        dhidden = slope * (by.inner @ x.T + by.inner_shift + at.inner @ dx.T)
-        return (by.outer @ hidden + at.outer @ dhidden + by.outer_shift).T
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        here, by = self._split(at.theta), self._split(along.theta)
+        hidden, slope = self._hidden(here, at.x)
+        dhidden = slope * (by.inner @ at.x.T + by.inner_shift + here.inner @ along.x.T)
+        return (by.outer @ hidden + here.outer @ dhidden + by.outer_shift).T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        at, by = self._split(theta), self._split(dtheta)
-        hidden, slope = self._hidden(at, x)
-        curvature = ACTIVATIONS[self.activation].curvature(lambda: at.inner @ x.T + at.inner_shift, hidden)
-        dz = by.inner @ x.T + by.inner_shift + at.inner @ dx.T
-        back = at.outer.T @ p.T
-        q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + at.outer.T @ dp.T)
-        inner = moments(dq, x.T) + moments(q, dx.T)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        here, by = self._split(at.theta), self._split(along.theta)
+        hidden, slope = self._hidden(here, at.x)
+        curvature = ACTIVATIONS[self.activation].curvature(lambda: here.inner @ at.x.T + here.inner_shift, hidden)
+        dz = by.inner @ at.x.T + by.inner_shift + here.inner @ along.x.T
+        back = here.outer.T @ p.T
+        q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + here.outer.T @ dp.T)
+        inner = moments(dq, at.x.T) + moments(q, along.x.T)
         outer = moments(dp.T, hidden) + moments(p.T, slope * dz)
         parts = (inner, dq.sum(axis=1), outer, dp.sum(axis=0))
-        return (at.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+        return (here.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "bottleneck", **asdict(self)}

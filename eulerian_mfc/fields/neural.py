@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from ..kernels import neural_field as _neural_kernels
 from ..kernels.special import expit
 from ..kernels.sums import moments
 from ..kernels.tanh import tanh
-from .base import CompiledField, Steps
+from .base import Spec
+from .compiled import CompiledField, Steps
+from .points import At, Direction, Pulled
 
 
 class Activation(NamedTuple):
@@ -147,14 +149,12 @@ class NeuralField(CompiledField):
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         return ACTIVATIONS[self.activation].value(self._argument(theta, x)).T
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
         activation = ACTIVATIONS[self.activation]
-        q = activation.slope(lambda: self._argument(theta, x), value.T)
+        q = activation.slope(lambda: self._argument(at.theta, at.x), at.value.T)
         q *= p.T
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        slope = moments(q, x.T).ravel()
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        slope = moments(q, at.x.T).ravel()
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
@@ -198,39 +198,27 @@ class NeuralField(CompiledField):
         _neural_kernels.pull(*arguments, rows, kept, covectors, *parts)
         return covectors.T, slope[: self.parameters]
 
-    def _argument_tangent(self, theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> np.ndarray:
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        return self._argument(dtheta, x) + matrix @ dx.T
+    def _argument_tangent(self, at: At, along: Direction) -> np.ndarray:
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        return self._argument(along.theta, at.x) + matrix @ along.x.T
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        slope = ACTIVATIONS[self.activation].slope(lambda: self._argument(theta, x), value.T)
-        slope *= self._argument_tangent(theta, x, dtheta, dx)
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        slope = ACTIVATIONS[self.activation].slope(lambda: self._argument(at.theta, at.x), at.value.T)
+        slope *= self._argument_tangent(at, along)
         return slope.T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        activation, argument = ACTIVATIONS[self.activation], lambda: self._argument(theta, x)
-        slope = activation.slope(argument, value.T)
-        dq = activation.curvature(argument, value.T)
-        dq *= self._argument_tangent(theta, x, dtheta, dx)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        activation, argument = ACTIVATIONS[self.activation], lambda: self._argument(at.theta, at.x)
+        slope = activation.slope(argument, at.value.T)
+        dq = activation.curvature(argument, at.value.T)
+        dq *= self._argument_tangent(at, along)
         dq *= p.T
         dq += slope * dp.T
         slope *= p.T
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        dmatrix, _ = split_matrix_bias(dtheta, self.dim, self.bias)
-        change = (moments(dq, x.T) + moments(slope, dx.T)).ravel()
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        dmatrix, _ = split_matrix_bias(along.theta, self.dim, self.bias)
+        change = (moments(dq, at.x.T) + moments(slope, along.x.T)).ravel()
         return (matrix.T @ dq + dmatrix.T @ slope).T, np.concatenate([change, dq.sum(axis=1)]) if self.bias else change
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "neural", **asdict(self)}

@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import integer
+from .base import Spec
 from .scalar_basis import ScalarBasisField
 
 
@@ -79,5 +80,5 @@ class PolynomialField(ScalarBasisField):
     def _units(self) -> list[tuple[int, ...]]:
         return [tuple(row) for row in np.eye(self.dim, dtype=int).tolist()]
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "polynomial", **asdict(self)}

@@ -65,9 +65,7 @@ def _slopes(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -
         return None
     covectors = np.random.default_rng(0).normal(size=(PROBES, *x.shape))
     with np.errstate(all="ignore"):
-        out = np.stack(
-            [field.pullback(t, theta, x, field(t, theta, x), p)[1] for t in times.tolist() for p in covectors]
-        )
+        out = np.stack([field.pullback(field.at(t, theta, x), p)[1] for t in times.tolist() for p in covectors])
     return out if np.isfinite(out).all() else None
 
 

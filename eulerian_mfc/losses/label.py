@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .._validate import array, fail, mismatch, own, returned, takes
-from ..fields.derivatives import check_derivative, complex_step_jacobian
+from ..derivatives.checks import check_derivative
+from ..derivatives.complex_step import complex_step_jacobian
 from .base import Loss, Separable, by_labels, label_index
 
 #: states at which a gradient is compared with differences

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._validate import fail
+from ..fields.points import At, Direction
 from ..kernels.sums import paired
 from ..transport.pairing import carrying
 
@@ -95,7 +96,7 @@ class ContinuousHamiltonian(LayerHamiltonian):
 
     def integral(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         value, t = self._value(theta), float(self._system.times[self._n])
-        slope = self._system.problem.field.pullback(t, theta, self._points, value, self._pull)[1]
+        slope = self._system.problem.field.pullback(At(t, theta, self._points, value), self._pull)[1]
         return paired(value, self._pull), slope
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
@@ -104,7 +105,7 @@ class ContinuousHamiltonian(LayerHamiltonian):
             return np.zeros((len(theta), len(theta)))
         value, still = self._value(theta), np.zeros_like(self._points)
         rows = [
-            field.pullback_tangent(t, theta, self._points, value, self._pull, e, still, still)[1]
+            field.pullback_tangent(At(t, theta, self._points, value), self._pull, Direction(e, still), still)[1]
             for e in np.eye(len(theta))
         ]
         return np.stack(rows)

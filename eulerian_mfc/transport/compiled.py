@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from .._validate import mismatch
-from ..fields.base import CompiledField
+from ..fields.compiled import CompiledField
 from ..flow.characteristics import Flow, Layer
 from ..kernels import neural_layer as _layer_kernels
 from ..kernels.team import FAILED, USED

@@ -1,0 +1,63 @@
+"""Checks of a user's own field: its shapes, and its pull-back against differences."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from .._validate import mismatch
+from ..derivatives.checks import check_derivative
+from .points import At, Pulled
+
+#: points at which derivatives in theta are compared with differences
+THETA_POINTS = 6
+
+
+class Pullable(Protocol):
+    """What these checks need of a field: see `Field`."""
+
+    @property
+    def dim(self) -> int: ...
+
+    @property
+    def parameters(self) -> int: ...
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray: ...
+
+    def at(self, t: float, theta: np.ndarray, x: np.ndarray) -> At: ...
+
+    def pullback(self, at: At, p: np.ndarray) -> Pulled: ...
+
+
+def check_shapes(field: Pullable) -> None:
+    """Evaluate once on random points; ArgumentError where shapes or values are wrong."""
+    rng = np.random.default_rng(0)
+    x, theta = rng.normal(size=(5, field.dim)), rng.normal(size=field.parameters)
+    value = np.asarray(field(0.0, theta, x))
+    if value.shape != x.shape:
+        raise mismatch(
+            "field", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape} of the points"
+        )
+    if not np.isfinite(value).all():
+        raise mismatch("field", "a value that is not finite at a random point", "finite velocities")
+    px, ptheta = field.pullback(At(0.0, theta, x, value), np.ones_like(x))
+    if px.shape != x.shape or ptheta.shape != theta.shape:
+        got = f"shapes {px.shape} and {ptheta.shape}"
+        raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+
+
+def check_pullback(field: Pullable, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+    """Compare a pull-back with central differences at parameters `(m,)` and points `(n, d)`; see `Field.check_derivatives`."""
+    p = np.random.default_rng(0).normal(size=field.dim)
+    along = lambda row, z: np.asarray(field(t, row, z) @ p)[:, None]  # noqa: E731
+    at = f", t = {t:.3g}, theta = {theta.tolist()}"
+    name = "field.pullback (in x)"
+    px, _ = field.pullback(field.at(t, theta, x), np.tile(p, (len(x), 1)))
+    check_derivative(name, lambda z: along(theta, z), px[:, None], x, True, scale, at)
+    # In one direction of the parameters, each of its own size.
+    few, u = x[:: max(1, len(x) // THETA_POINTS)], theta * np.random.default_rng(1).uniform(0.5, 1.0, len(theta))
+    slopes = [field.pullback(field.at(t, theta, z), p[None])[1] @ u for z in few[:, None]]
+    rows = lambda shares: np.concatenate([along(theta + s * u, few).T for s in shares[:, 0]])  # noqa: E731
+    name, at = "field.pullback (in theta)", f" of theta, t = {t:.3g}, theta = {theta.tolist()}"
+    check_derivative(name, rows, np.array(slopes)[None, :, None], np.zeros((1, 1)), True, np.ones(1), at, 1)

@@ -1,0 +1,60 @@
+"""Fields whose layer maps are compiled."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import NamedTuple, TypeGuard
+
+import numpy as np
+
+from .base import Field
+
+
+class Steps(NamedTuple):
+    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`."""
+
+    reach: np.ndarray
+    weights: np.ndarray
+    dt: float
+    number: int
+
+    @property
+    def pointed(self) -> tuple[int, np.ndarray, np.ndarray, float, int]:
+        """As the compiled layer maps take it."""
+        return len(self.reach), self.reach, self.weights, self.dt, self.number
+
+
+class CompiledField(Field):
+    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages.
+
+    `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
+    """
+
+    @property
+    @abstractmethod
+    def compiled(self) -> bool:
+        """Whether `trace` and `pull` may stand for `__call__` and `pullback`."""
+
+    @abstractmethod
+    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
+        """What `_neural_kernels` need to know: the activation's code, d, W `(d, d)` and b `(d,)`."""
+
+    @property
+    @abstractmethod
+    def addresses(self) -> tuple[int, int]:
+        """Of the compiled layer map and of its pull-back."""
+
+    @abstractmethod
+    def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Images `(n, d)` of the points x `(n, d)`, and, to `keep`, what `pull` needs beside x."""
+
+    @abstractmethod
+    def pull(
+        self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Exact transposed derivatives of `trace` at x: for covectors p `(n, d)` at the end, `(n, d)` and `(m,)`."""
+
+
+def is_compiled(field: object) -> TypeGuard[CompiledField]:
+    """Whether the field's layer maps are to be had compiled."""
+    return isinstance(field, CompiledField) and field.compiled
