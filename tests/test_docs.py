@@ -239,7 +239,7 @@ UNCHECKED = {
     "particles": {"one_point"},
     "solving": {"describe", "doubts"},
     "stability": {"layer_blocks"},
-    "storage": {"head", "scheme_spec"},
+    "storage": {"head"},
 }
 
 

@@ -1,6 +1,9 @@
 """Forward schemes for the masses: each maps masses to masses over a layer."""
 
 from .finite_volume import FiniteVolume as FiniteVolume
+from .limiters import Limiter as Limiter
+from .limiters import SimplexLimiter as SimplexLimiter
+from .limiters import register_limiter as register_limiter
 from .push_forward import PushForward as PushForward
 from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
@@ -11,4 +14,13 @@ REGISTRY = {
     "simplex_finite_volume": SimplexFiniteVolume,
 }
 
-__all__ = ["REGISTRY", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]
+__all__ = [
+    "REGISTRY",
+    "FiniteVolume",
+    "FiniteVolumeTranspose",
+    "Limiter",
+    "PushForward",
+    "SimplexFiniteVolume",
+    "SimplexLimiter",
+    "register_limiter",
+]

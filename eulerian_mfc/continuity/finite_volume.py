@@ -15,12 +15,12 @@ from ..errors import ArgumentError, NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
 from ..kernels import finite_volume as _kernels
-from ..kernels.finite_volume import LIMITERS
 from ..laws import LabelledRule, ProductRule
 from ..meshes import CartesianMesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
 from .face_velocities import AxisVelocities, FaceVelocities
 from .gauss import GaussPoints
+from .limiters import Limiter, limiter_of, resolved
 
 if TYPE_CHECKING:
     from .transpose import FiniteVolumeTranspose
@@ -53,7 +53,8 @@ class FiniteVolume:
     Parameters
     ----------
     reconstruction : "upwind" (order 1), "muscl" (order 2), "weno5" (WENO-Z, order 5).
-    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada".
+    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada", the name of one that you registered,
+        or a `Limiter`.
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104" (ten stages, order 4); by default the one that suits the
         reconstruction: euler, ssprk3, ssprk104.
     cfl : Courant number (dimensionless) of a substep, `dt sum_k |v_k| / h_k` at most; by default 0.9, 0.4, 1.0. At most the
@@ -94,7 +95,7 @@ class FiniteVolume:
     """
 
     reconstruction: str = "muscl"
-    limiter: str = "mc"
+    limiter: str | Limiter = "mc"
     integrator: str | None = None
     cfl: float | None = None
     boundary: str | Mapping[str, str] = "outflow"
@@ -105,7 +106,7 @@ class FiniteVolume:
 
     def __post_init__(self) -> None:
         choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
-        choice("limiter", self.limiter, LIMITERS)
+        object.__setattr__(self, "limiter", resolved(self.limiter))
         suits = RECONSTRUCTIONS[self.reconstruction]
         chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
         object.__setattr__(self, "integrator", chosen)
@@ -307,12 +308,13 @@ class FiniteVolumeOperator:
         """The high-order flux less `share * base`, into the axis's flux array."""
         strides = self.grid.strides
         if self.scheme.reconstruction == "muscl":
-            limiter = LIMITERS.index(self.scheme.limiter)
-            self._each(_kernels.muscl_edges, u, strides[axis], limiter, self._low, self._high)
+            limiter = limiter_of(self.scheme.limiter)
+            edges = _kernels.muscl_edges(limiter.formula, limiter.limited)
+            self._each(edges, u, strides[axis], self._low, self._high)
         else:
             self._each(_kernels.weno_edges, u, strides[axis], self._low, self._high)
-        edges = self._low, self._high, strides[axis]
-        self._each(_kernels.edge_flux, *edges, v.mean, self._face, base, share, self._flux[axis])
+        sides = self._low, self._high, strides[axis]
+        self._each(_kernels.edge_flux, *sides, v.mean, self._face, base, share, self._flux[axis])
         transverse = [s for k, s in enumerate(strides) if k != axis]
         for (a, b), moment in v.moments.items():
             face = self._face

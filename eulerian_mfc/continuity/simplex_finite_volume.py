@@ -17,6 +17,7 @@ from ..kernels import simplex_finite_volume as _kernels
 from ..laws import LabelledRule
 from ..meshes import Mesh, SimplexMesh
 from ..transport.element_interpolation import ElementInterpolation
+from .limiters import SimplexLimiter, simplex_limiter_of, simplex_resolved
 from .simplex_boundary import conditions
 from .simplex_geometry import SimplexGeometry
 
@@ -33,7 +34,6 @@ RECONSTRUCTIONS = {
     "upwind": Reconstruction(1, "euler", "R. LeVeque, Finite Volume Methods, 2002, section 4.9"),
     "muscl": Reconstruction(2, "ssprk3", "doi:10.2514/6.1989-366"),
 }
-LIMITERS = ("none", "barth_jespersen", "venkatakrishnan")
 BOUNDARIES = ("outflow", "no_flux")
 
 
@@ -45,7 +45,8 @@ class SimplexFiniteVolume:
     ----------
     reconstruction : "upwind" (order 1), or "muscl" (order 2): linear on each cell, the gradient by least squares over the
         cells that share a vertex.
-    limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none".
+    limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none", the
+        name of one that you registered, or a `SimplexLimiter`.
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; euler for upwind and ssprk3 for muscl by default.
     cfl : share (dimensionless) of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by
         default. That step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
@@ -79,7 +80,7 @@ class SimplexFiniteVolume:
     """
 
     reconstruction: str = "muscl"
-    limiter: str = "barth_jespersen"
+    limiter: str | SimplexLimiter = "barth_jespersen"
     integrator: str | None = None
     cfl: float = 0.9
     boundary: str | Mapping[str, str] = "outflow"
@@ -90,7 +91,7 @@ class SimplexFiniteVolume:
 
     def __post_init__(self) -> None:
         suits = RECONSTRUCTIONS[choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)]
-        choice("limiter", self.limiter, LIMITERS)
+        object.__setattr__(self, "limiter", simplex_resolved(self.limiter))
         chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
         object.__setattr__(self, "integrator", chosen)
         if positive("cfl", self.cfl) > self.largest_courant_number:
@@ -188,9 +189,9 @@ class SimplexFiniteVolumeOperator:
     def _slopes(self, u: np.ndarray) -> np.ndarray:
         about, out = self.geometry.about, np.empty((self.mesh.size, self.mesh.dim))
         _kernels.gradients(u, about.first, about.cells, about.weights, out)
-        if self.scheme.limiter != "none":
-            smooth = self.scheme.limiter == "venkatakrishnan"
-            _kernels.limit(u, about.first, about.cells, self.geometry.facet_offsets, smooth, out)
+        limiter = simplex_limiter_of(self.scheme.limiter)
+        if limiter is not None:
+            _kernels.limit(limiter.share)(u, about.first, about.cells, self.geometry.facet_offsets, out)
         return out
 
     def velocities(self, t: float, theta: np.ndarray) -> np.ndarray:

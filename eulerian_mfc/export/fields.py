@@ -15,6 +15,7 @@ import numpy as np
 
 from .._validate import mismatch
 from ..fields import (
+    Activation,
     AffineField,
     AgrachevSarychevField,
     BottleneckField,
@@ -58,7 +59,7 @@ class Operations(ABC):
     def exp(self, a: Any) -> Any: ...
 
     @abstractmethod
-    def activation(self, name: str, a: Any) -> Any: ...
+    def activation(self, activation: Activation, a: Any) -> Any: ...
 
     def linear(self, x: Any, matrix: Any, shift: Any = None) -> Any:
         """`x W^T + b`."""
@@ -84,7 +85,7 @@ def _matrix_bias(field: Any) -> Blocks:
 
 
 def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any, t: float) -> Any:
-    return ops.activation(field.activation, ops.linear(x, w["W"], w.get("b")))
+    return ops.activation(field.sigma, ops.linear(x, w["W"], w.get("b")))
 
 
 def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any, t: float) -> Any:
@@ -94,7 +95,7 @@ def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any, t: f
 
 
 def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any, t: float) -> Any:
-    return ops.linear(ops.activation(field.activation, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
+    return ops.linear(ops.activation(field.sigma, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
 
 
 def _bump(ops: Operations, x: Any, centre: np.ndarray, width: float) -> Any:

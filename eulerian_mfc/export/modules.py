@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from .._validate import fail, mismatch
+from ..fields import Activation
 from .fields import Operations
 from .network import Network
 
@@ -99,21 +100,6 @@ def check(x: Any, widths: list[int], weight: Any) -> None:
         )
 
 
-def _softplus(z: Any) -> Any:
-    """PyTorch's own goes over to the identity beyond 20, which 1e-12 sees."""
-    return torch.logaddexp(z, torch.zeros_like(z))
-
-
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "softplus": _softplus,
-    "swish": torch.nn.functional.silu,
-    "sin": torch.sin,
-}
-
-
 class TorchOperations(Operations):
     """Constants are arrays, which take the dtype and the device of the tensor that they meet."""
 
@@ -141,8 +127,12 @@ class TorchOperations(Operations):
     def exp(self, a: Any) -> Any:
         return torch.exp(a)
 
-    def activation(self, name: str, a: Any) -> Any:
-        return ACTIVATIONS[name](a)
+    def activation(self, activation: Activation, a: Any) -> Any:
+        if activation.torch is None:
+            raise mismatch(
+                "field", f"the activation {activation.name!r} without a PyTorch form", "Activation(..., torch=...)"
+            )
+        return activation.torch(torch, a)
 
 
 def _like(b: Any, a: Any) -> Any:

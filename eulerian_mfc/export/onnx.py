@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import choice
+from .._validate import choice, mismatch
 from ..errors import FileFormatError
-from ..fields import ACTIVATIONS
+from ..fields import Activation
 from ..files.atomic import existing, reading, write_whole
 from ..solution import Solution
 from ..version import __version__
@@ -189,12 +189,9 @@ class Graph(Operations):
     def exp(self, a: Any) -> Any:
         return self.node("Exp", a)
 
-    def activation(self, name: str, a: Any) -> Any:
-        choice("activation", name, ACTIVATIONS)
-        if name == "swish":
-            return self.multiply(a, self.node("Sigmoid", a))
-        if name == "softplus":
-            # max(a, 0) + log(1 + exp(-|a|)): ONNX Runtime has its Softplus in single precision only.
-            tail = self.node("Neg", self.node("Abs", a))
-            return self.add(self.node("Relu", a), self.node("Log", self.add(self.exp(tail), self.constant(np.ones(1)))))
-        return self.node({"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "sin": "Sin"}[name], a)
+    def activation(self, activation: Activation, a: Any) -> Any:
+        if activation.onnx is None:
+            raise mismatch(
+                "field", f"the activation {activation.name!r} without an ONNX form", "Activation(..., onnx=...)"
+            )
+        return activation.onnx(self, a)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import choice, integer
+from .._validate import integer
 from ..kernels.sums import moments
+from .activations import Activation, activation_of, resolved, stored_name
 from .base import START, Field, Spec
-from .neural import ACTIVATIONS
 from .points import At, Direction, Pulled
 
 #: of a first control with several units: the slope of a unit's argument, and the size of the sum of all units, where states
@@ -49,14 +49,14 @@ class BottleneckField(Field):
 
     dim: int = 2
     width: int = 4
-    activation: str = "tanh"
+    activation: str | Activation = "tanh"
 
     any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
         integer("width", self.width)
-        choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "activation", resolved(self.activation))
 
     @property
     def parameters(self) -> int:
@@ -67,6 +67,11 @@ class BottleneckField(Field):
         hidden, state = range(1, self.width + 1), range(1, self.dim + 1)
         inner = [f"W1_{k},{i}" for k in hidden for i in state] + [f"b1_{k}" for k in hidden]
         return tuple(inner + [f"W2_{i},{k}" for i in state for k in hidden] + [f"b2_{i}" for i in state])
+
+    @property
+    def sigma(self) -> Activation:
+        """The activation's record."""
+        return activation_of(self.activation)
 
     def _split(self, theta: np.ndarray) -> Weights:
         w, d = self.width, self.dim
@@ -93,12 +98,12 @@ class BottleneckField(Field):
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         at = self._split(theta)
-        hidden = ACTIVATIONS[self.activation].value(at.inner @ x.T + at.inner_shift)
+        hidden = self.sigma.value(at.inner @ x.T + at.inner_shift)
         return (at.outer @ hidden + at.outer_shift).T
 
     def _hidden(self, at: Weights, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`sigma(z)` and `sigma'(z)`, `(w, n)`, at `z = W1 x + b1`."""
-        activation, argument = ACTIVATIONS[self.activation], lambda: at.inner @ x.T + at.inner_shift
+        activation, argument = self.sigma, lambda: at.inner @ x.T + at.inner_shift
         hidden = activation.value(argument())
         return hidden, activation.slope(argument, hidden)
 
@@ -118,7 +123,7 @@ class BottleneckField(Field):
     def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
         here, by = self._split(at.theta), self._split(along.theta)
         hidden, slope = self._hidden(here, at.x)
-        curvature = ACTIVATIONS[self.activation].curvature(lambda: here.inner @ at.x.T + here.inner_shift, hidden)
+        curvature = self.sigma.curvature(lambda: here.inner @ at.x.T + here.inner_shift, hidden)
         dz = by.inner @ at.x.T + by.inner_shift + here.inner @ along.x.T
         back = here.outer.T @ p.T
         q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + here.outer.T @ dp.T)
@@ -127,5 +132,7 @@ class BottleneckField(Field):
         parts = (inner, dq.sum(axis=1), outer, dp.sum(axis=0))
         return (here.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
-    def spec(self) -> Spec:
-        return {"type": "bottleneck", **asdict(self)}
+    def spec(self) -> Spec | None:
+        name = stored_name(self.activation)
+        arguments = {"dim": self.dim, "width": self.width, "activation": name}
+        return None if name is None else {"type": "bottleneck", **arguments}

@@ -25,7 +25,10 @@ class Steps(NamedTuple):
 
 
 class CompiledField(Field):
-    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages.
+    """A field whose layer maps are compiled, so that no interpreter runs between their stages.
+
+    The compiled layers of a mesh see the field through the `addresses` of two functions behind pointers, `trace` and `pull` of
+    `kernels.neural_field` for instance, which alone know what the integers and numbers of `kernel_arguments` mean.
 
     `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
     """
@@ -36,8 +39,11 @@ class CompiledField(Field):
         """Whether `trace` and `pull` may stand for `__call__` and `pullback`."""
 
     @abstractmethod
-    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
-        """What `_neural_kernels` need to know: the activation's code, d, W `(d, d)` and b `(d,)`."""
+    def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What its compiled functions must know for theta `(m,)`: integers `(k,)`, and numbers `(l,)` that begin with theta.
+
+        They sum up the derivatives in all of these numbers, `(l,)`: the first m are those in theta.
+        """
 
     @property
     @abstractmethod

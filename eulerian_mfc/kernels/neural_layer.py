@@ -8,7 +8,8 @@ would have its value made part of its type, and the callee compiled for each val
 team, see `_team`; what both kernels are `given`:
 
     calls : addresses: trace, pull, gather, gather_values, scatter, solve.
-    field, method : of `trace` and `pull`; method[4] is the number of steps.
+    field, method : of `trace` and `pull`: integers and numbers that only these read, and the Runge-Kutta method, of `method[0]`
+        stages in `method[4]` steps.
     place : the mesh and the basis, `_stencils.PLACE`; period : `(low, length)` of each axis, length 0 for none.
     factors, lines : of each axis, as `solve` takes them.
     nodes : `(d, N)`; masses : `(R, N)`; largest : `(members,)`, work.
@@ -131,7 +132,6 @@ def backward(
         task = take(member, members, sync, len(slopes))
         if task < 0:
             break
-        dmatrix, dshift = slopes[task, : d * d], slopes[task, d * d :]
         for i in range(slopes.shape[1]):
             slopes[task, i] = 0.0
         for begin in range(task * TASK, min((task + 1) * TASK, count), CHUNK):
@@ -147,7 +147,7 @@ def backward(
                     for j in range(m):
                         weighted[r * m + j] = masses[r, begin + j]
                 bad = call(gather, (*place, m, feet, weighted, fields, coefficients, values, covectors))
-                call(pull, (*field, *method, m, x, kept, covectors, dmatrix, dshift))
+                call(pull, (*field, *method, m, x, kept, covectors, slopes[task]))
             else:
                 bad = call(gather_values, (*place, m, feet, fields, coefficients, values))
             if bad:

@@ -4,7 +4,9 @@ Facets: `left` and `right` cell of each (right -1 at the boundary), `flux` the v
 area included. Cells about a cell in rows: `about[first[c]:first[c + 1]]`.
 """
 
-from .compiling import njit
+from functools import lru_cache
+
+from .compiling import WithFormula, njit
 
 
 @njit()
@@ -20,37 +22,38 @@ def gradients(u, first, about, weights, out):
                 out[c, k] += weights[j, k] * difference
 
 
-@njit()
-def limit(u, first, about, offsets, smooth, slopes):
-    """Scale gradients so that values at the facets' centres stay between the averages about the cell.
+@lru_cache
+def limit(share_of):
+    """The kernel `(u, first, about, offsets, slopes)` of a limiter, for its share of a ratio; uncompiled where that is.
 
-    `offsets` `(cells, d + 1, d)` lead from centroids to facets' centres. By Barth and Jespersen's factor, or with
-    `smooth` Venkatakrishnan's without its threshold, which is smaller.
+    It scales gradients so that values at the facets' centres stay between the averages about the cell. `offsets`
+    `(cells, d + 1, d)` lead from centroids to facets' centres.
     """
-    d = slopes.shape[1]
-    for c in range(len(u)):
-        low = u[c]
-        high = u[c]
-        for j in range(first[c], first[c + 1]):
-            low = min(low, u[about[j]])
-            high = max(high, u[about[j]])
-        factor = 1.0
-        for i in range(d + 1):
-            change = 0.0
-            for k in range(d):
-                change += slopes[c, k] * offsets[c, i, k]
-            room = high - u[c] if change > 0.0 else low - u[c]
-            if change == 0.0:
-                continue
-            ratio = room / change
-            if smooth:
-                # (y^2 + 2y) / (y^2 + y + 2) tends to 1; written so that large y do not overflow.
-                share = 1.0 if ratio > 1e8 else (ratio * ratio + 2.0 * ratio) / (ratio * ratio + ratio + 2.0)
-            else:
-                share = min(ratio, 1.0)
-            factor = min(factor, share)
-        for k in range(d):
-            slopes[c, k] *= factor
+
+    def make(share):
+        def limited(u, first, about, offsets, slopes):
+            d = slopes.shape[1]
+            for c in range(len(u)):
+                low = u[c]
+                high = u[c]
+                for j in range(first[c], first[c + 1]):
+                    low = min(low, u[about[j]])
+                    high = max(high, u[about[j]])
+                factor = 1.0
+                for i in range(d + 1):
+                    change = 0.0
+                    for k in range(d):
+                        change += slopes[c, k] * offsets[c, i, k]
+                    room = high - u[c] if change > 0.0 else low - u[c]
+                    if change == 0.0:
+                        continue
+                    factor = min(factor, share(room / change))
+                for k in range(d):
+                    slopes[c, k] *= factor
+
+        return limited
+
+    return WithFormula(make, share_of)
 
 
 @njit()

@@ -20,6 +20,7 @@ import numpy as np
 
 from .. import continuity, fields, losses, transport
 from .._validate import mismatch
+from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
 from ..diagnostics.certificate import Checks
 from ..diagnostics.stability import Stability
 from ..errors import FileFormatError
@@ -175,16 +176,24 @@ def scheme_spec(scheme: Any) -> dict[str, Any]:
     Parameters
     ----------
     scheme : of transport or continuity.
+
+    Raises
+    ------
+    ArgumentError
+        For a limiter of the user's that is not registered.
     """
     name = next(name for name, kind in _SCHEMES.items() if type(scheme) is kind)
     arguments = {f.name: getattr(scheme, f.name) for f in fields_of(scheme)}
-    return {
-        "type": name,
-        **{
-            k: scheme_spec(v) if is_dataclass(v) else dict(v) if isinstance(v, Mapping) else v
-            for k, v in arguments.items()
-        },
-    }
+    return {"type": name, **{k: _stored(v) for k, v in arguments.items()}}
+
+
+def _stored(value: Any) -> Any:
+    """An argument of a scheme, JSON-ready."""
+    if isinstance(value, Limiter | SimplexLimiter):
+        return stored_name(value)
+    if is_dataclass(value):
+        return scheme_spec(value)
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def scheme_of(spec: dict[str, Any]) -> Any:

@@ -32,9 +32,10 @@ class CompiledLayers:
         self, layer: Layer, psi: np.ndarray, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
-        values, (d, count) = self.interpolation.padded(psi), self._nodes.shape
+        values, count = self.interpolation.padded(psi), self._nodes.shape[1]
         out = np.empty((len(psi), count))
-        slopes = np.empty((-(-count // _layer_kernels.TASK), d * (d + 1)))
+        numbers = len(self.field.kernel_arguments(layer.theta)[1])
+        slopes = np.empty((-(-count // _layer_kernels.TASK), numbers))
         masses = np.empty((len(psi), 0)) if rows is None else rows
         if len(masses) != len(psi):
             raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
