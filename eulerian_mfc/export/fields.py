@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class Operations(ABC):
 
 
 Blocks = dict[str, tuple[int, ...]]
+Form = TypeVar("Form")
 
 
 class Formula(NamedTuple):
@@ -171,6 +172,23 @@ def at_times(field: Field, times: list[float]) -> Field:
         known = np.unique(times)
         scale = partial(np.interp, xp=known, fp=np.array([float(scale(float(t))) for t in known]))
     return ScaledField(at_times(field.field, times), scale)
+
+
+def activations(field: Field) -> list[Activation]:
+    """Those of a field, and of the fields that it is made of."""
+    own = [field.sigma] if isinstance(field, NeuralField | BottleneckField) else []
+    return own + [a for part in formula(field).parts(field) for a in activations(part)]
+
+
+def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
+    """The activation in the language of a library, the argument of that name; ArgumentError where it has none."""
+    if form is None:
+        raise mismatch(
+            "field",
+            f"the activation {activation.name!r}, which has no form for this export",
+            f"fields.Activation({activation.name!r}, ..., {argument}=...)",
+        )
+    return form
 
 
 def formula(field: Field) -> Formula:

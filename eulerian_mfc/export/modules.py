@@ -11,7 +11,7 @@ import torch
 
 from .._validate import fail, mismatch
 from ..fields import Activation
-from .fields import Operations
+from .fields import Operations, activations, need_form
 from .network import Network
 
 
@@ -36,6 +36,8 @@ class ResidualNetwork(torch.nn.Module):
     def __init__(self, network: Network, dtype: Any) -> None:
         super().__init__()
         self.network = network
+        for activation in activations(network.field):
+            need_form(activation, activation.torch, "torch")  # now, not at the first call
         self.layers = torch.nn.ModuleList([Layer(network, n, dtype) for n in range(len(network.control))])
         self.readout = None
         if network.readout is not None:
@@ -128,11 +130,7 @@ class TorchOperations(Operations):
         return torch.exp(a)
 
     def activation(self, activation: Activation, a: Any) -> Any:
-        if activation.torch is None:
-            raise mismatch(
-                "field", f"the activation {activation.name!r} without a PyTorch form", "Activation(..., torch=...)"
-            )
-        return activation.torch(torch, a)
+        return need_form(activation, activation.torch, "torch")(torch, a)
 
 
 def _like(b: Any, a: Any) -> Any:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import choice, mismatch
+from .._validate import choice
 from ..errors import FileFormatError
 from ..fields import Activation
 from ..files.atomic import existing, reading, write_whole
 from ..solution import Solution
 from ..version import __version__
-from .fields import Operations
+from .fields import Operations, need_form
 from .network import Network, joined
 
 #: of the graph: old enough for every ONNX Runtime of the last years
@@ -190,8 +190,4 @@ class Graph(Operations):
         return self.node("Exp", a)
 
     def activation(self, activation: Activation, a: Any) -> Any:
-        if activation.onnx is None:
-            raise mismatch(
-                "field", f"the activation {activation.name!r} without an ONNX form", "Activation(..., onnx=...)"
-            )
-        return activation.onnx(self, a)
+        return need_form(activation, activation.onnx, "onnx")(self, a)
