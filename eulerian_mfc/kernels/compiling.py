@@ -21,7 +21,6 @@ import numba
 from numba.core import config, sigutils
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
-from numba.core.errors import NumbaError
 from numba.core.registry import CPUDispatcher
 
 from ..errors import EulerianError, KernelCacheWarning
@@ -89,7 +88,9 @@ class WithFormula:
         if self._compiled is not None:
             try:
                 return self._compiled(*arguments)
-            except NumbaError:
+            except EulerianError:
+                raise
+            except Exception:  # whatever the compiler raises; what the formula itself raises, it raises below too
                 self._compiled = None
         return self._plain(*arguments)
 
