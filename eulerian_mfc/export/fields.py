@@ -79,9 +79,9 @@ class Formula(NamedTuple):
     parts: Callable[[Any], list[Field]] = lambda field: []
 
 
-def _matrix_bias(field: Any) -> Blocks:
+def _matrix_bias(field: NeuralField | AffineField) -> Blocks:
     d = field.dim
-    matrix: Blocks = {"W": (d, d)} if getattr(field, "matrix", True) else {}
+    matrix: Blocks = {"W": (d, d)} if isinstance(field, NeuralField) or field.matrix else {}
     return matrix | ({"b": (d,)} if field.bias else {})
 
 

@@ -49,6 +49,11 @@ def from_spec(spec: Spec) -> Field:
         If no field or activation of that name is registered.
     ArgumentError
         From the constructor.
+
+    Examples
+    --------
+    >>> from_spec({"type": "neural", "dim": 2, "activation": "sin", "bias": False})
+    NeuralField(dim=2, activation='sin', bias=False)
     """
 
     def rebuilt(value: object) -> object:

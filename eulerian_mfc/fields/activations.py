@@ -29,7 +29,17 @@ CHECKED_AT = np.array([-3.13, -1.71, -0.83, -0.29, -0.041, 0.037, 0.31, 0.87, 1.
 
 
 class OnnxGraph(Protocol):
-    """What an activation's ONNX form may use, see `export.onnx.Graph`; values are names."""
+    """What an activation's ONNX form may use, see `export.onnx.Graph`; values are names.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import ACTIVATIONS
+    >>> class Written:
+    ...     def node(self, kind, *inputs):
+    ...         return f"{kind}({', '.join(inputs)})"
+    >>> ACTIVATIONS["swish"].onnx(Written(), "z")
+    'Mul(z, Sigmoid(z))'
+    """
 
     def node(self, kind: str, *inputs: str) -> str:
         """Add an operator of ONNX; the name of its output."""
@@ -230,6 +240,11 @@ def resolved(activation: str | Activation) -> str | Activation:
     """What a field holds: the name of one of the package's, and a user's own as it is, so that all of it counts as the field's.
 
     ArgumentError for names that are not known, and for derivatives that are wrong.
+
+    Examples
+    --------
+    >>> resolved(ACTIVATIONS["tanh"])
+    'tanh'
     """
     if isinstance(activation, Activation):
         if ACTIVATIONS.get(activation.name) is activation:
@@ -242,19 +257,36 @@ def resolved(activation: str | Activation) -> str | Activation:
 
 
 def activation_of(activation: str | Activation) -> Activation:
-    """The record of what a field holds."""
+    """The record of what a field holds.
+
+    Examples
+    --------
+    >>> activation_of("tanh").bound
+    1.0
+    """
     return activation if isinstance(activation, Activation) else ACTIVATIONS[activation]
 
 
 def stored_name(activation: str | Activation) -> str | None:
-    """What a file says of it: its name, or None for one that is not registered, whose functions a file cannot hold."""
+    """What a file says of it: its name, or None for one that is not registered, whose functions a file cannot hold.
+
+    Examples
+    --------
+    >>> stored_name("tanh")
+    'tanh'
+    """
     if isinstance(activation, str):
         return activation
     return activation.name if _REGISTERED.get(activation.name) is activation else None
 
 
 def need_known(name: object) -> None:
-    """FileFormatError where a file has an activation that nobody registered here."""
+    """FileFormatError where a file has an activation that nobody registered here.
+
+    Examples
+    --------
+    >>> need_known("tanh")
+    """
     if name not in ACTIVATIONS and name not in _REGISTERED:
         raise FileFormatError(
             f"the file has a field with the activation {name!r}, which is not known here: call "

@@ -28,6 +28,12 @@ class AffineField(Field):
     ------
     ArgumentError
         For a dimension that is no positive integer, flags that are none, and neither W nor b.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField
+    >>> AffineField(1)(0.0, np.array([2.0, 1.0]), np.array([[3.0]])).tolist()  # 2 x + 1
+    [[7.0]]
     """
 
     dim: int = 1

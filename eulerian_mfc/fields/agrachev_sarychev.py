@@ -30,6 +30,12 @@ class AgrachevSarychevField(Field):
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AgrachevSarychevField
+    >>> AgrachevSarychevField(1)(0.0, np.array([2.0, 3.0]), np.array([[0.0]])).tolist()  # 2 + 3 exp(-0)
+    [[5.0]]
     """
 
     dim: int = 2

@@ -35,6 +35,19 @@ class Field(ABC):
     ------
     ArgumentError
         From `check`, before a problem is solved, if shapes or values are wrong.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import Field
+    >>> class Spring(Field):
+    ...     dim, parameters = 1, 1
+    ...     def __call__(self, t, theta, x):
+    ...         return -theta[0] * x
+    ...     def pullback(self, at, p):
+    ...         return -at.theta[0] * p, -np.array([(at.x * p).sum()])
+    >>> Spring().check()  # shapes; derivatives are compared with differences where a Problem is made
+    >>> Spring()(0.0, np.array([2.0]), np.array([[3.0]])).tolist()
+    [[-6.0]]
     """
 
     dim: int
@@ -152,6 +165,12 @@ class SumField(Field):
     ------
     ArgumentError
         If there are none, or their dimensions differ.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField, NeuralField
+    >>> (NeuralField(1) + AffineField(1)).parameter_names
+    ('W (1)', 'b (1)', 'W (2)', 'b (2)')
     """
 
     fields: Sequence[Field]
@@ -249,6 +268,13 @@ class ScaledField(Field):
     ------
     ArgumentError
         If `field` is none, or the scale is no finite number or function.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField, ScaledField
+    >>> field = ScaledField(AffineField(1, matrix=False), np.cos)
+    >>> field(0.0, np.array([2.0]), np.array([[1.0]])).tolist(), field.autonomous
+    ([[2.0]], False)
     """
 
     field: Field

@@ -19,7 +19,14 @@ STEEPNESS, OUTER = 3.0, 0.3
 
 
 class Weights(NamedTuple):
-    """The parts of theta: `(w, d)`, `(w, 1)`, `(d, w)`, `(d, 1)`."""
+    """The parts of theta: `(w, d)`, `(w, 1)`, `(d, w)`, `(d, 1)`.
+
+    Examples
+    --------
+    >>> weights = BottleneckField(1, 2)._split(np.arange(7.0))
+    >>> weights.inner.tolist(), weights.outer.tolist()
+    ([[0.0], [1.0]], [[4.0, 5.0]])
+    """
 
     inner: np.ndarray
     inner_shift: np.ndarray
@@ -45,6 +52,13 @@ class BottleneckField(Field):
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, doi:10.1109/CVPR.2016.90.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import BottleneckField
+    >>> field = BottleneckField(dim=2, width=5, activation="relu")
+    >>> field.parameters, field(0.0, np.ones(27), np.array([[1.0, 2.0]])).tolist()
+    (27, [[21.0, 21.0]])
     """
 
     dim: int = 2

@@ -15,7 +15,15 @@ THETA_POINTS = 6
 
 
 class Pullable(Protocol):
-    """What these checks need of a field: see `Field`."""
+    """What these checks need of a field: see `Field`.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField
+    >>> field: Pullable = AffineField(2)
+    >>> field.dim, field.parameters
+    (2, 6)
+    """
 
     @property
     def dim(self) -> int: ...
@@ -31,7 +39,13 @@ class Pullable(Protocol):
 
 
 def check_shapes(field: Pullable) -> None:
-    """Evaluate once on random points; ArgumentError where shapes or values are wrong."""
+    """Evaluate once on random points; ArgumentError where shapes or values are wrong.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField
+    >>> check_shapes(AffineField(2))
+    """
     rng = np.random.default_rng(0)
     x, theta = rng.normal(size=(5, field.dim)), rng.normal(size=field.parameters)
     value = np.asarray(field(0.0, theta, x))
@@ -48,7 +62,13 @@ def check_shapes(field: Pullable) -> None:
 
 
 def check_pullback(field: Pullable, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
-    """Compare a pull-back with central differences at parameters `(m,)` and points `(n, d)`; see `Field.check_derivatives`."""
+    """Compare a pull-back with central differences at parameters `(m,)` and points `(n, d)`; see `Field.check_derivatives`.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import NeuralField
+    >>> check_pullback(NeuralField(1), 0.0, np.array([0.7, 0.2]), np.linspace(-1.0, 1.1, 8)[:, None], np.ones(1))
+    """
     p = np.random.default_rng(0).normal(size=field.dim)
     along = lambda row, z: np.asarray(field(t, row, z) @ p)[:, None]  # noqa: E731
     at = f", t = {t:.3g}, theta = {theta.tolist()}"

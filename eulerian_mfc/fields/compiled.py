@@ -11,7 +11,13 @@ from .base import Field
 
 
 class Steps(NamedTuple):
-    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`."""
+    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`.
+
+    Examples
+    --------
+    >>> Steps(np.zeros(1), np.ones(1), 0.1, 2).pointed  # two Euler steps
+    (1, array([0.]), array([1.]), 0.1, 2)
+    """
 
     reach: np.ndarray
     weights: np.ndarray
@@ -31,6 +37,12 @@ class CompiledField(Field):
     `kernels.neural_field` for instance, which alone know what the integers and numbers of `kernel_arguments` mean.
 
     `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import NeuralField
+    >>> NeuralField(2, "tanh").compiled
+    True
     """
 
     @property
@@ -62,5 +74,12 @@ class CompiledField(Field):
 
 
 def is_compiled(field: object) -> TypeGuard[CompiledField]:
-    """Whether the field's layer maps are to be had compiled."""
+    """Whether the field's layer maps are to be had compiled.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField, NeuralField
+    >>> is_compiled(NeuralField(2)), is_compiled(AffineField(2))
+    (True, False)
+    """
     return isinstance(field, CompiledField) and field.compiled

@@ -46,6 +46,13 @@ class CustomField(Field):
     ----------
     W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
     doi:10.1137/S003614459631241X (the complex step).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import CustomField
+    >>> field = CustomField(lambda t, theta, x: np.sin(theta[0] * x + t), dim=1, size=1, names=["frequency"])
+    >>> field(0.0, np.array([0.0]), np.array([[3.0]])).tolist(), field.parameter_names
+    ([[0.0]], ('frequency',))
     """
 
     function: Callable[[float, np.ndarray, np.ndarray], np.ndarray]

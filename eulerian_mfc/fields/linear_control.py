@@ -44,6 +44,13 @@ class LinearControlField(Field):
     1579-1596, doi:10.1137/19M1273049.
     W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
     doi:10.1137/S003614459631241X (the complex step).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import LinearControlField
+    >>> field = LinearControlField([lambda x: x, lambda x: x**2], dim=1)
+    >>> field(0.0, np.array([1.0, 10.0]), np.array([[2.0]])).tolist()  # x + 10 x^2
+    [[42.0]]
     """
 
     fields: Sequence[VectorField]

@@ -17,12 +17,26 @@ from .points import At, Direction, Pulled
 
 
 def split_matrix_bias(theta: np.ndarray, dim: int, bias: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None."""
+    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None.
+
+    Examples
+    --------
+    >>> matrix, shift = split_matrix_bias(np.arange(6.0), 2, True)
+    >>> matrix.tolist(), shift.ravel().tolist()
+    ([[0.0, 1.0], [2.0, 3.0]], [4.0, 5.0])
+    """
     matrix = theta[: dim * dim].reshape(dim, dim)
     return matrix, theta[dim * dim :, None] if bias else None
 
 
 def matrix_bias_names(dim: int, bias: bool) -> tuple[str, ...]:
+    """The names of the entries of W row by row, and of b.
+
+    Examples
+    --------
+    >>> matrix_bias_names(2, False)
+    ('W11', 'W12', 'W21', 'W22')
+    """
     single = dim == 1
     matrix = ["W" if single else f"W{i + 1}{j + 1}" for i in range(dim) for j in range(dim)]
     return tuple(matrix + (["b" if single else f"b{i + 1}" for i in range(dim)] if bias else []))
@@ -47,6 +61,14 @@ class NeuralField(CompiledField):
     ----------
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import NeuralField
+    >>> field = NeuralField(dim=2, activation="relu")
+    >>> theta = np.array([1.0, 0.0, 0.0, -1.0, 0.5, 0.0])  # W = ((1, 0), (0, -1)), b = (0.5, 0)
+    >>> field(0.0, theta, np.array([[2.0, 3.0]])).tolist()
+    [[2.5, 0.0]]
     """
 
     dim: int = 1

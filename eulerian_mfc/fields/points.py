@@ -62,6 +62,13 @@ class Direction(NamedTuple):
 
 
 def guess(at: At, along: Direction) -> float:
-    """How far a field is followed in a direction until it changes, to begin with: see `differences.along`."""
+    """How far a field is followed in a direction until it changes, to begin with: see `differences.along`.
+
+    Examples
+    --------
+    >>> at = At(0.0, np.array([2.0]), np.array([[0.0], [1.0]]), np.zeros((2, 1)))
+    >>> guess(at, Direction(np.array([1.0]), np.zeros((2, 1))))  # theta = 2 moves by 1
+    2.0
+    """
     spread = np.ptp(at.x, axis=0) if len(at.x) else np.zeros(at.x.shape[1])
     return length((along.theta, np.abs(at.theta).max(initial=0.0)), (along.x, spread))

@@ -31,6 +31,13 @@ class PolynomialField(ScalarBasisField):
     ------
     ArgumentError
         For numbers that are no such integers.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import PolynomialField
+    >>> field = PolynomialField(dim=1, degree=2)
+    >>> field(0.0, np.array([1.0, 2.0, 3.0]), np.array([[10.0]])).tolist()  # 1 + 2 x + 3 x^2
+    [[321.0]]
     """
 
     dim: int = 2

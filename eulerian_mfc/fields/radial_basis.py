@@ -31,6 +31,13 @@ class RadialBasisField(ScalarBasisField):
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2. (its bumps)
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import RadialBasisField
+    >>> field = RadialBasisField([[0.0, 0.0], [9.0, 0.0]], width=0.5)
+    >>> field(0.0, np.array([1.0, 2.0, 3.0, 4.0]), np.array([[0.0, 0.0]])).tolist()  # the second bump is far away
+    [[1.0, 2.0]]
     """
 
     centres: Sequence[Sequence[float]]

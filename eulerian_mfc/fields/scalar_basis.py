@@ -13,7 +13,14 @@ from .points import At, Direction, Pulled
 
 
 class ScalarBasisField(Field):
-    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k."""
+    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import PolynomialField
+    >>> PolynomialField(dim=2, degree=1).basis(np.array([[5.0, 7.0]])).ravel().tolist()  # 1, x1, x2
+    [1.0, 5.0, 7.0]
+    """
 
     control_linear: ClassVar[bool] = True
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from ..errors import FileFormatError
 from .base import Loss as Loss
 from .base import Separable as Separable
-from .base import Spec as Spec
 from .base import by_labels as by_labels
 from .cross_entropy import CrossEntropy as CrossEntropy
 from .first_coordinates import FirstCoordinates as FirstCoordinates
@@ -20,6 +19,7 @@ from .hinge import Hinge as Hinge
 from .huber import Huber as Huber
 from .label import LabelLoss as LabelLoss
 from .readout import Readout as Readout
+from .readout import Spec as Spec
 from .readout import TrainedReadout as TrainedReadout
 from .squared import SquaredLoss as SquaredLoss
 

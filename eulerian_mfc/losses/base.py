@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .._names import label_texts
 from .._validate import fail, mismatch
+from .readout import Readout, Spec, TrainedReadout
+from .readout_training import Training
 
-if TYPE_CHECKING:
-    from .readout import Readout
-    from .readout_training import Training
-
-
-#: a loss's kind and arguments, JSON-ready
-Spec = dict[str, object]
 #: how far the entries of labels that count as one may differ, relative to one plus the largest
 SAME_LABEL = 1e-9
 
@@ -45,6 +40,13 @@ class Separable(NamedTuple):
     References
     ----------
     docs/theory/reduction.md proves that R fields on the state's mesh suffice.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> form = SquaredLoss().separate(1, 1, None, "moments")
+    >>> form.names, form.terminal(np.array([[3.0]])).ravel().tolist()  # |x|^2 and -2 x
+    (('mass', 'moment y'), [9.0, -6.0])
     """
 
     names: tuple[str, ...]
@@ -72,7 +74,21 @@ class Loss(ABC):
     References
     ----------
     docs/theory/reduction.md has the proposition and which losses have which R.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Loss
+    >>> class Fourth(Loss):
+    ...     def value(self, x, y):
+    ...         return ((x - y) ** 4).sum(axis=1)
+    ...     def gradient(self, x, y):
+    ...         return 4.0 * (x - y) ** 3
+    >>> Fourth().separate(1, 1, np.array([[0.0], [1.0]]), "auto").terminal(np.array([[2.0]])).ravel().tolist()
+    [16.0, 1.0]
     """
+
+    #: what stands between the state and the loss, of losses that have one: a Readout, or a TrainedReadout
+    readout: Readout | TrainedReadout | None = None
 
     @abstractmethod
     def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -167,17 +183,35 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
 
 
 def label_names(labels: np.ndarray) -> tuple[str, ...]:
-    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes."""
+    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes.
+
+    Examples
+    --------
+    >>> label_names(np.array([[-1.0], [0.5]]))
+    ('y=-1', 'y=0.5')
+    """
     return tuple(f"y={text}" for text in label_texts(labels))
 
 
 def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off."""
+    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off.
+
+    Examples
+    --------
+    >>> same_labels(np.array([[1.0]]), np.array([[1.0 + 1e-12]]))
+    True
+    """
     return bool(np.abs(a - b).max(initial=0.0) <= SAME_LABEL * np.abs(b).max(initial=0.0))
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there."""
+    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there.
+
+    Examples
+    --------
+    >>> label_index(np.array([[1.0], [-1.0], [1.0]]), np.array([[-1.0], [1.0]])).tolist()
+    [1, 0, 1]
+    """
     index = np.zeros(len(y), dtype=np.int64)
     best = np.full(len(y), np.inf)
     for k, label in enumerate(labels):
