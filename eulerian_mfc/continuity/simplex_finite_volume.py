@@ -256,8 +256,8 @@ class SimplexFiniteVolumeOperator:
         for r, mass in enumerate(masses):
             u = mass / self.mesh.volumes
             slopes = self._slopes(u) if linear else np.empty((0, self.mesh.dim))
-            facets = geometry.left, geometry.right, flux, geometry.to_left, geometry.to_right
-            _kernels.upwind_step(u, slopes, linear, *facets, dt, geometry.side, out[r], crossed[r])
+            facets = geometry.left, geometry.right, geometry.to_left, geometry.to_right, geometry.side
+            _kernels.upwind_step(u, slopes, linear, facets, flux, dt, out[r], crossed[r])
         return out, crossed, t + dt
 
     @cached_property

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -27,56 +28,67 @@ from ..fields import (
     SumField,
 )
 
+#: what a library's operations take and give: a tensor, the name of a node
+V = TypeVar("V")
+Form = TypeVar("Form")
 
-class Operations(ABC):
+
+class Operations(ABC, Generic[V]):
     """What formulas are made of; values are the library's own, `(n, k)`."""
 
     @abstractmethod
-    def constant(self, value: np.ndarray) -> Any:
-        """An array that is no weight."""
+    def constant(self, value: np.ndarray) -> V:
+        """An array that is not a weight."""
 
     @abstractmethod
-    def matmul(self, a: Any, b: Any) -> Any: ...
+    def matmul(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def transposed(self, a: Any) -> Any: ...
+    def transposed(self, a: V) -> V: ...
 
     @abstractmethod
-    def add(self, a: Any, b: Any) -> Any: ...
+    def add(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def multiply(self, a: Any, b: Any) -> Any: ...
+    def multiply(self, a: V, b: V) -> V: ...
 
     @abstractmethod
-    def columns(self, parts: list[Any]) -> Any:
+    def columns(self, parts: list[V]) -> V:
         """Columns `(n, 1)` side by side."""
 
     @abstractmethod
-    def column(self, a: Any, k: int) -> Any:
+    def column(self, a: V, k: int) -> V:
         """`(n, 1)`, column k."""
 
     @abstractmethod
-    def exp(self, a: Any) -> Any: ...
+    def exp(self, a: V) -> V: ...
 
     @abstractmethod
-    def activation(self, activation: Activation, a: Any) -> Any: ...
+    def activation(self, activation: Activation, a: V) -> V: ...
 
-    def linear(self, x: Any, matrix: Any, shift: Any = None) -> Any:
+    def linear(self, x: V, matrix: V, shift: V | None = None) -> V:
         """`x W^T + b`."""
         out = self.matmul(x, self.transposed(matrix))
         return out if shift is None else self.add(out, shift)
 
 
 Blocks = dict[str, tuple[int, ...]]
-Form = TypeVar("Form")
+FieldKind = TypeVar("FieldKind", bound=Field, contravariant=True)
 
 
-class Formula(NamedTuple):
+class ValueOf(Protocol[FieldKind]):
+    """A field's value in a library's own operations."""
+
+    def __call__(self, ops: Operations[V], field: FieldKind, w: dict[str, V], x: V, t: float, /) -> V: ...
+
+
+@dataclass(frozen=True)
+class Formula(Generic[FieldKind]):
     """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields that it is made of."""
 
-    blocks: Callable[[Any], Blocks]
-    value: Callable[[Operations, Any, dict[str, Any], Any, float], Any]
-    parts: Callable[[Any], list[Field]] = lambda field: []
+    blocks: Callable[[FieldKind], Blocks]
+    value: ValueOf[FieldKind]
+    parts: Callable[[FieldKind], list[Field]] = lambda field: []
 
 
 def _matrix_bias(field: NeuralField | AffineField) -> Blocks:
@@ -85,36 +97,36 @@ def _matrix_bias(field: NeuralField | AffineField) -> Blocks:
     return matrix | ({"b": (d,)} if field.bias else {})
 
 
-def _neural(ops: Operations, field: NeuralField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _neural(ops: Operations[V], field: NeuralField, w: dict[str, V], x: V, t: float) -> V:
     return ops.activation(field.sigma, ops.linear(x, w["W"], w.get("b")))
 
 
-def _affine(ops: Operations, field: AffineField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _affine(ops: Operations[V], field: AffineField, w: dict[str, V], x: V, t: float) -> V:
     if not field.matrix:
         return ops.add(ops.multiply(x, ops.constant(np.zeros(1))), w["b"])
     return ops.linear(x, w["W"], w.get("b"))
 
 
-def _bottleneck(ops: Operations, field: BottleneckField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _bottleneck(ops: Operations[V], field: BottleneckField, w: dict[str, V], x: V, t: float) -> V:
     return ops.linear(ops.activation(field.sigma, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
 
 
-def _bump(ops: Operations, x: Any, centre: np.ndarray, width: float) -> Any:
+def _bump(ops: Operations[V], x: V, centre: np.ndarray, width: float) -> V:
     """`(n, 1)`: `exp(-|x - centre|^2 / width^2)`."""
     z = ops.multiply(ops.add(x, ops.constant(-centre)), ops.constant(np.array([1.0 / width])))
     return ops.exp(ops.matmul(ops.multiply(z, z), ops.constant(-np.ones((len(centre), 1)))))
 
 
-def _agrachev_sarychev(ops: Operations, field: AgrachevSarychevField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _agrachev_sarychev(ops: Operations[V], field: AgrachevSarychevField, w: dict[str, V], x: V, t: float) -> V:
     return ops.add(ops.multiply(_bump(ops, x, np.zeros(field.dim), 1.0), w["bump"]), w["shift"])
 
 
-def _radial_basis(ops: Operations, field: RadialBasisField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _radial_basis(ops: Operations[V], field: RadialBasisField, w: dict[str, V], x: V, t: float) -> V:
     bumps = ops.columns([_bump(ops, x, np.array(c), field.width) for c in field.centres])
     return ops.matmul(bumps, w["u"])
 
 
-def _polynomial(ops: Operations, field: PolynomialField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _polynomial(ops: Operations[V], field: PolynomialField, w: dict[str, V], x: V, t: float) -> V:
     one = ops.exp(ops.multiply(ops.column(x, 0), ops.constant(np.zeros(1))))
     monomials = []
     for row in field.exponents:
@@ -132,22 +144,21 @@ def _sum_blocks(field: SumField) -> Blocks:
     return {f"{name}_{i}": shape for i, part in parts for name, shape in formula(part).blocks(part).items()}
 
 
-def _sum(ops: Operations, field: SumField, w: dict[str, Any], x: Any, t: float) -> Any:
-    total = None
+def _sum(ops: Operations[V], field: SumField, w: dict[str, V], x: V, t: float) -> V:
+    values = []
     for i, part in enumerate(field.fields, 1):
         of_part = formula(part)
-        value = of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t)
-        total = value if total is None else ops.add(total, value)
-    return total
+        values.append(of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t))
+    return reduce(ops.add, values)
 
 
-def _scaled(ops: Operations, field: ScaledField, w: dict[str, Any], x: Any, t: float) -> Any:
+def _scaled(ops: Operations[V], field: ScaledField, w: dict[str, V], x: V, t: float) -> V:
     scale = field.scale(t) if callable(field.scale) else field.scale
     value = formula(field.field).value(ops, field.field, w, x, t)
     return ops.multiply(value, ops.constant(np.reshape(np.asarray(scale, dtype=np.float64), 1)))
 
 
-FORMULAS: dict[type[Field], Formula] = {
+FORMULAS: dict[type[Field], Formula[Any]] = {
     NeuralField: Formula(_matrix_bias, _neural),
     AffineField: Formula(_matrix_bias, _affine),
     BottleneckField: Formula(
@@ -191,7 +202,7 @@ def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
     return form
 
 
-def formula(field: Field) -> Formula:
+def formula(field: Field) -> Formula[Any]:
     """The formula of a field; ArgumentError where it has none."""
     if type(field) not in FORMULAS:
         known = ", ".join(kind.__name__ for kind in FORMULAS)

@@ -4,8 +4,6 @@ and PyTorch is loaded with it: `export.torch` imports it when a network is asked
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -33,7 +31,7 @@ class ResidualNetwork(torch.nn.Module):
     See `Network`.
     """
 
-    def __init__(self, network: Network, dtype: Any) -> None:
+    def __init__(self, network: Network, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = network
         for activation in activations(network.field):
@@ -47,7 +45,7 @@ class ResidualNetwork(torch.nn.Module):
                 self.readout.weight.copy_(torch.tensor(matrix))
                 self.readout.bias.copy_(torch.tensor(network.readout.bias))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Inputs `(n, features)`, or states `(n, d)`, to final states `(n, d)` or outputs of the read-out `(n, p)`."""
         dim = self.network.field.dim
         check(x, sorted({self.network.input_dim, dim}), next(self.parameters()))
@@ -70,20 +68,20 @@ class Layer(torch.nn.Module):
     dtype : of the weights.
     """
 
-    def __init__(self, network: Network, number: int, dtype: Any) -> None:
+    def __init__(self, network: Network, number: int, dtype: torch.dtype) -> None:
         super().__init__()
         self._network, self.number = network, number
         for name, value in network.blocks(number).items():
             self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=dtype)))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """States `(n, d)` at the start of the layer to those at its end."""
         weights = dict(self.named_parameters())
         check(x, [self._network.field.dim], next(iter(weights.values())))
         return self._network.layer(OPERATIONS, self.number, weights, x)
 
 
-def check(x: Any, widths: list[int], weight: Any) -> None:
+def check(x: object, widths: list[int], weight: torch.Tensor) -> None:
     """ArgumentError unless x is a tensor `(n, width)` of the kind of the weights: sums would broadcast it without a word."""
     shapes = " or ".join(f"(n, {k})" for k in widths)
     if not isinstance(x, torch.Tensor):
@@ -102,38 +100,38 @@ def check(x: Any, widths: list[int], weight: Any) -> None:
         )
 
 
-class TorchOperations(Operations):
+class TorchOperations(Operations[torch.Tensor]):
     """Constants are arrays, which take the dtype and the device of the tensor that they meet."""
 
-    def constant(self, value: np.ndarray) -> Any:
+    def constant(self, value: np.ndarray) -> torch.Tensor:
         return value
 
-    def matmul(self, a: Any, b: Any) -> Any:
+    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a @ _like(b, a)
 
-    def transposed(self, a: Any) -> Any:
+    def transposed(self, a: torch.Tensor) -> torch.Tensor:
         return a.T
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a + _like(b, a)
 
-    def multiply(self, a: Any, b: Any) -> Any:
+    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a * _like(b, a)
 
-    def columns(self, parts: list[Any]) -> Any:
+    def columns(self, parts: list[torch.Tensor]) -> torch.Tensor:
         return torch.cat(parts, dim=1)
 
-    def column(self, a: Any, k: int) -> Any:
+    def column(self, a: torch.Tensor, k: int) -> torch.Tensor:
         return a[:, k : k + 1]
 
-    def exp(self, a: Any) -> Any:
+    def exp(self, a: torch.Tensor) -> torch.Tensor:
         return torch.exp(a)
 
-    def activation(self, activation: Activation, a: Any) -> Any:
+    def activation(self, activation: Activation, a: torch.Tensor) -> torch.Tensor:
         return need_form(activation, activation.torch, "torch")(torch, a)
 
 
-def _like(b: Any, a: Any) -> Any:
+def _like(b: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(b, dtype=a.dtype, device=a.device) if isinstance(b, np.ndarray) else b
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ..fields import Field
 from ..flow.characteristics import TABLEAUX, LayerMap
 from ..losses import Readout
 from ..solution import Solution
-from .fields import Operations, at_times, formula
+from .fields import Operations, V, at_times, formula
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,21 +79,20 @@ class Network:
             at += size
         return out
 
-    def layer(self, ops: Operations, n: int, weights: dict[str, Any], x: Any) -> Any:
+    def layer(self, ops: Operations[V], n: int, weights: dict[str, V], x: V) -> V:
         """Layer n in a library's own operations: the steps of `LayerMap`, stage by stage."""
         tableau = TABLEAUX[self.layer_map.method]
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
         times = iter(stage_times(self.layer_map, self.dt, 1, n))
         for _ in range(self.layer_map.substeps):
-            total, k = None, x
+            parts, k = [], x
             for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
                 point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
                 k = value(ops, self.field, weights, point, next(times))
                 if weight:
-                    part = ops.multiply(k, ops.constant(np.array([dt * weight])))
-                    total = part if total is None else ops.add(total, part)
-            x = ops.add(x, total)
+                    parts.append(ops.multiply(k, ops.constant(np.array([dt * weight]))))
+            x = ops.add(x, reduce(ops.add, parts))
         return x
 
 

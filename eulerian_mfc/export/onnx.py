@@ -44,7 +44,7 @@ def to_onnx(solution: Solution, path: str | os.PathLike[str], *, dtype: str = "f
     network = Network.of(solution, readout)
     onnx = _onnx()
     graph = Graph(onnx, dtype)
-    x: Any = "x"
+    x = "x"
     extra = network.field.dim - network.input_dim
     if extra:
         x = graph.matmul(x, graph.constant(np.eye(network.input_dim, network.field.dim)))
@@ -140,7 +140,7 @@ def _onnx() -> Any:
     return onnx
 
 
-class Graph(Operations):
+class Graph(Operations[str]):
     """Collects the nodes and initialisers of a graph; values are names."""
 
     def __init__(self, onnx: Any, dtype: str) -> None:
@@ -160,7 +160,7 @@ class Graph(Operations):
         self.initializers.append(self._onnx.numpy_helper.from_array(stored, name))
         return name
 
-    def constant(self, value: np.ndarray) -> Any:
+    def constant(self, value: np.ndarray) -> str:
         return self.weight(f"c{len(self.initializers)}", value)
 
     def indices(self, *values: int) -> str:
@@ -168,26 +168,26 @@ class Graph(Operations):
         self.initializers.append(self._onnx.numpy_helper.from_array(np.array(values, dtype=np.int64), name))
         return name
 
-    def matmul(self, a: Any, b: Any) -> Any:
+    def matmul(self, a: str, b: str) -> str:
         return self.node("MatMul", a, b)
 
-    def transposed(self, a: Any) -> Any:
+    def transposed(self, a: str) -> str:
         return self.node("Transpose", a, perm=[1, 0])
 
-    def add(self, a: Any, b: Any) -> Any:
+    def add(self, a: str, b: str) -> str:
         return self.node("Add", a, b)
 
-    def multiply(self, a: Any, b: Any) -> Any:
+    def multiply(self, a: str, b: str) -> str:
         return self.node("Mul", a, b)
 
-    def columns(self, parts: list[Any]) -> Any:
+    def columns(self, parts: list[str]) -> str:
         return self.node("Concat", *parts, axis=1)
 
-    def column(self, a: Any, k: int) -> Any:
+    def column(self, a: str, k: int) -> str:
         return self.node("Slice", a, self.indices(k), self.indices(k + 1), self.indices(1))
 
-    def exp(self, a: Any) -> Any:
+    def exp(self, a: str) -> str:
         return self.node("Exp", a)
 
-    def activation(self, activation: Activation, a: Any) -> Any:
+    def activation(self, activation: Activation, a: str) -> str:
         return need_form(activation, activation.onnx, "onnx")(self, a)

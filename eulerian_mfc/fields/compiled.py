@@ -16,7 +16,7 @@ class Steps(NamedTuple):
     Examples
     --------
     >>> Steps(np.zeros(1), np.ones(1), 0.1, 2).pointed  # two Euler steps
-    (1, array([0.]), array([1.]), 0.1, 2)
+    (array([1, 2]), array([0.1, 0. , 1. ]))
     """
 
     reach: np.ndarray
@@ -25,9 +25,9 @@ class Steps(NamedTuple):
     number: int
 
     @property
-    def pointed(self) -> tuple[int, np.ndarray, np.ndarray, float, int]:
-        """As the compiled layer maps take it."""
-        return len(self.reach), self.reach, self.weights, self.dt, self.number
+    def pointed(self) -> tuple[np.ndarray, np.ndarray]:
+        """As the compiled layer maps take it: the numbers of stages and steps; dt, reach and weights."""
+        return np.array([len(self.reach), self.number]), np.concatenate([[self.dt], self.reach, self.weights])
 
 
 class CompiledField(Field):

@@ -1,7 +1,7 @@
 """Compiled layer maps of `sigma(W x + b)` and their pull-backs: all stages of a few points at a time, in the first-level cache.
 
-Points are `(d, n)` contiguous rows; a Runge-Kutta method is its `reach` and `weights`, as in `characteristics.Tableau`, each of
-`stages` numbers, in `steps` equal steps of length dt. `trace` and `pull` take pointers (see `pointers`).
+Points are `(d, n)` contiguous rows; a Runge-Kutta method is its numbers of stages and of equal steps, and the length dt of a step
+with its `reach` and `weights`, as in `characteristics.Tableau`. `trace` and `pull` take pointers (see `pointers`).
 
 What the field is comes as integers and numbers: the addresses of the activation's value and slope and whether the slope reads its
 argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `packed`.
@@ -13,10 +13,10 @@ from numba import carray
 from .activations import CHUNK, WORK, ActivationKernel
 from .compiling import njit
 from .fastmath import FAST
-from .pointers import COUNT, DOUBLES, INTEGERS, NUMBER, call, pointed
+from .pointers import COUNT, DOUBLES, INTEGERS, call, pointed
 
 FIELD = INTEGERS, DOUBLES
-METHOD = COUNT, DOUBLES, DOUBLES, NUMBER, COUNT
+METHOD = INTEGERS, DOUBLES
 #: the field's integers
 VALUE, SLOPE, ARGUMENT, DIM, INTEGER_COUNT = range(5)
 
@@ -39,14 +39,22 @@ def _argument(matrix, shift, row, point, z):
             z[j] += entry * x[j]
 
 
+@njit(nogil=True)
+def _method(counts_at, tableau_at):
+    """The numbers of stages and of steps, the length of a step, reach and weights `(stages,)`."""
+    counts = carray(counts_at, 2)
+    tableau = carray(tableau_at, 1 + 2 * counts[0])
+    return counts[0], counts[1], tableau[0], tableau[1 : 1 + counts[0]], tableau[1 + counts[0] :]
+
+
 @pointed(*FIELD, *METHOD, COUNT, DOUBLES, COUNT, DOUBLES, fastmath=FAST, error_model="numpy")
-def trace(integers_at, numbers_at, stages, reach_at, weights_at, dt, steps, n, x_at, keep, values_at):
+def trace(integers_at, numbers_at, counts_at, tableau_at, n, x_at, keep, values_at):
     """Overwrite the points x `(d, n)` by their images; to `keep`, write the field's values `(steps, stages, d, n)` for `pull`."""
     integers = carray(integers_at, INTEGER_COUNT)
     d = integers[DIM]
     numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
     matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
-    reach, weights = carray(reach_at, stages), carray(weights_at, stages)
+    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
     values = carray(values_at, (steps, stages, d, n))
     point, k, total = np.empty((d, CHUNK)), np.empty((d, CHUNK)), np.empty((d, CHUNK))
     work = np.empty(WORK)
@@ -93,11 +101,8 @@ def trace(integers_at, numbers_at, stages, reach_at, weights_at, dt, steps, n, x
 def pull(
     integers_at,
     numbers_at,
-    stages,
-    reach_at,
-    weights_at,
-    dt,
-    steps,
+    counts_at,
+    tableau_at,
     n,
     x_at,
     values_at,
@@ -113,7 +118,7 @@ def pull(
     d = integers[DIM]
     numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
     matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
-    reach, weights = carray(reach_at, stages), carray(weights_at, stages)
+    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
     values, p = carray(values_at, (steps, stages, d, n)), carray(p_at, (d, n))
     slopes = carray(slopes_at, d * (d + 1))
     dmatrix, dshift = slopes[: d * d].reshape(d, d), slopes[d * d :]

@@ -57,12 +57,14 @@ def limit(share_of):
 
 
 @njit()
-def upwind_step(u, slopes, linear, left, right, flux, to_left, to_right, scale, side, out, crossed):
+def upwind_step(u, slopes, linear, facets, flux, scale, out, crossed):
     """Add a forward Euler step to masses `out` `(cells,)`: `scale` is its length; mass that leaves goes to `crossed`.
 
-    `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's centre; with `linear` the values there are
-    reconstructed, else they are averages. `side` `(facets,)` is the entry of `crossed` of boundary facets.
+    `facets`: left, right, to_left, to_right and side. `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's
+    centre; with `linear` the values there are reconstructed, else they are averages. `side` `(facets,)` is the entry of
+    `crossed` of boundary facets.
     """
+    left, right, to_left, to_right, side = facets
     d = to_left.shape[1]
     for f in range(len(left)):
         v = flux[f]

@@ -50,7 +50,7 @@ class CompiledLayers:
         needed = ROOM * out.size
         while True:
             slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
-            work = self.interpolation.degree, np.empty(needed), slabs, clamped, out.shape, out.reshape(-1)
+            work = self.interpolation.degree, (np.empty(needed), slabs, clamped), out.shape, out.reshape(-1)
             sync = self._run(_layer_kernels.forward, layer, rows, *work)
             if sync[FAILED]:
                 return None
