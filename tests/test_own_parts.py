@@ -150,11 +150,15 @@ def test_studies_know_an_activation_by_what_it_computes(tmp_path, kind):
     assert address(used) == first
 
 
-def test_a_study_runs_a_users_activation_in_other_processes(mine, tmp_path):
-    study = emfc.studies.mesh_convergence(
-        problem(NeuralField(1, mine.mine)), cells=[32, 48, 64], layers=3, bounds=[(-8.0, 8.0)], folder=tmp_path / "s"
-    )
+def test_a_study_runs_a_users_activation_and_limiter_in_other_processes(mine, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    given = {"cells": [16, 24, 32], "layers": 2, "bounds": [(-8.0, 8.0)], "solver": emfc.solvers.Shooting()}
+    pair = {"continuity": FiniteVolume("muscl", limiter=mine.limiter), "transport": emfc.transport.SemiLagrangian(3)}
+    own = problem(NeuralField(1, mine.compiled))
+    study = emfc.studies.mesh_convergence(own, **given, **pair, workers=2, folder=tmp_path / "study")
+    alone = emfc.studies.mesh_convergence(own, **given, **pair)
     assert not study.failures
+    assert [r["cost"] for r in study.records] == [r["cost"] for r in alone.records]
 
 
 @pytest.mark.usefixtures("registry")

@@ -39,7 +39,7 @@ def to_torch(solution: Solution, *, dtype: str = "float64", readout: bool = Fals
     torch = _torch()
     from .modules import ResidualNetwork
 
-    return ResidualNetwork(network, getattr(torch, dtype))
+    return ResidualNetwork(network, {"float64": torch.float64, "float32": torch.float32}[dtype])
 
 
 def control_from_torch(module: Any) -> np.ndarray:
@@ -51,10 +51,15 @@ def control_from_torch(module: Any) -> np.ndarray:
 
     Raises
     ------
+    ImportError
+        If PyTorch is not installed.
     ArgumentError
         If it is another module.
     """
-    if not isinstance(getattr(module, "network", None), Network):
+    _torch()
+    from .modules import ResidualNetwork
+
+    if not isinstance(module, ResidualNetwork):
         raise fail("module", type(module).__name__, "a module that export.to_torch made")
     layers = [
         {name: value.detach().cpu().double().numpy() for name, value in layer.named_parameters()}
