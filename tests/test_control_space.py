@@ -53,6 +53,17 @@ def test_the_residual_vanishes_exactly_at_the_optimum_of_a_quadratic(sparsity):
     assert s.residual(other, s.gram * other + b) > 1e-3
 
 
+def test_the_slope_is_the_one_sided_derivative_of_cost_and_l1_norm():
+    """At zero the subgradient nearest to zero: the steepest descent, or none."""
+    s, b = space(L1, layers=1), np.array([[0.5, 0.2]])
+    for theta, expected in ((0.7, [0.5 + 0.6, 0.2]), (-0.7, [0.5 - 0.6, 0.2])):
+        np.testing.assert_allclose(s.slope(np.full((1, 2), theta), b), [expected], rtol=1e-14)
+    assert s.mass.tolist() == [[2.0]]  # so that the norm's weight is 2 * 0.3
+    np.testing.assert_allclose(s.slope(np.zeros((1, 2)), b), [[0.0, 0.2]], atol=1e-15)
+    np.testing.assert_allclose(s.slope(np.zeros((1, 2)), -4 * b), [[-1.4, -0.8]], rtol=1e-14)
+    assert s.free(np.zeros((1, 2)), b).tolist() == [[False, True]]
+
+
 def test_entries_that_a_bound_holds_are_not_free():
     s = space(bounds=(0.0, 1.0), layers=1)
     control = np.array([[0.0, 0.0]])

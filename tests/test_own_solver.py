@@ -207,3 +207,5 @@ def test_a_new_question_needs_no_new_code(tmp_path):
         assert asked.of_large(asked.large(np.array([2.0]))) == 10.0
         assert count == expected
         journal.write()
+        assert asked.large(np.array([3.0]))[0] == 3.0  # not kept: computed in both runs
+        assert count == [*expected, "large"]

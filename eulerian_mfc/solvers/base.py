@@ -44,6 +44,25 @@ class Solver(ABC):
     ----------
     A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141 (2013), 135-163,
     doi:10.1007/s10107-012-0514-2, section 6.3 (the test at kinks).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.solvers import CONVERGED, limit_reached
+    >>> class Steps(Solver):
+    ...     def iterate(self, recorder, system, initial):
+    ...         point = recorder.evaluate(initial)
+    ...         for _ in range(self.max_iterations):
+    ...             recorder.record(point)
+    ...             if recorder.converged(point):
+    ...                 return CONVERGED
+    ...             step = 0.5 * point.gradient / system.controls.gram
+    ...             point = recorder.evaluate(system.controls.project(point.control - step))
+    ...         return limit_reached(self.max_iterations)
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> Steps(tol=1e-6).solve(emfc.ParticleSystem(problem, layers=2), initial=0.1).status.value
+    'converged'
     """
 
     tol: float = 1e-9

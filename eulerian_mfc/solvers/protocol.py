@@ -70,6 +70,17 @@ class DiscreteProblem(Protocol):
     adjoint : whether the gradient is that of the cost, so that costs may be compared in a line search.
     kinks : whether the cost is smooth in pieces only, with kinks that solvers must expect at its minima.
     natural_sizes : `(m,)`, how large parameters are in this problem, see `scales`.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system: DiscreteProblem = emfc.ParticleSystem(problem, layers=2)
+    >>> control = np.full((2, 2), 0.1)
+    >>> cost, gradient = system.cost_and_gradient(control)
+    >>> system.controls.residual(control, gradient) > 1e-3
+    True
     """
 
     @property
@@ -134,4 +145,15 @@ class LayerWise(Protocol):
 
 
 class LayeredProblem(DiscreteProblem, LayerWise, Protocol):
-    """A discrete problem with layer-wise updates."""
+    """A discrete problem with layer-wise updates.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system: LayeredProblem = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-4.0, 4.0)], cells=40), layers=2)
+    >>> cost, gradient, hamiltonians = system.layer_updates(np.zeros((2, 2)))
+    >>> bool(np.allclose(hamiltonians[0](np.zeros(2))[1], gradient[0]))
+    True
+    """

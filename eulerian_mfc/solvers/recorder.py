@@ -31,6 +31,17 @@ class Recorder:
     history : one `Iteration` each.
     work : what has been computed.
     judge : the test of convergence.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> recorder = Recorder(emfc.ParticleSystem(problem, layers=2), tol=1e-9, callback=None)
+    >>> point = recorder.evaluate(np.zeros((2, 2)))
+    >>> recorder.record(point)
+    >>> recorder.converged(point), recorder.history[0].evaluations
+    (False, 1)
     """
 
     def __init__(self, system: DiscreteProblem, tol: float, callback: Callback | None, by_cost: bool = True) -> None:

@@ -94,6 +94,11 @@ def limit_reached(count: int) -> Ending:
     Parameters
     ----------
     count : their number.
+
+    Examples
+    --------
+    >>> limit_reached(100).status.value
+    'iteration_limit'
     """
     return Ending(Status.ITERATION_LIMIT, f"the limit of {count} iterations is reached")
 
@@ -104,6 +109,11 @@ def stalled(reason: str) -> Ending:
     Parameters
     ----------
     reason : in words.
+
+    Examples
+    --------
+    >>> stalled("no step lowers the cost").status.value
+    'stalled'
     """
     return Ending(Status.STALLED, reason)
 
@@ -114,5 +124,10 @@ def diverged(reason: str) -> Ending:
     Parameters
     ----------
     reason : in words.
+
+    Examples
+    --------
+    >>> diverged("the residual grows").status.value
+    'diverged'
     """
     return Ending(Status.DIVERGED, reason)
