@@ -11,8 +11,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .control.regulariser import Regulariser
+from .derivatives.complex_step import COMPLEX_STEP
 from .fields import Field
-from .fields.derivatives import COMPLEX_STEP
+from .fields.points import At
 from .laws import LabelledLaw, LabelledRule
 
 #: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
@@ -214,7 +215,7 @@ class _Displacements:
                 for _ in range(PROBES):
                     p = np.zeros((n, d))
                     p[:, i] = rng.choice([-1.0, 1.0], size=n) * np.sqrt(self._w) / self._unit[i]
-                    squares += self._field.pullback(t, self._origin, self._x, value, p)[1] ** 2
+                    squares += self._field.pullback(At(t, self._origin, self._x, value), p)[1] ** 2
                 largest = np.maximum(largest, np.sqrt(squares / PROBES))
         return largest
 

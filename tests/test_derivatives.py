@@ -87,8 +87,8 @@ class Wrong(AffineField):
 
     factors = (1.01, 1.0)
 
-    def pullback(self, t, theta, x, value, p):
-        px, ptheta = super().pullback(t, theta, x, value, p)
+    def pullback(self, at, p):
+        px, ptheta = super().pullback(at, p)
         return self.factors[0] * px, self.factors[1] * ptheta
 
 

@@ -17,6 +17,8 @@ from click.testing import CliRunner
 
 import eulerian_mfc as emfc
 from eulerian_mfc.app.cli import main
+from eulerian_mfc.continuity import limiters
+from eulerian_mfc.fields import activations
 from eulerian_mfc.studies.study_file import StudyFile
 
 from .conftest import ROOT, script
@@ -32,6 +34,10 @@ MARKUP = {"{eval-rst}", "{toctree}"}
 NOT_RUN = {"pip": "installs from the network, into the environment that runs the tests", "tox": "runs these tests"}
 #: the address in the docs, in whose place there is a cluster on this machine
 SCHEDULER = "tcp://scheduler.example:8786"
+#: what pages add their own parts to, for themselves only
+REGISTRIES = [
+    (emfc.fields, "REGISTRY"), (emfc.losses, "REGISTRY"), (activations, "_REGISTERED"), (limiters, "_REGISTERED"),
+]  # fmt: skip
 COARSE = ["--set", "cells=32", "--set", "layers=4"]
 BLOCK = re.compile(r"^```(?:python|\{code-cell\} ipython3)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 
@@ -48,6 +54,8 @@ def scheduler():
 @pytest.mark.parametrize("page", [p for p in PAGES if BLOCK.search(p.read_text())], ids=lambda p: p.name)
 def test_code_blocks_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for module, name in REGISTRIES:
+        monkeypatch.setattr(module, name, dict(getattr(module, name)))
     if page.parent.name == "tutorials":
         pytest.importorskip("IPython", reason="the tutorials are notebooks")
     names = {}

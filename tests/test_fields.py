@@ -16,6 +16,7 @@ from eulerian_mfc.fields import (
     AgrachevSarychevField,
     BottleneckField,
     CustomField,
+    Direction,
     Field,
     LinearControlField,
     NeuralField,
@@ -246,9 +247,10 @@ def test_pullback(name):
     units = 1j * step * np.eye(case.field.dim), 1j * step * np.eye(len(case.theta))
     in_x = np.stack([(case.p * direct(case, case.theta, case.x + e).imag).sum(axis=1) / step for e in units[0]], axis=1)
     in_theta = np.array([(case.p * direct(case, case.theta + e, case.x).imag).sum() / step for e in units[1]])
-    arguments = (case.theta, case.x, np.array(case.field(case.t, case.theta, case.x)), case.p)
+    at = case.field.at(case.t, case.theta, case.x)
+    arguments = (case.theta, case.x, at.value, case.p)
     kept = [a.copy() for a in arguments]
-    px, ptheta = case.field.pullback(case.t, *arguments)
+    px, ptheta = case.field.pullback(at, case.p)
     assert all(np.array_equal(before, after) for before, after in zip(kept, arguments, strict=True))
     assert (px.shape, ptheta.shape) == (in_x.shape, in_theta.shape)
     np.testing.assert_allclose(px, in_x, rtol=1e-12, atol=1e-12)
@@ -265,9 +267,9 @@ def test_pullback(name):
 def test_far_arguments(activation, values, slopes):
     """At z = -800 and 800 values and slopes are the limits, without overflow warnings."""
     field, x, theta = NeuralField(1, activation, bias=False), np.array([[-800.0], [800.0]]), np.ones(1)
-    value = field(0.0, theta, x)
-    assert value[:, 0].tolist() == list(values)
-    assert field.pullback(0.0, theta, x, value, np.ones((2, 1)))[0][:, 0].tolist() == list(slopes)
+    at = field.at(0.0, theta, x)
+    assert at.value[:, 0].tolist() == list(values)
+    assert field.pullback(at, np.ones((2, 1)))[0][:, 0].tolist() == list(slopes)
 
 
 @EACH
@@ -356,7 +358,7 @@ def test_derivatives_rescue_functions_that_are_not_analytic():
     """`|x|` with its derivative is a field, and its pull-back is the derivative that was passed."""
     field = LinearControlField([np.abs], 1, [lambda x: np.sign(x)[:, :, None]])
     x, p = np.array([[-2.0], [3.0]]), np.array([[5.0], [7.0]])
-    px, pu = field.pullback(0.0, np.array([2.0]), x, field(0.0, np.array([2.0]), x), p)
+    px, pu = field.pullback(field.at(0.0, np.array([2.0]), x), p)
     assert px.tolist() == [[-10.0], [14.0]]
     assert pu.tolist() == [2.0 * 5.0 + 3.0 * 7.0]
 
@@ -369,7 +371,7 @@ def test_tangents(name):
         return
     rng = np.random.default_rng(1)
     dtheta, dx, dp = rng.normal(size=case.theta.shape), *rng.normal(size=(2, *case.x.shape))
-    value = case.field(case.t, case.theta, case.x)
+    at, along = case.field.at(case.t, case.theta, case.x), Direction(dtheta, dx)
 
     def difference(function):
         ahead, behind = (function(s) for s in (1e-5, -1e-5))
@@ -377,12 +379,12 @@ def test_tangents(name):
 
     def moved(s):
         theta, x, p = case.theta + s * dtheta, case.x + s * dx, case.p + s * dp
-        velocity = case.field(case.t, theta, x)
-        return velocity, *case.field.pullback(case.t, theta, x, velocity, p)
+        at = case.field.at(case.t, theta, x)
+        return at.value, *case.field.pullback(at, p)
 
     found = (
-        case.field.tangent(case.t, case.theta, case.x, value, dtheta, dx),
-        *case.field.pullback_tangent(case.t, case.theta, case.x, value, case.p, dtheta, dx, dp),
+        case.field.tangent(at, along),
+        *case.field.pullback_tangent(at, case.p, along, dp),
     )
     for a, b in zip(found, difference(moved), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6 * (1 + np.abs(b).max()))
@@ -427,8 +429,8 @@ class Broken(Field):
     def __call__(self, t, theta, x):
         return self.value(x)
 
-    def pullback(self, t, theta, x, value, p):
-        return self.px(x), self.ptheta
+    def pullback(self, at, p):
+        return self.px(at.x), self.ptheta
 
 
 @pytest.mark.parametrize(

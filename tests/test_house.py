@@ -14,7 +14,7 @@ PACKAGE = ROOT / "eulerian_mfc"
 #: the script that draws the house, and reads its imports for that
 HOUSE = script("architecture")
 #: circles that are still there; the list may only become shorter
-CIRCLES = {("fields.base", "fields.combined")}
+CIRCLES: set[tuple[str, ...]] = set()
 #: modules beside the folders; the rooms are for everything else
 LOOSE = 12
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 import eulerian_mfc as emfc
 from eulerian_mfc.continuity import FiniteVolume, euler_step
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
+from eulerian_mfc.fields import Direction
 from eulerian_mfc.flow.characteristics import Flow, Layer
 from eulerian_mfc.kernels.tanh import tanh
 from eulerian_mfc.kernels.team import MET, SIZE, meet, take
@@ -88,9 +89,9 @@ def test_threads_of_blas_do_not_change_the_bits_of_a_field(name):
     results = []
     for threads in (1, 2):
         with threadpool_limits(threads, user_api="blas"):
-            value = field(0.3, theta, x)
-            _, slope = field.pullback(0.3, theta, x, value, p)
-            _, change = field.pullback_tangent(0.3, theta, x, value, p, dtheta, dx, dp)
+            at = field.at(0.3, theta, x)
+            _, slope = field.pullback(at, p)
+            _, change = field.pullback_tangent(at, p, Direction(dtheta, dx), dp)
             results.append([*slope, *change])
     np.testing.assert_array_equal(*results)
 

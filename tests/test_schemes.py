@@ -34,7 +34,7 @@ def test_continuity_orders_in_l1(study, label, flow):
 
 def test_every_reconstruction_and_limiter_is_studied(study):
     from eulerian_mfc.continuity.finite_volume import RECONSTRUCTIONS
-    from eulerian_mfc.kernels.finite_volume import LIMITERS
+    from eulerian_mfc.continuity.limiters import LIMITERS
 
     assert set(ORDERS) == set(study.CONTINUITY)
     assert {s.reconstruction for s in study.CONTINUITY.values()} == set(RECONSTRUCTIONS)

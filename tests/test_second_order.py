@@ -5,7 +5,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics import stability
-from eulerian_mfc.fields import ACTIVATIONS, NeuralField
+from eulerian_mfc.fields import ACTIVATIONS, Direction, NeuralField
 from eulerian_mfc.flow.characteristics import Flow, Layer, LayerMap
 
 from .conftest import toy_line, toy_mesh, truncated
@@ -25,12 +25,12 @@ def test_tangents_of_fields_against_central_differences(make, dim):
     theta, dtheta = rng.normal(size=(2, field.parameters))
     x, dx, p, dp = rng.normal(size=(4, 20, dim))
     at = lambda s: (t, theta + s * dtheta, x + s * dx)  # noqa: E731
-    value = field(t, theta, x)
-    tangent = field.tangent(t, theta, x, value, dtheta, dx)
+    here, along = field.at(*at(0.0)), Direction(dtheta, dx)
+    tangent = field.tangent(here, along)
     np.testing.assert_allclose(tangent, central(lambda s: field(*at(s))), rtol=0, atol=1e-7)
-    moved = field.pullback_tangent(t, theta, x, value, p, dtheta, dx, dp)
+    moved = field.pullback_tangent(here, p, along, dp)
     for k in range(2):
-        difference = central(lambda s, k=k: field.pullback(*at(s), field(*at(s)), p + s * dp)[k])
+        difference = central(lambda s, k=k: field.pullback(field.at(*at(s)), p + s * dp)[k])
         np.testing.assert_allclose(moved[k], difference, rtol=0, atol=1e-6)
 
 

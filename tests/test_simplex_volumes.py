@@ -7,7 +7,8 @@ from skfem.quadrature import get_quadrature
 import eulerian_mfc as emfc
 from eulerian_mfc import SimplexMesh
 from eulerian_mfc.continuity import SimplexFiniteVolume
-from eulerian_mfc.continuity.simplex_finite_volume import LIMITERS, RECONSTRUCTIONS
+from eulerian_mfc.continuity.limiters import SIMPLEX_LIMITERS as LIMITERS
+from eulerian_mfc.continuity.simplex_finite_volume import RECONSTRUCTIONS
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.flow.characteristics import Flow, Layer
 

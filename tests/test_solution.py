@@ -320,7 +320,7 @@ def test_a_solution_cannot_be_changed(toy_solution):
     for name, value in (("converged", False), ("message", "no"), ("control", np.zeros((20, 1))), ("description", {})):
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(toy_solution, name, value)
-    judged = toy_solution.judged("not converged: somebody says so")
+    judged = toy_solution.judged(emfc.solvers.Status.COST_WRONG, "not converged: somebody says so")
     assert (judged.converged, judged.solved) == (False, toy_solution.solved)
     assert judged.message == "not converged: somebody says so"
     assert toy_solution.converged  # as before

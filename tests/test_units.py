@@ -16,10 +16,11 @@ import skfem
 
 import eulerian_mfc as emfc
 from eulerian_mfc import solvers
+from eulerian_mfc.derivatives import differences
 from eulerian_mfc.diagnostics import maximum_principle
 from eulerian_mfc.diagnostics.stability import analyse
 from eulerian_mfc.errors import EulerianWarning, SteepControlWarning
-from eulerian_mfc.fields.differences import along
+from eulerian_mfc.fields import Direction
 from eulerian_mfc.losses.readout_training import Heads, Training
 from eulerian_mfc.scales import Scales
 
@@ -204,13 +205,14 @@ def test_second_derivatives_of_a_users_field_are_those_of_the_compiled_one(at, t
     rng = np.random.default_rng(0)
     points, covectors, dx, dp = rng.normal(size=(4, 50, 1))
     here, by = np.array([at]), np.array([0.7])
-    expected = exact.pullback_tangent(0.0, here, points, exact(0.0, here, points), covectors, by, dx, dp)
-    there = 0.0, here * theta, points * x
-    found = own.pullback_tangent(*there, own(*there), covectors / x, by * theta, dx * x, dp / x)
+    exact_at, along = exact.at(0.0, here, points), Direction(by, dx)
+    expected = exact.pullback_tangent(exact_at, covectors, along, dp)
+    own_at, moves = own.at(0.0, here * theta, points * x), Direction(by * theta, dx * x)
+    found = own.pullback_tangent(own_at, covectors / x, moves, dp / x)
     for mine, truth, unit in zip(found, expected, (x, theta), strict=True):
         np.testing.assert_allclose(mine * unit, truth, rtol=0, atol=1e-9 * np.abs(truth).max())
-    moved = own.tangent(*there, own(*there), by * theta, dx * x)
-    known = exact.tangent(0.0, here, points, exact(0.0, here, points), by, dx)
+    moved = own.tangent(own_at, moves)
+    known = exact.tangent(exact_at, along)
     np.testing.assert_allclose(moved / x, known, rtol=0, atol=1e-14 * np.abs(known).max())
 
 
@@ -227,8 +229,8 @@ class Plain(emfc.fields.Field):
     def __call__(self, t, theta, x):
         return self.field(t, theta, x)
 
-    def pullback(self, t, theta, x, value, p):
-        return self.field.pullback(t, theta, x, value, p)
+    def pullback(self, at, p):
+        return self.field.pullback(at, p)
 
 
 def hidden(t, c, x):
@@ -245,8 +247,9 @@ def test_round_off_in_what_cancels_does_not_choose_the_step(own, at):
     dx, dp, still = 0.3 * np.concatenate([half, -half]), np.zeros((200, 1)), np.zeros((200, 1))
     for direction in (*np.eye(4), np.array([1.0, -2.0, 0.5, 0.3])):
         for move in (still, dx):
-            expected = exact.pullback_tangent(0.0, theta, x, exact(0.0, theta, x), p, direction, move, dp)
-            found = own.pullback_tangent(0.0, theta, x, own(0.0, theta, x), p, direction, move, dp)
+            along = Direction(direction, move)
+            expected = exact.pullback_tangent(exact.at(0.0, theta, x), p, along, dp)
+            found = own.pullback_tangent(own.at(0.0, theta, x), p, along, dp)
             for mine, truth in zip(found, expected, strict=True):
                 np.testing.assert_allclose(mine, truth, rtol=0, atol=1e-8)
 
@@ -263,12 +266,12 @@ def test_linear_controls_have_their_second_derivatives_at_any_width():
     x = np.concatenate([rng.normal(size=(40, 1)), centre + width * rng.normal(size=(40, 1))])
     p, dx, dp = rng.normal(size=(3, 80, 1))
     theta, by = np.array([0.7]), np.array([-0.4])
-    expected = bump.pullback_tangent(0.0, theta, x, bump(0.0, theta, x), p, by, dx, dp)
-    found = own.pullback_tangent(0.0, theta, x, own(0.0, theta, x), p, by, dx, dp)
+    bump_at, own_at, along = bump.at(0.0, theta, x), own.at(0.0, theta, x), Direction(by, dx)
+    expected = bump.pullback_tangent(bump_at, p, along, dp)
+    found = own.pullback_tangent(own_at, p, along, dp)
     for mine, truth in zip(found, expected, strict=True):
         np.testing.assert_allclose(mine, truth, rtol=0, atol=1e-8 * np.abs(truth).max())
-    moved = own.tangent(0.0, theta, x, own(0.0, theta, x), by, dx)
-    np.testing.assert_allclose(moved, bump.tangent(0.0, theta, x, bump(0.0, theta, x), by, dx), rtol=1e-12)
+    np.testing.assert_allclose(own.tangent(own_at, along), bump.tangent(bump_at, along), rtol=1e-12)
 
 
 @pytest.mark.parametrize("width", [1e-8, 1e-2, 1.0, 1e8])
@@ -288,7 +291,7 @@ def test_linear_controls_have_their_second_derivatives_at_any_width():
 )
 def test_differences_find_their_step(function, derivative, width, guess):
     """Derivatives at zero of functions of `s / width`, the guess wrong by up to 20 powers of ten."""
-    (found,) = along(lambda s: (np.array([[function(s / width)]]),), guess)
+    (found,) = differences.along(lambda s: (np.array([[function(s / width)]]),), guess)
     assert found[0, 0] * width == pytest.approx(derivative, abs=2e-10)
 
 

@@ -4,6 +4,9 @@ from ..schemes import ContinuityScheme
 from ..transport.push_forward import PushForward as PushForward
 from .cells import CellOperator as CellOperator
 from .finite_volume import FiniteVolume as FiniteVolume
+from .limiters import Limiter as Limiter
+from .limiters import SimplexLimiter as SimplexLimiter
+from .limiters import register_limiter as register_limiter
 from .simplex_finite_volume import SimplexFiniteVolume as SimplexFiniteVolume
 from .transpose import FiniteVolumeTranspose as FiniteVolumeTranspose
 
@@ -13,4 +16,14 @@ REGISTRY: dict[str, type[ContinuityScheme]] = {
     "simplex_finite_volume": SimplexFiniteVolume,
 }
 
-__all__ = ["REGISTRY", "CellOperator", "FiniteVolume", "FiniteVolumeTranspose", "PushForward", "SimplexFiniteVolume"]
+__all__ = [
+    "REGISTRY",
+    "CellOperator",
+    "FiniteVolume",
+    "FiniteVolumeTranspose",
+    "Limiter",
+    "PushForward",
+    "SimplexFiniteVolume",
+    "SimplexLimiter",
+    "register_limiter",
+]

@@ -8,10 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from ..kernels import finite_volume as _kernels
-from ..kernels.finite_volume import LIMITERS
 from ..kernels.threads import Workers
 from ..meshes.padded import PaddedMesh
 from .face_velocities import AxisVelocities
+from .limiters import Limiter, limiter_of
 
 #: entries of an array that are worth a thread: with fewer, two threads are slower than one
 PART = 2**18
@@ -47,7 +47,9 @@ class EulerStep:
     workers : the threads.
     """
 
-    def __init__(self, grid: PaddedMesh, reconstruction: str, limiter: str, positivity: bool, workers: Workers) -> None:
+    def __init__(
+        self, grid: PaddedMesh, reconstruction: str, limiter: str | Limiter, positivity: bool, workers: Workers
+    ) -> None:
         self.grid, self._reconstruction, self._limiter, self._positivity = grid, reconstruction, limiter, positivity
         self._legendre = _kernels.legendre_from_averages()
         self._low, self._high, self._face, self._total, self._share = np.zeros((5, grid.size))
@@ -93,12 +95,13 @@ class EulerStep:
         """The high-order flux less `share * base`, into the axis's flux array."""
         strides = self.grid.strides
         if self._reconstruction == "muscl":
-            limiter = LIMITERS.index(self._limiter)
-            self._each(_kernels.muscl_edges, u, strides[axis], limiter, self._low, self._high)
+            limiter = limiter_of(self._limiter)
+            edges = _kernels.muscl_edges(limiter.formula, limiter.limited)
+            self._each(edges, u, strides[axis], self._low, self._high)
         else:
             self._each(_kernels.weno_edges, u, strides[axis], self._low, self._high)
-        edges = self._low, self._high, strides[axis]
-        self._each(_kernels.edge_flux, *edges, v.mean, self._face, base, share, self._flux[axis])
+        sides = self._low, self._high, strides[axis]
+        self._each(_kernels.edge_flux, *sides, v.mean, self._face, base, share, self._flux[axis])
         transverse = [s for k, s in enumerate(strides) if k != axis]
         for (a, b), moment in v.moments.items():
             face = self._face

@@ -12,7 +12,6 @@ from .._validate import choice, fail, integer, mismatch, positive
 from ..errors import NonFiniteError
 from ..flow.characteristics import Flow, Layer
 from ..flow.integrators import INTEGRATORS, State, substeps
-from ..kernels.finite_volume import LIMITERS
 from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
 from ..schemes import ContinuityScheme, Scheme, TransportOperator
@@ -20,6 +19,7 @@ from ..schemes.declared import boxes
 from .cells import CellOperator
 from .euler_step import EulerStep
 from .face_velocities import FaceVelocities
+from .limiters import Limiter, resolved
 
 
 class Reconstruction(NamedTuple):
@@ -46,7 +46,8 @@ class FiniteVolume(ContinuityScheme):
     Parameters
     ----------
     reconstruction : "upwind" (order 1), "muscl" (order 2), "weno5" (WENO-Z, order 5).
-    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada".
+    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada", the name of one that you registered,
+        or a `Limiter`.
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104" (ten stages, order 4); by default the one that suits the
         reconstruction: euler, ssprk3, ssprk104.
     cfl : Courant number (dimensionless) of a substep, `dt sum_k |v_k| / h_k` at most; by default 0.9, 0.4, 1.0. At most the
@@ -87,7 +88,7 @@ class FiniteVolume(ContinuityScheme):
     """
 
     reconstruction: str = "muscl"
-    limiter: str = "mc"
+    limiter: str | Limiter = "mc"
     integrator: str | None = None
     cfl: float | None = None
     boundary: str | Mapping[str, str] = "outflow"
@@ -98,7 +99,7 @@ class FiniteVolume(ContinuityScheme):
 
     def __post_init__(self) -> None:
         choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)
-        choice("limiter", self.limiter, LIMITERS)
+        object.__setattr__(self, "limiter", resolved(self.limiter))
         suits = RECONSTRUCTIONS[self.reconstruction]
         chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
         object.__setattr__(self, "integrator", chosen)

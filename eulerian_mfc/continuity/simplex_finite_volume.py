@@ -20,6 +20,7 @@ from ..schemes import ContinuityOperator, ContinuityScheme, Measure, TransportOp
 from ..schemes.declared import simplices
 from ..spaces import element_nodes, with_cell_masses
 from ..transport.element_interpolation import ElementInterpolation
+from .limiters import SimplexLimiter, simplex_limiter_of, simplex_resolved
 from .simplex_boundary import conditions
 from .simplex_geometry import SimplexGeometry
 
@@ -36,7 +37,6 @@ RECONSTRUCTIONS = {
     "upwind": Reconstruction(1, "euler", "R. LeVeque, Finite Volume Methods, 2002, section 4.9"),
     "muscl": Reconstruction(2, "ssprk3", "doi:10.2514/6.1989-366"),
 }
-LIMITERS = ("none", "barth_jespersen", "venkatakrishnan")
 BOUNDARIES = ("outflow", "no_flux")
 
 
@@ -48,7 +48,8 @@ class SimplexFiniteVolume(ContinuityScheme):
     ----------
     reconstruction : "upwind" (order 1), or "muscl" (order 2): linear on each cell, the gradient by least squares over the
         cells that share a vertex.
-    limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none".
+    limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none", the
+        name of one that you registered, or a `SimplexLimiter`.
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; euler for upwind and ssprk3 for muscl by default.
     cfl : share (dimensionless) of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by
         default. That step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
@@ -82,7 +83,7 @@ class SimplexFiniteVolume(ContinuityScheme):
     """
 
     reconstruction: str = "muscl"
-    limiter: str = "barth_jespersen"
+    limiter: str | SimplexLimiter = "barth_jespersen"
     integrator: str | None = None
     cfl: float = 0.9
     boundary: str | Mapping[str, str] = "outflow"
@@ -94,7 +95,7 @@ class SimplexFiniteVolume(ContinuityScheme):
 
     def __post_init__(self) -> None:
         suits = RECONSTRUCTIONS[choice("reconstruction", self.reconstruction, RECONSTRUCTIONS)]
-        choice("limiter", self.limiter, LIMITERS)
+        object.__setattr__(self, "limiter", simplex_resolved(self.limiter))
         chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
         object.__setattr__(self, "integrator", chosen)
         if positive("cfl", self.cfl) > self.largest_courant_number:
@@ -195,9 +196,9 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
     def _slopes(self, u: np.ndarray) -> np.ndarray:
         about, out = self.geometry.about, np.empty((self.mesh.size, self.mesh.dim))
         _kernels.gradients(u, about.first, about.cells, about.weights, out)
-        if self.scheme.limiter != "none":
-            smooth = self.scheme.limiter == "venkatakrishnan"
-            _kernels.limit(u, about.first, about.cells, self.geometry.facet_offsets, smooth, out)
+        limiter = simplex_limiter_of(self.scheme.limiter)
+        if limiter is not None:
+            _kernels.limit(limiter.share)(u, about.first, about.cells, self.geometry.facet_offsets, out)
         return out
 
     def velocities(self, t: float, theta: np.ndarray) -> np.ndarray:
@@ -262,8 +263,8 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         for r, mass in enumerate(masses):
             u = mass / self.mesh.volumes
             slopes = self._slopes(u) if linear else np.empty((0, self.mesh.dim))
-            facets = geometry.left, geometry.right, flux, geometry.to_left, geometry.to_right
-            _kernels.upwind_step(u, slopes, linear, *facets, dt, geometry.side, out[r], crossed[r])
+            facets = geometry.left, geometry.right, geometry.to_left, geometry.to_right, geometry.side
+            _kernels.upwind_step(u, slopes, linear, facets, flux, dt, out[r], crossed[r])
         return out, crossed, t + dt
 
     @cached_property

@@ -148,7 +148,7 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
             points = grid.face_points(axis)
             p = np.zeros_like(points)
             p[:, axis] = faces.ravel()
-            slope += field.pullback(t, layer.theta, points, field(t, layer.theta, points), p)[1]
+            slope += field.pullback(field.at(t, layer.theta, points), p)[1]
         return slope
 
 

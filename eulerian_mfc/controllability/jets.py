@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._validate import mismatch
+from ..derivatives.complex_step import complex_value
 from ..errors import NotAnalyticError
-from ..fields.derivatives import complex_value
 
 #: radius of the first circles around a point, on which a function is evaluated
 RADIUS = 0.5

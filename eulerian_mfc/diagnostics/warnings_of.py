@@ -36,8 +36,6 @@ LOOKED_AT = 3
 SILENT = 0.5
 #: entries of a control that was zero and moved by round-off only
 AT_ZERO = 1e-9
-#: activations that change on the scale `1 / |W|`
-CURVED = ("tanh", "sigmoid", "sin")
 
 
 def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
@@ -128,13 +126,13 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
         ends = np.cumsum([part.parameters for part in field.fields])[:-1]
         pieces = np.split(control, ends, axis=1)
         return max(_steepest(part, piece) for part, piece in zip(field.fields, pieces, strict=True))
-    if isinstance(field, BottleneckField) and field.activation in CURVED:
+    if isinstance(field, BottleneckField) and field.sigma.curved:
         rows = control[:, : field.width * field.dim].reshape(-1, field.dim)
-    elif isinstance(field, NeuralField) and field.activation in CURVED:
+    elif isinstance(field, NeuralField) and field.sigma.curved:
         rows = control[:, : field.dim**2].reshape(-1, field.dim)
     else:
         return 0.0, ""
-    return float(np.linalg.norm(rows, axis=1).max()), field.activation
+    return float(np.linalg.norm(rows, axis=1).max()), field.sigma.name
 
 
 def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: SolutionData) -> list[EulerianWarning]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from functools import partial, reduce
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from .._validate import mismatch
 from ..fields import (
+    Activation,
     AffineField,
     AgrachevSarychevField,
     BottleneckField,
@@ -26,8 +28,9 @@ from ..fields import (
     SumField,
 )
 
-#: a value of a library: a tensor, or the name of a node
+#: what a library's operations take and give: a tensor, the name of a node
 V = TypeVar("V")
+Form = TypeVar("Form")
 
 
 class Operations(ABC, Generic[V]):
@@ -35,7 +38,7 @@ class Operations(ABC, Generic[V]):
 
     @abstractmethod
     def constant(self, value: np.ndarray) -> V:
-        """An array that is no weight."""
+        """An array that is not a weight."""
 
     @abstractmethod
     def matmul(self, a: V, b: V) -> V: ...
@@ -61,7 +64,7 @@ class Operations(ABC, Generic[V]):
     def exp(self, a: V) -> V: ...
 
     @abstractmethod
-    def activation(self, name: str, a: V) -> V: ...
+    def activation(self, activation: Activation, a: V) -> V: ...
 
     def linear(self, x: V, matrix: V, shift: V | None = None) -> V:
         """`x W^T + b`."""
@@ -70,30 +73,32 @@ class Operations(ABC, Generic[V]):
 
 
 Blocks = dict[str, tuple[int, ...]]
+FieldKind = TypeVar("FieldKind", bound=Field, contravariant=True)
 
 
-class Formula(NamedTuple):
+class ValueOf(Protocol[FieldKind]):
+    """A field's value in a library's own operations."""
+
+    def __call__(self, ops: Operations[V], field: FieldKind, w: dict[str, V], x: V, t: float, /) -> V: ...
+
+
+@dataclass(frozen=True)
+class Formula(Generic[FieldKind]):
     """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields that it is made of."""
 
-    blocks: Callable[[Any], Blocks]
-    value: Callable[[Operations[Any], Any, dict[str, Any], Any, float], Any]
-    parts: Callable[[Any], list[Field]] = lambda field: []
+    blocks: Callable[[FieldKind], Blocks]
+    value: ValueOf[FieldKind]
+    parts: Callable[[FieldKind], list[Field]] = lambda field: []
 
 
-def _neural_blocks(field: NeuralField) -> Blocks:
-    return _matrix_bias(field.dim, True, field.bias)
-
-
-def _affine_blocks(field: AffineField) -> Blocks:
-    return _matrix_bias(field.dim, field.matrix, field.bias)
-
-
-def _matrix_bias(dim: int, matrix: bool, bias: bool) -> Blocks:
-    return ({"W": (dim, dim)} if matrix else {}) | ({"b": (dim,)} if bias else {})
+def _matrix_bias(field: NeuralField | AffineField) -> Blocks:
+    d = field.dim
+    matrix: Blocks = {"W": (d, d)} if isinstance(field, NeuralField) or field.matrix else {}
+    return matrix | ({"b": (d,)} if field.bias else {})
 
 
 def _neural(ops: Operations[V], field: NeuralField, w: dict[str, V], x: V, t: float) -> V:
-    return ops.activation(field.activation, ops.linear(x, w["W"], w.get("b")))
+    return ops.activation(field.sigma, ops.linear(x, w["W"], w.get("b")))
 
 
 def _affine(ops: Operations[V], field: AffineField, w: dict[str, V], x: V, t: float) -> V:
@@ -103,7 +108,7 @@ def _affine(ops: Operations[V], field: AffineField, w: dict[str, V], x: V, t: fl
 
 
 def _bottleneck(ops: Operations[V], field: BottleneckField, w: dict[str, V], x: V, t: float) -> V:
-    return ops.linear(ops.activation(field.activation, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
+    return ops.linear(ops.activation(field.sigma, ops.linear(x, w["W1"], w["b1"])), w["W2"], w["b2"])
 
 
 def _bump(ops: Operations[V], x: V, centre: np.ndarray, width: float) -> V:
@@ -140,13 +145,11 @@ def _sum_blocks(field: SumField) -> Blocks:
 
 
 def _sum(ops: Operations[V], field: SumField, w: dict[str, V], x: V, t: float) -> V:
-    total: V | None = None
+    values = []
     for i, part in enumerate(field.fields, 1):
         of_part = formula(part)
-        value = of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t)
-        total = value if total is None else ops.add(total, value)
-    assert total is not None
-    return total
+        values.append(of_part.value(ops, part, {name: w[f"{name}_{i}"] for name in of_part.blocks(part)}, x, t))
+    return reduce(ops.add, values)
 
 
 def _scaled(ops: Operations[V], field: ScaledField, w: dict[str, V], x: V, t: float) -> V:
@@ -155,9 +158,9 @@ def _scaled(ops: Operations[V], field: ScaledField, w: dict[str, V], x: V, t: fl
     return ops.multiply(value, ops.constant(np.reshape(np.asarray(scale, dtype=np.float64), 1)))
 
 
-FORMULAS: dict[type[Field], Formula] = {
-    NeuralField: Formula(_neural_blocks, _neural),
-    AffineField: Formula(_affine_blocks, _affine),
+FORMULAS: dict[type[Field], Formula[Any]] = {
+    NeuralField: Formula(_matrix_bias, _neural),
+    AffineField: Formula(_matrix_bias, _affine),
     BottleneckField: Formula(
         lambda f: {"W1": (f.width, f.dim), "b1": (f.width,), "W2": (f.dim, f.width), "b2": (f.dim,)}, _bottleneck
     ),
@@ -182,7 +185,24 @@ def at_times(field: Field, times: list[float]) -> Field:
     return ScaledField(at_times(field.field, times), scale)
 
 
-def formula(field: Field) -> Formula:
+def activations(field: Field) -> list[Activation]:
+    """Those of a field, and of the fields that it is made of."""
+    own = [field.sigma] if isinstance(field, NeuralField | BottleneckField) else []
+    return own + [a for part in formula(field).parts(field) for a in activations(part)]
+
+
+def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
+    """The activation in the language of a library, the argument of that name; ArgumentError where it has none."""
+    if form is None:
+        raise mismatch(
+            "field",
+            f"the activation {activation.name!r}, which has no form for this export",
+            f"fields.Activation({activation.name!r}, ..., {argument}=...)",
+        )
+    return form
+
+
+def formula(field: Field) -> Formula[Any]:
     """The formula of a field; ArgumentError where it has none."""
     if type(field) not in FORMULAS:
         known = ", ".join(kind.__name__ for kind in FORMULAS)

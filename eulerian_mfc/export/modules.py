@@ -4,13 +4,12 @@ and PyTorch is loaded with it: `export.torch` imports it when a network is asked
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 import torch
 
 from .._validate import fail, mismatch
-from .fields import Operations
+from ..fields import Activation
+from .fields import Operations, activations, need_form
 from .network import Network
 
 
@@ -35,6 +34,8 @@ class ResidualNetwork(torch.nn.Module):
     def __init__(self, network: Network, dtype: torch.dtype) -> None:
         super().__init__()
         self.network = network
+        for activation in activations(network.field):
+            need_form(activation, activation.torch, "torch")  # now, not at the first call
         self.layers = torch.nn.ModuleList([Layer(network, n, dtype) for n in range(len(network.control))])
         self.readout = None
         if network.readout is not None:
@@ -80,7 +81,7 @@ class Layer(torch.nn.Module):
         return self._network.layer(OPERATIONS, self.number, weights, x)
 
 
-def check(x: torch.Tensor, widths: list[int], weight: torch.Tensor) -> None:
+def check(x: object, widths: list[int], weight: torch.Tensor) -> None:
     """ArgumentError unless x is a tensor `(n, width)` of the kind of the weights: sums would broadcast it without a word."""
     shapes = " or ".join(f"(n, {k})" for k in widths)
     if not isinstance(x, torch.Tensor):
@@ -99,57 +100,38 @@ def check(x: torch.Tensor, widths: list[int], weight: torch.Tensor) -> None:
         )
 
 
-def _softplus(z: torch.Tensor) -> torch.Tensor:
-    """PyTorch's own goes over to the identity beyond 20, which 1e-12 sees."""
-    return torch.logaddexp(z, torch.zeros_like(z))
-
-
-ACTIVATIONS = {
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "relu": torch.relu,
-    "softplus": _softplus,
-    "swish": torch.nn.functional.silu,
-    "sin": torch.sin,
-}
-
-
-#: a tensor, or an array that is no weight
-Value: TypeAlias = torch.Tensor | np.ndarray
-
-
-class TorchOperations(Operations[Value]):
+class TorchOperations(Operations[torch.Tensor]):
     """Constants are arrays, which take the dtype and the device of the tensor that they meet."""
 
-    def constant(self, value: np.ndarray) -> Value:
+    def constant(self, value: np.ndarray) -> torch.Tensor:
         return value
 
-    def matmul(self, a: Value, b: Value) -> Value:
+    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a @ _like(b, a)
 
-    def transposed(self, a: Value) -> Value:
+    def transposed(self, a: torch.Tensor) -> torch.Tensor:
         return a.T
 
-    def add(self, a: Value, b: Value) -> Value:
+    def add(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a + _like(b, a)
 
-    def multiply(self, a: Value, b: Value) -> Value:
+    def multiply(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a * _like(b, a)
 
-    def columns(self, parts: list[Value]) -> Value:
+    def columns(self, parts: list[torch.Tensor]) -> torch.Tensor:
         return torch.cat(parts, dim=1)
 
-    def column(self, a: Value, k: int) -> Value:
+    def column(self, a: torch.Tensor, k: int) -> torch.Tensor:
         return a[:, k : k + 1]
 
-    def exp(self, a: Value) -> Value:
+    def exp(self, a: torch.Tensor) -> torch.Tensor:
         return torch.exp(a)
 
-    def activation(self, name: str, a: Value) -> Value:
-        return ACTIVATIONS[name](a)
+    def activation(self, activation: Activation, a: torch.Tensor) -> torch.Tensor:
+        return need_form(activation, activation.torch, "torch")(torch, a)
 
 
-def _like(b: Value, a: Value) -> Value:
+def _like(b: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(b, dtype=a.dtype, device=a.device) if isinstance(b, np.ndarray) else b
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -96,16 +97,13 @@ class Network:
         value = formula(self.field).value
         times = iter(stage_times(self.layer_map, self.dt, 1, n))
         for _ in range(self.layer_map.substeps):
-            total: V | None = None
-            k = x
+            parts, k = [], x
             for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
                 point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
                 k = value(ops, self.field, weights, point, next(times))
                 if weight:
-                    part = ops.multiply(k, ops.constant(np.array([dt * weight])))
-                    total = part if total is None else ops.add(total, part)
-            assert total is not None
-            x = ops.add(x, total)
+                    parts.append(ops.multiply(k, ops.constant(np.array([dt * weight]))))
+            x = ops.add(x, reduce(ops.add, parts))
         return x
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from .._validate import choice
 from ..errors import FileFormatError
-from ..fields import ACTIVATIONS
+from ..fields import Activation
 from ..files.atomic import existing, reading, write_whole
 from ..results.solution_data import SolutionData
 from ..version import __version__
-from .fields import Operations
+from .fields import Operations, need_form
 from .network import Network, joined
 
 if TYPE_CHECKING:
@@ -224,12 +224,5 @@ class Graph(Operations[str]):
     def exp(self, a: str) -> str:
         return self.node("Exp", a)
 
-    def activation(self, name: str, a: str) -> str:
-        choice("activation", name, ACTIVATIONS)
-        if name == "swish":
-            return self.multiply(a, self.node("Sigmoid", a))
-        if name == "softplus":
-            # max(a, 0) + log(1 + exp(-|a|)): ONNX Runtime has its Softplus in single precision only.
-            tail = self.node("Neg", self.node("Abs", a))
-            return self.add(self.node("Relu", a), self.node("Log", self.add(self.exp(tail), self.constant(np.ones(1)))))
-        return self.node({"tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "sin": "Sin"}[name], a)
+    def activation(self, activation: Activation, a: str) -> str:
+        return need_form(activation, activation.onnx, "onnx")(self, a)

@@ -55,7 +55,7 @@ def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = 
     torch = _torch()
     from .modules import ResidualNetwork
 
-    return ResidualNetwork(network, getattr(torch, dtype))
+    return ResidualNetwork(network, {"float64": torch.float64, "float32": torch.float32}[dtype])
 
 
 def control_from_torch(module: Module) -> np.ndarray:
@@ -67,6 +67,8 @@ def control_from_torch(module: Module) -> np.ndarray:
 
     Raises
     ------
+    ImportError
+        If PyTorch is not installed.
     ArgumentError
         If it is another module.
 
@@ -80,7 +82,10 @@ def control_from_torch(module: Module) -> np.ndarray:
     >>> bool((control_from_torch(to_torch(solution)) == solution.control).all())
     True
     """
-    if not isinstance(getattr(module, "network", None), Network):
+    _torch()
+    from .modules import ResidualNetwork
+
+    if not isinstance(module, ResidualNetwork):
         raise fail("module", type(module).__name__, "a module that export.to_torch made")
     layers = [
         {name: value.detach().cpu().double().numpy() for name, value in layer.named_parameters()}

@@ -1,22 +1,28 @@
 """Controlled vector fields F(t, theta, x). A new field is one file and one line here."""
 
-from typing import Any
+from collections.abc import Callable
 
 from ..errors import FileFormatError
+from .activations import ACTIVATIONS as ACTIVATIONS
+from .activations import Activation as Activation
+from .activations import need_known
+from .activations import register_activation as register_activation
 from .affine import AffineField as AffineField
 from .agrachev_sarychev import AgrachevSarychevField as AgrachevSarychevField
 from .base import Field as Field
+from .base import ScaledField as ScaledField
+from .base import Spec as Spec
+from .base import SumField as SumField
 from .bottleneck import BottleneckField as BottleneckField
-from .combined import ScaledField as ScaledField
-from .combined import SumField as SumField
 from .custom import CustomField as CustomField
 from .linear_control import LinearControlField as LinearControlField
-from .neural import ACTIVATIONS as ACTIVATIONS
 from .neural import NeuralField as NeuralField
+from .points import At as At
+from .points import Direction as Direction
 from .polynomial import PolynomialField as PolynomialField
 from .radial_basis import RadialBasisField as RadialBasisField
 
-REGISTRY = {
+REGISTRY: dict[str, Callable[..., Field]] = {
     "neural": NeuralField,
     "bottleneck": BottleneckField,
     "affine": AffineField,
@@ -30,7 +36,7 @@ REGISTRY = {
 }
 
 
-def from_spec(spec: dict[str, Any]) -> Field:
+def from_spec(spec: Spec) -> Field:
     """The field that `Field.spec` described; fields within fields too.
 
     Parameters
@@ -40,28 +46,39 @@ def from_spec(spec: dict[str, Any]) -> Field:
     Raises
     ------
     FileFormatError
-        If nothing of that name is registered.
+        If no field or activation of that name is registered.
     ArgumentError
         From the constructor.
+
+    Examples
+    --------
+    >>> from_spec({"type": "neural", "dim": 2, "activation": "sin", "bias": False})
+    NeuralField(dim=2, activation='sin', bias=False)
     """
 
-    def rebuilt(value: Any) -> Any:
+    def rebuilt(value: object) -> object:
         if isinstance(value, dict):
             return from_spec(value)
         return [rebuilt(v) for v in value] if isinstance(value, list) else value
 
-    if spec.get("type") not in REGISTRY:
-        raise FileFormatError(f"unknown field {spec.get('type')!r}")
-    return REGISTRY[spec["type"]](**{key: rebuilt(value) for key, value in spec.items() if key != "type"})
+    kind = str(spec.get("type"))
+    if kind not in REGISTRY:
+        raise FileFormatError(f"unknown field {kind!r}")
+    if "activation" in spec:
+        need_known(spec["activation"])
+    return REGISTRY[kind](**{key: rebuilt(value) for key, value in spec.items() if key != "type"})
 
 
 __all__ = [
     "ACTIVATIONS",
     "REGISTRY",
+    "Activation",
     "AffineField",
     "AgrachevSarychevField",
+    "At",
     "BottleneckField",
     "CustomField",
+    "Direction",
     "Field",
     "LinearControlField",
     "NeuralField",
@@ -70,4 +87,5 @@ __all__ = [
     "ScaledField",
     "SumField",
     "from_spec",
+    "register_activation",
 ]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import choice, integer
 from ..kernels.sums import moments
-from .base import Field
+from .base import Field, Spec
 from .neural import matrix_bias_names, split_matrix_bias
+from .points import At, Direction, Pulled
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,12 @@ class AffineField(Field):
     ------
     ArgumentError
         For a dimension that is no positive integer, flags that are none, and neither W nor b.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField
+    >>> AffineField(1)(0.0, np.array([2.0, 1.0]), np.array([[3.0]])).tolist()  # 2 x + 1
+    [[7.0]]
     """
 
     dim: int = 1
@@ -56,37 +63,23 @@ class AffineField(Field):
         value = matrix @ x.T
         return (value if shift is None else value + shift).T
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
         if not self.matrix:
             return np.zeros_like(p), p.sum(axis=0)
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        slope = moments(p.T, x.T).ravel()
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        slope = moments(p.T, at.x.T).ravel()
         return p @ matrix, np.concatenate([slope, p.sum(axis=0)]) if self.bias else slope
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        out = self(t, dtheta, x)
-        return out + dx @ split_matrix_bias(theta, self.dim, self.bias)[0].T if self.matrix else out
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        out = self(at.t, along.theta, at.x)
+        return out + along.x @ split_matrix_bias(at.theta, self.dim, self.bias)[0].T if self.matrix else out
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        px, ptheta = self.pullback(t, theta, x, value, dp)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        px, ptheta = self.pullback(at, dp)
         if not self.matrix:
             return px, ptheta
-        ptheta[: self.dim**2] += moments(p.T, dx.T).ravel()
-        return px + p @ split_matrix_bias(dtheta, self.dim, self.bias)[0], ptheta
+        ptheta[: self.dim**2] += moments(p.T, along.x.T).ravel()
+        return px + p @ split_matrix_bias(along.theta, self.dim, self.bias)[0], ptheta
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "affine", **asdict(self)}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import integer
 from ..kernels.sums import moments
-from .base import Field
+from .base import Field, Spec
+from .points import At, Direction, Pulled
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class AgrachevSarychevField(Field):
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AgrachevSarychevField
+    >>> AgrachevSarychevField(1)(0.0, np.array([2.0, 3.0]), np.array([[0.0]])).tolist()  # 2 + 3 exp(-0)
+    [[5.0]]
     """
 
     dim: int = 2
@@ -47,40 +54,30 @@ class AgrachevSarychevField(Field):
     def parameter_names(self) -> tuple[str, ...]:
         return tuple(f"u{i + 1}" for i in range(2 * self.dim))
 
+    @staticmethod
+    def _bump(x: np.ndarray) -> np.ndarray:
+        return np.asarray(np.exp(-np.einsum("nd,nd->n", x, x)))
+
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        bump = np.exp(-np.einsum("nd,nd->n", x, x))
+        bump = self._bump(x)
         return (theta[: self.dim, None] + theta[self.dim :, None] * bump).T
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        bump = np.exp(-np.einsum("nd,nd->n", x, x))
-        along = -2.0 * bump * (p @ theta[self.dim :])
-        return (along * x.T).T, np.concatenate([p.sum(axis=0), moments(bump[None], p.T)[0]])
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        bump = self._bump(at.x)
+        radial = -2.0 * bump * (p @ at.theta[self.dim :])
+        return (radial * at.x.T).T, np.concatenate([p.sum(axis=0), moments(bump[None], p.T)[0]])
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        dbump = -2.0 * np.exp(-np.einsum("nd,nd->n", x, x)) * np.einsum("nd,nd->n", x, dx)
-        return self(t, dtheta, x) + (theta[self.dim :, None] * dbump).T
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        dbump = -2.0 * self._bump(at.x) * np.einsum("nd,nd->n", at.x, along.x)
+        return self(at.t, along.theta, at.x) + (at.theta[self.dim :, None] * dbump).T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        bump = np.exp(-np.einsum("nd,nd->n", x, x))
-        dbump = -2.0 * bump * np.einsum("nd,nd->n", x, dx)
-        u, du = theta[self.dim :], dtheta[self.dim :]
-        along, dalong = -2.0 * bump * (p @ u), -2.0 * (dbump * (p @ u) + bump * (dp @ u + p @ du))
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        bump = self._bump(at.x)
+        dbump = -2.0 * bump * np.einsum("nd,nd->n", at.x, along.x)
+        u, du = at.theta[self.dim :], along.theta[self.dim :]
+        radial, dradial = -2.0 * bump * (p @ u), -2.0 * (dbump * (p @ u) + bump * (dp @ u + p @ du))
         change = moments(dbump[None], p.T) + moments(bump[None], dp.T)
-        return (dalong * x.T + along * dx.T).T, np.concatenate([dp.sum(axis=0), change[0]])
+        return (dradial * at.x.T + radial * along.x.T).T, np.concatenate([dp.sum(axis=0), change[0]])
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "agrachev_sarychev", **asdict(self)}

@@ -1,21 +1,23 @@
-"""What every controlled vector field offers."""
+"""What every controlled vector field offers, sums of fields, and fields times a number or a function of time."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple, TypeGuard
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from .._validate import mismatch
-from .derivatives import check_derivative
-from .differences import along, length
+from .._validate import array, fail, mismatch, takes
+from ..derivatives import differences
+from .checks import check_pullback, check_shapes
+from .points import At, Direction, Pulled, guess
 
 #: every parameter of a first control, where a field has nothing better
 START = 0.1
-#: points at which derivatives in theta are compared with differences
-THETA_POINTS = 6
+#: a field's kind and arguments, JSON-ready
+Spec = dict[str, object]
 
 
 class Field(ABC):
@@ -33,6 +35,19 @@ class Field(ABC):
     ------
     ArgumentError
         From `check`, before a problem is solved, if shapes or values are wrong.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import Field
+    >>> class Spring(Field):
+    ...     dim, parameters = 1, 1
+    ...     def __call__(self, t, theta, x):
+    ...         return -theta[0] * x
+    ...     def pullback(self, at, p):
+    ...         return -at.theta[0] * p, -np.array([(at.x * p).sum()])
+    >>> Spring().check()  # shapes; derivatives are compared with differences where a Problem is made
+    >>> Spring()(0.0, np.array([2.0]), np.array([[3.0]])).tolist()
+    [[-6.0]]
     """
 
     dim: int
@@ -61,59 +76,44 @@ class Field(ABC):
         """The velocities `(n, d)` at the points `x` `(n, d)`."""
 
     @abstractmethod
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
         """`D_x F(x_j)^T p_j` row by row, `(n, d)`, and `sum_j D_theta F(x_j)^T p_j`, `(m,)`, for covectors p `(n, d)`.
 
-        `value` is `F(t, theta, x)`, which the caller has: a field may use it to save work.
+        `at` holds t, theta, x and the value of F there, which a field may use to save work.
         """
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
         """`D_theta F dtheta + D_x F dx`, `(n, d)`: the derivative of F in the direction `(dtheta (m,), dx (n, d))`.
 
         Here by four-point differences, error about 1e-11; the package's own fields have it exactly.
         """
-        (change,) = along(lambda s: (self(t, theta + s * dtheta, x + s * dx),), guess(theta, x, dtheta, dx))
+        (change,) = differences.along(lambda s: (self.at(*at.moved(s, along)).value,), guess(at, along))
         return change
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
         """The derivative of `pullback` in the direction `(dtheta, dx, dp)`: `(n, d)` and `(m,)`; see `tangent`."""
 
-        def moved(s: float) -> tuple[np.ndarray, np.ndarray]:
-            at = theta + s * dtheta, x + s * dx
-            px, ptheta = self.pullback(t, *at, self(t, *at), p)
+        def moved(s: float) -> Pulled:
+            px, ptheta = self.pullback(self.at(*at.moved(s, along)), p)
             return px, ptheta[None]
 
         # What is summed over points may cancel, but hardly so with random signs: the size of its round-off.
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=p.shape)
-        sizes, sums = self.pullback(t, theta, x, value, signs * p)
-        changed, (slope,) = along(moved, guess(theta, x, dtheta, dx), (sizes, sums[None]))
-        px, ptheta = self.pullback(t, theta, x, value, dp)  # linear in p
+        sizes, sums = self.pullback(at, signs * p)
+        changed, (slope,) = differences.along(moved, guess(at, along), (sizes, sums[None]))
+        px, ptheta = self.pullback(at, dp)  # linear in p
         return px + changed, ptheta + slope
 
-    def __add__(self, other: Any) -> Field:
-        """`a + b`, with parameters of their own; see `SumField`."""
-        from .combined import SumField
+    def at(self, t: float, theta: np.ndarray, x: np.ndarray) -> At:
+        """A time, parameters `(m,)` and points `(n, d)`, with the value there: where derivatives are taken."""
+        return At(t, theta, x, self(t, theta, x))
 
+    def __add__(self, other: Field) -> Field:
+        """`a + b`, with parameters of their own; see `SumField`."""
         return SumField([self, other]) if isinstance(other, Field) else NotImplemented
 
-    def __rmul__(self, scale: Any) -> Field:
+    def __rmul__(self, scale: float | Callable[[float], float]) -> Field:
         """`scale * field` for a number or a function of time; see `ScaledField`."""
-        from .combined import ScaledField
-
         return ScaledField(self, scale)
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
@@ -135,7 +135,7 @@ class Field(ABC):
             )
         return replace(self, dim=self.dim + extra)  # type: ignore[type-var]
 
-    def spec(self) -> dict[str, Any] | None:
+    def spec(self) -> Spec | None:
         """JSON-ready arguments that rebuild the field, or None where it holds user functions."""
         return None
 
@@ -144,34 +144,10 @@ class Field(ABC):
 
         Parameters
         ----------
-        x : points `(n, d)` at which the field is defined, such as those of a law; random ones where not given.
-        thetas : parameters `(k, m)`, one of which the field is defined for; random ones where not given.
+        x : points `(n, d)` at which the field is defined, such as those of a law; by default random ones.
+        thetas : parameters `(k, m)`, one of which the field is defined for; by default random ones.
         """
-        rng = np.random.default_rng(0)
-        points, parameters = rng.normal(size=(5, self.dim)), rng.normal(size=(1, self.parameters))
-        where = "random points" if x is None else "points of the law"
-        x, thetas = points if x is None else x, parameters if thetas is None else thetas
-        theta = thetas[0]
-        with np.errstate(all="ignore"):
-            for theta in thetas:
-                value = np.asarray(self(0.0, theta, x))
-                if value.shape != x.shape:
-                    got = f"a value of shape {value.shape} at points {x.shape}"
-                    raise mismatch("field", got, f"the shape {x.shape} of the points")
-                if np.isfinite(value).all(axis=1).any():
-                    break
-            else:
-                raise mismatch(
-                    "field",
-                    f"values that are not finite, at any of {len(x)} {where} such as x = {x[0].tolist()} (theta = "
-                    f"{theta.tolist()}, t = 0)",
-                    "finite velocities where the law has its mass: move the law, change the field, or give `bounds` within which "
-                    "all parameters are allowed",
-                )
-            px, ptheta = self.pullback(0.0, theta, x, value, np.ones_like(x))
-        if px.shape != x.shape or ptheta.shape != theta.shape:
-            got = f"shapes {px.shape} and {ptheta.shape}"
-            raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
+        check_shapes(self, x, thetas)
 
     def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
         """Compare `pullback` with central differences at a time, parameters `(m,)` and points `(n, d)`.
@@ -179,73 +155,203 @@ class Field(ABC):
         `scale` `(d,)` are lengths over which F may vary. Raises ArgumentError, or NotAnalyticError for the complex step. The
         package's own fields are not looked at here: its tests know their derivatives.
         """
-        if type(self).__module__.startswith(f"{__package__}."):
-            return
-        p = np.random.default_rng(0).normal(size=self.dim)
-        along = lambda row, z: np.asarray(self(t, row, z) @ p)[:, None]  # noqa: E731
-        at = f", t = {t:.3g}, theta = {theta.tolist()}"
-        name = "field.pullback (in x)"
-        px, _ = self.pullback(t, theta, x, self(t, theta, x), np.tile(p, (len(x), 1)))
-        check_derivative(name, lambda z: along(theta, z), px[:, None], x, True, scale, at)
-        # In one direction of the parameters, each of its own size.
-        few, u = x[:: max(1, len(x) // THETA_POINTS)], theta * np.random.default_rng(1).uniform(0.5, 1.0, len(theta))
-        slopes = [self.pullback(t, theta, z, self(t, theta, z), p[None])[1] @ u for z in few[:, None]]
-        rows = lambda shares: np.concatenate([along(theta + s * u, few).T for s in shares[:, 0]])  # noqa: E731
-        name, at = "field.pullback (in theta)", f" of theta, t = {t:.3g}, theta = {theta.tolist()}"
-        check_derivative(name, rows, np.array(slopes)[None, :, None], np.zeros((1, 1)), True, np.ones(1), at, 1)
+        if not type(self).__module__.startswith(f"{__package__}."):
+            check_pullback(self, t, theta, x, scale)
 
 
-class Steps(NamedTuple):
-    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`."""
+@dataclass(frozen=True)
+class SumField(Field):
+    """`F(t, theta, x) = sum_k F_k(t, theta_k, x)`; theta = (theta_1, theta_2, ..). Also written `a + b`.
 
-    reach: np.ndarray
-    weights: np.ndarray
-    dt: float
-    number: int
+    Parameters
+    ----------
+    fields : the F_k, all of one dimension; sums within are opened.
 
-    @property
-    def pointed(self) -> tuple[int, np.ndarray, np.ndarray, float, int]:
-        """As the compiled layer maps take it."""
-        return len(self.reach), self.reach, self.weights, self.dt, self.number
+    Raises
+    ------
+    ArgumentError
+        If there are none, or their dimensions differ.
 
-
-class CompiledField(Field):
-    """A field `sigma(W x + b)` whose layer maps are compiled, so that no interpreter runs between their stages.
-
-    `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField, NeuralField
+    >>> (NeuralField(1) + AffineField(1)).parameter_names
+    ('W (1)', 'b (1)', 'W (2)', 'b (2)')
     """
 
+    fields: Sequence[Field]
+
+    def __post_init__(self) -> None:
+        parts = tuple(self.fields) if isinstance(self.fields, Iterable) else ()
+        if not parts or not all(isinstance(f, Field) for f in parts):
+            raise fail("fields", self.fields, "a non-empty list of fields, such as [fields.NeuralField(1)]")
+        if len({f.dim for f in parts}) > 1:
+            raise mismatch("fields", f"dimensions {[f.dim for f in parts]}", "fields of one dimension")
+        object.__setattr__(self, "fields", parts)
+
     @property
-    @abstractmethod
-    def compiled(self) -> bool:
-        """Whether `trace` and `pull` may stand for `__call__` and `pullback`."""
-
-    @abstractmethod
-    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
-        """What `_neural_kernels` need to know: the activation's code, d, W `(d, d)` and b `(d,)`."""
+    def dim(self) -> int:  # type: ignore[override]
+        return self.fields[0].dim
 
     @property
-    @abstractmethod
-    def addresses(self) -> tuple[int, int]:
-        """Of the compiled layer map and of its pull-back."""
+    def parameters(self) -> int:
+        return sum(f.parameters for f in self.fields)
 
-    @abstractmethod
-    def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Images `(n, d)` of the points x `(n, d)`, and, to `keep`, what `pull` needs beside x."""
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return tuple(f"{name} ({k + 1})" for k, f in enumerate(self.fields) for name in f.parameter_names)
 
-    @abstractmethod
-    def pull(
-        self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Exact transposed derivatives of `trace` at x: for covectors p `(n, d)` at the end, `(n, d)` and `(m,)`."""
+    @property
+    def speed_bound(self) -> float | None:  # type: ignore[override]
+        bounds = [f.speed_bound for f in self.fields if f.speed_bound is not None]
+        return None if len(bounds) < len(self.fields) else float(sum(bounds))
+
+    @property
+    def autonomous(self) -> bool:  # type: ignore[override]
+        return all(f.autonomous for f in self.fields)
+
+    @property
+    def control_linear(self) -> bool:  # type: ignore[override]
+        return all(f.control_linear for f in self.fields)
+
+    def _parts(self, theta: np.ndarray) -> Iterator[tuple[Field, np.ndarray]]:
+        """Every field with its piece of the parameters `(m,)`."""
+        ends = np.cumsum([f.parameters for f in self.fields])[:-1]
+        return zip(self.fields, np.split(theta, ends), strict=True)
+
+    def _moved(self, at: At, along: Direction) -> Iterator[tuple[Field, At, Direction]]:
+        """Every field with where it is, and how it moves."""
+        for (field, part), (_, dpart) in zip(self._parts(at.theta), self._parts(along.theta), strict=True):
+            yield field, field.at(at.t, part, at.x), Direction(dpart, along.x)
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return _total(field(t, part, x) for field, part in self._parts(theta))
+
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        pairs = [field.pullback(field.at(at.t, part, at.x), p) for field, part in self._parts(at.theta)]
+        return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
+
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        return _total(f.tangent(here, move) for f, here, move in self._moved(at, along))
+
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        pairs = [f.pullback_tangent(here, p, move, dp) for f, here, move in self._moved(at, along)]
+        return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
+
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        # Seeds of their own: equal fields start at different parameters.
+        return np.concatenate([f.start(centre, spread, horizon, seed + k) for k, f in enumerate(self.fields)])
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        for field, part in self._parts(theta):
+            field.check_derivatives(t, part, x, scale)
+
+    def raised(self, extra: int) -> SumField:
+        return SumField([f.raised(extra) for f in self.fields])
+
+    def spec(self) -> Spec | None:
+        specs = [f.spec() for f in self.fields]
+        return None if None in specs else {"type": "sum", "fields": specs}
 
 
-def is_compiled(field: Any) -> TypeGuard[CompiledField]:
-    """Whether the field's layer maps are to be had compiled."""
-    return isinstance(field, CompiledField) and field.compiled
+def _total(arrays: Iterable[np.ndarray]) -> np.ndarray:
+    first, *rest = arrays
+    for other in rest:
+        first = first + other
+    return first
 
 
-def guess(theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> float:
-    """How far a field is followed along `(dtheta, dx)` until it changes, to begin with: see `differences.along`."""
-    spread = np.ptp(x, axis=0) if len(x) else np.zeros(x.shape[1])
-    return length((dtheta, np.abs(theta).max(initial=0.0)), (dx, spread))
+@dataclass(frozen=True)
+class ScaledField(Field):
+    """`F(t, theta, x) = scale(t) G(t, theta, x)`. Also written `scale * field`.
+
+    Parameters
+    ----------
+    field : the field G.
+    scale : a dimensionless number, or a function of t (a file cannot hold one).
+
+    Raises
+    ------
+    ArgumentError
+        If `field` is none, or the scale is no finite number or function.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import AffineField, ScaledField
+    >>> field = ScaledField(AffineField(1, matrix=False), np.cos)
+    >>> field(0.0, np.array([2.0]), np.array([[1.0]])).tolist(), field.autonomous
+    ([[2.0]], False)
+    """
+
+    field: Field
+    scale: float | Callable[[float], float]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.field, Field):
+            raise fail("field", self.field, "a field, such as fields.NeuralField(1)")
+        if callable(self.scale):
+            takes("scale", self.scale, "t")
+        value = self.scale(0.37) if callable(self.scale) else self.scale
+        number = array("scale", value, ndim=0, like="scale=2.0").item()
+        if not callable(self.scale):
+            object.__setattr__(self, "scale", number)
+
+    @property
+    def dim(self) -> int:  # type: ignore[override]
+        return self.field.dim
+
+    @property
+    def parameters(self) -> int:
+        return self.field.parameters
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        return self.field.parameter_names
+
+    @property
+    def speed_bound(self) -> float | None:  # type: ignore[override]
+        known = self.field.speed_bound
+        return None if known is None or callable(self.scale) else abs(self.scale) * known
+
+    @property
+    def autonomous(self) -> bool:  # type: ignore[override]
+        return not callable(self.scale) and self.field.autonomous
+
+    @property
+    def control_linear(self) -> bool:  # type: ignore[override]
+        return self.field.control_linear
+
+    def _at(self, t: float) -> float:
+        return float(self.scale(t)) if callable(self.scale) else self.scale
+
+    def _inner(self, at: At) -> At:
+        """The same place, with the value of G."""
+        return self.field.at(at.t, at.theta, at.x)
+
+    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return self._at(t) * self.field(t, theta, x)
+
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        return self.field.pullback(self._inner(at), self._at(at.t) * p)
+
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        return self._at(at.t) * self.field.tangent(self._inner(at), along)
+
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        scale = self._at(at.t)
+        return self.field.pullback_tangent(self._inner(at), scale * p, along, scale * dp)
+
+    def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
+        return self.field.start(centre, spread, horizon, seed)
+
+    def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+        self.field.check_derivatives(t, theta, x, scale)
+
+    def raised(self, extra: int) -> ScaledField:
+        return ScaledField(self.field.raised(extra), self.scale)
+
+    def spec(self) -> Spec | None:
+        inner = self.field.spec()
+        return (
+            None if inner is None or callable(self.scale) else {"type": "scaled", "field": inner, "scale": self.scale}
+        )

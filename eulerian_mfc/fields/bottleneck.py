@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import choice, integer
+from .._validate import integer
 from ..kernels.sums import moments
-from .base import START, Field
-from .neural import ACTIVATIONS
+from .activations import Activation, activation_of, resolved, stored_name
+from .base import START, Field, Spec
+from .points import At, Direction, Pulled
 
 #: of a first control with several units: the slope of a unit's argument, and the size of the sum of all units, where states
 #: have the spread 1. Of flatter or smaller units some die out under the penalty, before they are of use.
@@ -18,7 +19,14 @@ STEEPNESS, OUTER = 3.0, 0.3
 
 
 class Weights(NamedTuple):
-    """The parts of theta: `(w, d)`, `(w, 1)`, `(d, w)`, `(d, 1)`."""
+    """The parts of theta: `(w, d)`, `(w, 1)`, `(d, w)`, `(d, 1)`.
+
+    Examples
+    --------
+    >>> weights = BottleneckField(1, 2)._split(np.arange(7.0))
+    >>> weights.inner.tolist(), weights.outer.tolist()
+    ([[0.0], [1.0]], [[4.0, 5.0]])
+    """
 
     inner: np.ndarray
     inner_shift: np.ndarray
@@ -44,18 +52,25 @@ class BottleneckField(Field):
     References
     ----------
     K. He, X. Zhang, S. Ren, J. Sun, Deep residual learning for image recognition, CVPR 2016, doi:10.1109/CVPR.2016.90.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import BottleneckField
+    >>> field = BottleneckField(dim=2, width=5, activation="relu")
+    >>> field.parameters, field(0.0, np.ones(27), np.array([[1.0, 2.0]])).tolist()
+    (27, [[21.0, 21.0]])
     """
 
     dim: int = 2
     width: int = 4
-    activation: str = "tanh"
+    activation: str | Activation = "tanh"
 
     any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
         integer("width", self.width)
-        choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "activation", resolved(self.activation))
 
     @property
     def parameters(self) -> int:
@@ -66,6 +81,11 @@ class BottleneckField(Field):
         hidden, state = range(1, self.width + 1), range(1, self.dim + 1)
         inner = [f"W1_{k},{i}" for k in hidden for i in state] + [f"b1_{k}" for k in hidden]
         return tuple(inner + [f"W2_{i},{k}" for i in state for k in hidden] + [f"b2_{i}" for i in state])
+
+    @property
+    def sigma(self) -> Activation:
+        """The activation's record."""
+        return activation_of(self.activation)
 
     def _split(self, theta: np.ndarray) -> Weights:
         w, d = self.width, self.dim
@@ -92,53 +112,41 @@ class BottleneckField(Field):
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         at = self._split(theta)
-        hidden = ACTIVATIONS[self.activation].value(at.inner @ x.T + at.inner_shift)
+        hidden = self.sigma.value(at.inner @ x.T + at.inner_shift)
         return (at.outer @ hidden + at.outer_shift).T
 
     def _hidden(self, at: Weights, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`sigma(z)` and `sigma'(z)`, `(w, n)`, at `z = W1 x + b1`."""
-        activation, argument = ACTIVATIONS[self.activation], lambda: at.inner @ x.T + at.inner_shift
+        activation, argument = self.sigma, lambda: at.inner @ x.T + at.inner_shift
         hidden = activation.value(argument())
         return hidden, activation.slope(argument, hidden)
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        at = self._split(theta)
-        hidden, slope = self._hidden(at, x)
-        q = slope * (at.outer.T @ p.T)
-        parts = (moments(q, x.T), q.sum(axis=1), moments(p.T, hidden), p.sum(axis=0))
-        return (at.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        here = self._split(at.theta)
+        hidden, slope = self._hidden(here, at.x)
+        q = slope * (here.outer.T @ p.T)
+        parts = (moments(q, at.x.T), q.sum(axis=1), moments(p.T, hidden), p.sum(axis=0))
+        return (here.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        at, by = self._split(theta), self._split(dtheta)
-        hidden, slope = self._hidden(at, x)
-        dhidden = slope * (by.inner @ x.T + by.inner_shift + at.inner @ dx.T)
-        return (by.outer @ hidden + at.outer @ dhidden + by.outer_shift).T
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        here, by = self._split(at.theta), self._split(along.theta)
+        hidden, slope = self._hidden(here, at.x)
+        dhidden = slope * (by.inner @ at.x.T + by.inner_shift + here.inner @ along.x.T)
+        return (by.outer @ hidden + here.outer @ dhidden + by.outer_shift).T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        at, by = self._split(theta), self._split(dtheta)
-        hidden, slope = self._hidden(at, x)
-        curvature = ACTIVATIONS[self.activation].curvature(lambda: at.inner @ x.T + at.inner_shift, hidden)
-        dz = by.inner @ x.T + by.inner_shift + at.inner @ dx.T
-        back = at.outer.T @ p.T
-        q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + at.outer.T @ dp.T)
-        inner = moments(dq, x.T) + moments(q, dx.T)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        here, by = self._split(at.theta), self._split(along.theta)
+        hidden, slope = self._hidden(here, at.x)
+        curvature = self.sigma.curvature(lambda: here.inner @ at.x.T + here.inner_shift, hidden)
+        dz = by.inner @ at.x.T + by.inner_shift + here.inner @ along.x.T
+        back = here.outer.T @ p.T
+        q, dq = slope * back, curvature * dz * back + slope * (by.outer.T @ p.T + here.outer.T @ dp.T)
+        inner = moments(dq, at.x.T) + moments(q, along.x.T)
         outer = moments(dp.T, hidden) + moments(p.T, slope * dz)
         parts = (inner, dq.sum(axis=1), outer, dp.sum(axis=0))
-        return (at.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
+        return (here.inner.T @ dq + by.inner.T @ q).T, np.concatenate([part.ravel() for part in parts])
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "bottleneck", **asdict(self)}
+    def spec(self) -> Spec | None:
+        name = stored_name(self.activation)
+        arguments = {"dim": self.dim, "width": self.width, "activation": name}
+        return None if name is None else {"type": "bottleneck", **arguments}

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch, own, positive, returned, takes
-from .base import THETA_POINTS, Field, guess
-from .derivatives import COMPLEX_STEP, check_derivative, complex_step_jacobian, complex_value, passed_as
-from .differences import along
+from ..derivatives import differences
+from ..derivatives.checks import check_derivative
+from ..derivatives.complex_step import COMPLEX_STEP, complex_step_jacobian, complex_value, passed_as
+from .base import Field
+from .checks import THETA_POINTS
+from .points import At, Direction, Pulled, guess
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,13 @@ class CustomField(Field):
     ----------
     W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
     doi:10.1137/S003614459631241X (the complex step).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import CustomField
+    >>> field = CustomField(lambda t, theta, x: np.sin(theta[0] * x + t), dim=1, size=1, names=["frequency"])
+    >>> field(0.0, np.array([0.0]), np.array([[3.0]])).tolist(), field.parameter_names
+    ([[0.0]], ('frequency',))
     """
 
     function: Callable[[float, np.ndarray, np.ndarray], np.ndarray]
@@ -60,8 +70,8 @@ class CustomField(Field):
         if not callable(self.function):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
         takes("function", self.function, "t, theta, x")
-        for name in ("state_jacobian", "parameter_jacobian"):
-            derivative = getattr(self, name)
+        given = {"state_jacobian": self.state_jacobian, "parameter_jacobian": self.parameter_jacobian}
+        for name, derivative in given.items():
             if derivative is None:
                 continue
             if not callable(derivative):
@@ -115,39 +125,26 @@ class CustomField(Field):
     def _value(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         return returned("function", self.function(t, own(theta), own(x)))
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        px = np.einsum("nab,na->nb", self._in_state(t, theta, x), p)
-        return px, np.einsum("nai,na->i", self._in_parameters(t, theta, x), p)
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        px = np.einsum("nab,na->nb", self._in_state(at.t, at.theta, at.x), p)
+        return px, np.einsum("nai,na->i", self._in_parameters(at.t, at.theta, at.x), p)
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        in_state, in_parameters = self._in_state(t, theta, x), self._in_parameters(t, theta, x)
-        return np.einsum("nab,nb->na", in_state, dx) + np.einsum("nai,i->na", in_parameters, dtheta)
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        here = at.t, at.theta, at.x
+        in_state, in_parameters = self._in_state(*here), self._in_parameters(*here)
+        return np.einsum("nab,nb->na", in_state, along.x) + np.einsum("nai,i->na", in_parameters, along.theta)
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        n = len(x)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        n = len(at.x)
 
-        def jacobians(s: float) -> tuple[np.ndarray, np.ndarray]:
-            at = t, theta + s * dtheta, x + s * dx
-            return self._in_state(*at).reshape(n, -1), self._in_parameters(*at).reshape(n, -1)
+        def jacobians(s: float) -> Pulled:
+            there = at.moved(s, along)
+            return self._in_state(*there).reshape(n, -1), self._in_parameters(*there).reshape(n, -1)
 
         in_state, in_parameters = (
-            part.reshape(n, self.dim, -1) for part in along(jacobians, guess(theta, x, dtheta, dx))
+            part.reshape(n, self.dim, -1) for part in differences.along(jacobians, guess(at, along))
         )
-        px, ptheta = self.pullback(t, theta, x, value, dp)
+        px, ptheta = self.pullback(at, dp)
         return px + np.einsum("nab,na->nb", in_state, p), ptheta + np.einsum("nai,na->i", in_parameters, p)
 
     def _in_state(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:

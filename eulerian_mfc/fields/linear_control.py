@@ -10,10 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import array, fail, integer, mismatch, own, returned, takes
+from ..derivatives import differences
+from ..derivatives.checks import check_derivative
+from ..derivatives.complex_step import complex_step_jacobian, passed_as
 from ..kernels.sums import paired
-from .base import Field, guess
-from .derivatives import check_derivative, complex_step_jacobian, passed_as
-from .differences import along
+from .base import Field
+from .points import At, Direction, Pulled, guess
 
 VectorField = Callable[[np.ndarray], np.ndarray]
 
@@ -42,6 +44,13 @@ class LinearControlField(Field):
     1579-1596, doi:10.1137/19M1273049.
     W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
     doi:10.1137/S003614459631241X (the complex step).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import LinearControlField
+    >>> field = LinearControlField([lambda x: x, lambda x: x**2], dim=1)
+    >>> field(0.0, np.array([1.0, 10.0]), np.array([[2.0]])).tolist()  # x + 10 x^2
+    [[42.0]]
     """
 
     fields: Sequence[VectorField]
@@ -103,42 +112,28 @@ class LinearControlField(Field):
             out = out + u * f(own(x))
         return returned("fields", out)
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
         px = np.zeros_like(p)
-        for i, u in enumerate(theta):
-            px += u * np.einsum("nab,na->nb", self._jacobian(i, x), p)
-        return px, np.array([paired(f(own(x)), p) for f in self.fields])
+        for i, u in enumerate(at.theta):
+            px += u * np.einsum("nab,na->nb", self._jacobian(i, at.x), p)
+        return px, np.array([paired(f(own(at.x)), p) for f in self.fields])
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        out = self(t, dtheta, x)  # linear in theta
-        for i, u in enumerate(theta):
-            out = out + u * np.einsum("nab,nb->na", self._jacobian(i, x), dx)
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        out = self(at.t, along.theta, at.x)  # linear in theta
+        for i, u in enumerate(at.theta):
+            out = out + u * np.einsum("nab,nb->na", self._jacobian(i, at.x), along.x)
         return out
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        n, fields = len(x), range(len(self.fields))
-        still = np.zeros_like(dtheta)
-        bends = along(
-            lambda s: tuple(self._jacobian(i, x + s * dx).reshape(n, -1) for i in fields), guess(theta, x, still, dx)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        n, x, fields = len(at.x), at.x, range(len(self.fields))
+        still = along._replace(theta=np.zeros_like(along.theta))
+        bends = differences.along(
+            lambda s: tuple(self._jacobian(i, x + s * along.x).reshape(n, -1) for i in fields), guess(at, still)
         )
-        px = self.pullback(t, theta, x, value, dp)[0] + self.pullback(t, dtheta, x, value, p)[0]
+        px = self.pullback(at, dp)[0] + self.pullback(at._replace(theta=along.theta), p)[0]
         ptheta = np.empty(len(self.fields))
-        for i, (u, bend) in enumerate(zip(theta, bends, strict=True)):
+        for i, (u, bend) in enumerate(zip(at.theta, bends, strict=True)):
             px = px + u * np.einsum("nab,na->nb", bend.reshape(n, self.dim, self.dim), p)
-            moved = np.einsum("nab,nb->na", self._jacobian(i, x), dx)
+            moved = np.einsum("nab,nb->na", self._jacobian(i, x), along.x)
             ptheta[i] = paired(moved, p) + paired(self.fields[i](own(x)), dp)
         return px, ptheta

@@ -2,92 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from .._validate import choice, integer, mismatch
-from ..kernels import neural_field as _neural_kernels
-from ..kernels.special import expit
+from .._validate import choice, fail, integer, mismatch
+from ..kernels import neural_field as kernels
 from ..kernels.sums import moments
-from ..kernels.tanh import tanh
-from .base import CompiledField, Steps
-
-
-class Activation(NamedTuple):
-    """A scalar function, its first and second derivative, and a bound of its modulus.
-
-    `value(z)` may overwrite z. `slope(argument, value)` and `curvature` get a function that computes z where they need it.
-    """
-
-    value: Callable[[np.ndarray], np.ndarray]
-    slope: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
-    curvature: Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
-    bound: float | None
-
-
-def _tanh(z: np.ndarray) -> np.ndarray:
-    out = np.ascontiguousarray(z)
-    tanh(out.reshape(-1))
-    return out
-
-
-def _tanh_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
-    out = np.multiply(value, value)
-    return np.subtract(1.0, out, out=out)
-
-
-def _swish_slope(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
-    s = expit(argument())
-    return s + value * (1.0 - s)
-
-
-def _tanh_curvature(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
-    out = _tanh_slope(argument, value)
-    out *= value
-    return np.multiply(out, -2.0, out=out)
-
-
-def _swish_curvature(argument: Callable[[], np.ndarray], value: np.ndarray) -> np.ndarray:
-    z = argument()
-    s = expit(z)
-    return s * (1.0 - s) * (2.0 + z * (1.0 - 2.0 * s))
-
-
-ACTIVATIONS = {
-    "tanh": Activation(_tanh, _tanh_slope, _tanh_curvature, 1.0),
-    "sigmoid": Activation(
-        expit,
-        lambda argument, value: value * (1.0 - value),
-        lambda argument, value: value * (1.0 - value) * (1.0 - 2.0 * value),
-        1.0,
-    ),
-    "relu": Activation(
-        lambda z: np.maximum(z, 0.0),
-        lambda argument, value: (value > 0.0).astype(np.float64),
-        lambda argument, value: np.zeros_like(value),
-        None,
-    ),
-    "softplus": Activation(
-        lambda z: np.logaddexp(0.0, z),
-        lambda argument, value: -np.expm1(-value),
-        lambda argument, value: -np.expm1(-value) * np.exp(-value),
-        None,
-    ),
-    "swish": Activation(lambda z: z * expit(z), _swish_slope, _swish_curvature, None),
-    "sin": Activation(np.sin, lambda argument, value: np.cos(argument()), lambda argument, value: -value, 1.0),
-}
+from .activations import Activation, activation_of, resolved, stored_name
+from .base import Spec
+from .compiled import CompiledField, Steps
+from .points import At, Direction, Pulled
 
 
 def split_matrix_bias(theta: np.ndarray, dim: int, bias: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None."""
+    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None.
+
+    Examples
+    --------
+    >>> matrix, shift = split_matrix_bias(np.arange(6.0), 2, True)
+    >>> matrix.tolist(), shift.ravel().tolist()
+    ([[0.0, 1.0], [2.0, 3.0]], [4.0, 5.0])
+    """
     matrix = theta[: dim * dim].reshape(dim, dim)
     return matrix, theta[dim * dim :, None] if bias else None
 
 
 def matrix_bias_names(dim: int, bias: bool) -> tuple[str, ...]:
+    """The names of the entries of W row by row, and of b.
+
+    Examples
+    --------
+    >>> matrix_bias_names(2, False)
+    ('W11', 'W12', 'W21', 'W22')
+    """
     single = dim == 1
     matrix = ["W" if single else f"W{i + 1}{j + 1}" for i in range(dim) for j in range(dim)]
     return tuple(matrix + (["b" if single else f"b{i + 1}" for i in range(dim)] if bias else []))
@@ -100,7 +49,7 @@ class NeuralField(CompiledField):
     Parameters
     ----------
     dim : the dimension d of the state.
-    activation : "tanh", "sigmoid", "relu", "softplus", "swish" or "sin".
+    activation : "tanh", "sigmoid", "relu", "softplus", "swish", "sin", the name of one that you registered, or an `Activation`.
     bias : whether there is a b (dimensionless, as sigma's argument); m = d^2 + d with it, d^2 without.
 
     Raises
@@ -112,17 +61,25 @@ class NeuralField(CompiledField):
     ----------
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import NeuralField
+    >>> field = NeuralField(dim=2, activation="relu")
+    >>> theta = np.array([1.0, 0.0, 0.0, -1.0, 0.5, 0.0])  # W = ((1, 0), (0, -1)), b = (0.5, 0)
+    >>> field(0.0, theta, np.array([[2.0, 3.0]])).tolist()
+    [[2.5, 0.0]]
     """
 
     dim: int = 1
-    activation: str = "tanh"
+    activation: str | Activation = "tanh"
     bias: bool = True
 
     any_dim: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
-        choice("activation", self.activation, ACTIVATIONS)
+        object.__setattr__(self, "activation", resolved(self.activation))
         choice("bias", self.bias, (True, False))
 
     @property
@@ -135,7 +92,12 @@ class NeuralField(CompiledField):
 
     @property
     def speed_bound(self) -> float | None:  # type: ignore[override]
-        return ACTIVATIONS[self.activation].bound
+        return self.sigma.bound
+
+    @property
+    def sigma(self) -> Activation:
+        """The activation's record."""
+        return activation_of(self.activation)
 
     def _argument(self, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         matrix, shift = split_matrix_bias(theta, self.dim, self.bias)
@@ -145,33 +107,36 @@ class NeuralField(CompiledField):
         return z
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return ACTIVATIONS[self.activation].value(self._argument(theta, x)).T
+        return self.sigma.value(self._argument(theta, x)).T
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        activation = ACTIVATIONS[self.activation]
-        q = activation.slope(lambda: self._argument(theta, x), value.T)
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        activation = self.sigma
+        q = activation.slope(lambda: self._argument(at.theta, at.x), at.value.T)
         q *= p.T
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        slope = moments(q, x.T).ravel()
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        slope = moments(q, at.x.T).ravel()
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
-    def kernel_arguments(self, theta: np.ndarray) -> tuple[int, int, np.ndarray, np.ndarray]:
+    def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `kernels.neural_field.packed`; theta is `(m,)`."""
         if theta.shape != (self.parameters,):
             raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
         matrix = np.array(theta[: self.dim**2], dtype=np.float64).reshape(self.dim, self.dim)
         shift = np.array(theta[self.dim**2 :], dtype=np.float64) if self.bias else np.zeros(self.dim)
-        return _neural_kernels.CODES[self.activation], self.dim, matrix, shift
+        kernel = self.sigma.kernel
+        if kernel is None:
+            raise fail("activation", self.activation, "one with a compiled kernel")
+        return kernels.packed(kernel, matrix, shift)
 
     @property
     def compiled(self) -> bool:
-        own = type(self)
-        return all(getattr(own, name) is getattr(NeuralField, name) for name in ("__call__", "pullback", "_argument"))
+        own, base = type(self), NeuralField
+        inherited = own.__call__ is base.__call__ and own.pullback is base.pullback and own._argument is base._argument
+        return inherited and self.sigma.kernel is not None
 
     @property
     def addresses(self) -> tuple[int, int]:
-        return _neural_kernels.trace.address, _neural_kernels.pull.address
+        return kernels.trace.address, kernels.pull.address
 
     def _rows(self, x: np.ndarray, name: str) -> np.ndarray:
         """Points or covectors `(n, d)` as rows `(d, n)`, checked."""
@@ -182,7 +147,7 @@ class NeuralField(CompiledField):
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         rows = np.array(self._rows(x, "x"), dtype=np.float64, order="C")
         values = np.empty((steps.number, len(steps.reach), *rows.shape) if keep else 0)
-        _neural_kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
+        kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
         return rows.T, values
 
     def pull(
@@ -192,45 +157,33 @@ class NeuralField(CompiledField):
         covectors = np.array(self._rows(p, "p"), dtype=np.float64, order="C")
         if covectors.shape != rows.shape:
             raise mismatch("p", f"an array of shape {p.shape}", f"shape {x.shape}, a covector a point")
-        slope = np.zeros(self.dim * (self.dim + 1))
-        parts = slope[: self.dim**2].reshape(self.dim, self.dim), slope[self.dim**2 :]
-        arguments = *self.kernel_arguments(theta), *steps.pointed, rows.shape[1]
-        _neural_kernels.pull(*arguments, rows, kept, covectors, *parts)
-        return covectors.T, slope[: self.parameters]
+        integers, numbers = self.kernel_arguments(theta)
+        slopes = np.zeros(len(numbers))
+        kernels.pull(integers, numbers, *steps.pointed, rows.shape[1], rows, kept, covectors, slopes)
+        return covectors.T, slopes[: self.parameters]
 
-    def _argument_tangent(self, theta: np.ndarray, x: np.ndarray, dtheta: np.ndarray, dx: np.ndarray) -> np.ndarray:
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        return self._argument(dtheta, x) + matrix @ dx.T
+    def _argument_tangent(self, at: At, along: Direction) -> np.ndarray:
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        return self._argument(along.theta, at.x) + matrix @ along.x.T
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        slope = ACTIVATIONS[self.activation].slope(lambda: self._argument(theta, x), value.T)
-        slope *= self._argument_tangent(theta, x, dtheta, dx)
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        slope = self.sigma.slope(lambda: self._argument(at.theta, at.x), at.value.T)
+        slope *= self._argument_tangent(at, along)
         return slope.T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        activation, argument = ACTIVATIONS[self.activation], lambda: self._argument(theta, x)
-        slope = activation.slope(argument, value.T)
-        dq = activation.curvature(argument, value.T)
-        dq *= self._argument_tangent(theta, x, dtheta, dx)
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        activation, argument = self.sigma, lambda: self._argument(at.theta, at.x)
+        slope = activation.slope(argument, at.value.T)
+        dq = activation.curvature(argument, at.value.T)
+        dq *= self._argument_tangent(at, along)
         dq *= p.T
         dq += slope * dp.T
         slope *= p.T
-        matrix, _ = split_matrix_bias(theta, self.dim, self.bias)
-        dmatrix, _ = split_matrix_bias(dtheta, self.dim, self.bias)
-        change = (moments(dq, x.T) + moments(slope, dx.T)).ravel()
+        matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)
+        dmatrix, _ = split_matrix_bias(along.theta, self.dim, self.bias)
+        change = (moments(dq, at.x.T) + moments(slope, along.x.T)).ravel()
         return (matrix.T @ dq + dmatrix.T @ slope).T, np.concatenate([change, dq.sum(axis=1)]) if self.bias else change
 
-    def spec(self) -> dict[str, Any]:
-        return {"type": "neural", **asdict(self)}
+    def spec(self) -> Spec | None:
+        name = stored_name(self.activation)
+        return None if name is None else {"type": "neural", "dim": self.dim, "activation": name, "bias": self.bias}

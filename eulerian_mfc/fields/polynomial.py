@@ -6,11 +6,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 from math import comb
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import integer
+from .base import Spec
 from .scalar_basis import ScalarBasisField
 
 
@@ -30,6 +31,13 @@ class PolynomialField(ScalarBasisField):
     ------
     ArgumentError
         For numbers that are no such integers.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import PolynomialField
+    >>> field = PolynomialField(dim=1, degree=2)
+    >>> field(0.0, np.array([1.0, 2.0, 3.0]), np.array([[10.0]])).tolist()  # 1 + 2 x + 3 x^2
+    [[321.0]]
     """
 
     dim: int = 2
@@ -79,5 +87,5 @@ class PolynomialField(ScalarBasisField):
     def _units(self) -> list[tuple[int, ...]]:
         return [tuple(row) for row in np.eye(self.dim, dtype=int).tolist()]
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "polynomial", **asdict(self)}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from .._validate import array, mismatch, positive
+from .base import Spec
 from .scalar_basis import ScalarBasisField
 
 
@@ -30,9 +31,16 @@ class RadialBasisField(ScalarBasisField):
     ----------
     A. A. Agrachev, A. V. Sarychev, Control on the manifolds of mappings with a view to the deep learning,
     J. Dyn. Control Syst. 28 (2022), 989-1008, doi:10.1007/s10883-021-09561-2. (its bumps)
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import RadialBasisField
+    >>> field = RadialBasisField([[0.0, 0.0], [9.0, 0.0]], width=0.5)
+    >>> field(0.0, np.array([1.0, 2.0, 3.0, 4.0]), np.array([[0.0, 0.0]])).tolist()  # the second bump is far away
+    [[1.0, 2.0]]
     """
 
-    centres: Any
+    centres: Sequence[Sequence[float]]
     width: float = 1.0
 
     def __post_init__(self) -> None:
@@ -77,5 +85,5 @@ class RadialBasisField(ScalarBasisField):
         """The bumps of the larger space around the same centres, with zeros for the new coordinates."""
         return RadialBasisField([(*centre, *([0.0] * extra)) for centre in self.centres], self.width)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": "radial_basis", "centres": [list(c) for c in self.centres], "width": self.width}

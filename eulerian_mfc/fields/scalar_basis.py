@@ -9,10 +9,18 @@ import numpy as np
 
 from ..kernels.sums import moments
 from .base import Field
+from .points import At, Direction, Pulled
 
 
 class ScalarBasisField(Field):
-    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k."""
+    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import PolynomialField
+    >>> PolynomialField(dim=2, degree=1).basis(np.array([[5.0, 7.0]])).ravel().tolist()  # 1, x1, x2
+    [1.0, 5.0, 7.0]
+    """
 
     control_linear: ClassVar[bool] = True
 
@@ -48,30 +56,17 @@ class ScalarBasisField(Field):
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
         return (self._coefficients(theta).T @ self.basis(x)).T
 
-    def pullback(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, p: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        weights = self._coefficients(theta) @ p.T
-        return np.einsum("kn,kdn->dn", weights, self.basis_gradients(x)).T, moments(self.basis(x), p.T).ravel()
+    def pullback(self, at: At, p: np.ndarray) -> Pulled:
+        weights = self._coefficients(at.theta) @ p.T
+        return np.einsum("kn,kdn->dn", weights, self.basis_gradients(at.x)).T, moments(self.basis(at.x), p.T).ravel()
 
-    def tangent(
-        self, t: float, theta: np.ndarray, x: np.ndarray, value: np.ndarray, dtheta: np.ndarray, dx: np.ndarray
-    ) -> np.ndarray:
-        change = np.einsum("kdn,nd->kn", self.basis_gradients(x), dx)
-        return self(t, dtheta, x) + (self._coefficients(theta).T @ change).T
+    def tangent(self, at: At, along: Direction) -> np.ndarray:
+        change = np.einsum("kdn,nd->kn", self.basis_gradients(at.x), along.x)
+        return self(at.t, along.theta, at.x) + (self._coefficients(at.theta).T @ change).T
 
-    def pullback_tangent(
-        self,
-        t: float,
-        theta: np.ndarray,
-        x: np.ndarray,
-        value: np.ndarray,
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dx: np.ndarray,
-        dp: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        u, du = self._coefficients(theta), self._coefficients(dtheta)
-        gradients = self.basis_gradients(x)
-        px = np.einsum("kn,kdn->dn", u @ dp.T + du @ p.T, gradients) + self.basis_curvature(x, u @ p.T, dx)
-        return px.T, (moments(np.einsum("kdn,nd->kn", gradients, dx), p.T) + moments(self.basis(x), dp.T)).ravel()
+    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
+        u, du = self._coefficients(at.theta), self._coefficients(along.theta)
+        gradients = self.basis_gradients(at.x)
+        px = np.einsum("kn,kdn->dn", u @ dp.T + du @ p.T, gradients) + self.basis_curvature(at.x, u @ p.T, along.x)
+        change = np.einsum("kdn,nd->kn", gradients, along.x)
+        return px.T, (moments(change, p.T) + moments(self.basis(at.x), dp.T)).ravel()

@@ -23,6 +23,13 @@ def twins(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> 
     Two parameters are in a group if they are equal, or opposite, and the derivatives of the field in them are so too, at all the
     points x `(n, d)` and `times`; but not at other parameters, as those of `(theta1 + theta2) x` are. A field that is linear in
     its control has none.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import BottleneckField
+    >>> field, x = BottleneckField(1, 2), np.linspace(-1.0, 1.0, 5)[:, None]
+    >>> sorted(group.tolist() for group in twins(field, np.full(7, 0.1), x, np.zeros(1)))  # the two units are equal
+    [[0, 1], [2, 3], [4, 5]]
     """
     here = _slopes(field, theta, x, times)
     if here is None:
@@ -41,7 +48,15 @@ def twins(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> 
 
 
 def silent(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Parameters, as indices, in which the field has no derivative at theta, and has some at others: nothing moves them."""
+    """Parameters, as indices, in which the field has no derivative at theta, and has some at others: nothing moves them.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import BottleneckField
+    >>> theta = np.array([0.5, 0.1, 0.0, 0.2])  # nothing of the hidden unit comes out
+    >>> silent(BottleneckField(1, 1), theta, np.linspace(-1.0, 1.0, 5)[:, None], np.zeros(1)).tolist()
+    [0, 1]
+    """
     here = _slopes(field, theta, x, times)
     if here is None:
         return np.empty(0, dtype=int)
@@ -51,7 +66,16 @@ def silent(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) ->
 
 
 def told_apart(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Parameters `(m,)` whose twins have random values of their own; theta itself where there are none."""
+    """Parameters `(m,)` whose twins have random values of their own; theta itself where there are none.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.fields import BottleneckField
+    >>> x = np.linspace(-1.0, 1.0, 5)[:, None]
+    >>> theta = told_apart(BottleneckField(1, 2), np.full(7, 0.1), x, np.zeros(1))
+    >>> bool(theta[0] != theta[1]), float(theta[6])
+    (True, 0.1)
+    """
     out = theta.copy()
     rng = np.random.default_rng(seed)
     for group in twins(field, theta, x, times):
@@ -65,9 +89,7 @@ def _slopes(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -
         return None
     covectors = np.random.default_rng(0).normal(size=(PROBES, *x.shape))
     with np.errstate(all="ignore"):
-        out = np.stack(
-            [field.pullback(t, theta, x, field(t, theta, x), p)[1] for t in times.tolist() for p in covectors]
-        )
+        out = np.stack([field.pullback(field.at(t, theta, x), p)[1] for t in times.tolist() for p in covectors])
     return out if np.isfinite(out).all() else None
 
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from .._validate import choice, fail, integer
 from ..fields import Field
-from ..fields.base import Steps, is_compiled
+from ..fields.compiled import Steps, is_compiled
+from ..fields.points import At, Direction
 from ..kernels.threads import ONE, Workers
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
@@ -213,7 +214,7 @@ class LayerMap:
                 seed = dt * tableau.weights[i] * p if tableau.weights[i] else np.zeros_like(p)
                 if carried is not None:
                     seed = seed + dt * tableau.reach[i + 1] * carried
-                carried, part = field.pullback(start + tableau.reach[i] * dt, layer.theta, *stages[step][i], seed)
+                carried, part = field.pullback(At(start + tableau.reach[i] * dt, layer.theta, *stages[step][i]), seed)
                 total = total + carried
                 slope += part
             p = total
@@ -231,7 +232,7 @@ class LayerMap:
             start, moved, total, dk = layer.start + step * dt, [], np.zeros(1), dx
             for reach, weight, stage in zip(tableau.reach, tableau.weights, stages[step], strict=True):
                 dpoint = dx + (dt * reach) * dk if reach else dx
-                dk = field.tangent(start + reach * dt, layer.theta, *stage, dtheta, dpoint)
+                dk = field.tangent(At(start + reach * dt, layer.theta, *stage), Direction(dtheta, dpoint))
                 moved.append(Stage(dpoint, dk))
                 if weight:
                     total = total + weight * dk
@@ -261,9 +262,9 @@ class LayerMap:
                 sent = tableau.reach[i + 1] if i + 1 < len(tableau.reach) else 0.0
                 seed = dt * (tableau.weights[i] * p + sent * carried)
                 dseed = dt * (tableau.weights[i] * dp + sent * dcarried)
-                at = start + tableau.reach[i] * dt, layer.theta, *stages[step][i]
-                carried, _ = field.pullback(*at, seed)
-                dcarried, part = field.pullback_tangent(*at, seed, dtheta, dstages[step][i].x, dseed)
+                at = At(start + tableau.reach[i] * dt, layer.theta, *stages[step][i])
+                carried, _ = field.pullback(at, seed)
+                dcarried, part = field.pullback_tangent(at, seed, Direction(dtheta, dstages[step][i].x), dseed)
                 total, dtotal = total + carried, dtotal + dcarried
                 change += part
             p, dp = total, dtotal

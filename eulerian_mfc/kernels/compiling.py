@@ -9,6 +9,9 @@ Python does not have. The first call of a kernel then raises an error that says 
 
 from __future__ import annotations
 
+import hashlib
+import os
+import types
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,6 +21,7 @@ import numba
 from numba.core import config, sigutils
 from numba.core.caching import FunctionCache
 from numba.core.ccallback import CFunc
+from numba.core.registry import CPUDispatcher
 
 from ..errors import EulerianError, KernelCacheWarning
 
@@ -40,6 +44,14 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
                 self.flush()
             return None
 
+    def _index_key(self, sig: Any, codegen: Any) -> Any:
+        """With the code of the functions in the closure, where Numba takes numbers that differ from process to process."""
+        cells = [cell.cell_contents for cell in self._py_func.__closure__ or ()]
+        if not any(isinstance(cell, CPUDispatcher) for cell in cells):
+            return super()._index_key(sig, codegen)
+        hashes = [hashlib.sha256(_content(part)).hexdigest() for part in (self._py_func.__code__, *cells)]
+        return sig, codegen.magic_tuple(), tuple(hashes)
+
     def save_overload(self, sig: Any, data: Any) -> None:
         """Store the compiled kernel of a signature."""
         try:
@@ -57,6 +69,60 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
         return _kept(numba.njit(**options)(function), function)
 
     return compiled
+
+
+class WithFormula:
+    """A kernel that a formula is compiled into, and cached with; as plain Python where Numba cannot compile the formula.
+
+    `make(formula)` returns the kernel's Python function, in which the formula is a variable of the closure.
+    """
+
+    def __init__(
+        self, make: Callable[[Any], Callable[..., None]], formula: Callable[..., float], **options: Any
+    ) -> None:
+        self._plain = make(formula)
+        inlined = numba.njit(inline="always", **{k: v for k, v in options.items() if k != "nogil"})
+        self._compiled: Any = njit(**options)(make(formula if config.DISABLE_JIT else inlined(formula)))
+
+    def __call__(self, *arguments: Any) -> None:
+        if self._compiled is not None:
+            try:
+                return self._compiled(*arguments)
+            except EulerianError:
+                raise
+            except Exception:  # whatever the compiler raises; what the formula itself raises, it raises below too
+                self._compiled = None
+        return self._plain(*arguments)
+
+
+def _content(value: Any) -> bytes:
+    """What a kernel's variable computes: of functions their code, file and plain global values; the same in every process."""
+    if isinstance(value, CPUDispatcher):
+        return _content(value.py_func)
+    if isinstance(value, types.CodeType):
+        parts = [value.co_code, *map(_content, value.co_consts), repr((value.co_names, value.co_varnames)).encode()]
+        return b"|".join(parts)
+    if isinstance(value, tuple):
+        return b",".join(map(_content, value))
+    if isinstance(value, types.FunctionType):
+        code, names = value.__code__, value.__globals__
+        used = {name: names[name] for name in sorted(code.co_names) if name in names}
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        inside = [_stamp(code.co_filename), code, *used.values(), *cells, *(value.__defaults__ or ())]
+        return b"&".join(map(_content, inside))
+    return repr(value).encode() if isinstance(value, _PLAIN) else type(value).__qualname__.encode()
+
+
+_PLAIN = int, float, complex, bool, str, bytes, type(None)
+
+
+def _stamp(file: str) -> tuple[float, int]:
+    """Of a source file; zeros where there is none, as in a session."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return 0.0, 0
+    return found.st_mtime, found.st_size
 
 
 def _refuse(*arguments: Any) -> Any:

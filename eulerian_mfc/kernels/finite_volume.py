@@ -10,61 +10,43 @@ Kernels with an argument `part` write the entries from `part[0]` to `part[1]` on
 are needed: threads may do parts at the same time, since what a kernel writes it reads nowhere but there.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
-from .compiling import njit
+from .compiling import WithFormula, njit
 from .weno import FAST, weno5
 
-LIMITERS = ("none", "minmod", "van_leer", "mc", "superbee", "van_albada")
 
+@lru_cache
+def muscl_edges(formula, limited):
+    """The kernel `(u, s, low, high, part)` of a limiter: values at both ends of every cell along the axis of stride s.
 
-@njit(inline="always", fastmath=FAST, error_model="numpy")
-def _slope(a, b, limiter):
-    """Limited slope from the differences to the left and to the right; selections, no branches."""
-    if limiter == 0:
-        return 0.5 * (a + b)
-    sign = 1.0 if a > 0.0 else -1.0
-    x, y = sign * a, sign * b  # y > 0 where the differences have one sign
-    if limiter == 1:
-        size = min(x, y)
-    elif limiter == 2:
-        size = 2.0 * x * y / (x + abs(y) + 1e-300)
-    elif limiter == 3:
-        size = min(2.0 * x, 2.0 * y, 0.5 * (x + y))
-    elif limiter == 4:
-        size = max(min(2.0 * x, y), min(x, 2.0 * y))
-    else:
-        size = x * y * (x + y) / (x * x + y * y + 1e-300)
-    return sign * max(size, 0.0) if y > 0.0 else 0.0
+    `formula(a, b)` is the slope for the differences to the left and to the right, numbers; of `limited` ones only positive
+    differences are asked for. One kernel is compiled for each formula.
+    """
 
+    def make(slope):
+        def edges(u, s, low, high, part):
+            begin, end = max(part[0], s), min(part[1], u.size - s)
+            left, mid, right = u[begin - s : end - s], u[begin:end], u[begin + s : end + s]
+            lo, hi = low[begin:end], high[begin:end]
+            for i in range(mid.size):
+                a, b = mid[i] - left[i], right[i] - mid[i]
+                if limited:
+                    # Selections, no branches; y > 0 where the differences have one sign.
+                    sign = 1.0 if a > 0.0 else -1.0
+                    x, y = sign * a, sign * b
+                    size = sign * max(slope(x, y), 0.0) if y > 0.0 else 0.0
+                else:
+                    size = slope(a, b)
+                half = 0.5 * size
+                lo[i] = mid[i] - half
+                hi[i] = mid[i] + half
 
-@njit(inline="always", fastmath=FAST, error_model="numpy")
-def _muscl_loop(left, mid, right, low, high, limiter):
-    for i in range(mid.size):
-        half = 0.5 * _slope(mid[i] - left[i], right[i] - mid[i], limiter)
-        low[i] = mid[i] - half
-        high[i] = mid[i] + half
+        return edges
 
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def muscl_edges(u, s, limiter, low, high, part):
-    """Values of the limited linear reconstruction at both ends of every cell along the axis of stride s."""
-    begin, end = max(part[0], s), min(part[1], u.size - s)
-    left, mid, right = u[begin - s : end - s], u[begin:end], u[begin + s : end + s]
-    lo, hi = low[begin:end], high[begin:end]
-    # One loop a limiter, each with a constant that the compiler folds.
-    if limiter == 0:
-        _muscl_loop(left, mid, right, lo, hi, 0)
-    elif limiter == 1:
-        _muscl_loop(left, mid, right, lo, hi, 1)
-    elif limiter == 2:
-        _muscl_loop(left, mid, right, lo, hi, 2)
-    elif limiter == 3:
-        _muscl_loop(left, mid, right, lo, hi, 3)
-    elif limiter == 4:
-        _muscl_loop(left, mid, right, lo, hi, 4)
-    else:
-        _muscl_loop(left, mid, right, lo, hi, 5)
+    return WithFormula(make, formula, nogil=True, fastmath=FAST, error_model="numpy")
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")

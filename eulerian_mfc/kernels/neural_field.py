@@ -1,71 +1,30 @@
 """Compiled layer maps of `sigma(W x + b)` and their pull-backs: all stages of a few points at a time, in the first-level cache.
 
-Points are `(d, n)` contiguous rows; a Runge-Kutta method is its `reach` and `weights`, as in `characteristics.Tableau`, each of
-`stages` numbers, in `steps` equal steps of length dt. `trace` and `pull` take pointers (see `_pointers`).
-"""
+Points are `(d, n)` contiguous rows; a Runge-Kutta method is its numbers of stages and of equal steps, and the length dt of a step
+with its `reach` and `weights`, as in `characteristics.Tableau`. `trace` and `pull` take pointers (see `pointers`).
 
-import math
+What the field is comes as integers and numbers: the addresses of the activation's value and slope and whether the slope reads its
+argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `packed`.
+"""
 
 import numpy as np
 from numba import carray
 
+from .activations import CHUNK, WORK, ActivationKernel
 from .compiling import njit
 from .fastmath import FAST
-from .pointers import COUNT, DOUBLES, NUMBER, pointed
-from .tanh import tanh_chunk
+from .pointers import COUNT, DOUBLES, INTEGERS, call, pointed
 
-TANH, SIGMOID, RELU, SOFTPLUS, SWISH, SIN = range(6)
-CODES = {"tanh": TANH, "sigmoid": SIGMOID, "relu": RELU, "softplus": SOFTPLUS, "swish": SWISH, "sin": SIN}
-CHUNK = 256
-FIELD = COUNT, COUNT, DOUBLES, DOUBLES
-METHOD = COUNT, DOUBLES, DOUBLES, NUMBER, COUNT
+FIELD = INTEGERS, DOUBLES
+METHOD = INTEGERS, DOUBLES
+#: the field's integers
+VALUE, SLOPE, ARGUMENT, DIM, INTEGER_COUNT = range(5)
 
 
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _value(code, z, scale, remainder, copy):
-    """Overwrite z by sigma(z)."""
-    if code in (SIGMOID, SWISH):  # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2
-        for j in range(z.size):
-            copy[j] = z[j]
-            z[j] *= 0.5
-    if code in (TANH, SIGMOID, SWISH):
-        tanh_chunk(z, scale, remainder)
-    if code in (SIGMOID, SWISH):
-        for j in range(z.size):
-            z[j] = (0.5 + 0.5 * z[j]) * (copy[j] if code == SWISH else 1.0)
-    elif code == RELU:
-        for j in range(z.size):
-            z[j] = 0.0 if z[j] < 0.0 else z[j]
-    elif code == SOFTPLUS:
-        for j in range(z.size):
-            z[j] = (0.0 if z[j] < 0.0 else z[j]) + math.log1p(math.exp(-abs(z[j])))
-    elif code == SIN:
-        for j in range(z.size):
-            z[j] = math.sin(z[j])
-
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _slope(code, z, value, scale, remainder, copy):
-    """Overwrite z by sigma'(z), where sigma(z) is `value`; only swish and sin read z."""
-    if code == TANH:
-        for j in range(z.size):
-            z[j] = 1.0 - value[j] * value[j]
-    elif code == SIGMOID:
-        for j in range(z.size):
-            z[j] = value[j] * (1.0 - value[j])
-    elif code == RELU:
-        for j in range(z.size):
-            z[j] = 1.0 if value[j] > 0.0 else 0.0
-    elif code == SOFTPLUS:
-        for j in range(z.size):
-            z[j] = -math.expm1(-value[j])
-    elif code == SWISH:
-        _value(np.int64(SIGMOID), z, scale, remainder, copy)
-        for j in range(z.size):
-            z[j] = z[j] + value[j] * (1.0 - z[j])
-    else:
-        for j in range(z.size):
-            z[j] = math.cos(z[j])
+def packed(kernel: ActivationKernel, matrix: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The integers and numbers of `sigma(W x + b)`, for W `(d, d)` and b `(d,)`."""
+    integers = np.array([kernel.value.address, kernel.slope.address, kernel.argument, len(shift)], np.int64)
+    return integers, np.concatenate([matrix.ravel(), shift])
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
@@ -80,14 +39,25 @@ def _argument(matrix, shift, row, point, z):
             z[j] += entry * x[j]
 
 
+@njit(nogil=True)
+def _method(counts_at, tableau_at):
+    """The numbers of stages and of steps, the length of a step, reach and weights `(stages,)`."""
+    counts = carray(counts_at, 2)
+    tableau = carray(tableau_at, 1 + 2 * counts[0])
+    return counts[0], counts[1], tableau[0], tableau[1 : 1 + counts[0]], tableau[1 + counts[0] :]
+
+
 @pointed(*FIELD, *METHOD, COUNT, DOUBLES, COUNT, DOUBLES, fastmath=FAST, error_model="numpy")
-def trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps, n, x_at, keep, values_at):
+def trace(integers_at, numbers_at, counts_at, tableau_at, n, x_at, keep, values_at):
     """Overwrite the points x `(d, n)` by their images; to `keep`, write the field's values `(steps, stages, d, n)` for `pull`."""
-    matrix, shift, x = carray(matrix_at, (d, d)), carray(shift_at, d), carray(x_at, (d, n))
-    reach, weights = carray(reach_at, stages), carray(weights_at, stages)
+    integers = carray(integers_at, INTEGER_COUNT)
+    d = integers[DIM]
+    numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
+    matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
+    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
     values = carray(values_at, (steps, stages, d, n))
     point, k, total = np.empty((d, CHUNK)), np.empty((d, CHUNK)), np.empty((d, CHUNK))
-    scale, remainder, copy = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    work = np.empty(WORK)
     for begin in range(0, n, CHUNK):
         m = min(CHUNK, n - begin)
         for step in range(steps):
@@ -106,7 +76,7 @@ def trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps,
                 for c in range(d):
                     z = k[c][:m]
                     _argument(matrix, shift, c, point, z)
-                    _value(code, z, scale, remainder, copy)
+                    call(integers[VALUE], (m, z, work))
                     if keep:
                         kept = values[step, i, c][begin : begin + m]
                         for j in range(m):
@@ -127,36 +97,35 @@ def trace(code, d, matrix_at, shift_at, stages, reach_at, weights_at, dt, steps,
     return 0
 
 
-@pointed(*FIELD, *METHOD, COUNT, *[DOUBLES] * 5, fastmath=FAST, error_model="numpy")
+@pointed(*FIELD, *METHOD, COUNT, *[DOUBLES] * 4, fastmath=FAST, error_model="numpy")
 def pull(
-    code,
-    d,
-    matrix_at,
-    shift_at,
-    stages,
-    reach_at,
-    weights_at,
-    dt,
-    steps,
+    integers_at,
+    numbers_at,
+    counts_at,
+    tableau_at,
     n,
     x_at,
     values_at,
     p_at,
-    dmatrix_at,
-    dshift_at,
+    slopes_at,
 ):
     """The transpose of `trace`'s derivative: overwrite covectors p `(d, n)` at the end by those at the start.
 
-    x are the points at the start, `values` what `trace` kept. Adds `sum_j (dPhi/dW)^T p_j` to `dmatrix` and the like to `dshift`.
+    x are the points at the start, `values` what `trace` kept. Adds `sum_j (dPhi/dW)^T p_j` to the first
+    `d^2` of the `d (d + 1)` slopes, and the like for b to the others.
     """
-    matrix, shift, x = carray(matrix_at, (d, d)), carray(shift_at, d), carray(x_at, (d, n))
-    reach, weights = carray(reach_at, stages), carray(weights_at, stages)
+    integers = carray(integers_at, INTEGER_COUNT)
+    d = integers[DIM]
+    numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
+    matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
+    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
     values, p = carray(values_at, (steps, stages, d, n)), carray(p_at, (d, n))
-    dmatrix, dshift = carray(dmatrix_at, (d, d)), carray(dshift_at, d)
+    slopes = carray(slopes_at, d * (d + 1))
+    dmatrix, dshift = slopes[: d * d].reshape(d, d), slopes[d * d :]
     starts = np.empty((steps, d, CHUNK))
     point, q = np.empty((d, CHUNK)), np.empty((d, CHUNK))
     carried, total = np.empty((d, CHUNK)), np.empty((d, CHUNK))
-    scale, remainder, copy = np.empty(CHUNK), np.empty(CHUNK), np.empty(CHUNK)
+    work = np.empty(WORK)
     for begin in range(0, n, CHUNK):
         m = min(CHUNK, n - begin)
         for c in range(d):
@@ -194,9 +163,9 @@ def pull(
                 for c in range(d):
                     slope = q[c][:m]
                     value = values[step, i, c][begin : begin + m]
-                    if code >= SWISH:
+                    if integers[ARGUMENT]:
                         _argument(matrix, shift, c, point, slope)
-                    _slope(code, slope, value, scale, remainder, copy)
+                    call(integers[SLOPE], (m, slope, value, work))
                     end = p[c][begin : begin + m]
                     factor = dt * weights[i]
                     if i + 1 < stages:

@@ -8,7 +8,8 @@ would have its value made part of its type, and the callee compiled for each val
 team, see `_team`; what both kernels are `given`:
 
     calls : addresses: trace, pull, gather, gather_values, scatter, solve.
-    field, method : of `trace` and `pull`; method[4] is the number of steps.
+    field, method : of `trace` and `pull`: integers and numbers that only these read, and the Runge-Kutta method, the latter
+        as (stages, steps) and the length of a step with the weights.
     place : the mesh and the basis, `_stencils.PLACE`; period : `(low, length)` of each axis, length 0 for none.
     factors, lines : of each axis, as `solve` takes them.
     nodes : `(d, N)`; masses : `(R, N)`; largest : `(members,)`, work.
@@ -128,13 +129,12 @@ def backward(
     fields = shape[0]
     x, feet, covectors = np.empty(d * CHUNK), np.empty(d * CHUNK), np.empty(d * CHUNK)
     values, weighted = np.empty(fields * CHUNK), np.empty(fields * CHUNK)
-    kept = np.empty(method[0] * method[4] * d * CHUNK)
+    kept = np.empty(method[0][0] * method[0][1] * d * CHUNK)
     sizes, heavy = np.empty(CHUNK), np.empty(CHUNK + 1, np.int64)
     while True:
         task = take(member, members, sync, len(slopes))
         if task < 0:
             break
-        dmatrix, dshift = slopes[task, : d * d], slopes[task, d * d :]
         for i in range(slopes.shape[1]):
             slopes[task, i] = 0.0
         for begin in range(task * TASK, min((task + 1) * TASK, count), CHUNK):
@@ -150,7 +150,7 @@ def backward(
                     for j in range(m):
                         weighted[r * m + j] = masses[r, begin + j]
                 bad = call(gather, (*place, m, feet, weighted, fields, coefficients, values, covectors))
-                call(pull, (*field, *method, m, x, kept, covectors, dmatrix, dshift))
+                call(pull, (*field, *method, m, x, kept, covectors, slopes[task]))
             else:
                 bad = call(gather_values, (*place, m, feet, fields, coefficients, values))
             if bad:
@@ -168,13 +168,11 @@ def forward(
     sync,
     given,
     degree,
-    workspace,
-    slabs,
-    clamped,
+    work,
     shape,
     out,
 ):
-    """`S^T m` into `out`, of the shape `(R, n0, n1, n2)`.
+    """`S^T m` into `out`, of the shape `(R, n0, n1, n2)`; `work` is the workspace, slabs and clamped masses.
 
     Each task adds its masses to a slab of `workspace` that just holds their stencils; `slabs` `(tasks, 7)` say where it is.
     `clamped` `(tasks, R)`, zeros at first, are the masses outside the hull of the nodes. Where the workspace is too short
@@ -182,6 +180,7 @@ def forward(
     """
     calls, field, method, place, period, factors, lines, nodes, masses, largest = given
     trace, _, _, _, scatter, solve = calls
+    workspace, slabs, clamped = work
     d, count = nodes.shape
     origin, inverse_widths = place[1], place[2]
     fields, n0, n1, n2 = shape

@@ -31,6 +31,11 @@ class Pointed:
 
     def __init__(self, function: Callable[..., int], *arguments: Any, **options: Any) -> None:
         self._function, self._signature, self._options = function, types.int64(*arguments), options
+        self.__module__ = function.__module__
+
+    def __reduce__(self) -> str:
+        """By its name: another process imports it."""
+        return self._function.__qualname__
 
     @cached_property
     def _compiled(self) -> Any:

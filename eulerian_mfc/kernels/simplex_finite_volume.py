@@ -4,7 +4,9 @@ For each facet, `left` and `right` are its cells (right is -1 at the boundary), 
 right times the area. The neighbours of cell c are `about[first[c]:first[c + 1]]`.
 """
 
-from .compiling import njit
+from functools import lru_cache
+
+from .compiling import WithFormula, njit
 
 
 @njit()
@@ -20,47 +22,49 @@ def gradients(u, first, about, weights, out):
                 out[c, k] += weights[j, k] * difference
 
 
-@njit()
-def limit(u, first, about, offsets, smooth, slopes):
-    """Scale gradients so that values at the facets' centres stay between the averages of the cell and its neighbours.
+@lru_cache
+def limit(share_of):
+    """The kernel `(u, first, about, offsets, slopes)` of a limiter, for its share of a ratio; uncompiled where that is.
 
-    `offsets` `(cells, d + 1, d)` lead from centroids to facets' centres. The factor is that of Barth and Jespersen, or, with
-    `smooth`, that of Venkatakrishnan without its threshold, which is smaller.
+    It scales gradients so that values at the facets' centres stay between the averages about the cell. `offsets`
+    `(cells, d + 1, d)` lead from centroids to facets' centres.
     """
-    d = slopes.shape[1]
-    for c in range(len(u)):
-        low = u[c]
-        high = u[c]
-        for j in range(first[c], first[c + 1]):
-            low = min(low, u[about[j]])
-            high = max(high, u[about[j]])
-        factor = 1.0
-        for i in range(d + 1):
-            change = 0.0
-            for k in range(d):
-                change += slopes[c, k] * offsets[c, i, k]
-            room = high - u[c] if change > 0.0 else low - u[c]
-            if change == 0.0:
-                continue
-            ratio = room / change
-            if smooth:
-                # (y^2 + 2y) / (y^2 + y + 2) tends to 1; written so that large y do not overflow.
-                share = 1.0 if ratio > 1e8 else (ratio * ratio + 2.0 * ratio) / (ratio * ratio + ratio + 2.0)
-            else:
-                share = min(ratio, 1.0)
-            factor = min(factor, share)
-        for k in range(d):
-            slopes[c, k] *= factor
+
+    def make(share):
+        def limited(u, first, about, offsets, slopes):
+            d = slopes.shape[1]
+            for c in range(len(u)):
+                low = u[c]
+                high = u[c]
+                for j in range(first[c], first[c + 1]):
+                    low = min(low, u[about[j]])
+                    high = max(high, u[about[j]])
+                factor = 1.0
+                for i in range(d + 1):
+                    change = 0.0
+                    for k in range(d):
+                        change += slopes[c, k] * offsets[c, i, k]
+                    room = high - u[c] if change > 0.0 else low - u[c]
+                    if change == 0.0:
+                        continue
+                    factor = min(factor, share(room / change))
+                for k in range(d):
+                    slopes[c, k] *= factor
+
+        return limited
+
+    return WithFormula(make, share_of)
 
 
 @njit()
-def upwind_step(u, slopes, linear, left, right, flux, to_left, to_right, scale, side, out, crossed):
-    """Add a forward Euler step of length `scale` to the masses `out` `(cells,)`; mass that leaves is added to `crossed`.
+def upwind_step(u, slopes, linear, facets, flux, scale, out, crossed):
+    """Add a forward Euler step to masses `out` `(cells,)`: `scale` is its length; mass that leaves goes to `crossed`.
 
-    `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's centre. With `linear`, the values there are
-    reconstructed with the slopes; otherwise they are the averages of the cells. For a boundary facet, `side` `(facets,)` is the
-    index into `crossed`.
+    `facets`: left, right, to_left, to_right and side. `to_left`, `to_right` `(facets, d)` lead from the centroids to the facet's
+    centre; with `linear` the values there are reconstructed, else they are averages. `side` `(facets,)` is the entry of
+    `crossed` of boundary facets.
     """
+    left, right, to_left, to_right, side = facets
     d = to_left.shape[1]
     for f in range(len(left)):
         v = flux[f]

@@ -1,7 +1,8 @@
 """Initial laws of inputs and labels (X, Y).
 
 Every law gives a quadrature rule for `int f dmu0`, which may be refined to have panel ends on given grid lines (where
-a mesh's basis functions are not smooth), draws samples, and says in which box its mass lies.
+a mesh's basis functions are not smooth), draws samples, and says in which box its mass lies. A new law is one
+file and one line here.
 """
 
 from .augmented import Augmented as Augmented
@@ -21,7 +22,19 @@ from .refined import refined_rule as refined_rule
 from .uniform import Uniform as Uniform
 from .uniform import UniformBall as UniformBall
 
+#: by their names; the tests run over them
+REGISTRY: dict[str, type[Law | LabelledLaw]] = {
+    "empirical": Empirical,
+    "gaussian": Gaussian,
+    "gaussian_mixture": GaussianMixture,
+    "uniform": Uniform,
+    "uniform_ball": UniformBall,
+    "labelled": Labelled,
+    "augmented": Augmented,
+}
+
 __all__ = [
+    "REGISTRY",
     "Augmented",
     "Distance",
     "Empirical",

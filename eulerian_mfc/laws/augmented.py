@@ -31,6 +31,12 @@ class Augmented(LabelledLaw):
     References
     ----------
     E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32 (2019), arXiv:1904.01681.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Augmented, Empirical
+    >>> Augmented(Empirical([2.0], [1.0]), extra=2).quadrature().x.tolist()
+    [[2.0, 0.0, 0.0]]
     """
 
     def __init__(self, base: LabelledLaw, extra: int = 1) -> None:
@@ -83,5 +89,11 @@ class Augmented(LabelledLaw):
 
 
 def with_zeros(x: np.ndarray, extra: int) -> np.ndarray:
-    """Points `(n, d)` -> `(n, d + extra)`, columns contiguous in memory."""
+    """Points `(n, d)` -> `(n, d + extra)`, columns contiguous in memory.
+
+    Examples
+    --------
+    >>> with_zeros(np.array([[1.0], [2.0]]), 1).tolist()
+    [[1.0, 0.0], [2.0, 0.0]]
+    """
     return np.concatenate([x.T, np.zeros((extra, len(x)))]).T

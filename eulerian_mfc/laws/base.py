@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import affordable, array, generator, integer, mismatch
 from .charts import Chart
@@ -24,6 +25,13 @@ class Rule(NamedTuple):
     x : `(N, d)` points.
     w : `(N,)` weights, shares that sum to 1.
     component : `(N,)`, the component of the law that each point belongs to.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Uniform
+    >>> rule = Uniform([(0.0, 1.0)]).quadrature()
+    >>> round(float(rule.w @ rule.x[:, 0] ** 2), 12)
+    0.333333333333
     """
 
     x: np.ndarray
@@ -39,6 +47,13 @@ class LabelledRule(NamedTuple):
     x : `(N, d)` points.
     w : `(N,)` weights, shares that sum to 1.
     y : `(N, q)` labels.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Labelled, Uniform
+    >>> rule = Labelled(Uniform([(-1.0, 1.0)]), np.sign, breaks=[0.0]).quadrature()
+    >>> round(float(rule.w @ (rule.x * rule.y)[:, 0]), 12)  # E |X|
+    0.5
     """
 
     x: np.ndarray
@@ -54,6 +69,13 @@ class ProductRule(NamedTuple):
     axes : an axis each, nodes `(n_k,)` and weights `(n_k,)`, which sum to 1.
     w : `(1,)`, the law's weight.
     y : `(1, q)`, its label.
+
+    Examples
+    --------
+    >>> half = np.array([0.0, 1.0]), np.array([0.5, 0.5])
+    >>> rule = ProductRule([half, half], np.ones(1), np.array([[3.0]]))
+    >>> rule.masses([half[1], half[1]], np.array([[2.0]])).tolist()  # one field, of twice the mass
+    [[[0.5, 0.5], [0.5, 0.5]]]
     """
 
     axes: list[Line]
@@ -66,7 +88,15 @@ class ProductRule(NamedTuple):
 
 
 class Product(NamedTuple):
-    """A component with independent coordinates: its weight, and a rule an axis as in `ProductRule`."""
+    """A component with independent coordinates: its weight, and a rule an axis as in `ProductRule`.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Gaussian
+    >>> (part,) = Gaussian([0.0, 0.0], 1.0).products()
+    >>> part.weight, len(part.axes)
+    (1.0, 2)
+    """
 
     weight: float
     axes: list[Line]
@@ -84,6 +114,20 @@ class Law(ABC):
     ------
     ArgumentError
         From `sample`, if the number of samples is no positive integer.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Law, Rule
+    >>> class Coin(Law):
+    ...     dim = 1
+    ...     def quadrature(self, lines=None, breaks=None):
+    ...         return Rule(np.array([[-1.0], [1.0]]), np.full(2, 0.5), np.zeros(2, dtype=int))
+    ...     def draw(self, n, rng):
+    ...         return rng.choice([-1.0, 1.0], size=(n, 1)), np.zeros(n, dtype=int)
+    ...     def box(self, tolerance):
+    ...         return np.array([[-1.0, 1.0]])
+    >>> Coin().sample(3, seed=0).ravel().tolist()
+    [1.0, 1.0, 1.0]
     """
 
     dim: int
@@ -141,6 +185,13 @@ class LabelledLaw(ABC):
     ------
     ArgumentError
         From `sample`, if the number of samples is no positive integer.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Empirical, LabelledLaw
+    >>> law: LabelledLaw = Empirical([0.0, 1.0], [-1.0, 1.0])
+    >>> law.labels.ravel().tolist(), law.box(0.0).tolist()
+    ([-1.0, 1.0], [[0.0, 1.0]])
     """
 
     dim: int
@@ -187,7 +238,13 @@ class LabelledLaw(ABC):
 
 
 def distinct(labels: Iterable[np.ndarray]) -> np.ndarray | None:
-    """`(K, q)` distinct rows of arrays `(n, q)` in increasing order, or None where there are more than 64."""
+    """`(K, q)` distinct rows of arrays `(n, q)` in increasing order, or None where there are more than 64.
+
+    Examples
+    --------
+    >>> distinct([np.array([[1.0], [0.0]]), np.array([[1.0]])]).ravel().tolist()
+    [0.0, 1.0]
+    """
     known: list[np.ndarray] = []
     for y in labels:
         for part in (y[:4096], y[4096:]):
@@ -198,20 +255,39 @@ def distinct(labels: Iterable[np.ndarray]) -> np.ndarray | None:
 
 
 def joined(rules: Iterable[Rule]) -> Rule:
-    """All blocks of a rule as one, columns of points contiguous in memory."""
+    """All blocks of a rule as one, columns of points contiguous in memory.
+
+    Examples
+    --------
+    >>> one = Rule(np.array([[1.0]]), np.array([0.5]), np.array([0]))
+    >>> joined([one, one]).w.tolist()
+    [0.5, 0.5]
+    """
     x, w, component = zip(*rules, strict=True)
     return Rule(np.concatenate([p.T for p in x], axis=1).T, np.concatenate(w), np.concatenate(component))
 
 
 def merged(lines: Lines, breaks: Lines) -> Lines:
-    """All the lines of both, axis by axis."""
+    """All the lines of both, axis by axis.
+
+    Examples
+    --------
+    >>> [line.tolist() for line in merged([np.array([0.0])], [np.array([1.0])])]
+    [[0.0, 1.0]]
+    """
     if lines is None or breaks is None:
         return breaks if lines is None else lines
     return [np.concatenate(pair) for pair in zip(lines, breaks, strict=True)]
 
 
-def checked_weights(weights: Any, n: int) -> np.ndarray:
-    """`(n,)` weights: equal where none are given."""
+def checked_weights(weights: ArrayLike | None, n: int) -> np.ndarray:
+    """`(n,)` weights: equal where none are given.
+
+    Examples
+    --------
+    >>> checked_weights(None, 4).tolist()
+    [0.25, 0.25, 0.25, 0.25]
+    """
     if weights is None:
         return np.full(n, 1.0 / n)
     out = array("weights", weights, ndim=1, like="weights=[0.25, 0.75]")

@@ -29,7 +29,14 @@ Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Cells:
-    """Boxes `[low, low + size]`, `(n, k)` both, in the coordinates of a chart."""
+    """Boxes `[low, low + size]`, `(n, k)` both, in the coordinates of a chart.
+
+    Examples
+    --------
+    >>> cells = Cells(np.array([[0.0]]), np.array([[1.0]])).halved()
+    >>> cells.low.ravel().tolist(), cells.size.ravel().tolist()
+    ([0.0, 0.5], [0.5, 0.5])
+    """
 
     low: np.ndarray
     size: np.ndarray
@@ -65,6 +72,14 @@ class Chart:
     place : coordinates `(n, k)` -> points `(n, d)`.
     density : coordinates `(n, k)` -> `(n,)`, which integrates to 1.
     label : points `(n, d)` -> labels `(n, q)`; of a law without labels none.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Uniform
+    >>> (chart,) = Uniform([(0.0, 1.0)]).charts()
+    >>> integrals, errors = chart.integrals(chart.cells, lambda x, y: x[:, 0])
+    >>> round(float(integrals.sum()), 12), bool(errors.sum() < 1e-14)
+    (0.5, True)
     """
 
     weight: float
@@ -124,6 +139,12 @@ def box_chart(
     """A product density on a box `(d, 2)`, with cells no longer than `longest` `(d,)` and ends at the breaks.
 
     `density(k, z)` is its factor along axis k, up to a constant.
+
+    Examples
+    --------
+    >>> chart = box_chart(1.0, np.array([[0.0, 2.0]]), np.ones(1), None)
+    >>> chart.density(np.array([[0.3]])).round(12).tolist()
+    [0.5]
     """
     dim = len(bounds)
     longest = np.minimum(longest, np.diff(bounds)[:, 0] / FEWEST[dim])
@@ -148,6 +169,12 @@ def ball_chart(
     """A density of the distance from the centre of a disc or ball (up to a constant), in polar coordinates.
 
     The first cells have ends on the planes through the centre: integrands may jump there.
+
+    Examples
+    --------
+    >>> chart = ball_chart(1.0, np.zeros(2), 1.0, 0.5, np.ones_like)
+    >>> chart.place(np.array([[0.5, 0.0]])).tolist()  # radius and angle
+    [[0.5, 0.0]]
     """
     dim = len(centre)
     ends = panels(0.0, radius, min(longest, radius / 2), None)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import affordable, array, generator, integer, mismatch
 from .base import LabelledLaw, LabelledRule, Lines, checked_weights
@@ -23,9 +22,16 @@ class Empirical(LabelledLaw):
     ------
     ArgumentError
         For arrays of other shapes, values that are not finite, weights that are no law.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Empirical
+    >>> law = Empirical(x=[0.0, 1.0], y=[-1.0, 1.0], weights=[0.25, 0.75])
+    >>> float(law.quadrature().w @ law.quadrature().y[:, 0])
+    0.5
     """
 
-    def __init__(self, x: Any, y: Any, weights: Any = None) -> None:
+    def __init__(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> None:
         given = (array(name, a, ndim=(1, 2), like=f"{name}=[0.0, 1.0]") for name, a in (("x", x), ("y", y)))
         self.x, self.y = (a[:, None] if a.ndim == 1 else a for a in given)
         if not len(self.x) or len(self.x) != len(self.y):

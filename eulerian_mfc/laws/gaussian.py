@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import array, fail, mismatch, positive
 from ..kernels.special import gammainc, gammaincinv, ndtri
@@ -21,7 +21,12 @@ REACH = {1: 9.0, 2: 9.0, 3: 8.6}
 
 
 def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
-    """The polar rule has panel ends on the planes through the centre, and on no others."""
+    """The polar rule has panel ends on the planes through the centre, and on no others.
+
+    Examples
+    --------
+    >>> check_breaks(np.zeros(2), 1.0, [np.array([0.0]), np.array([])])  # through the centre
+    """
     for axis, values in enumerate(breaks or []):
         offset = np.abs(values - centre[axis])
         off_centre = (offset < radius) & (offset > 1e-12 * radius)
@@ -35,7 +40,13 @@ def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
 
 
 def polar_panel(longest: float, radius: float, lines: Lines) -> float:
-    """The longest panel of a polar rule: no longer than the lines of a mesh are apart, within reason."""
+    """The longest panel of a polar rule: no longer than the lines of a mesh are apart, within reason.
+
+    Examples
+    --------
+    >>> polar_panel(0.4, 1.0, None)
+    0.4
+    """
     if lines is None:
         return longest
     gaps = [float(np.median(np.diff(np.unique(line)))) for line in lines if len(line) > 1]
@@ -60,10 +71,18 @@ class GaussianMixture(Law):
     References
     ----------
     P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import GaussianMixture
+    >>> law = GaussianMixture(means=[[-1.0], [1.0]], std=0.5, weights=[0.25, 0.75])
+    >>> rule = law.quadrature()
+    >>> round(float(rule.w @ rule.x[:, 0]), 12)
+    0.5
     """
 
     def __init__(
-        self, means: Any, std: Any, weights: Sequence[float] | None = None, truncation: float | None = None
+        self, means: ArrayLike, std: ArrayLike, weights: Sequence[float] | None = None, truncation: float | None = None
     ) -> None:
         self.means = array("means", means, ndim=2, like=MEANS)
         self.components, self.dim = self.means.shape
@@ -168,9 +187,16 @@ class Gaussian(GaussianMixture):
     References
     ----------
     P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Gaussian
+    >>> rule = Gaussian(mean=[0.0], std=2.0).quadrature()
+    >>> round(float(rule.w @ rule.x[:, 0] ** 2), 12)
+    4.0
     """
 
-    def __init__(self, mean: Any, std: Any, truncation: float | None = None) -> None:
+    def __init__(self, mean: ArrayLike, std: ArrayLike, truncation: float | None = None) -> None:
         spread = array("std", std, ndim=(0, 1), like="std=1.0")
         centre = array("mean", mean, ndim=1, like=f"mean=[{mean!r}]" if np.ndim(mean) == 0 else "mean=[0.0]")
         if spread.ndim and len(spread) != len(centre):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._validate import affordable, array, fail, generator, integer, mismatch, own, takes, unmasked
 from .base import LabelledLaw, LabelledRule, Law, Lines, ProductRule, distinct
@@ -31,15 +31,26 @@ class Labelled(LabelledLaw):
     ArgumentError
         If `law` is none, the label does not fit its components, or the breaks are no lists of coordinates. Of a label function's
         values: when the law is first integrated or sampled.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Gaussian, GaussianMixture, Labelled
+    >>> signs = Labelled(Gaussian([0.0], 1.0), label=np.sign, breaks=[0.0])
+    >>> signs.labels.ravel().tolist()
+    [-1.0, 1.0]
+    >>> Labelled(GaussianMixture([[-1.0], [1.0]], 0.3), label=[[0.0], [5.0]]).labels.ravel().tolist()  # one per component
+    [0.0, 5.0]
     """
 
-    def __init__(self, law: Law, label: Any, breaks: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, law: Law, label: ArrayLike | Callable[[np.ndarray], np.ndarray], breaks: Sequence[ArrayLike] | None = None
+    ) -> None:
         if not isinstance(law, Law):
             raise fail("law", law, "a law of the inputs, without labels, such as laws.Gaussian([0.0], 1.0)")
         self.law, self.label, self.dim = law, label, law.dim
         if callable(label):
             takes("label", label, "x")
-            self._constants = None
+            self._function, self._constants = label, None
         else:
             one = label if np.ndim(label) == 0 and not isinstance(label, str) else 0.0
             like = f"label={[[one]] * min(law.components, 3)}, or label=numpy.sign"
@@ -49,10 +60,10 @@ class Labelled(LabelledLaw):
                 raise fail("label", label, f"a function, or one label for each of the {law.components} component(s)")
         unmasked("breaks", breaks)
         try:
-            lists = [] if breaks is None else list(breaks)
+            lists: list[object] = [] if breaks is None else list(breaks)
         except TypeError:
             raise fail("breaks", breaks, "a list of coordinates, such as breaks=[0.0]") from None
-        if lists and self.dim == 1 and np.ndim(lists[0]) == 0:
+        if lists and self.dim == 1 and np.asarray(lists[0]).ndim == 0:
             lists = [lists]
         if lists and len(lists) != self.dim:
             raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one an axis")
@@ -66,7 +77,7 @@ class Labelled(LabelledLaw):
     def _labels(self, x: np.ndarray, component: np.ndarray) -> np.ndarray:
         if self._constants is not None:
             return self._constants[component]
-        y = array("label", self.label(own(x)), finite=False)
+        y = array("label", self._function(own(x)), finite=False)
         y = y[:, None] if y.ndim == 1 else y
         if y.ndim != 2 or len(y) != len(x):
             raise mismatch(

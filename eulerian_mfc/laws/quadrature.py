@@ -20,7 +20,13 @@ Line = tuple[np.ndarray, np.ndarray]
 
 
 def panels(low: float, high: float, longest: float, lines: np.ndarray | None) -> np.ndarray:
-    """Panel ends on [low, high]: none longer than `longest`, and one at each of the `lines` inside."""
+    """Panel ends on [low, high]: none longer than `longest`, and one at each of the `lines` inside.
+
+    Examples
+    --------
+    >>> panels(0.0, 1.0, 0.5, np.array([0.25])).tolist()
+    [0.0, 0.25, 0.625, 1.0]
+    """
     ends = np.array([low, high])
     if lines is not None:
         inside = lines[(lines > low) & (lines < high)]
@@ -33,7 +39,14 @@ def panels(low: float, high: float, longest: float, lines: np.ndarray | None) ->
 
 
 def composite(ends: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes and weights on every panel between `ends`."""
+    """Gauss-Legendre nodes and weights on every panel between `ends`.
+
+    Examples
+    --------
+    >>> nodes, weights = composite(np.array([0.0, 1.0, 2.0]), 3)
+    >>> round(float(weights @ nodes**2), 12)  # 8 / 3
+    2.666666666667
+    """
     nodes, weights = leggauss(points)
     half = np.diff(ends)[:, None] / 2
     return (ends[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
@@ -50,6 +63,12 @@ def box_axes(
 
     `density(k, x)` is the factor of a product density along axis k (1 by default); `points` are those of a panel, by default
     `POINTS` for the dimension.
+
+    Examples
+    --------
+    >>> ((nodes, weights),) = box_axes(np.array([[0.0, 2.0]]), np.ones(1), None)
+    >>> round(float(weights @ nodes), 12)
+    1.0
     """
     out = []
     for k, (low, high) in enumerate(bounds.tolist()):
@@ -64,6 +83,12 @@ def tensor_blocks(axes: Sequence[Line]) -> Iterator[tuple[np.ndarray, np.ndarray
     """The tensor product of rules: `(n, d)` points and `(n,)` weights that sum to 1 over all blocks of about `BLOCK` points.
 
     Points whose weights are below `NEGLIGIBLE` are left out before they take memory: in three dimensions they are the most.
+
+    Examples
+    --------
+    >>> line = np.array([0.0, 1.0]), np.array([0.5, 0.5])
+    >>> [(x.tolist(), w.tolist()) for x, w in tensor_blocks([line, line])]
+    [([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0.25, 0.25, 0.25, 0.25])]
     """
     points, weights = np.zeros((0, 1)), np.ones(1)
     for line in axes[:-1]:
@@ -91,6 +116,11 @@ def ball_blocks(
     """Rule on a ball about the origin in two or three dimensions against a density of |x|, in blocks as `tensor_blocks`.
 
     Polar product rule with panel ends on the coordinate planes: integrands may jump there.
+
+    Examples
+    --------
+    >>> round(sum(float(w @ (x**2).sum(axis=1)) for x, w in ball_blocks(2, 1.0, 0.4, np.ones_like)), 12)  # E |X|^2
+    0.5
     """
     r, wr = composite(panels(0.0, radius, longest, None), POINTS[1])
     wr = wr * density(r) * r ** (dim - 1)

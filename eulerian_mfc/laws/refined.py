@@ -28,6 +28,12 @@ class RefinedRule(NamedTuple):
     rule : points, weights and labels.
     integral : of the function, by the rule.
     error : the estimated error of the function's integral, in the function's units; 0 where the rule is exact.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Empirical, refined_rule
+    >>> refined_rule(Empirical([3.0], [1.0]), lambda x, y: x[:, 0], 1e-9).error  # exact
+    0.0
     """
 
     rule: LabelledRule
@@ -59,6 +65,14 @@ def refined_rule(law: LabelledLaw, values: Values, tolerance: float, limit: int 
     ----------
     A. C. Genz, A. A. Malik, Remarks on algorithm 006: an adaptive algorithm for numerical integration over an N-dimensional
     rectangular region, J. Comput. Appl. Math. 6 (1980), 295-302, doi:10.1016/0771-050X(80)90039-X.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Labelled, Uniform, refined_rule
+    >>> law = Labelled(Uniform([(0.0, 1.0)]), [[0.0]])
+    >>> found = refined_rule(law, lambda x, y: (x[:, 0] > 0.3).astype(float), 1e-9)  # a jump that nobody declared
+    >>> round(found.integral, 8), found.error <= 1e-9
+    (0.7, True)
     """
     positive("tolerance", tolerance, allow_zero=True)
     integer("limit", limit)
@@ -90,7 +104,7 @@ def refined_rule(law: LabelledLaw, values: Values, tolerance: float, limit: int 
     integral, error = (
         float(sum(part.sum() for part in parts)) for parts in zip(*map(_Piece.found, pieces), strict=True)
     )
-    return RefinedRule(LabelledRule(np.asfortranarray(x), w / w.sum(), y), integral / w.sum(), error)
+    return RefinedRule(LabelledRule(np.asfortranarray(x), w / w.sum(), y), float(integral / w.sum()), error)
 
 
 class _Piece:

@@ -30,6 +30,12 @@ class Uniform(Law):
     References
     ----------
     P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Uniform
+    >>> Uniform([(0.0, 1.0), (0.0, 2.0)]).grid(2).tolist()
+    [[0.0, 0.0], [0.0, 2.0], [1.0, 0.0], [1.0, 2.0]]
     """
 
     def __init__(self, bounds: Sequence[tuple[float, float]]) -> None:
@@ -79,6 +85,12 @@ class UniformBall(Law):
     References
     ----------
     P. J. Davis, P. Rabinowitz, Methods of Numerical Integration, Academic Press 1984 (composite Gauss-Legendre rules).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import UniformBall
+    >>> UniformBall([1.0, 0.0], radius=0.5).box(0.0).tolist()
+    [[0.5, 1.5], [-0.5, 0.5]]
     """
 
     def __init__(self, centre: Sequence[float], radius: float = 1.0) -> None:

@@ -6,10 +6,12 @@ any joint law of (X, Y): the moments `m_r = int c_r(y) mu(., dy)` and the potent
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
+from ..errors import FileFormatError
 from .base import Loss as Loss
 from .base import Separable as Separable
+from .base import by_labels as by_labels
 from .cross_entropy import CrossEntropy as CrossEntropy
 from .first_coordinates import FirstCoordinates as FirstCoordinates
 from .first_coordinates import seen as seen
@@ -17,10 +19,11 @@ from .hinge import Hinge as Hinge
 from .huber import Huber as Huber
 from .label import LabelLoss as LabelLoss
 from .readout import Readout as Readout
+from .readout import Spec as Spec
 from .readout import TrainedReadout as TrainedReadout
 from .squared import SquaredLoss as SquaredLoss
 
-REGISTRY: dict[str, type[Loss]] = {
+REGISTRY: dict[str, Callable[..., Loss]] = {
     "squared": SquaredLoss,
     "cross_entropy": CrossEntropy,
     "hinge": Hinge,
@@ -41,15 +44,37 @@ __all__ = [
     "Separable",
     "SquaredLoss",
     "TrainedReadout",
+    "by_labels",
+    "from_spec",
 ]
 
 
-def from_spec(spec: dict[str, Any]) -> Loss:
-    """The loss that `Loss.spec` described; KeyError for a type that is not registered."""
-    arguments = {k: v for k, v in spec.items() if k != "type"}
-    if arguments.get("readout") is not None:
-        kind = Readout if "matrix" in arguments["readout"] else TrainedReadout
-        arguments["readout"] = kind(**arguments["readout"])
-    if isinstance(arguments.get("loss"), dict):
-        arguments["loss"] = from_spec(arguments["loss"])
-    return REGISTRY[spec["type"]](**arguments)
+def from_spec(spec: Spec) -> Loss:
+    """The loss that `Loss.spec` described.
+
+    Parameters
+    ----------
+    spec : `type`, a name of `REGISTRY`, and the constructor's arguments.
+
+    Raises
+    ------
+    FileFormatError
+        If nothing of that name is registered.
+    ArgumentError
+        From the constructor.
+
+    Examples
+    --------
+    >>> from_spec({"type": "squared", "readout": {"penalty": 0.5}})
+    SquaredLoss(readout=TrainedReadout(penalty=0.5))
+    """
+    kind = str(spec.get("type"))
+    if kind not in REGISTRY:
+        raise FileFormatError(f"unknown loss {kind!r}")
+    arguments = {name: value for name, value in spec.items() if name != "type"}
+    readout, inner = arguments.get("readout"), arguments.get("loss")
+    if isinstance(readout, dict):
+        arguments["readout"] = (Readout if "matrix" in readout else TrainedReadout)(**readout)
+    if isinstance(inner, dict):
+        arguments["loss"] = from_spec(inner)
+    return REGISTRY[kind](**arguments)

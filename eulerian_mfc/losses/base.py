@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .._names import label_texts
-from .._validate import fail
-
-if TYPE_CHECKING:
-    from .readout import Readout
-    from .readout_training import Training
-
+from .._validate import fail, mismatch
+from .readout import Readout, Spec, TrainedReadout
+from .readout_training import Training
 
 #: how far the entries of labels that count as one may differ, relative to one plus the largest
 SAME_LABEL = 1e-9
@@ -43,6 +40,13 @@ class Separable(NamedTuple):
     References
     ----------
     docs/theory/reduction.md proves that R fields on the state's mesh suffice.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> form = SquaredLoss().separate(1, 1, None, "moments")
+    >>> form.names, form.terminal(np.array([[3.0]])).ravel().tolist()  # |x|^2 and -2 x
+    (('mass', 'moment y'), [9.0, -6.0])
     """
 
     names: tuple[str, ...]
@@ -59,8 +63,8 @@ class Separable(NamedTuple):
 class Loss(ABC):
     """A loss `loss(x, y)` of a final state x and a label y, which `separate` writes as `c_0(y) + sum_r a_r(x) c_r(y)`.
 
-    States are `(n, d)` in units of the state, labels `(n, q)`, values `(n,)` in units of the cost. A subclass has `value`,
-    `gradient` and `separate`.
+    States are `(n, d)` in units of the state, labels `(n, q)`, values `(n,)` in units of the cost. A subclass has `value` and
+    `gradient`. For laws of finitely many labels that is all; a loss with another form, such as one by moments, has `separate`.
 
     Raises
     ------
@@ -70,7 +74,21 @@ class Loss(ABC):
     References
     ----------
     docs/theory/reduction.md has the proposition and which losses have which R.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Loss
+    >>> class Fourth(Loss):
+    ...     def value(self, x, y):
+    ...         return ((x - y) ** 4).sum(axis=1)
+    ...     def gradient(self, x, y):
+    ...         return 4.0 * (x - y) ** 3
+    >>> Fourth().separate(1, 1, np.array([[0.0], [1.0]]), "auto").terminal(np.array([[2.0]])).ravel().tolist()
+    [16.0, 1.0]
     """
+
+    #: what stands between the state and the loss, of losses that have one: a Readout, or a TrainedReadout
+    readout: Readout | TrainedReadout | None = None
 
     @abstractmethod
     def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -80,17 +98,29 @@ class Loss(ABC):
     def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """`(n, d)` gradients in the state."""
 
-    @abstractmethod
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields.
 
-        `labels` are the law's, `(K, q)`, or None where there are not finitely many; q is `label_dim`.
+        `labels` are the law's, `(K, q)`, or None where there are not finitely many; q is `label_dim`. Here one field per label.
 
         Raises
         ------
         ArgumentError
             If the loss has no such form, or its dimensions or labels are not the law's.
         """
+        if form == "moments":
+            raise fail("representation", form, f"'labels' or 'auto': {type(self).__name__} has one field per label")
+        if labels is None:
+            raise fail("loss", self, "a loss with a `separate` of its own: the law has more than 64 distinct labels")
+        states = np.zeros((2, dim))
+        pairs = states, np.broadcast_to(labels[0], (2, label_dim))
+        for name, found, shape in (
+            ("loss.value", np.shape(self.value(*pairs)), (2,)),
+            ("loss.gradient", np.shape(self.gradient(*pairs)), (2, dim)),
+        ):
+            if found != shape:
+                raise mismatch(name, f"an array of shape {found} for 2 states of dimension {dim}", f"the shape {shape}")
+        return by_labels(self, labels)
 
     @property
     def trained(self) -> bool:
@@ -109,13 +139,31 @@ class Loss(ABC):
         """`(n, K)`: the loss of every state `(n, d)` for every label `(K, q)`, for predictions; without class weights."""
         return np.stack([self.value(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels], axis=1)
 
-    def spec(self) -> dict[str, Any] | None:
+    def spec(self) -> Spec | None:
         """JSON-ready arguments that rebuild the loss (see `losses.from_spec`), or None where it holds user functions."""
         return None
 
 
 def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
-    """One field a label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`."""
+    """One field per label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
+
+    Parameters
+    ----------
+    loss : its values and gradients are used.
+    labels : `(K, q)`, every label of the law.
+
+    Raises
+    ------
+    ArgumentError
+        From the moments, for labels that are not in the list.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> form = by_labels(SquaredLoss(), np.array([[-1.0], [1.0]]))
+    >>> form.names, form.terminal(np.array([[0.5]])).ravel().tolist()
+    (('y=-1', 'y=1'), [2.25, 0.25])
+    """
 
     def each(function: Callable[[np.ndarray, np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         return np.stack([function(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels])
@@ -135,17 +183,35 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
 
 
 def label_names(labels: np.ndarray) -> tuple[str, ...]:
-    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes."""
+    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes.
+
+    Examples
+    --------
+    >>> label_names(np.array([[-1.0], [0.5]]))
+    ('y=-1', 'y=0.5')
+    """
     return tuple(f"y={text}" for text in label_texts(labels))
 
 
 def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off."""
+    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off.
+
+    Examples
+    --------
+    >>> same_labels(np.array([[1.0]]), np.array([[1.0 + 1e-12]]))
+    True
+    """
     return bool(np.abs(a - b).max(initial=0.0) <= SAME_LABEL * np.abs(b).max(initial=0.0))
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there."""
+    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there.
+
+    Examples
+    --------
+    >>> label_index(np.array([[1.0], [-1.0], [1.0]]), np.array([[-1.0], [1.0]])).tolist()
+    [1, 0, 1]
+    """
     index = np.zeros(len(y), dtype=np.int64)
     best = np.full(len(y), np.inf)
     for k, label in enumerate(labels):

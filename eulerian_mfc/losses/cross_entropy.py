@@ -28,6 +28,13 @@ class CrossEntropy(LabelledOutputLoss):
     References
     ----------
     C. M. Bishop, Pattern Recognition and Machine Learning, Springer 2006, section 4.3.4.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import CrossEntropy
+    >>> loss = CrossEntropy(labels=[0.0, 1.0])  # states in the plane: one output per label
+    >>> loss.probabilities(np.array([[0.0, np.log(3.0)]])).round(12).tolist()
+    [[0.25, 0.75]]
     """
 
     name: ClassVar[str] = "cross_entropy"

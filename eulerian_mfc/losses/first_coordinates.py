@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from .._validate import fail, integer, mismatch
 from .base import Loss, Separable
-from .readout import Readout
+from .readout import Readout, Spec, TrainedReadout
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,12 @@ class FirstCoordinates(Loss):
     References
     ----------
     E. Dupont, A. Doucet, Y. W. Teh, Augmented neural ODEs, NeurIPS 32 (2019), arXiv:1904.01681.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import FirstCoordinates, SquaredLoss
+    >>> FirstCoordinates(SquaredLoss(), 1).value(np.array([[3.0, 99.0]]), np.array([[1.0]])).tolist()
+    [4.0]
     """
 
     loss: Loss
@@ -46,9 +51,9 @@ class FirstCoordinates(Loss):
         return self.loss.trained
 
     @property
-    def readout(self) -> Any:
+    def readout(self) -> Readout | TrainedReadout | None:  # type: ignore[override]
         """The read-out of the loss within, which sees the first coordinates only."""
-        return getattr(self.loss, "readout", None)
+        return self.loss.readout
 
     def with_readout(self, readout: Readout) -> Loss:
         return replace(self, loss=self.loss.with_readout(readout))
@@ -79,13 +84,20 @@ class FirstCoordinates(Loss):
             terminal_gradient=lambda x: self._padded(inner.terminal_gradient(x[:, : self.dim]), x),
         )
 
-    def spec(self) -> dict[str, Any] | None:
+    def spec(self) -> Spec | None:
         inner = self.loss.spec()
         return None if inner is None else {"type": "first_coordinates", "loss": inner, "dim": self.dim}
 
 
 def seen(loss: Loss, dim: int) -> tuple[Loss, int]:
-    """The loss itself and how many of `dim` coordinates it sees, without the wrappers of augmented problems."""
+    """The loss itself and how many of `dim` coordinates it sees, without the wrappers of augmented problems.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> seen(FirstCoordinates(SquaredLoss(), 1), 3)
+    (SquaredLoss(readout=None), 1)
+    """
     while isinstance(loss, FirstCoordinates):
         dim, loss = loss.dim, loss.loss
     return loss, dim

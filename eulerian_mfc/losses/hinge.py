@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import choice, fail
 from .output_loss import LabelledOutputLoss
+from .readout import Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,13 @@ class Hinge(LabelledOutputLoss):
     References
     ----------
     J. Weston, C. Watkins, Support vector machines for multi-class pattern recognition, Proc. ESANN 1999, 219-224.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Hinge
+    >>> loss = Hinge(labels=[0.0, 1.0], power=1)
+    >>> loss.value(np.array([[2.0, 0.5]]), np.array([[1.0]])).tolist()  # 1 - 0.5 + 2
+    [2.5]
     """
 
     power: int = 2
@@ -69,5 +77,5 @@ class Hinge(LabelledOutputLoss):
         differences = np.eye(p) - np.eye(p)[k]  # rows: the gradients of z_j - z_k
         return 2.0 * np.einsum("nj,jp,jq->npq", self._margins(z, k) > 0, differences, differences)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {**super().spec(), "power": self.power}

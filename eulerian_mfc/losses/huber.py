@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from .._validate import positive
 from .output_loss import LabelledOutputLoss
+from .readout import Spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,13 @@ class Huber(LabelledOutputLoss):
     ----------
     P. J. Huber, Robust estimation of a location parameter, Ann. Math. Statist. 35 (1964), 73-101,
     doi:10.1214/aoms/1177703732.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Huber
+    >>> loss = Huber(labels=[0.0, 5.0], threshold=1.0)
+    >>> loss.value(np.array([[0.5], [3.0]]), np.array([[0.0], [0.0]])).tolist()  # 0.5^2 and 2 * 3 - 1
+    [0.25, 5.0]
     """
 
     threshold: float = 1.0
@@ -70,5 +78,5 @@ class Huber(LabelledOutputLoss):
         radial = np.einsum("np,nq->npq", unit, unit) * far[:, None, None]
         return 2.0 * share[:, None, None] * (np.eye(z.shape[1]) - radial)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {**super().spec(), "threshold": self.threshold}

@@ -1,4 +1,4 @@
-"""Any loss with finitely many labels, from a NumPy function."""
+"""A loss with finitely many labels, from a NumPy function."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 
 from .._validate import array, fail, mismatch, own, returned, takes
-from ..fields.derivatives import check_derivative, complex_step_jacobian, passed_as
+from ..derivatives.checks import check_derivative
+from ..derivatives.complex_step import complex_step_jacobian, passed_as
 from .base import Loss, Separable, by_labels, label_index
 
 #: what messages call a function without a gradient, and how that is passed
 NAME = "the loss LabelLoss: its function"
 FORM = "LabelLoss(function, labels, state_gradient=...), of (x (n, d), y (q,)) with values (n, d)"
+#: a function of states `(n, d)` and one label `(q,)`
+OfOneLabel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 #: states at which a gradient is compared with differences
 CHECKED = 16
 
 
 @dataclass(frozen=True, eq=False)
 class LabelLoss(Loss):
-    """Any loss with finitely many labels, one field each: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
+    """A loss with finitely many labels, one field each: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
 
     Parameters
     ----------
@@ -40,11 +43,18 @@ class LabelLoss(Loss):
     ----------
     W. Squire, G. Trapp, Using complex variables to estimate derivatives of real functions, SIAM Review 40 (1998), 110-112,
     doi:10.1137/S003614459631241X (the complex step).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import LabelLoss
+    >>> loss = LabelLoss(lambda x, y: ((x - y) ** 4).sum(axis=1), labels=[0.0, 1.0])
+    >>> loss.value(np.array([[3.0]]), np.array([[1.0]])).tolist()
+    [16.0]
     """
 
-    function: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    function: OfOneLabel
     labels: Any
-    state_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    state_gradient: OfOneLabel | None = None
 
     def __post_init__(self) -> None:
         labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
@@ -61,7 +71,7 @@ class LabelLoss(Loss):
             raise mismatch("function", f"a loss of shape {value.shape} at states {x.shape}", f"the shape ({len(x)},)")
         return value
 
-    def _each(self, x: np.ndarray, y: np.ndarray, function: Any, out: np.ndarray) -> np.ndarray:
+    def _each(self, x: np.ndarray, y: np.ndarray, function: OfOneLabel, out: np.ndarray) -> np.ndarray:
         index = label_index(y, self.labels)
         for k, label in enumerate(self.labels):
             out[index == k] = function(x[index == k], label)

@@ -11,14 +11,20 @@ import numpy as np
 
 from .._validate import array, fail, mismatch
 from .base import Loss, Separable, by_labels, label_index
-from .readout import Readout, TrainedReadout
+from .readout import Readout, Spec, TrainedReadout
 from .readout_training import Heads, Training
 
 
 class OutputLoss(Loss):
-    """`loss(x, y) = phi(A x + b, y)` with a `readout`: a Readout, a TrainedReadout, or None for `phi(x, y)`."""
+    """`loss(x, y) = phi(A x + b, y)` with a `readout`: a Readout, a TrainedReadout, or None for `phi(x, y)`.
 
-    readout: Readout | TrainedReadout | None
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Readout, SquaredLoss
+    >>> SquaredLoss(Readout([[1.0, 2.0]])).output(np.array([[3.0, 4.0]])).tolist()
+    [[11.0]]
+    """
+
     #: the name in the registry and in files
     name: ClassVar[str]
 
@@ -102,7 +108,7 @@ class OutputLoss(Loss):
 
         return at(self.phi), at(self.slope), at(self.bend)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {"type": self.name, "readout": None if self.readout is None else self.readout.spec()}
 
 
@@ -115,6 +121,12 @@ class LabelledOutputLoss(OutputLoss):
     labels : `(K,)` or `(K, q)`, every label that the law has.
     readout : a Readout, a TrainedReadout, or None for the states themselves.
     weights : `(K,)` above zero, one a label; 1 by default.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Hinge
+    >>> Hinge(labels=[0.0, 1.0], weights=[1.0, 5.0]).weights.tolist()
+    [1.0, 5.0]
     """
 
     labels: Any
@@ -153,7 +165,9 @@ class LabelledOutputLoss(OutputLoss):
     def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
         """`(n, p, p)` second derivatives of phi_k."""
 
-    def _each(self, function: Any, z: np.ndarray, y: np.ndarray, *shape: int) -> np.ndarray:
+    def _each(
+        self, function: Callable[[np.ndarray, int], np.ndarray], z: np.ndarray, y: np.ndarray, *shape: int
+    ) -> np.ndarray:
         index = label_index(y, self.labels)
         out = np.empty((len(z), *shape))
         for k in np.unique(index):
@@ -192,5 +206,5 @@ class LabelledOutputLoss(OutputLoss):
         self._check_outputs(self.outputs, dim)
         return self._of_labels(self.labels, self.outputs, dim)
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         return {**super().spec(), "labels": self.labels.tolist(), "weights": self.weights.tolist()}

@@ -9,6 +9,9 @@ import numpy as np
 
 from .._validate import array, mismatch, positive
 
+#: a kind and arguments, JSON-ready
+Spec = dict[str, object]
+
 
 @dataclass(frozen=True, eq=False)
 class Readout:
@@ -23,6 +26,12 @@ class Readout:
     ------
     ArgumentError
         If an array has another shape, or entries that are not finite.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import Readout
+    >>> Readout([[1.0, 2.0]], [0.5])(np.array([[3.0, 4.0]])).tolist()
+    [[11.5]]
     """
 
     matrix: Any
@@ -50,7 +59,7 @@ class Readout:
                 f"shape ({outputs}, {dim}): one row an output, one column a coordinate of the state",
             )
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """JSON-ready arguments."""
         return {"matrix": self.matrix.tolist(), "bias": self.bias.tolist()}
 
@@ -74,6 +83,12 @@ class TrainedReadout:
     ----------
     G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose variables separate,
     SIAM J. Numer. Anal. 10 (1973), 413-432, doi:10.1137/0710036.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss, TrainedReadout
+    >>> SquaredLoss(TrainedReadout(penalty=0.1)).trained
+    True
     """
 
     penalty: float = 1e-3
@@ -81,6 +96,6 @@ class TrainedReadout:
     def __post_init__(self) -> None:
         object.__setattr__(self, "penalty", positive("penalty", self.penalty))
 
-    def spec(self) -> dict[str, Any]:
+    def spec(self) -> Spec:
         """JSON-ready arguments."""
         return {"penalty": self.penalty}

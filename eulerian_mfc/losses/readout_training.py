@@ -37,6 +37,12 @@ class Heads(NamedTuple):
     value : `(R, n)`.
     slope : derivatives `(R, n, p)`.
     curvature : `(z, masses (R, n)) -> (n, p, p)`, the sum over r of `masses_r` times second derivatives.
+
+    Examples
+    --------
+    >>> heads = Heads(lambda z: z.T**2, lambda z: 2.0 * z[None], lambda z, masses: 2.0 * masses[0][:, None, None])
+    >>> heads.value(np.array([[3.0]])).tolist(), heads.slope(np.array([[3.0]])).tolist()
+    ([[9.0]], [[[6.0]]])
     """
 
     value: Callable[[np.ndarray], np.ndarray]
@@ -46,7 +52,17 @@ class Heads(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """The minimisation over read-outs of `sum_r int a_r(A x + b) dm_r + kappa/2 |(A, b)|^2`, x the first `dim` coordinates."""
+    """The minimisation over read-outs of `sum_r int a_r(A x + b) dm_r + kappa/2 |(A, b)|^2`, x the first `dim` coordinates.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss, TrainedReadout
+    >>> training = SquaredLoss(TrainedReadout(1e-12)).separate(1, 1, None, "moments").training
+    >>> x, y = np.array([[0.0], [1.0]]), np.array([1.0, 3.0])
+    >>> fit = training.fit(x, np.stack([np.ones(2), y]) / 2)  # masses, and those weighted by the label
+    >>> fit.readout.matrix.round(6).tolist(), fit.readout.bias.round(6).tolist()  # y = 2 x + 1
+    ([[2.0]], [1.0])
+    """
 
     heads: Heads
     outputs: int
@@ -99,7 +115,15 @@ class Training:
 
 
 class Fit:
-    """A read-out `B = (A, b)`, `(p, d + 1)`, for masses `(R, n)` at points `(x, 1)`, `(n, d + 1)`."""
+    """A read-out `B = (A, b)`, `(p, d + 1)`, for masses `(R, n)` at points `(x, 1)`, `(n, d + 1)`.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss, TrainedReadout
+    >>> training = SquaredLoss(TrainedReadout(1.0)).separate(1, 1, None, "moments").training
+    >>> training.fit(np.array([[1.0]]), np.array([[1.0], [0.0]])).parameters.tolist()  # all labels are zero
+    [[0.0, 0.0]]
+    """
 
     def __init__(self, training: Training, points: np.ndarray, masses: np.ndarray, parameters: np.ndarray) -> None:
         self.training, self.points, self.masses, self.parameters = training, points, masses, parameters

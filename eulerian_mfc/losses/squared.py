@@ -32,6 +32,13 @@ class SquaredLoss(OutputLoss):
     References
     ----------
     docs/theory/reduction.md (the form by moments).
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> loss = SquaredLoss()
+    >>> loss.value(np.array([[3.0]]), np.array([[1.0]])).tolist(), loss.gradient(np.array([[3.0]]), np.array([[1.0]])).tolist()
+    ([4.0], [[4.0]])
     """
 
     readout: Readout | TrainedReadout | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import continuity, transport
 from .._validate import mismatch
+from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
 from ..errors import FileFormatError
 from ..schemes import Scheme
 
@@ -30,7 +31,7 @@ def scheme_spec(scheme: Scheme) -> dict[str, Any]:
     Raises
     ------
     ArgumentError
-        For a scheme that is not such a dataclass.
+        For a scheme that is not such a dataclass, and a limiter of the user's that is not registered.
     """
     kind = type(scheme)
     name = next((name for name, known in OWN.items() if kind is known), _name(kind))
@@ -44,6 +45,8 @@ def scheme_spec(scheme: Scheme) -> dict[str, Any]:
             out[field.name] = scheme_spec(value)
         elif isinstance(value, Mapping):
             out[field.name] = dict(value)
+        elif isinstance(value, Limiter | SimplexLimiter):
+            out[field.name] = stored_name(value)
         elif value is None or isinstance(value, bool | int | float | str):
             out[field.name] = value
         else:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ..fields.base import Field
+from ..fields.points import At, Direction
 from ..flow.characteristics import Layer
 from ..kernels.sums import paired
 from ..schemes import Pairing
@@ -89,7 +90,7 @@ class ContinuousHamiltonian(LayerHamiltonian):
 
     def integral(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         value = self._value(theta)
-        slope = self._field.pullback(self.layer.start, theta, self._points, value, self._pull)[1]
+        slope = self._field.pullback(At(self.layer.start, theta, self._points, value), self._pull)[1]
         return paired(value, self._pull), slope
 
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
@@ -98,7 +99,7 @@ class ContinuousHamiltonian(LayerHamiltonian):
             return np.zeros((len(theta), len(theta)))
         value, still = self._value(theta), np.zeros_like(self._points)
         rows = [
-            field.pullback_tangent(t, theta, self._points, value, self._pull, e, still, still)[1]
+            field.pullback_tangent(At(t, theta, self._points, value), self._pull, Direction(e, still), still)[1]
             for e in np.eye(len(theta))
         ]
         return np.stack(rows)

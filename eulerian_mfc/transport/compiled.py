@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from .._validate import mismatch
-from ..fields.base import CompiledField
+from ..fields.compiled import CompiledField
 from ..flow.characteristics import Flow, Layer
 from ..kernels import neural_layer as _layer_kernels
 from ..kernels.team import FAILED, USED
@@ -33,9 +33,10 @@ class CompiledLayers:
         self, layer: Layer, psi: np.ndarray, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray] | None:
         """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
-        values, (d, count) = self.interpolation.padded(psi), self._nodes.shape
+        values, count = self.interpolation.padded(psi), self._nodes.shape[1]
         out = np.empty((len(psi), count))
-        slopes = np.empty((-(-count // _layer_kernels.TASK), d * (d + 1)))
+        numbers = len(self.field.kernel_arguments(layer.theta)[1])
+        slopes = np.empty((-(-count // _layer_kernels.TASK), numbers))
         masses = np.empty((len(psi), 0)) if rows is None else rows
         if len(masses) != len(psi):
             raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
@@ -50,7 +51,7 @@ class CompiledLayers:
         needed = ROOM * out.size
         while True:
             slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
-            work = self.interpolation.degree, np.empty(needed), slabs, clamped, out.shape, out.reshape(-1)
+            work = self.interpolation.degree, (np.empty(needed), slabs, clamped), out.shape, out.reshape(-1)
             sync = self._run(_layer_kernels.forward, layer, rows, *work)
             if sync[FAILED]:
                 return None

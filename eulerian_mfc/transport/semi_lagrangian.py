@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import choice, fail, integer
-from ..fields.base import is_compiled
+from ..fields.compiled import is_compiled
 from ..flow.characteristics import Flow, Layer
 from ..meshes import CartesianMesh, Mesh
 from ..schemes import ContinuityScheme, TangentOperator, TransportScheme

@@ -1,18 +1,19 @@
-"""Derivatives of users' functions by the complex step, and their comparison with central differences."""
+"""Derivatives of users' functions, compared with central differences."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from .._validate import mismatch, own
 from ..errors import ArgumentError, NotAnalyticError
+from .complex_step import COMPLEX_STEP, not_analytic
 
-COMPLEX_STEP = 1e-100
+#: a function of points `(n, m)` whose values are `(n, d)`
+Function = Callable[[np.ndarray], np.ndarray]
+
 #: steps of the differences, in the scale of an argument; the first one settles nearly every point
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-3, 1e-2)
 #: how far a derivative may be from a difference, relative to the larger of the two
@@ -34,33 +35,10 @@ FINE = 1e-9
 PASS_THEM = "pass its derivatives"
 
 
-def complex_step_jacobian(function: Any, x: np.ndarray, name: str) -> np.ndarray:
-    """`(n, d, d)` derivatives `J[j, i, k] = dF_i/dx_k` at `(n, d)` points by the complex step.
-
-    Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions,
-    SIAM Review 40 (1998), 110-112, doi:10.1137/S003614459631241X.
-    """
-    n, d = x.shape
-    out = np.empty((n, d, d))
-    for k in range(d):
-        z = x.astype(np.complex128)
-        z[:, k] += 1j * COMPLEX_STEP
-        out[:, :, k] = complex_value(function, z, name).imag / COMPLEX_STEP
-    return out
-
-
-def complex_value(function: Any, argument: np.ndarray, name: str) -> np.ndarray:
-    """`function(argument)` at a complex argument; functions that refuse complex numbers are not analytic."""
-    try:
-        return np.asarray(function(argument), dtype=np.complex128)
-    except TypeError as error:
-        raise not_analytic(name, f"it refuses complex arguments ({error})") from None
-
-
 def check_derivative(
     name: str,
-    function: Any,
-    jacobian: Any,
+    function: Function,
+    jacobian: np.ndarray | Callable[[], np.ndarray],
     x: np.ndarray,
     given: bool,
     scale: np.ndarray | None = None,
@@ -116,7 +94,13 @@ def check_derivative(
 
 
 def _disagreement(
-    function: Any, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float, components: int | None
+    function: Function,
+    slope: np.ndarray,
+    x: np.ndarray,
+    value: np.ndarray,
+    k: int,
+    scale: float,
+    components: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """`(n, d)` each: how far derivatives along argument k are from the nearest difference, 0 where they agree; and that."""
     passed, still = np.zeros(slope.shape, dtype=bool), np.zeros(slope.shape, dtype=bool)
@@ -150,7 +134,7 @@ def _disagreement(
     return np.where(passed | np.isinf(least), 0.0, least), nearest
 
 
-def _coarse(function: Any, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float) -> bool:
+def _coarse(function: Function, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float) -> bool:
     """Whether a change of argument k that double precision sees leaves most of the values `(n, d)` as they are."""
     shift = np.zeros(x.shape[1])
     shift[k] = FINE * scale
@@ -184,24 +168,3 @@ def _too_coarse(name: str, reason: str, given: bool) -> ArgumentError | NotAnaly
     return NotAnalyticError(
         f"{name} cannot be differentiated to the accuracy that solvers need, since {told}. {advice}."
     )
-
-
-def not_analytic(name: str, reason: str) -> NotAnalyticError:
-    return NotAnalyticError(
-        f"{name} cannot be differentiated by the complex step: {reason}. Write it with analytic NumPy functions "
-        f"(no abs, conjugate, real part or sign of its arguments), or {PASS_THEM}."
-    )
-
-
-@contextmanager
-def passed_as(form: str) -> Iterator[None]:
-    """Errors of functions without a complex-step derivative say how it is passed.
-
-    Parameters
-    ----------
-    form : what to write, such as `CustomField(..., state_jacobian=...)`.
-    """
-    try:
-        yield
-    except NotAnalyticError as error:
-        raise NotAnalyticError(str(error).replace(f"{PASS_THEM}.", f"{PASS_THEM}: {form}.")) from None

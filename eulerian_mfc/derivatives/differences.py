@@ -8,7 +8,6 @@ with the steps s and 2s differ by the share `(s / L)^2` of their size, and so do
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -83,7 +82,7 @@ def _judged(middle: Parts, values: Sequence[Parts], sizes: Parts) -> tuple[float
     return share, clean, constant
 
 
-def length(*moves: tuple[np.ndarray, Any]) -> float:
+def length(*moves: tuple[np.ndarray, np.ndarray | float]) -> float:
     """A guess of how far a function is followed until it changes: until one argument has moved by its size; 0 for no move.
 
     Parameters
