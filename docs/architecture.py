@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "eulerian_mfc"
 #: what everything may use; arrows to these would only hide the others
-EVERYWHERE = {"_names", "_validate", "errors", "version"}
+EVERYWHERE = {"_callers", "_names", "_validate", "errors", "version"}
 
 
 def imports(root: Path = PACKAGE) -> dict[str, set[str]]:
@@ -113,4 +113,4 @@ def draw() -> Figure:
 
 
 if __name__ == "__main__":
-    draw().savefig(DOCS / "images" / "house.png", dpi=150)
+    draw().savefig(DOCS / "images" / "house.png", dpi=110)

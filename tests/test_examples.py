@@ -35,7 +35,8 @@ def has_example(value):
     """Whether the docstring of a function, or of a class or one of its own methods, has an example."""
     texts = [value.__doc__ or ""]
     if inspect.isclass(value):
-        texts += [member.__doc__ or "" for name, member in vars(value).items() if not name.startswith("__")]
+        own = (inspect.unwrap(getattr(member, "__func__", member)) for member in vars(value).values())
+        texts += [member.__doc__ or "" for member in own if inspect.isfunction(member)]
     return any(">>>" in text for text in texts)
 
 
