@@ -116,7 +116,7 @@ DIFFERENT = {
     "a structured number": (at.structured(1.0)[0], at.structured(2.0)[0]),
     "a mask": tuple(np.ma.masked_array([1.0, 2.0], mask=m) for m in ([True, False], [False, True])),
     "a fill value": tuple(np.ma.masked_array([1.0], mask=[True], fill_value=v) for v in (0.0, 1.0)),
-    "a matrix and an array": (np.matrix([[1.0]]), np.array([[1.0]])),
+    "a matrix and an array": (np.array([[1.0]]).view(np.matrix), np.array([[1.0]])),
     "an attribute of an array's class": tuple(set_on(Z.view(at.Weights), unit=u) for u in ("m", "s")),
     "a ufunc of a function": (np.frompyfunc(lambda x: x + 1, 1, 1), np.frompyfunc(lambda x: x + 2, 1, 1)),
     "a ufunc of functions of Python": (np.frompyfunc(math.gcd, 2, 1), np.frompyfunc(math.ldexp, 2, 1)),

@@ -480,8 +480,8 @@ class Logarithm(Field):
     def __call__(self, t, theta, x):
         return theta[0] * np.log(x)
 
-    def pullback(self, t, theta, x, value, p):
-        return theta[0] / x * p, np.array([(np.log(x) * p).sum()])
+    def pullback(self, at, p):
+        return at.theta[0] / at.x * p, np.array([(np.log(at.x) * p).sum()])
 
 
 def test_fields_are_looked_at_where_the_law_has_its_mass():

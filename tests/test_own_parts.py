@@ -272,7 +272,7 @@ def pushed(limiter):
     """Masses after a layer."""
     pair = {"continuity": FiniteVolume("muscl", limiter=limiter), "transport": emfc.transport.SemiLagrangian(3)}
     system = emfc.OptimalitySystem(problem(NeuralField(1)), MESH, 3, **pair)
-    return system.continuity.step(system.layer(0, np.full(2, 0.4)), system.initial_masses)[0]
+    return system.pair.continuity.step(system.layer(0, np.full(2, 0.4)), system.initial_masses)[0]
 
 
 def test_a_limiter_of_a_users_own_file_is_compiled_and_is_the_packages(mine):
@@ -295,7 +295,7 @@ def test_a_share_of_a_users_own_on_simplices():
     for limiter in ("barth_jespersen", SimplexLimiter("own", lambda r: r if r < 1.0 else 1.0), slow):
         scheme = SimplexFiniteVolume("muscl", limiter=limiter)
         system = emfc.OptimalitySystem(given, mesh, 3, continuity=scheme, transport=emfc.transport.Elements())
-        found.append(system.continuity.step(system.layer(0, np.full(6, 0.2)), system.initial_masses)[0])
+        found.append(system.pair.continuity.step(system.layer(0, np.full(6, 0.2)), system.initial_masses)[0])
     np.testing.assert_array_equal(found[1], found[0])
     np.testing.assert_array_equal(found[2], found[0])
 

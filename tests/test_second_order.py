@@ -7,6 +7,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics import stability
 from eulerian_mfc.fields import ACTIVATIONS, Direction, NeuralField
 from eulerian_mfc.flow.characteristics import Flow, Layer, LayerMap
+from eulerian_mfc.solvers.layer_update import minimise_layer
 
 from .conftest import toy_line, toy_mesh, truncated
 from .test_adjoint_pair import FIELDS, random_system
@@ -192,10 +193,7 @@ def test_eigenvalues_of_shooting_in_continuous_time(problem, box, expected):
     assert abs(2 * values[1] - values[0] - expected) <= 0.03
     system, control = solution.system, solution.control
     shot = lambda c: np.stack(  # noqa: E731
-        [
-            emfc.solvers.layer.minimise_layer(h, row, reduction=1e-12)
-            for h, row in zip(system.layer_updates(c)[2], c, strict=True)
-        ]
+        [minimise_layer(h, row, reduction=1e-12) for h, row in zip(system.layer_updates(c)[2], c, strict=True)]
     )
     direction = np.ones_like(control)
     for _ in range(6):

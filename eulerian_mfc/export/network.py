@@ -63,8 +63,8 @@ class Network:
         flow = solution.controlled_flow.flow
         formula(flow.field)
         numerics = solution.numerics
-        dt = numerics.horizon / numerics.discretisation.layers
-        times = stage_times(flow.layer_map, dt, numerics.discretisation.layers)
+        dt = numerics.horizon / numerics.layers
+        times = stage_times(flow.layer_map, dt, numerics.layers)
         if readout and not isinstance(solution.readout, Readout):
             raise fail("readout", readout, "False: the loss of this solution has no read-out")
         return cls(

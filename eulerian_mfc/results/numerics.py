@@ -8,6 +8,7 @@ import numpy as np
 
 from ..flow.characteristics import Flow
 from ..losses import Loss
+from ..schemes import ContinuityScheme, TransportScheme
 from ..system.discretisation import Discretisation, Resources
 
 
@@ -43,3 +44,18 @@ class Numerics(NamedTuple):
     horizon: float
     input_dim: int
     loss: Loss | None
+
+    @property
+    def transport(self) -> TransportScheme:
+        """The backward scheme."""
+        return self.discretisation.transport
+
+    @property
+    def continuity(self) -> ContinuityScheme:
+        """The forward scheme."""
+        return self.discretisation.continuity
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return self.discretisation.layers

@@ -144,7 +144,7 @@ def level(solution: SolutionData, n: int) -> pyvista.ImageData:
 
 def interpolation_of(solution: SolutionData) -> Interpolation:
     """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
-    scheme, mesh = solution.numerics.discretisation.transport, solution.mesh
+    scheme, mesh = solution.numerics.transport, solution.mesh
     assert isinstance(mesh, CartesianMesh)
     if isinstance(scheme, SemiLagrangian) and scheme.linear:
         return Interpolation(mesh, scheme.degree, scheme.interpolation, scheme.outside)

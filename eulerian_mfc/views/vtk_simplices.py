@@ -63,11 +63,9 @@ def level(solution: SolutionData, n: int) -> pyvista.UnstructuredGrid:
 def _nodes(solution: SolutionData) -> ElementNodes:
     """The nodes of the potentials."""
     mesh = solution.mesh
-    nodes = solution.numerics.discretisation.transport.nodes(mesh)
+    nodes = solution.numerics.transport.nodes(mesh)
     if not isinstance(nodes, ElementNodes):
-        raise mismatch(
-            "transport", repr(solution.numerics.discretisation.transport), "Lagrange elements, which the pictures know"
-        )
+        raise mismatch("transport", repr(solution.numerics.transport), "Lagrange elements, which the pictures know")
     return nodes
 
 
