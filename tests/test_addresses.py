@@ -28,7 +28,6 @@ import torch
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.fingerprint import fingerprint
 from eulerian_mfc.fingerprint.fingerprint import address
 
 from . import address_things as at
@@ -502,17 +501,6 @@ def test_a_file_written_to_within_its_old_time_and_size_is_another(tmp_path):
         os.utime(file, (1e9, 1e9))
         found.append(file_content(file))
     assert found[0] != found[1]
-
-
-def test_all_files_count_but_those_that_only_show_or_store():
-    """A file that is moved or split counts by itself; the exceptions are there, or they would hide a new file of their name."""
-    files = {p.relative_to(ROOT / "eulerian_mfc").as_posix() for p in (ROOT / "eulerian_mfc").rglob("*.py")}
-    for room in fingerprint.SHOWING:
-        assert any(f.startswith(f"{room}/") for f in files), room
-    assert {f"studies/{name}" for name in fingerprint.SHOWING_STUDIES} <= files
-    shown = {f for f in files if not fingerprint.computes(f)}
-    assert "views/figures.py" in shown
-    assert not shown & {"studies/runs.py", "studies/sweep_design.py", "solution.py", "run/solve.py", "kernels/tanh.py"}
 
 
 def test_addresses_are_quick():
