@@ -12,7 +12,8 @@ from .._callers import warn
 from .._validate import array, fail, integer, mismatch, positive
 from ..errors import DiffeotopyWarning
 from ..fields import AgrachevSarychevField, Field
-from ..flow.characteristics import Flow, LayerMap
+from ..flow.flow_of_field import Flow
+from ..flow.layer_map import LayerMap
 from ..laws import Labelled, LabelledRule, Rule, Uniform, UniformBall, refined_rule
 from ..system.discretisation import as_layer_map
 from .least_squares import Transfer, minimise, reach

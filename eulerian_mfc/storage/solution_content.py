@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import fields, losses
 from ..errors import FileFormatError
-from ..flow.characteristics import Flow, LayerMap
+from ..flow.flow_of_field import Flow
+from ..flow.layer_map import LayerMap
 from ..losses.base import label_names
 from ..meshes import CartesianMesh, Mesh, SimplexMesh
 from ..results.certificate import Checks
