@@ -160,7 +160,7 @@ def test_memory_is_linear():
         x = np.asfortranarray(mesh.centres)
         mesh.locator.find(x[:8])
         tracemalloc.start()
-        locator = emfc.meshes.location.Locator(mesh.points, mesh.cells, mesh.neighbours)
+        locator = emfc.meshes.location.Locator(mesh.points, mesh.cells, mesh.locator.neighbours)
         locator.find(x)
         locator.trace(np.arange(mesh.size), x, x + 0.01)
         _, out = tracemalloc.get_traced_memory()
