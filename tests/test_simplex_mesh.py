@@ -323,6 +323,19 @@ def test_intervals_that_do_not_fit(points, cells):
         SimplexMesh(mesh)
 
 
+def test_cells_near_the_boundary_are_those_that_cells_at_its_vertices_touch():
+    """On a square, whose boundary is known from the coordinates alone."""
+    square = skfem.MeshTri.init_tensor(*[np.linspace(-1, 1, 9)] * 2)
+    mesh, layer = emfc.meshes.SimplexMesh(square), 0.25
+    depth = 1.0 - np.abs(mesh.points).max(axis=1)  # of the vertices, in multiples of the cells' side
+    nearest = depth[mesh.cells].min(axis=1)
+    for cells in (1, 2, 3):
+        expected = nearest <= (cells - 1) * layer + 1e-12
+        assert 0 < expected.sum() < mesh.size
+        assert np.array_equal(mesh.near_boundary(cells), expected)
+    assert not emfc.meshes.SimplexMesh(square, walls=True).near_boundary(1).any()
+
+
 @pytest.mark.parametrize("dim", DIMS)
 def test_crossing_rates_are_cells_a_unit_of_time(dim):
     """Squares cut into right-angled simplices of legs h: `v` along an axis changes a coordinate at the rate v / h."""
