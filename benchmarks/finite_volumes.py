@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.flow.integrators import INTEGRATORS
 from eulerian_mfc.kernels.threads import Workers
 

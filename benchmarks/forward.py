@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.flow.integrators import INTEGRATORS
 
 from . import swirl

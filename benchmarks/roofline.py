@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 import eulerian_mfc as emfc
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.flow.integrators import INTEGRATORS
 
 from . import counts

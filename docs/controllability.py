@@ -17,7 +17,7 @@ from eulerian_mfc.controllability import (
     sup_error,
 )
 from eulerian_mfc.errors import DiffeotopyWarning
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.run.case import Case
 
 DOCS = Path(__file__).parent

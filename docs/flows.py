@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.laws.quadrature import composite
 
 GAUSS = {1: 6, 2: 4, 3: 3}

@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 
 import eulerian_mfc as emfc
 from eulerian_mfc.continuity.limiters import LIMITERS
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 
 sys.path.insert(0, str(Path(__file__).parent))
 from flows import averages, bump, l1_error, layers_of, order, rotation, swirl, tanh_flow, transported

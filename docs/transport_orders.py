@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import eulerian_mfc as emfc
-from eulerian_mfc.flow.characteristics import Layer
+from eulerian_mfc.flow import Layer
 from eulerian_mfc.kernels.threads import ONE
 
 THETA = -0.8

@@ -294,7 +294,7 @@ def test_what_is_used_keeps_its_address(tmp_path):
     assert (address(problem, mesh), address(kind), address(at.Slotted), address(at.Bits)) == before
     skfem = pytest.importorskip("skfem")
     simplices = [emfc.SimplexMesh(skfem.MeshLine().refined(3)) for _ in range(2)]
-    simplices[0].neighbours, simplices[0].skfem.facets, simplices[0].skfem.mapping()
+    simplices[0].locator.neighbours, simplices[0].skfem.facets, simplices[0].skfem.mapping()
     assert address(simplices[0]) == address(simplices[1])
     assert address(simplices[0]) != address(emfc.SimplexMesh(skfem.MeshLine().refined(2)))
 

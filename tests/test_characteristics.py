@@ -5,7 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from eulerian_mfc.fields import AgrachevSarychevField, CustomField, NeuralField
-from eulerian_mfc.flow.characteristics import TABLEAUX, Flow, Layer, LayerMap
+from eulerian_mfc.flow import Flow, Layer, LayerMap
+from eulerian_mfc.flow.tableaux import TABLEAUX
 
 METHODS = pytest.mark.parametrize("method", TABLEAUX)
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4}

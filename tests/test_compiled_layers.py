@@ -8,7 +8,7 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields import ACTIVATIONS, NeuralField
-from eulerian_mfc.flow.characteristics import Flow, Layer, LayerMap
+from eulerian_mfc.flow import Flow, Layer, LayerMap
 from eulerian_mfc.kernels import neural_layer as _layer_kernels
 from eulerian_mfc.kernels import team as _team
 from eulerian_mfc.transport import SemiLagrangian, compiled

@@ -8,7 +8,7 @@ from eulerian_mfc.continuity import FiniteVolume
 from eulerian_mfc.continuity.gauss import GaussPoints
 from eulerian_mfc.continuity.limiters import LIMITERS
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.flow.integrators import INTEGRATORS
 from eulerian_mfc.kernels import finite_volume as _kernels
 from eulerian_mfc.meshes.padded import BOUNDARIES

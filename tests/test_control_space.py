@@ -48,29 +48,29 @@ def test_the_residual_vanishes_exactly_at_the_optimum_of_a_quadratic(sparsity):
     pull = np.sign(-b) * np.maximum(np.abs(b) - s.mass * sparsity, 0.0)  # soft threshold of the linear part
     optimum = np.clip(pull / s.gram, -0.4, 0.6)
     gradient = s.gram * optimum + b
-    assert s.residual(optimum, gradient) <= 1e-14
+    assert s.conditions.residual(optimum, gradient) <= 1e-14
     other = optimum + 0.05 * (optimum < 0.5)
-    assert s.residual(other, s.gram * other + b) > 1e-3
+    assert s.conditions.residual(other, s.gram * other + b) > 1e-3
 
 
 def test_the_slope_is_the_one_sided_derivative_of_cost_and_l1_norm():
     """At zero the subgradient nearest to zero: the steepest descent, or none."""
     s, b = space(L1, layers=1), np.array([[0.5, 0.2]])
     for theta, expected in ((0.7, [0.5 + 0.6, 0.2]), (-0.7, [0.5 - 0.6, 0.2])):
-        np.testing.assert_allclose(s.slope(np.full((1, 2), theta), b), [expected], rtol=1e-14)
+        np.testing.assert_allclose(s.conditions.slope(np.full((1, 2), theta), b), [expected], rtol=1e-14)
     assert s.mass.tolist() == [[2.0]]  # so that the norm's weight is 2 * 0.3
-    np.testing.assert_allclose(s.slope(np.zeros((1, 2)), b), [[0.0, 0.2]], atol=1e-15)
-    np.testing.assert_allclose(s.slope(np.zeros((1, 2)), -4 * b), [[-1.4, -0.8]], rtol=1e-14)
-    assert s.free(np.zeros((1, 2)), b).tolist() == [[False, True]]
+    np.testing.assert_allclose(s.conditions.slope(np.zeros((1, 2)), b), [[0.0, 0.2]], atol=1e-15)
+    np.testing.assert_allclose(s.conditions.slope(np.zeros((1, 2)), -4 * b), [[-1.4, -0.8]], rtol=1e-14)
+    assert s.conditions.free(np.zeros((1, 2)), b).tolist() == [[False, True]]
 
 
 def test_entries_that_a_bound_holds_are_not_free():
     s = space(bounds=(0.0, 1.0), layers=1)
     control = np.array([[0.0, 0.0]])
-    assert s.free(control, np.array([[1.0, -1.0]])).tolist() == [[False, True]]
-    assert s.free(np.array([[1.0, 1.0]]), np.array([[1.0, -1.0]])).tolist() == [[True, False]]
+    assert s.conditions.free(control, np.array([[1.0, -1.0]])).tolist() == [[False, True]]
+    assert s.conditions.free(np.array([[1.0, 1.0]]), np.array([[1.0, -1.0]])).tolist() == [[True, False]]
     weak = np.array([[1e-16, 1.0]])
-    assert s.strictly_free(control, weak, np.ones(2)).tolist() == [[True, False]]
+    assert s.conditions.strictly_free(control, weak, np.ones(2)).tolist() == [[True, False]]
 
 
 def test_residuals_do_not_depend_on_the_units_of_a_parameter():
@@ -78,7 +78,7 @@ def test_residuals_do_not_depend_on_the_units_of_a_parameter():
     theta, gradient = rng.normal(size=(2, 4, 2))
     units = np.array([1.0, 1e5])
     scaled = PiecewiseConstant(Regulariser.of(LAMBDA / units**2, 0.0, None, 2), 2.0, 4)
-    ratio = scaled.residual(theta * units, gradient / units) / space().residual(theta, gradient)
+    ratio = scaled.conditions.residual(theta * units, gradient / units) / space().conditions.residual(theta, gradient)
     # The metric's own unit is that of the largest penalty.
     assert ratio == pytest.approx(np.sqrt((LAMBDA / units**2).max() / LAMBDA.max()), rel=1e-12)
 

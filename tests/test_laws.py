@@ -10,7 +10,7 @@ from scipy import integrate, stats
 from eulerian_mfc import CartesianMesh, OptimalitySystem, Problem
 from eulerian_mfc.continuity import FiniteVolume, PushForward
 from eulerian_mfc.fields import NeuralField
-from eulerian_mfc.flow.characteristics import Flow, LayerMap
+from eulerian_mfc.flow import Flow, LayerMap
 from eulerian_mfc.laws import (
     Augmented,
     Empirical,

@@ -13,7 +13,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.continuity import FiniteVolume, euler_step
 from eulerian_mfc.errors import ArgumentError, NonFiniteError
 from eulerian_mfc.fields import Direction
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.kernels.tanh import tanh
 from eulerian_mfc.kernels.team import MET, SIZE, meet, take
 from eulerian_mfc.kernels.threads import VARIABLE, Workers, default_threads

@@ -10,7 +10,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc import SimplexMesh
 from eulerian_mfc.continuity import SimplexFiniteVolume
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 
 from .simplices import KINDS
 

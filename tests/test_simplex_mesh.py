@@ -160,7 +160,7 @@ def test_memory_is_linear():
         x = np.asfortranarray(mesh.centres)
         mesh.locator.find(x[:8])
         tracemalloc.start()
-        locator = emfc.meshes.location.Locator(mesh.points, mesh.cells, mesh.neighbours)
+        locator = emfc.meshes.location.Locator(mesh.points, mesh.cells, mesh.locator.neighbours)
         locator.find(x)
         locator.trace(np.arange(mesh.size), x, x + 0.01)
         _, out = tracemalloc.get_traced_memory()
@@ -321,6 +321,19 @@ def test_intervals_that_do_not_fit(points, cells):
     mesh = skfem.MeshLine1(np.array([points]), np.array(cells).T)
     with pytest.raises(ArgumentError, match="cell 1, which overlaps cell 0 or touches it"):
         SimplexMesh(mesh)
+
+
+def test_cells_near_the_boundary_are_those_that_cells_at_its_vertices_touch():
+    """On a square, whose boundary is known from the coordinates alone."""
+    square = skfem.MeshTri.init_tensor(*[np.linspace(-1, 1, 9)] * 2)
+    mesh, layer = emfc.meshes.SimplexMesh(square), 0.25
+    depth = 1.0 - np.abs(mesh.points).max(axis=1)  # of the vertices, in multiples of the cells' side
+    nearest = depth[mesh.cells].min(axis=1)
+    for cells in (1, 2, 3):
+        expected = nearest <= (cells - 1) * layer + 1e-12
+        assert 0 < expected.sum() < mesh.size
+        assert np.array_equal(mesh.near_boundary(cells), expected)
+    assert not emfc.meshes.SimplexMesh(square, walls=True).near_boundary(1).any()
 
 
 @pytest.mark.parametrize("dim", DIMS)

@@ -10,7 +10,7 @@ from eulerian_mfc.continuity import SimplexFiniteVolume
 from eulerian_mfc.continuity.limiters import SIMPLEX_LIMITERS as LIMITERS
 from eulerian_mfc.continuity.simplex_finite_volume import RECONSTRUCTIONS
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 
 from .conftest import REFERENCE
 from .simplices import box, lshape

@@ -112,7 +112,7 @@ def test_converged_means_the_same_where_the_control_zero_is_singular(name):
     assert found.converged, found.message
     # By the definition, with the terms at the optimum itself.
     system = found.system
-    terms = system.controls.terms(found.control, system.cost_and_gradient(found.control)[1]).max()
+    terms = system.controls.conditions.terms(found.control, system.cost_and_gradient(found.control)[1]).max()
     assert found.residual <= 1e-8 * terms
 
 

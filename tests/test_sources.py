@@ -81,7 +81,7 @@ def test_what_only_shows_or_explains_keeps_stored_results(copy, file, old, new):
         "solvers/lbfgs.py",
         "fields/neural.py",
         "kernels/weno.py",
-        "flow/characteristics.py",
+        "flow/layer_map.py",
         "studies/runs.py",
         "scales.py",
     ],

@@ -7,7 +7,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError, NonFiniteError, SubstepError
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.flow.integrators import MOST_CROSSINGS
 
 from .simplices import box

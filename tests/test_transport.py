@@ -6,7 +6,7 @@ from scipy.interpolate import BarycentricInterpolator, RegularGridInterpolator, 
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import NonFiniteError
-from eulerian_mfc.flow.characteristics import Flow, Layer
+from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.transport.interpolation import Interpolation
 
 from .conftest import script

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..flow.characteristics import Flow
+from ..flow.flow_of_field import Flow
 from ..meshes.padded import PaddedMesh
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from .._validate import choice, fail, integer, positive
 from ..errors import NonFiniteError
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
 from ..flow.integrators import INTEGRATORS, State, substeps
+from ..flow.layers import Layer
 from ..kernels import simplex_finite_volume as _kernels
 from ..laws import LabelledRule, ProductRule
 from ..meshes import Mesh, SimplexMesh

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ..meshes import SimplexMesh
+from ..meshes.topology import opposite_facets
 
 
 class Neighbourhood(NamedTuple):
@@ -38,7 +39,7 @@ class SimplexGeometry:
 
     def __init__(self, mesh: SimplexMesh) -> None:
         self.mesh = mesh
-        dim, cells, neighbours = mesh.dim, mesh.cells, mesh.neighbours
+        dim, cells, neighbours = mesh.dim, mesh.cells, mesh.locator.neighbours
         cell, local = np.nonzero((neighbours < 0) | (np.arange(mesh.size)[:, None] < neighbours))
         self.left, self.right = cell, neighbours[cell, local]
         self.outer = self.right < 0
@@ -49,7 +50,8 @@ class SimplexGeometry:
         self.facet_centres = opposite[cell, local]
         self.to_left = self.facet_centres - mesh.centres[cell]
         self.to_right = self.facet_centres - mesh.centres[self.right]
-        self._divide(mesh.opposite_facets[cell, local])
+        facets = mesh.derived("opposite facets", partial(opposite_facets, mesh.skfem, mesh.cells))
+        self._divide(facets[cell, local])
 
     def _divide(self, numbers: np.ndarray) -> None:
         """Divide the boundary by the names of its facets, whose scikit-fem numbers are given."""

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..kernels import finite_volume as _kernels
 from ..kernels.sums import paired
 from ..meshes import CartesianMesh, Mesh

@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, integer, mismatch
+from .conditions import OptimalityConditions
 from .prolongation import prolong
 from .regulariser import Regulariser
 
-#: share of one term of a sum below which the sum does not determine the other: if |a| < 1e-12 |b|, a is lost in a + b
-ROUND_OFF = 1e-12
-#: multipliers of bounds below this share of the terms that cancel count as zero
-WEAK = 1e-8
 #: cosine modes of which smooth random controls are made
 MODES = 5
 
@@ -66,6 +63,11 @@ class ControlSpace(ABC):
     def horizon(self) -> float:
         """The final time T."""
         return float(self.times[-1])
+
+    @property
+    def conditions(self) -> OptimalityConditions:
+        """The conditions of optimality of a control."""
+        return OptimalityConditions(self.regulariser, self.mass, self.prox)
 
     @abstractmethod
     def integral(self, coefficients: np.ndarray) -> float:
@@ -121,68 +123,6 @@ class ControlSpace(ABC):
     def largest_worth(self, available: float) -> np.ndarray:
         """`(m,)`: how large a constant parameter is whose penalty is `available`, a cost: `sqrt(2 available / (lambda T))`."""
         return np.sqrt(2.0 * available / (self.regulariser.penalties * self.horizon))
-
-    # --- conditions of optimality, from a control and the gradient of the cost without the L1 norm
-
-    def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
-
-        They are zero on the entries that a bound holds, so that r vanishes exactly at critical points under bounds too. With an
-        L1 norm in the cost, of which the gradient holds nothing, the proximal residual
-        `lambda (theta - prox(theta - gradient / (lambda mass)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
-        """
-        if self.regulariser.sparse:
-            penalties = self.regulariser.penalties
-            return penalties * (control - self.prox(control - gradient / self.gram, 1.0 / penalties))
-        return np.where(self.free(control, gradient), gradient / self.mass, 0.0)
-
-    def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """Largest modulus of an entry of `residual_vector` in the penalty's metric.
-
-        That is, times `sqrt(largest lambda / lambda)` of the parameter: no unit of a parameter makes its residual look small.
-        """
-        return float(np.abs(self.regulariser.comparable * self.residual_vector(control, gradient)).max())
-
-    def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
-        if not self.regulariser.sparse:
-            return gradient
-        size = self.mass * self.regulariser.sparsities
-        at_zero = np.sign(gradient) * np.maximum(np.abs(gradient) - size, 0.0)
-        return np.where(control == 0, at_zero, gradient + size * np.sign(control))
-
-    def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Booleans: the entries that nothing holds, neither a bound (towards which they are pushed) nor the L1 norm at zero."""
-        lower, upper = self.regulariser.lower, self.regulariser.upper
-        slope = self.slope(control, gradient)
-        held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
-        return ~(held | ((self.regulariser.sparsities > 0) & (control == 0) & (slope == 0)))
-
-    def strictly_free(self, control: np.ndarray, gradient: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-        """Booleans: the free entries, and those at a bound whose multiplier is zero (weakly active).
-
-        What counts as zero is relative to the terms, and to the penalty's at the parameters' natural sizes `(m,)`.
-        """
-        size = self.terms(control, gradient).max() / self.regulariser.comparable
-        size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=0))
-        small = WEAK * self.mass * size
-        weak = np.abs(self.slope(control, gradient)) <= small
-        loose = np.abs(gradient) >= self.mass * self.regulariser.sparsities - small  # at zero: as good as pulled off
-        return self.free(control, gradient) | (weak & ((control != 0) | loose))
-
-    def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The larger modulus of the two terms that cancel in the residual at an optimum, in its metric."""
-        penalty = np.abs(self.regulariser.comparable * self.regulariser.penalties * control)
-        return np.maximum(penalty, self.drive(control, gradient))
-
-    def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`|int D_theta F^T grad psi dmu|` in the residual's metric, the counterpart of the penalty's term.
-
-        It is 0 where it is lost in that term: where it is smaller than the round-off of their sum.
-        """
-        penalty = self.regulariser.penalties * control
-        drive = np.abs(gradient / self.mass - penalty)
-        return np.where(drive > ROUND_OFF * np.abs(penalty), self.regulariser.comparable * drive, 0.0)
 
 
 class PiecewiseConstant(ControlSpace):

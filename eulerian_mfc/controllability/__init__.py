@@ -3,15 +3,15 @@
 from .approximation import StrongApproximation as StrongApproximation
 from .approximation import strong_approximation_error as strong_approximation_error
 from .families import fold as fold
+from .learnt_map import learn_map as learn_map
 from .lyndon import bracket_basis as bracket_basis
 from .maps import SupError as SupError
 from .maps import check_orientation as check_orientation
 from .maps import sup_error as sup_error
+from .points_to_points import steer as steer
 from .rank import BracketRank as BracketRank
 from .rank import bracket_rank as bracket_rank
 from .steering import Steering as Steering
-from .steering import learn_map as learn_map
-from .steering import steer as steer
 from .symbolic import bracket as bracket
 from .symbolic import fold_expressions as fold_expressions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,6 +16,15 @@ from ..laws import Labelled, Uniform, UniformBall, refined_rule
 SQUARE, SQUARE_POINTS = 1e-8, 50_000
 
 Map = Callable[[np.ndarray], np.ndarray]
+
+
+@runtime_checkable
+class WithFlow(Protocol):
+    """What has a flow, such as a Solution or a Steering."""
+
+    def flow(self, x: np.ndarray) -> np.ndarray:
+        """The end points `(n, d)` of points `(n, d)`."""
+        ...
 
 
 class SupError(NamedTuple):
@@ -42,7 +51,7 @@ class SupError(NamedTuple):
     mean_square: float
 
 
-def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupError:
+def sup_error(solution: WithFlow | Map, target: Map, region: Any, grid: int = 101) -> SupError:
     """The largest error `max_x |Phi(x) - Psi(x)|` of a flow Phi that approximates a map Psi, on a grid of a compact set.
 
     Parameters
@@ -72,7 +81,7 @@ def sup_error(solution: Any, target: Map, region: Any, grid: int = 101) -> SupEr
     """
     compact = as_region(region)
     x = compact.grid(integer("grid", grid, minimum=2))
-    flow = getattr(solution, "flow", solution)
+    flow = solution.flow if isinstance(solution, WithFlow) else solution
     if not callable(flow):
         raise fail("solution", solution, "a Solution, or a function (n, d) -> (n, d)")
     check_orientation(target, compact)

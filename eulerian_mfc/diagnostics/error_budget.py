@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..flow.characteristics import LayerMap
+from ..flow.layer_map import LayerMap
 from ..laws import LabelledRule
 from ..meshes import SimplexMesh
 from ..results.error_budget import Contribution, ErrorBudget

@@ -47,7 +47,7 @@ def analyse(
     R. B. Lehoucq, D. C. Sorensen, C. Yang, ARPACK Users' Guide, SIAM 1998, doi:10.1137/1.9780898719628 (Lanczos, Arnoldi).
     """
     _, gradient, hamiltonians = system.layer_updates(control)
-    free = system.controls.strictly_free(control, gradient, system.natural_sizes).ravel()
+    free = system.controls.conditions.strictly_free(control, gradient, system.natural_sizes).ravel()
     if not free.any():
         return Stability(np.inf, 0, 0.0, 0.0, True, True)
     hessian = system.hessian(control)

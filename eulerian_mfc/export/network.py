@@ -9,7 +9,8 @@ import numpy as np
 
 from .._validate import choice, fail
 from ..fields import Field
-from ..flow.characteristics import TABLEAUX, LayerMap
+from ..flow.layer_map import LayerMap
+from ..flow.tableaux import TABLEAUX
 from ..losses import Readout
 from ..results.solution_data import SolutionData
 from .fields import Operations, V, at_times, formula

@@ -15,6 +15,7 @@ from .base import Spec as Spec
 from .base import SumField as SumField
 from .bottleneck import BottleneckField as BottleneckField
 from .custom import CustomField as CustomField
+from .differentiable import DifferentiableField as DifferentiableField
 from .linear_control import LinearControlField as LinearControlField
 from .neural import NeuralField as NeuralField
 from .points import At as At
@@ -78,6 +79,7 @@ __all__ = [
     "At",
     "BottleneckField",
     "CustomField",
+    "DifferentiableField",
     "Direction",
     "Field",
     "LinearControlField",

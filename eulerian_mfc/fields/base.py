@@ -1,8 +1,7 @@
-"""What every controlled vector field offers, sums of fields, and fields times a number or a function of time."""
+"""What a problem uses of a controlled vector field, sums of fields, and fields times a number or a function of time."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -10,9 +9,10 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import array, fail, mismatch, takes
-from ..derivatives import differences
 from .checks import check_pullback, check_shapes
-from .points import At, Direction, Pulled, guess
+from .differentiable import DifferentiableField
+from .parts import joined, pieces, total
+from .points import At, Direction, Pulled
 
 #: every parameter of a first control, where a field has nothing better
 START = 0.1
@@ -20,7 +20,7 @@ START = 0.1
 Spec = dict[str, object]
 
 
-class Field(ABC):
+class Field(DifferentiableField):
     """A controlled vector field `F(t, theta, x)` on R^d with parameters `theta` in R^m.
 
     Points are rows: `x` is `(n, d)` and so is the value, in state units per time; t is in units of time, theta in what F makes of
@@ -50,7 +50,6 @@ class Field(ABC):
     [[-6.0]]
     """
 
-    dim: int
     #: a bound of `|F_i|` that holds for every control, or None where there is none
     speed_bound: ClassVar[float | None] = None
 
@@ -60,53 +59,6 @@ class Field(ABC):
     control_linear: ClassVar[bool] = False
     #: whether `dim` can be anything, all else the same
     any_dim: ClassVar[bool] = False
-
-    @property
-    @abstractmethod
-    def parameters(self) -> int:
-        """The number m of parameters."""
-
-    @property
-    def parameter_names(self) -> tuple[str, ...]:
-        """One name a parameter, for tables and figures."""
-        return tuple(f"theta{i + 1}" for i in range(self.parameters))
-
-    @abstractmethod
-    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """The velocities `(n, d)` at the points `x` `(n, d)`."""
-
-    @abstractmethod
-    def pullback(self, at: At, p: np.ndarray) -> Pulled:
-        """`D_x F(x_j)^T p_j` row by row, `(n, d)`, and `sum_j D_theta F(x_j)^T p_j`, `(m,)`, for covectors p `(n, d)`.
-
-        `at` holds t, theta, x and the value of F there, which a field may use to save work.
-        """
-
-    def tangent(self, at: At, along: Direction) -> np.ndarray:
-        """`D_theta F dtheta + D_x F dx`, `(n, d)`: the derivative of F in the direction `(dtheta (m,), dx (n, d))`.
-
-        Here by four-point differences, error about 1e-11; the package's own fields have it exactly.
-        """
-        (change,) = differences.along(lambda s: (self.at(*at.moved(s, along)).value,), guess(at, along))
-        return change
-
-    def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
-        """The derivative of `pullback` in the direction `(dtheta, dx, dp)`: `(n, d)` and `(m,)`; see `tangent`."""
-
-        def moved(s: float) -> Pulled:
-            px, ptheta = self.pullback(self.at(*at.moved(s, along)), p)
-            return px, ptheta[None]
-
-        # What is summed over points may cancel, but hardly so with random signs: the size of its round-off.
-        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=p.shape)
-        sizes, sums = self.pullback(at, signs * p)
-        changed, (slope,) = differences.along(moved, guess(at, along), (sizes, sums[None]))
-        px, ptheta = self.pullback(at, dp)  # linear in p
-        return px + changed, ptheta + slope
-
-    def at(self, t: float, theta: np.ndarray, x: np.ndarray) -> At:
-        """A time, parameters `(m,)` and points `(n, d)`, with the value there: where derivatives are taken."""
-        return At(t, theta, x, self(t, theta, x))
 
     def __add__(self, other: Field) -> Field:
         """`a + b`, with parameters of their own; see `SumField`."""
@@ -216,8 +168,7 @@ class SumField(Field):
 
     def _parts(self, theta: np.ndarray) -> Iterator[tuple[Field, np.ndarray]]:
         """Every field with its piece of the parameters `(m,)`."""
-        ends = np.cumsum([f.parameters for f in self.fields])[:-1]
-        return zip(self.fields, np.split(theta, ends), strict=True)
+        return zip(self.fields, pieces(theta, [f.parameters for f in self.fields]), strict=True)
 
     def _moved(self, at: At, along: Direction) -> Iterator[tuple[Field, At, Direction]]:
         """Every field with where it is, and how it moves."""
@@ -225,18 +176,16 @@ class SumField(Field):
             yield field, field.at(at.t, part, at.x), Direction(dpart, along.x)
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return _total(field(t, part, x) for field, part in self._parts(theta))
+        return total(field(t, part, x) for field, part in self._parts(theta))
 
     def pullback(self, at: At, p: np.ndarray) -> Pulled:
-        pairs = [field.pullback(field.at(at.t, part, at.x), p) for field, part in self._parts(at.theta)]
-        return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
+        return joined(field.pullback(field.at(at.t, part, at.x), p) for field, part in self._parts(at.theta))
 
     def tangent(self, at: At, along: Direction) -> np.ndarray:
-        return _total(f.tangent(here, move) for f, here, move in self._moved(at, along))
+        return total(f.tangent(here, move) for f, here, move in self._moved(at, along))
 
     def pullback_tangent(self, at: At, p: np.ndarray, along: Direction, dp: np.ndarray) -> Pulled:
-        pairs = [f.pullback_tangent(here, p, move, dp) for f, here, move in self._moved(at, along)]
-        return _total(px for px, _ in pairs), np.concatenate([ptheta for _, ptheta in pairs])
+        return joined(f.pullback_tangent(here, p, move, dp) for f, here, move in self._moved(at, along))
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
         # Seeds of their own: equal fields start at different parameters.
@@ -252,13 +201,6 @@ class SumField(Field):
     def spec(self) -> Spec | None:
         specs = [f.spec() for f in self.fields]
         return None if None in specs else {"type": "sum", "fields": specs}
-
-
-def _total(arrays: Iterable[np.ndarray]) -> np.ndarray:
-    first, *rest = arrays
-    for other in rest:
-        first = first + other
-    return first
 
 
 @dataclass(frozen=True)

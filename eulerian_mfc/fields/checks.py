@@ -2,43 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from .._validate import mismatch
 from ..derivatives.checks import check_derivative
-from .points import At, Pulled
+from .differentiable import DifferentiableField
+from .points import At
 
 #: points at which derivatives in theta are compared with differences
 THETA_POINTS = 6
 
 
-class Pullable(Protocol):
-    """What these checks need of a field: see `Field`.
-
-    Examples
-    --------
-    >>> from eulerian_mfc.fields import AffineField
-    >>> field: Pullable = AffineField(2)
-    >>> field.dim, field.parameters
-    (2, 6)
-    """
-
-    @property
-    def dim(self) -> int: ...
-
-    @property
-    def parameters(self) -> int: ...
-
-    def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray: ...
-
-    def at(self, t: float, theta: np.ndarray, x: np.ndarray) -> At: ...
-
-    def pullback(self, at: At, p: np.ndarray) -> Pulled: ...
-
-
-def check_shapes(field: Pullable, x: np.ndarray | None = None, thetas: np.ndarray | None = None) -> None:
+def check_shapes(field: DifferentiableField, x: np.ndarray | None = None, thetas: np.ndarray | None = None) -> None:
     """Evaluate a field once; ArgumentError where shapes are wrong, or no value is finite.
 
     Parameters
@@ -79,7 +54,7 @@ def check_shapes(field: Pullable, x: np.ndarray | None = None, thetas: np.ndarra
         raise mismatch("field.pullback", got, f"shapes {x.shape} and {theta.shape}")
 
 
-def check_pullback(field: Pullable, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
+def check_pullback(field: DifferentiableField, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
     """Compare a pull-back with central differences at parameters `(m,)` and points `(n, d)`; see `Field.check_derivatives`.
 
     Examples

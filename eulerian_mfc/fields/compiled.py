@@ -11,7 +11,7 @@ from .base import Field
 
 
 class Steps(NamedTuple):
-    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `characteristics.Tableau`), each of length `dt`.
+    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `flow.Tableau`), each of length `dt`.
 
     Examples
     --------

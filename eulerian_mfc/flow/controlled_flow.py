@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, mismatch
-from .characteristics import Flow, Layer
+from .flow_of_field import Flow
+from .layers import Layer
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """Compiled layer maps of `sigma(W x + b)` and their pull-backs: all stages of a few points at a time, in the first-level cache.
 
 Points are `(d, n)` contiguous rows; a Runge-Kutta method is its numbers of stages and of equal steps, and the length dt of a step
-with its `reach` and `weights`, as in `characteristics.Tableau`. `trace` and `pull` take pointers (see `pointers`).
+with its `reach` and `weights`, as in `flow.Tableau`. `trace` and `pull` take pointers (see `pointers`).
 
 What the field is comes as integers and numbers: the addresses of the activation's value and slope and whether the slope reads its
 argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `packed`.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
+
+Derived = TypeVar("Derived")
 
 
 class Mesh(ABC):
@@ -116,3 +118,13 @@ class Mesh(ABC):
         Of simplices they are `points (p, d)` and `cells (n, d + 1)`; boxes do not need arrays.
         """
         return {}
+
+    def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
+        """What others make of this mesh, made once per key and kept as long as the mesh is."""
+        kept = self.__dict__.setdefault("_derived", {})
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.title}>"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar, TypeVar
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,11 +16,10 @@ from .base import Mesh
 from .checks import neighbours_of
 from .location import Locator
 from .overlaps import check_overlaps
+from .topology import boundary_cells, opposite_facets, with_names
 
-Derived = TypeVar("Derived")
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SimplexMesh(Mesh):
     """A scikit-fem mesh of straight simplices; what lives on it is said by `spaces`.
 
@@ -38,7 +36,8 @@ class SimplexMesh(Mesh):
     shape : `(cells,)`.
     points : `(vertices, d)`, in units of the state.
     cells : `(cells, d + 1)`, the vertices of each cell.
-    neighbours : `(cells, d + 1)`, the cell beyond the facet opposite to each vertex, -1 at the boundary.
+    locator : point location; its `neighbours` `(cells, d + 1)` are the cells beyond the facet opposite to each vertex, -1 at
+        the boundary.
     volumes : `(cells,)`, in units of the state to the power d.
     centres : `(cells, d)`, the centroids.
     bounds : (low, high) of every axis.
@@ -73,7 +72,7 @@ class SimplexMesh(Mesh):
         array("skfem.p", self.skfem.p, ndim=2)
         locator = self.locator  # with the neighbours, which checks facets and vertices
         if self.dim > 1:
-            check_overlaps(self.points, self.cells, self.neighbours, locator.frames, locator.bins)
+            check_overlaps(self.points, self.cells, locator.neighbours, locator.frames, locator.bins)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> SimplexMesh:
@@ -133,20 +132,14 @@ class SimplexMesh(Mesh):
                                f"cells 0 .. {self.size - 1}")  # fmt: skip
             with quiet():
                 fine = self.skfem.refined(np.unique(chosen)) if len(chosen) else self.skfem
-        return SimplexMesh(self._with_names(fine), self.walls)
-
-    def _with_names(self, fine: Any) -> Any:
-        """The finer mesh with this one's named facets, found by where its facets lie."""
-        if not self.skfem.boundaries or fine is self.skfem:
-            return fine
-        located = self.locator.locate(fine.p[:, fine.facets].mean(axis=1).T)
-        distance = np.abs(located.barycentric)
-        nearest = distance.argmin(axis=1)
-        # Centres of facets that divide a cell are far from its own: at least an eighth, in barycentric coordinates.
-        on = np.flatnonzero(distance.min(axis=1) <= 1e-3)
-        parents = self.opposite_facets[located.cells[on], nearest[on]]
-        names = {name: on[np.isin(parents, np.asarray(mine))] for name, mine in self.skfem.boundaries.items()}
-        return fine.with_boundaries(names, boundaries_only=False)
+        if self.skfem.boundaries and fine is not self.skfem:
+            fine = with_names(
+                fine,
+                self.skfem,
+                self.locator,
+                self.derived("opposite facets", partial(opposite_facets, self.skfem, self.cells)),
+            )
+        return SimplexMesh(fine, self.walls)
 
     @property
     def dim(self) -> int:
@@ -165,19 +158,6 @@ class SimplexMesh(Mesh):
     def cells(self) -> np.ndarray:
         """`(cells, d + 1)`: the rows of `points` that are the corners of each cell."""
         return np.ascontiguousarray(self.skfem.t.T, dtype=np.int64)
-
-    @cached_property
-    def neighbours(self) -> np.ndarray:
-        """`(cells, d + 1)`: the cell beyond the facet opposite to each corner, -1 at the boundary."""
-        return neighbours_of(self.points, self.cells)
-
-    @cached_property
-    def opposite_facets(self) -> np.ndarray:
-        """`(cells, d + 1)`: scikit-fem's number of the facet opposite to each vertex."""
-        facets, around = self.skfem.facets.T, self.skfem.t2f.T
-        missing = (facets[around][:, :, None, :] != self.cells[:, None, :, None]).all(axis=3)
-        local = missing.argmax(axis=1)
-        return np.asarray(np.take_along_axis(around, local, axis=1), dtype=np.int64)
 
     @cached_property
     def volumes(self) -> np.ndarray:
@@ -215,8 +195,8 @@ class SimplexMesh(Mesh):
 
     @cached_property
     def locator(self) -> Locator:
-        """Point location on the mesh."""
-        return Locator(self.points, self.cells, self.neighbours)
+        """Point location on the mesh, which holds the neighbours of the cells."""
+        return Locator(self.points, self.cells, neighbours_of(self.points, self.cells))
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """`(n,)` booleans: whether each of the `(n, d)` points lies in a cell."""
@@ -226,28 +206,11 @@ class SimplexMesh(Mesh):
         """`(cells,)` booleans: the cells that a chain of `cells` touching cells joins to the boundary; none at walls."""
         if self.walls:
             return np.zeros(self.size, dtype=bool)
-        return self._boundary_cells(integer("cells", cells))
-
-    def _boundary_cells(self, count: int) -> np.ndarray:
-        touched = np.zeros(len(self.points), dtype=bool)
-        cell, local = np.nonzero(self.neighbours < 0)
-        for k in range(self.dim + 1):
-            touched[self.cells[cell[local != k], k]] = True
-        for _ in range(count):
-            mask = touched[self.cells].any(axis=1)
-            touched[self.cells[mask]] = True
-        return mask
+        return boundary_cells(self.cells, self.locator.neighbours, integer("cells", cells))
 
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses of the cells `(..., cells)` -> densities."""
         return masses / self.volumes
-
-    def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
-        """What others make of this mesh, made once per key and kept as long as the mesh is."""
-        kept = self.__dict__.setdefault("_derived", {})
-        if key not in kept:
-            kept[key] = make()
-        return kept[key]
 
     def spec(self) -> dict[str, object]:
         return {"type": self.kind, "walls": self.walls, "boundaries": sorted(self.skfem.boundaries or {})}
@@ -256,17 +219,3 @@ class SimplexMesh(Mesh):
         names = self.skfem.boundaries or {}
         facets = {f"boundary/{k}": np.asarray(names[name], dtype=np.int64) for k, name in enumerate(sorted(names))}
         return {"points": self.points, "cells": self.cells, **facets}
-
-    @classmethod
-    def from_arrays(cls, spec: dict[str, Any], arrays: dict[str, np.ndarray]) -> SimplexMesh:
-        """The mesh that `spec` and `arrays` describe: `points (p, d)`, `cells (n, d + 1)`, facets of named boundaries."""
-        import skfem
-
-        points, cells = arrays["points"].T, arrays["cells"].T
-        kind = {1: skfem.MeshLine1, 2: skfem.MeshTri1, 3: skfem.MeshTet1}[len(points)]
-        mesh = kind(np.ascontiguousarray(points), np.ascontiguousarray(cells))
-        names = {name: arrays[f"boundary/{k}"] for k, name in enumerate(spec["boundaries"])}
-        return cls(mesh.with_boundaries(names, boundaries_only=False) if names else mesh, spec["walls"])
-
-    def __repr__(self) -> str:
-        return f"<SimplexMesh: {self.title}>"

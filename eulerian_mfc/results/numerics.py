@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..flow.characteristics import Flow
+from ..flow.flow_of_field import Flow
 from ..losses import Loss
 from ..schemes import ContinuityScheme, TransportScheme
 from ..system.discretisation import Discretisation, Resources

@@ -134,7 +134,8 @@ class SolutionData:
     @property
     def readout(self) -> Readout | None:
         """The affine read-out of the final states, trained or given; None where the loss has none."""
-        return getattr(self.loss, "readout", None)
+        found = None if self.loss is None else self.loss.readout
+        return found if isinstance(found, Readout) else None
 
     @cached_property
     def unknowns(self) -> Mesh:

@@ -7,6 +7,7 @@ import platform
 import numpy as np
 
 from .._names import apart
+from ..laws import Labelled
 from ..solvers import Solver
 from ..storage.environment import versions
 from ..system.optimality import OptimalitySystem
@@ -42,7 +43,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     extra |= {"bounds": ", ".join(map(str, bounds))} if regulariser.bounded else {}
     return {
         "field": repr(problem.field),
-        "law": type(getattr(problem.law, "law", problem.law)).__name__,
+        "law": type(problem.law.law if isinstance(problem.law, Labelled) else problem.law).__name__,
         "loss": type(problem.loss).__name__,
         "fields on the mesh": ", ".join(problem.separable.names),
         "penalty": ", ".join(apart(penalty)),

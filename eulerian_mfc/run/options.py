@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any, TypedDict
 
-from ..flow.characteristics import LayerMap
+from ..flow.layer_map import LayerMap
 from ..meshes import Refine
 from ..problem import Problem
 from ..schemes import ContinuityScheme, TransportScheme

@@ -7,7 +7,7 @@ from os import PathLike
 
 from .._validate import fail
 from ..diagnostics import warnings_of as cautions
-from ..flow.characteristics import LayerMap
+from ..flow.layer_map import LayerMap
 from ..meshes import Mesh, Refine
 from ..problem import Problem
 from ..schemes import ContinuityScheme, TransportScheme

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..laws import LabelledRule, ProductRule
 from ..meshes import Mesh
 from .adjoint import adjoint_of

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from .._validate import fail, mismatch
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..meshes import Mesh
 from .declared import Scheme
 from .interpolant import Interpolant

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..kernels import tensor_interpolation as _kernels
 from ..kernels.neural_layer import SHARE
 from ..kernels.sums import paired

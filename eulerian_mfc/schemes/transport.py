@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from .._validate import fail
-from ..flow.characteristics import Flow
+from ..flow.flow_of_field import Flow
 from ..meshes import Mesh
 from .adjoint import adjoint_of
 from .continuity import ContinuityScheme

@@ -81,7 +81,7 @@ class Judge:
         largest = float(np.abs(point.control / self._space.regulariser.comparable).max())
         distance = min(self._tol, WIDEST) * largest
         shortest = None if self._gradients is None else self._gradients.shortest(point, distance)
-        return Kink(np.inf if shortest is None else self._space.residual(point.control, shortest), distance)
+        return Kink(np.inf if shortest is None else self._space.conditions.residual(point.control, shortest), distance)
 
     def threshold(self, point: Point) -> float:
         """The largest residual that counts as converged."""
@@ -93,8 +93,8 @@ class Judge:
         Of the entries that no bound holds; but at least `SMALL` times the loss's term at a small control (`refer`), where
         both terms are small beside what they were. Neither changes with a constant added to the loss, or with the start.
         """
-        free = self._space.free(point.control, point.gradient)
-        terms = float(self._space.terms(point.control, point.gradient)[free].max(initial=0.0))
+        free = self._space.conditions.free(point.control, point.gradient)
+        terms = float(self._space.conditions.terms(point.control, point.gradient)[free].max(initial=0.0))
         self._largest_terms = max(self._largest_terms, terms)
         if terms < SMALL * self._largest_terms:
             self.refer(point)
@@ -122,6 +122,6 @@ class Judge:
         control = self._space.project(control)
         self._work.gradients()
         with contextlib.suppress(NonFiniteError), np.errstate(over="ignore", invalid="ignore"):
-            drive = self._space.drive(control, self._system.cost_and_gradient(control)[1])
+            drive = self._space.conditions.drive(control, self._system.cost_and_gradient(control)[1])
             return float(drive.max()) if np.isfinite(drive).all() else np.inf
         return np.inf

@@ -70,7 +70,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
     for _ in range(max_steps):
         if recorder.converged(point):
             return point, CONVERGED
-        free = space.free(point.control, point.gradient)
+        free = space.conditions.free(point.control, point.gradient)
         product = recorder.hessian(point)
         slope = np.where(free, point.gradient / metric, 0.0)
 

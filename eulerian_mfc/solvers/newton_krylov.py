@@ -84,7 +84,7 @@ class NewtonKrylov(Solver):
                 return CONVERGED
             if since >= PATIENCE:
                 return stalled(f"the residual has not fallen for {PATIENCE} iterations")
-            free = space.free(point.control, point.gradient)
+            free = space.conditions.free(point.control, point.gradient)
             value = np.where(free, point.gradient / weights, 0.0)
             product = recorder.hessian(point)
             # As exact as the step is long: loose far away, quadratic convergence at the end.

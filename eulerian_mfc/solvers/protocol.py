@@ -79,7 +79,7 @@ class DiscreteProblem(Protocol):
     >>> system: DiscreteProblem = emfc.ParticleSystem(problem, layers=2)
     >>> control = np.full((2, 2), 0.1)
     >>> cost, gradient = system.cost_and_gradient(control)
-    >>> system.controls.residual(control, gradient) > 1e-3
+    >>> system.controls.conditions.residual(control, gradient) > 1e-3
     True
     """
 

@@ -65,7 +65,7 @@ class Recorder:
     def note(self, control: np.ndarray, cost: float, gradient: np.ndarray) -> Point:
         """Take in an evaluation that the solver made itself: control and gradient are `(layers, m)`."""
         self.work.gradients()
-        point = Point(control.copy(), cost, gradient, self.system.controls.residual(control, gradient))
+        point = Point(control.copy(), cost, gradient, self.system.controls.conditions.residual(control, gradient))
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
             count = self.work.evaluations
             raise NonFiniteError(f"cost {cost} and residual {point.residual} at evaluation {count}")

@@ -9,9 +9,11 @@ import numpy as np
 
 from .. import fields, losses
 from ..errors import FileFormatError
-from ..flow.characteristics import Flow, LayerMap
+from ..flow.flow_of_field import Flow
+from ..flow.layer_map import LayerMap
 from ..losses.base import label_names
-from ..meshes import CartesianMesh, Mesh, SimplexMesh
+from ..meshes import CartesianMesh, Mesh
+from ..meshes.rebuilt import simplex_mesh
 from ..results.certificate import Checks
 from ..results.deferred import Deferred
 from ..results.numerics import Numerics, Paths
@@ -176,7 +178,7 @@ def _mesh(spec: Table, stored: Stored) -> Mesh:
     dim = stored.shape("mesh/points")[-1]
     shapes: dict[str, tuple[int | None, ...]] = {"mesh/points": (None, dim), "mesh/cells": (None, dim + 1)}
     shapes |= {f"mesh/{name}": (None,) for name in boundaries_of(spec)}
-    return SimplexMesh.from_arrays(spec, {k.removeprefix("mesh/"): v for k, v in stored.take(shapes).items()})
+    return simplex_mesh(spec, {k.removeprefix("mesh/"): v for k, v in stored.take(shapes).items()})
 
 
 def _names(meta: Metadata, labels: np.ndarray | None) -> tuple[str, ...]:

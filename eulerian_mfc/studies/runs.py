@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import EulerianWarning
-from ..flow.characteristics import LayerMap
+from ..flow.layer_map import LayerMap
 from ..laws import Empirical
 from ..laws.distance import wasserstein
 from ..problem import Problem

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from .._validate import affordable, fail, integer
 from ..control.space import PiecewiseConstant
 from ..errors import NonFiniteError
-from ..flow.characteristics import Flow, Layer, LayerMap
+from ..flow.flow_of_field import Flow
+from ..flow.layer_map import LayerMap
+from ..flow.layers import Layer
 from ..kernels.threads import Workers
 from ..problem import Problem
 from ..scales import sizes_around
@@ -128,8 +130,8 @@ class ControlledSystem(ABC):
         return self.controls.cost(control)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """The optimality residual of a control from the gradient there, both `(layers, m)`; see `ControlSpace.residual`."""
-        return self.controls.residual(control, gradient)
+        """The optimality residual of a control from the gradient there, both `(layers, m)`; see `OptimalityConditions`."""
+        return self.controls.conditions.residual(control, gradient)
 
     def hessian(self, control: ArrayLike) -> Hessian:
         """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""

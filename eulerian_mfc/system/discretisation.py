@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from .._validate import choice, fail, integer
-from ..flow.characteristics import TABLEAUX, LayerMap
+from ..flow.layer_map import LayerMap
+from ..flow.tableaux import TABLEAUX
 from ..meshes import Mesh
 from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..fields.base import Field
 from ..fields.points import At, Direction
-from ..flow.characteristics import Layer
+from ..flow.layers import Layer
 from ..kernels.sums import paired
 from ..schemes import Pairing
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ..flow.characteristics import Layer
+from ..flow.layers import Layer
 from .pairs import LayerTangents
 
 

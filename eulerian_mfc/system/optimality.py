@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._validate import choice, mismatch
 from ..errors import NonFiniteError
-from ..flow.characteristics import LayerMap
+from ..flow.layer_map import LayerMap
 from ..meshes import Mesh
 from ..problem import Problem
 from ..schemes import ContinuityScheme, TransportScheme

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import mismatch
-from ..flow.characteristics import Layer
+from ..flow.layers import Layer
 from ..laws import LabelledRule, ProductRule
 from ..meshes import Mesh
 from ..schemes import (

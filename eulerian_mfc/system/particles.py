@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
-from ..flow.characteristics import TABLEAUX, LayerMap
+from ..flow.layer_map import LayerMap
+from ..flow.tableaux import TABLEAUX
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS

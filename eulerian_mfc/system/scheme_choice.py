@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from .._validate import fail, mismatch
 from ..continuity import PushForward
-from ..flow.characteristics import Flow
+from ..flow.flow_of_field import Flow
 from ..meshes import Mesh, SimplexMesh
 from ..schemes import AdjointOperator, ContinuityScheme, Scheme, TransportScheme
 from ..transport import Elements, SemiLagrangian

@@ -9,7 +9,8 @@ import numpy as np
 
 from .._validate import mismatch
 from ..fields.compiled import CompiledField
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..kernels import neural_layer as _layer_kernels
 from ..kernels.team import FAILED, USED
 from .interpolation import Interpolation

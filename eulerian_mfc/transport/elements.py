@@ -10,7 +10,8 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import choice, integer
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..kernels.sums import paired
 from ..meshes import Mesh, SimplexMesh
 from ..meshes.location import Trace

@@ -10,8 +10,9 @@ import numpy as np
 
 from .._validate import choice, fail, positive
 from ..errors import NonFiniteError
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
 from ..flow.integrators import INTEGRATORS, State, substeps
+from ..flow.layers import Layer
 from ..kernels import tensor_interpolation as _kernels
 from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import PaddedMesh, boundary_kinds

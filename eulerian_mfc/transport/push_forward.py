@@ -9,7 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import mismatch
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..laws import LabelledRule, ProductRule
 from ..meshes import Mesh
 from ..schemes import (

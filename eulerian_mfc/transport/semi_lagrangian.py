@@ -11,7 +11,8 @@ import numpy as np
 
 from .._validate import choice, fail, integer
 from ..fields.compiled import is_compiled
-from ..flow.characteristics import Flow, Layer
+from ..flow.flow_of_field import Flow
+from ..flow.layers import Layer
 from ..meshes import CartesianMesh, Mesh
 from ..schemes import ContinuityScheme, TangentOperator, TransportScheme
 from ..schemes.declared import boxes

@@ -89,7 +89,7 @@ class SampledView(BoxView):
         mesh = self._simplices
         if mesh.dim != 2:
             return None
-        cell, local = np.nonzero(mesh.neighbours < 0)
+        cell, local = np.nonzero(mesh.locator.neighbours < 0)
         others = np.array([[1, 2], [0, 2], [0, 1]])
         return mesh.points[mesh.cells[cell[:, None], others[local]]]
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 
@@ -17,98 +16,14 @@ from .._validate import choice, fail, integer
 from ..fields import Field
 from ..fields.compiled import Steps, is_compiled
 from ..fields.points import At, Direction
-from ..kernels.threads import ONE, Workers
+from .layers import Layer, Stage
+from .tableaux import TABLEAUX, tableau_arrays
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
 #: `sum_j (dPhi/dtheta)(x_j)^T p_j` `(m,)`
 Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
-
-class Layer(NamedTuple):
-    """One layer: its start time, its length and its parameters.
-
-    Attributes
-    ----------
-    start, length : in units of time.
-    theta : `(m,)`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from eulerian_mfc.flow import Layer
-    >>> layer = Layer(start=0.0, length=0.25, theta=np.zeros(2))
-    >>> layer.start + layer.length
-    0.25
-    """
-
-    start: float
-    length: float
-    theta: np.ndarray
-
-
-class Stage(NamedTuple):
-    """A stage of a Runge-Kutta step.
-
-    Attributes
-    ----------
-    x : `(n, d)` points.
-    value : `(n, d)`, the field's values there, in state units per time.
-
-    Examples
-    --------
-    The stages of an Euler step are the points where it starts.
-
-    >>> import numpy as np
-    >>> import eulerian_mfc as emfc
-    >>> from eulerian_mfc.flow import Flow, Layer, LayerMap
-    >>> flow = Flow(emfc.fields.AffineField(1), LayerMap("euler"))
-    >>> _, stages = flow.with_stages(Layer(0.0, 0.5, np.array([2.0, 0.0])), np.array([[1.0]]))
-    >>> stages[0][0].x.tolist(), stages[0][0].value.tolist()
-    ([[1.0]], [[2.0]])
-    """
-
-    x: np.ndarray
-    value: np.ndarray
-
-
-class Tableau(NamedTuple):
-    """An explicit Runge-Kutta method whose stage i uses stage i - 1 alone: `k_i = F(t + c_i dt, x + c_i dt k_{i-1})`.
-
-    Attributes
-    ----------
-    reach : the `c_i`, as shares of the step.
-    weights : the weights of the stages; they sum to 1.
-    order : the order in the length of a step.
-
-    References
-    ----------
-    E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential Equations I, Springer 1993, section II.1.
-
-    Examples
-    --------
-    >>> from eulerian_mfc.flow import Tableau
-    >>> midpoint = Tableau(reach=(0.0, 0.5), weights=(0.0, 1.0), order=2)
-    >>> sum(midpoint.weights)
-    1.0
-    """
-
-    reach: tuple[float, ...]
-    weights: tuple[float, ...]
-    order: int
-
-
 MOST_SUBSTEPS = 10_000
-TABLEAUX = {
-    "euler": Tableau((0.0,), (1.0,), 1),
-    "midpoint": Tableau((0.0, 0.5), (0.0, 1.0), 2),
-    "rk4": Tableau((0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), 4),
-}
-
-
-@lru_cache
-def _arrays(method: str) -> tuple[np.ndarray, np.ndarray]:
-    tableau = TABLEAUX[method]
-    return np.array(tableau.reach), np.array(tableau.weights)
 
 
 @dataclass(frozen=True)
@@ -179,7 +94,7 @@ class LayerMap:
 
     def steps(self, layer: Layer) -> Steps:
         """The method as arrays, for compiled fields."""
-        return Steps(*_arrays(self.method), layer.length / self.substeps, self.substeps)
+        return Steps(*tableau_arrays(self.method), layer.length / self.substeps, self.substeps)
 
     def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
         """`Phi_theta(x)` with the stage points of every substep, for `pullback` and the tangents; never compiled."""
@@ -284,62 +199,3 @@ class LayerMap:
             if weight:
                 total = total + weight * k
         return x + dt * total, stages
-
-
-class Flow(NamedTuple):
-    """A field with its layer map: all that a scheme uses of the dynamics, with the threads that compute it.
-
-    Attributes
-    ----------
-    field : the controlled vector field F.
-    layer_map : how a layer moves points.
-    workers : the threads; one by default.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import eulerian_mfc as emfc
-    >>> from eulerian_mfc.flow import Flow, Layer, LayerMap
-    >>> flow = Flow(emfc.fields.AffineField(1), LayerMap("euler"))
-    >>> end, pull = flow.trace(Layer(0.0, 0.5, np.array([2.0, 0.0])), np.array([[1.0]]))
-    >>> covectors, slope = pull(np.ones((1, 1)))
-    >>> end.tolist(), covectors.tolist(), slope.tolist()
-    ([[2.0]], [[2.0]], [0.5, 0.5])
-    """
-
-    field: Field
-    layer_map: LayerMap
-    workers: Workers = ONE
-
-    def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
-        return self.layer_map(self.field, layer, x)
-
-    def trace(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
-        """`(n, d)` end points, and the transposed derivatives there; see `LayerMap.trace`."""
-        return self.layer_map.trace(self.field, layer, x)
-
-    def with_stages(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
-        """`(n, d)` end points and the stages of every substep; see `LayerMap.with_stages`."""
-        return self.layer_map.with_stages(self.field, layer, x)
-
-    def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Covectors `(n, d)` at the start and the derivative `(m,)` in theta; see `LayerMap.pullback`."""
-        return self.layer_map.pullback(self.field, layer, stages, p)
-
-    def tangent(
-        self, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
-    ) -> tuple[np.ndarray, list[list[Stage]]]:
-        """`(n, d)`: how end points move with `dtheta` `(m,)`, and the stages with them; see `LayerMap.tangent`."""
-        return self.layer_map.tangent(self.field, layer, stages, dtheta)
-
-    def pullback_tangent(
-        self,
-        layer: Layer,
-        stages: list[list[Stage]],
-        p: np.ndarray,
-        dtheta: np.ndarray,
-        dstages: list[list[Stage]],
-        dp: np.ndarray,
-    ) -> np.ndarray:
-        """`(m,)`: the derivative of `pullback` along `(dtheta, dstages, dp)`; see `LayerMap.pullback_tangent`."""
-        return self.layer_map.pullback_tangent(self.field, layer, stages, p, dtheta, dstages, dp)
