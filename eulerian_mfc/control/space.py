@@ -11,34 +11,34 @@ from .._validate import array, integer, mismatch
 from .prolongation import prolong
 from .regulariser import Regulariser
 
-#: share of one term of a sum below which the sum does not determine the other: if |a| < 1e-12 |b|, a is lost in a + b
+#: if |a| < ROUND_OFF |b|, a cannot be recovered from a + b in floating point
 ROUND_OFF = 1e-12
 #: multipliers of bounds below this share of the terms that cancel count as zero
 WEAK = 1e-8
-#: cosine modes of which smooth random controls are made
+#: number of cosine modes of smooth random controls
 MODES = 5
 
 
 class ControlSpace(ABC):
     """Controls `theta(t) = sum_i c_i phi_i(t)` in a basis that is orthogonal in `L2(0, T)`.
 
-    A control is the array of its coefficients, of the space's `shape`, whose last axis are the m parameters. With
-    `mass_i = int phi_i^2 dt` the Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is diagonal with the entries
+    A control is the array of its coefficients, which has the space's `shape`; the last axis is that of the m parameters. Let
+    `mass_i = int phi_i^2 dt`. The Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is then diagonal with the entries
     `gram = mass lambda`, and the coefficients of the control equation's residual are `gradient / mass`. Another space (such
     as piecewise polynomials in a Legendre basis, `mass = dt / (2 k + 1)`) is another subclass.
 
     Parameters
     ----------
-    regulariser : what a control costs at one time, and its bounds.
-    times : `(layers + 1,)`, the ends of the layers, in units of time.
-    mass : of the space's shape without its last axis, and 1 there: the squared norms of the basis.
+    regulariser : the cost of a control at one time, and its bounds.
+    times : `(layers + 1,)`, the times at which layers start and end, in units of time.
+    mass : the squared norms of the basis, of the space's shape with a last axis of length 1.
 
     Attributes
     ----------
-    shape : of a control's coefficients.
-    gram : of that shape, `mass lambda`.
-    root : of that shape, `sqrt(lambda)` times `sqrt(mass)` relative to the largest: in coefficients multiplied by it,
-        lengths are those of the penalty, up to one factor for all.
+    shape : the shape of a control's coefficients.
+    gram : `mass lambda`, of that shape.
+    root : `sqrt(lambda)` times `sqrt(mass / max mass)`, of that shape: the Euclidean length of coefficients multiplied by it is
+        their length in the penalty's metric, up to a constant factor.
 
     References
     ----------
@@ -73,7 +73,7 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
-        """The control that a number, one row `(m,)` or a whole array stands for; ArgumentError for other shapes."""
+        """The control from a number, one row `(m,)` or a whole array; raises an ArgumentError for other shapes."""
 
     @abstractmethod
     def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def project(self, control: np.ndarray) -> np.ndarray:
-        """The nearest control that is within the bounds at every time."""
+        """The nearest control whose values are within the bounds at every time."""
 
     @abstractmethod
     def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
@@ -93,20 +93,20 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def carried(self, control: np.ndarray) -> np.ndarray:
-        """The control of this space for one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
+        """The control of this space from one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
 
     @abstractmethod
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
         """Random controls within the bounds whose root mean squares are uniform up to `largest` `(m,)`."""
 
-    # --- what a control costs
+    # --- the cost of a control
 
     def square(self, control: np.ndarray) -> float:
         """`int lambda |theta|^2 dt`."""
         return self.integral(self.regulariser.penalties * control**2)
 
     def cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        """`1/2 int lambda |theta|^2 dt`, plus the L1 norm if the cost has one."""
         squares = 0.5 * self.square(control)
         return squares + self.absolute(control) if self.regulariser.sparse else squares
 
@@ -115,21 +115,22 @@ class ControlSpace(ABC):
         return self.gram * control
 
     def length_of(self, sizes: np.ndarray) -> float:
-        """`sqrt(int lambda |theta|^2 dt)` of the control that is `sizes` `(m,)` at all times."""
+        """`sqrt(int lambda |theta|^2 dt)` for the control that equals `sizes` `(m,)` at all times."""
         return float(np.sqrt(self.horizon * (self.regulariser.penalties * sizes**2).sum()))
 
     def largest_worth(self, available: float) -> np.ndarray:
-        """`(m,)`: how large a constant parameter is whose penalty is `available`, a cost: `sqrt(2 available / (lambda T))`."""
+        """`(m,)`: the constant parameter whose penalty equals the cost `available`, `sqrt(2 available / (lambda T))`."""
         return np.sqrt(2.0 * available / (self.regulariser.penalties * self.horizon))
 
     # --- conditions of optimality, from a control and the gradient of the cost without the L1 norm
 
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
+        """The coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
 
-        They are zero on the entries that a bound holds, so that r vanishes exactly at critical points under bounds too. With an
-        L1 norm in the cost, of which the gradient holds nothing, the proximal residual
-        `lambda (theta - prox(theta - gradient / (lambda mass)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
+        They are zero on the entries that a bound holds, so that r vanishes at critical points under bounds too. If the cost
+        contains the L1 norm (which the gradient leaves out), the result is the proximal residual
+        `lambda (theta - prox(theta - gradient / (lambda mass)))`. Without bounds it vanishes if and only if
+        `theta = soft(-int D_theta F^T grad psi dmu) / lambda`, where soft is the soft thresholding.
         """
         if self.regulariser.sparse:
             penalties = self.regulariser.penalties
@@ -137,14 +138,15 @@ class ControlSpace(ABC):
         return np.where(self.free(control, gradient), gradient / self.mass, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """Largest modulus of an entry of `residual_vector` in the penalty's metric.
+        """The largest modulus of an entry of `residual_vector` in the penalty's metric.
 
-        That is, times `sqrt(largest lambda / lambda)` of the parameter: no unit of a parameter makes its residual look small.
+        Each entry is multiplied by `sqrt(largest lambda / lambda)` of its parameter, so that residuals of parameters in different
+        units are comparable.
         """
         return float(np.abs(self.regulariser.comparable * self.residual_vector(control, gradient)).max())
 
     def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
+        """The derivative of the cost with its L1 norm; for an entry that is zero, the smallest subgradient."""
         if not self.regulariser.sparse:
             return gradient
         size = self.mass * self.regulariser.sparsities
@@ -152,7 +154,7 @@ class ControlSpace(ABC):
         return np.where(control == 0, at_zero, gradient + size * np.sign(control))
 
     def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Booleans: the entries that nothing holds, neither a bound (towards which they are pushed) nor the L1 norm at zero."""
+        """Booleans: the free entries. Other entries are pushed against their bound, or the L1 norm keeps them at zero."""
         lower, upper = self.regulariser.lower, self.regulariser.upper
         slope = self.slope(control, gradient)
         held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
@@ -161,24 +163,26 @@ class ControlSpace(ABC):
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Booleans: the free entries, and those at a bound whose multiplier is zero (weakly active).
 
-        What counts as zero is relative to the terms, and to the penalty's at the parameters' natural sizes `(m,)`.
+        A multiplier counts as zero relative to the terms of the residual, and to the penalty's term at the natural sizes `(m,)`.
         """
         size = self.terms(control, gradient).max() / self.regulariser.comparable
         size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=0))
         small = WEAK * self.mass * size
         weak = np.abs(self.slope(control, gradient)) <= small
-        loose = np.abs(gradient) >= self.mass * self.regulariser.sparsities - small  # at zero: as good as pulled off
+        # at zero, an entry whose gradient is about as large as the L1 norm allows may leave zero
+        loose = np.abs(gradient) >= self.mass * self.regulariser.sparsities - small
         return self.free(control, gradient) | (weak & ((control != 0) | loose))
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The larger modulus of the two terms that cancel in the residual at an optimum, in its metric."""
+        """Per entry, the larger modulus of the two terms that cancel in the residual at an optimum, in the residual's metric."""
         penalty = np.abs(self.regulariser.comparable * self.regulariser.penalties * control)
         return np.maximum(penalty, self.drive(control, gradient))
 
     def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`|int D_theta F^T grad psi dmu|` in the residual's metric, the counterpart of the penalty's term.
+        """`|int D_theta F^T grad psi dmu|` in the residual's metric, which cancels the penalty's term at an optimum.
 
-        It is 0 where it is lost in that term: where it is smaller than the round-off of their sum.
+        It is computed as a difference, gradient minus penalty, and set to 0 if it is smaller than the round-off of this
+        difference.
         """
         penalty = self.regulariser.penalties * control
         drive = np.abs(gradient / self.mass - penalty)
@@ -190,9 +194,9 @@ class PiecewiseConstant(ControlSpace):
 
     Parameters
     ----------
-    regulariser : what a control costs at one time, and its bounds.
+    regulariser : the cost of a control at one time, and its bounds.
     horizon : the final time T, in units of time.
-    layers : their number.
+    layers : the number of layers.
 
     Attributes
     ----------
@@ -243,12 +247,12 @@ class PiecewiseConstant(ControlSpace):
         return prolong(control, self.layers)
 
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
-        """Every second one is independent from layer to layer, the others are constant or smooth in time.
+        """Random controls within the bounds: every second is independent per layer, the others are constant or smooth in time.
 
         Raises
         ------
         ArgumentError
-            For a seed that is not an integer >= 0.
+            If the seed is not an integer >= 0.
         """
         rng = np.random.default_rng(integer("seed", seed, minimum=0))
         middles = (np.arange(self.layers) + 0.5) / self.layers
