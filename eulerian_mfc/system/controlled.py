@@ -151,7 +151,12 @@ class ControlledSystem(ABC):
 
 
 class LayeredSystem(ControlledSystem):
-    """A system with densities and potentials, whose layers can be updated one by one: see `solvers.LayeredProblem`."""
+    """A system with densities and potentials, whose layers can be updated one by one: see `solvers.LayeredProblem`.
+
+    Parameters
+    ----------
+    problem, layers, layer_map, threads : see `ControlledSystem`.
+    """
 
     #: `(R, *shape)`: masses at time 0
     initial_masses: np.ndarray

@@ -53,7 +53,7 @@ def backwards(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield `(n, state n)` for n from `layers - 1` down to 0, where `state n + 1 = advance(n, state n)` and `first` is state 0.
 
-    At most `states` states are stored beside the first, in single or double `precision`; the state in use has double precision.
+    At most `states` states are stored besides the first, in single or double `precision`; the state in use has double precision.
     """
     kind = PRECISIONS[precision]
 
