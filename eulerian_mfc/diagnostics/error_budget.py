@@ -168,7 +168,7 @@ def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     """
     available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
     largest = twin.controls.largest_worth(available)
-    # Half of the step is the same on all layers: saddles often differ from minima by a component that is constant in time.
+    # One part of the step is the same on all layers, so that the step has a component that is smooth in time.
     rng = np.random.default_rng(0)
     shape = rng.normal(size=(1, control.shape[1])) + rng.normal(size=control.shape)
     return twin.controls.project(control + OFF * largest * shape) - control

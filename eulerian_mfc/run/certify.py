@@ -136,6 +136,6 @@ def doubts(solution: Solution) -> list[str]:
     solution : the solution of the discrete system.
     """
     found = solution.look
-    # An interrupted run keeps its status, because the status decides that it can be resumed; the certificate reports the look.
+    # An interrupted run has not converged anyway, and keeps its message; the certificate still reports the look.
     interrupted = solution.status is Status.INTERRUPTED
     return [found.words] if found is not None and found.wrong and not interrupted else []
