@@ -1,4 +1,4 @@
-"""Warnings at the line of the user's program that led to them."""
+"""Warnings at the line of the user's program that caused them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 import warnings
 from types import FrameType
 
-#: modules between the user and the package that are not the user's either: cached properties, context managers
+#: modules of the standard library whose frames are skipped too: cached properties, context managers
 BETWEEN = ("functools", "contextlib")
 
 
@@ -16,7 +16,7 @@ def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
     Parameters
     ----------
     message : the text, or the warning itself.
-    category : of a text; a UserWarning where not given.
+    category : the category of a text; by default UserWarning.
     """
     kind = type(message) if isinstance(message, Warning) else category or UserWarning
     frame = _of_the_user(sys._getframe(1))
@@ -28,7 +28,7 @@ def warn(message: str | Warning, category: type[Warning] | None = None) -> None:
 
 
 def _of_the_user(frame: FrameType) -> FrameType:
-    """The nearest frame from here upwards whose module is not of this package; the outermost where all are."""
+    """The nearest calling frame whose module is not part of this package; the outermost frame if all are part of it."""
     while frame.f_back is not None and _ours(str(frame.f_globals.get("__name__", ""))):
         frame = frame.f_back
     return frame

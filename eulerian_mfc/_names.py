@@ -1,4 +1,4 @@
-"""Texts for numbers that must be told apart: in names, legends, headings and tables."""
+"""Texts for numbers that must be distinguished, in names, legends, headings and tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 
 def apart(values: Iterable[float], digits: int = 6) -> list[str]:
-    """Each number with at least so many significant digits, and with as many as it takes for different numbers to differ."""
+    """Each number with at least `digits` significant digits, and with more if different numbers would have the same text."""
     return _apart([(float(v),) for v in values], digits)
 
 
 def label_texts(labels: np.ndarray) -> list[str]:
-    """`(K, q)` labels as K texts such as `0.5,1`: labels that differ have texts that differ."""
+    """K texts such as `0.5,1` for labels `(K, q)`; different labels have different texts."""
     return _apart([tuple(row) for row in np.asarray(labels, dtype=np.float64).tolist()], 6)
 
 
@@ -27,7 +27,7 @@ def _apart(rows: list[tuple[float, ...]], digits: int) -> list[str]:
 
 
 def numbered(texts: Sequence[str], things: Sequence[Hashable]) -> list[str]:
-    """The texts of things, with a number behind those that things share which are not the same."""
+    """The texts of things; if different things have the same text, a number is appended to each of these texts."""
     sharers: dict[str, list[Hashable]] = {}
     for text, thing in zip(texts, things, strict=True):
         known = sharers.setdefault(text, [])

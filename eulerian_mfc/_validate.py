@@ -1,4 +1,4 @@
-"""Checks made once, at the edge: each raises ArgumentError with the argument, its value and what is allowed."""
+"""Checks of arguments of the public API: each raises an ArgumentError with the argument, its value and what is allowed."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import numpy as np
 
 from .errors import ArgumentError
 
-#: values whose texts are shorter are shown beside their shape
+#: arrays whose text is shorter than this are shown in messages, after their shape
 SHORT = 80
 
 
 def fail(name: str, value: Any, expected: str) -> ArgumentError:
-    """The exception to raise for argument `name`: what was given, what is allowed."""
+    """The exception to raise for argument `name`, with its value and what is allowed."""
     kind = type(value).__name__
     shown = repr(value)
-    if shown.endswith(f"{kind} object at {hex(id(value))}>"):  # it tells the reader only what kind it is
+    if shown.endswith(f"{kind} object at {hex(id(value))}>"):  # the default repr shows an address, which does not help
         shown = f"a{'n' * (kind[0] in 'AEIOU')} {kind}"
     return ArgumentError(f"{name}: got {shown if len(shown) < 200 else shown[:197] + '...'}, expected {expected}")
 
 
 def mismatch(name: str, found: str, expected: str) -> ArgumentError:
-    """The same for what was found in an argument, told in words."""
+    """The exception to raise for argument `name`, with what was found in it, in words, and what is expected."""
     return ArgumentError(f"{name}: got {found}, expected {expected}")
 
 
 def unmasked(name: str, value: Any) -> None:
-    """ArgumentError for a masked array with masked entries: the package would take the numbers under the mask for data."""
+    """Raise an ArgumentError for an array with masked entries: the package would use the numbers under the mask as data."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise mismatch(
             name,
@@ -40,7 +40,7 @@ def unmasked(name: str, value: Any) -> None:
 
 
 def returned(name: str, value: Any, dtype: Any = None) -> np.ndarray:
-    """What a user's function returned, as an array, with nothing masked."""
+    """The return value of a user's function as an array; masked entries raise an error."""
     unmasked(name, value)
     return np.asarray(value, dtype=dtype)
 
@@ -48,9 +48,9 @@ def returned(name: str, value: Any, dtype: Any = None) -> np.ndarray:
 def array(
     name: str, value: Any, *, ndim: int | tuple[int, ...] | None = None, finite: bool = True, like: str = ""
 ) -> np.ndarray:
-    """`value` as a float64 array, with the allowed numbers of dimensions, no NaN or infinity, and nothing masked.
+    """`value` as a float64 array with an allowed number of dimensions, without NaN, infinity or masked entries.
 
-    Errors show what could be written instead: `like`, such as `mean=[0.0]`.
+    Error messages show the example `like`, such as `mean=[0.0]`.
     """
     unmasked(name, value)
     dims = (ndim,) if isinstance(ndim, int) else ndim
@@ -91,7 +91,7 @@ def integer(name: str, value: Any, *, minimum: int = 1) -> int:
 
 
 def sides(name: str, value: Any) -> np.ndarray:
-    """`value` as an array `(d, 2)`, one to three pairs (low, high) with low < high, one pair an axis."""
+    """`value` as an array `(d, 2)`: one pair (low, high) per axis, with low < high, for one to three axes."""
     flat = isinstance(value, list | tuple | np.ndarray) and np.shape(value) == (2,) and not isinstance(value[0], str)
     pair = (float(min(value)), float(max(value))) if flat and value[0] != value[1] else (-1.0, 1.0)
     like = _written(name, [pair])
@@ -106,7 +106,7 @@ def sides(name: str, value: Any) -> np.ndarray:
 
 
 def _nearest(value: Any, minimum: int) -> int:
-    """The integer that a text or another number may have meant."""
+    """The integer that the user may have meant by a text or another number."""
     try:
         number = int(float(np.asarray(value).item()))
     except (TypeError, ValueError, OverflowError):
@@ -128,24 +128,24 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
 
 
 def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
-    """ArgumentError where a user's function cannot be called with the arguments, told as `"t, theta, x"`."""
+    """Raise an ArgumentError if a user's function cannot be called with the arguments, named as in `"t, theta, x"`."""
     if isinstance(function, type):
         raise fail(name, function, f"a function of ({arguments})")
     try:
         inspect.signature(function).bind(*arguments.split(", "))
     except TypeError:
         raise fail(name, function, f"a function of ({arguments})") from None
-    except ValueError:  # compiled ones do not tell
+    except ValueError:  # compiled functions may have no signature
         pass
 
 
 def own(values: Any) -> np.ndarray:
-    """A copy for a user's function, which may write to it: the package goes on with the same numbers."""
+    """A copy for a user's function, which may modify it: the package's own array stays the same."""
     return np.array(values)
 
 
 def generator(seed: Any) -> np.random.Generator:
-    """The random numbers of a seed."""
+    """The random generator of a seed."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
@@ -153,7 +153,7 @@ def generator(seed: Any) -> np.random.Generator:
 
 
 def machine_memory() -> int:
-    """Bytes of physical memory; 4 GiB where the system does not say."""
+    """Bytes of physical memory; 4 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -161,7 +161,7 @@ def machine_memory() -> int:
 
 
 def affordable(name: str, value: Any, numbers: int, what: str) -> None:
-    """ArgumentError where an argument asks for so many float64 numbers that the machine's memory cannot hold them."""
+    """Raise an ArgumentError if an argument needs more float64 numbers than the machine's memory can hold."""
     if 8 * numbers > machine_memory():
         needed = f"{min(8 * numbers, 10**30) / 2**30:,.0f} GiB"
         raise fail(name, value, f"less: {what} would take {needed}, more than this machine's memory")

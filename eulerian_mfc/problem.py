@@ -20,19 +20,21 @@ from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
 from .scales import Scales, few_points, scales_of
 
-#: derivatives are compared at so many samples of the law, and at as many points of the box outside which lies so little mass
+#: derivatives are checked at CHECKED_POINTS samples of the law, and at as many points of a box that holds all mass but
+#: CHECKED_MASS
 CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
-#: what the first arguments may be
+#: examples of the first arguments, for messages
 EXAMPLES = {
     "field": "fields.NeuralField(1)",
     "law": "laws.Labelled(laws.Gaussian([0.0], 1.0), numpy.sign)",
     "loss": "losses.SquaredLoss()",
 }
-#: share of its own size by which a coordinate that is constant may vary
+#: a coordinate counts as constant if it varies by less than this share of its size
 CONSTANT = 1e-12
-#: share of the mass outside of the box whose quarter is the spread of the states
+#: the spread of the states is a quarter of the lengths of a box that leaves out this share of the mass
 OUTSIDE = 0.05
-#: with times, in shares of the horizon, and sizes of random parameters; for fields without time the first three
+#: derivatives are checked at these pairs (time as a share of the horizon, size of random parameters); for fields that do not
+#: depend on time, the first three
 CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0), (0.78, 1.0), (0.97, 1.0))
 
 
@@ -40,29 +42,31 @@ CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0),
 class Problem:
     """Minimise `J(theta) = E[loss(X(T), Y)] + 1/2 int_0^T lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)`.
 
-    With a running loss, plus `E int_0^T running(X(t), Y) dt`; with sparsity, plus `int_0^T sparsity |theta|_1 dt`; with
-    bounds, over `low <= theta(t) <= high`.
+    A running loss adds `E int_0^T running(X(t), Y) dt`, and sparsity adds `int_0^T sparsity |theta|_1 dt`. Bounds restrict the
+    control to `low <= theta(t) <= high`.
 
     Parameters
     ----------
     field : the controlled vector field F.
     law : the law mu0 of inputs and labels (X(0), Y).
     loss : the loss of a final state and a label.
-    penalty : lambda > 0, in cost / (theta^2 time): one number, or one a parameter `(m,)`.
+    penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`.
     horizon : the final time T > 0, in units of time.
-    representation : "auto" (fewer fields; one density a label where both have as many), "moments" or "labels".
+    representation : "moments", "labels" (one density per label), or "auto": whichever needs fewer fields on the mesh, and
+        "labels" if both need the same number.
     running : a loss that is integrated over time (turnpike problems), or None.
-    bounds : of the control, at every time: None, one pair `(low, high)`, one pair a parameter (None for no bound), or a
+    bounds : bounds of the control at every time: None, one pair `(low, high)`, one pair per parameter (None for no bound), or a
         `scipy.optimize.Bounds`.
-    sparsity : >= 0, the weight of the control's L1 norm: one number, or one a parameter `(m,)`. Solved by ProximalGradient.
+    sparsity : the weight >= 0 of the control's L1 norm: one number, or one per parameter `(m,)`. The solver is then
+        ProximalGradient.
 
     Raises
     ------
     ArgumentError
-        Where an argument is out of range or two of them do not fit together, a derivative that was passed is wrong, or the field
-        is finite at none of the law's points that are looked at.
+        If an argument is out of range, if two arguments do not fit together, if a derivative that was passed is wrong, or if the
+        field is not finite at any of the points of the law that are checked.
     NotAnalyticError
-        Where a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
+        If a function of the field has no complex-step derivative, or computes in single precision, at points of the law.
 
     References
     ----------
@@ -110,7 +114,7 @@ class Problem:
         self._check_derivatives()
 
     def _check_kinds(self) -> None:
-        """ArgumentError where the field, the law or the loss is of another kind: arguments may be in another order."""
+        """Raise an ArgumentError if field, law or loss has a wrong type, for example because of the order of the arguments."""
         given: tuple[tuple[str, object, type], ...] = (
             ("field", self.field, Field), ("law", self.law, LabelledLaw), ("loss", self.loss, Loss)
         )  # fmt: skip
@@ -129,14 +133,14 @@ class Problem:
             raise fail(name, value, expected)
 
     def _check_derivatives(self) -> None:
-        """Compare the field's derivatives with differences where the mass is, at several times and parameters."""
+        """Compare the field's derivatives with differences at points of the law, for several times and parameters."""
         rng, (x, width) = np.random.default_rng(0), self._points
         for share, size in CHECKED_AT[: 3 if self.field.autonomous else None]:
             theta = self._inside(size * rng.normal(size=self.field.parameters), rng)
             self.field.check_derivatives(0.0 if self.field.autonomous else share * self.horizon, theta, x, width)
 
     def _inside(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Parameters `(m,)` within the bounds, and on none that has another opposite."""
+        """Parameters `(m,)` within the bounds; parameters with two finite bounds are strictly between them."""
         box = np.stack([self.regulariser.lower, self.regulariser.upper])
         between = np.isfinite(box).all(axis=0)
         low, high = np.where(between, box, 0.0)
@@ -145,7 +149,10 @@ class Problem:
 
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points `(n, d)` where the mass is, none of them special, and the lengths `(d,)` over which they vary."""
+        """Points `(n, d)` in the region of the mass, and the lengths `(d,)` of this region.
+
+        Small random shifts avoid special points, such as zero, at which a wrong derivative may happen to be right.
+        """
         rng, dim = np.random.default_rng(0), self.field.dim
         low, high = self.law.box(CHECKED_MASS).T
         width = _lengths(low, high)
@@ -155,7 +162,7 @@ class Problem:
 
     @cached_property
     def start(self) -> np.ndarray:
-        """`(m,)`: the first control, of every layer, where `solve` is given none: small, and without equal hidden units."""
+        """`(m,)`: the default first control of every layer: small, and without equal hidden units."""
         low, high = self.law.box(OUTSIDE).T
         spread = _lengths(low, high) / 4.0
         theta = self.field.start(0.5 * (low + high), spread, self.horizon)
@@ -165,28 +172,29 @@ class Problem:
 
     @cached_property
     def probes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points `(n, d)` and times at which parameters are told apart, see `fields.twins`."""
+        """Points `(n, d)` and times at which equivalent parameters are distinguished, see `fields.twins`."""
         times = np.zeros(1) if self.field.autonomous else np.array([0.21, 0.87]) * self.horizon
         return self._points[0][::2], times
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is sent to other processes: the arguments, without what is computed from them."""
+        """Pickle the arguments only, without cached values."""
         return {f.name: self.__dict__[f.name] for f in fields(self)}
 
     def augmented(self, extra: int = 1, **changes: Any) -> Problem:
-        """The problem on `R^{d + extra}`: inputs get `extra` coordinates that start at zero, the losses do not see them.
+        """The problem on `R^{d + extra}`: inputs get `extra` coordinates that start at zero and that the losses do not depend on.
 
         Parameters
         ----------
         extra : number of coordinates.
-        changes : other arguments of Problem, such as `field=` (by default the one of the same kind in the larger space),
-            `loss=` (by default this one, of the first d coordinates; a loss given here sees them all) or `penalty=`.
+        changes : other arguments of Problem, such as `field=` (by default the field of the same type in the larger space),
+            `loss=` (by default the loss of this problem as a function of the first d coordinates; a loss that is passed here is a
+            function of all coordinates) or `penalty=`.
 
         Raises
         ------
         ArgumentError
-            If the field is made for its dimension only and no other is given, or what there is one of a parameter (penalty,
-            bounds) does not fit the larger field.
+            If the field exists only in its dimension and `field=` is not passed, or if arguments with one number per parameter
+            (penalty, bounds) do not fit the larger field.
         """
         dim = self.field.dim
         new = {"law": Augmented(self.law, integer("extra", extra)), "loss": FirstCoordinates(self.loss, dim), **changes}
@@ -198,12 +206,12 @@ class Problem:
 
     @cached_property
     def regulariser(self) -> Regulariser:
-        """Penalty, L1 norm and bounds of the control at one time, one number per parameter each."""
+        """Penalty, L1 norm and bounds of the control at one time, each with one number per parameter."""
         return Regulariser.of(self.penalty, self.sparsity, self.bounds, self.field.parameters)
 
     @cached_property
     def few_points(self) -> LabelledRule:
-        """At most 256 points `(n, d)` of the law with their weights and labels, which natural sizes are estimated from."""
+        """At most 256 points `(n, d)` of the law with their weights and labels, from which natural sizes are estimated."""
         return few_points(self.law)
 
     @cached_property
@@ -218,7 +226,7 @@ class Problem:
 
     @property
     def separable_running(self) -> Separable | None:
-        """The running loss in the same form, with the same moments; None where there is none."""
+        """The running loss in the same form, with the same moments; None without a running loss."""
         return self._separable[1]
 
     @cached_property
@@ -246,7 +254,7 @@ class Problem:
 
 
 def _named(form: Separable) -> Separable:
-    """The form; ArgumentError where two of its fields have one name, under which files can hold one of them only."""
+    """Return the form; raise an ArgumentError if two of its fields have the same name, because files store fields by name."""
     if len(set(form.names)) < len(form.names):
         raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name for each, all different")
     return form
@@ -260,7 +268,7 @@ def _same_fields(a: Separable, b: Separable) -> bool:
 
 
 def _lengths(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Lengths `(d,)` of a box, each in its own unit; the longest for coordinates that are constant."""
+    """The lengths `(d,)` of a box, each in its own unit; constant coordinates get the largest of the lengths."""
     lengths = high - low
     varying = lengths > CONSTANT * np.maximum(np.abs(low), np.abs(high))
     return np.where(varying, lengths, lengths.max() or 1.0)

@@ -1,7 +1,7 @@
 """The natural sizes of a problem's states and controls.
 
-What would else be an absolute number (a first step, a perturbation, the width of random starts, "as good as zero") is taken in
-these sizes, so that no answer depends on the units of x, t, the loss or theta.
+First steps, perturbations, the width of random starts and tolerances for zero are multiples of these sizes and not absolute
+numbers, so that results do not depend on the units of x, t, the loss or theta.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from .fields import Field
 from .fields.points import At
 from .laws import LabelledLaw, LabelledRule
 
-#: points of the law, and random covectors, from which the sizes are estimated, to about a tenth
+#: numbers of points of the law and of random covectors for the estimates, whose relative error is about a tenth
 POINTS, PROBES = 256, 64
-#: shares of the horizon at which a field that depends on time is looked at
+#: a field that depends on time is evaluated at these shares of the horizon
 TIMES = (1 / 6, 1 / 2, 5 / 6)
-#: factors of two by which a size is made smaller, or larger, at most
+#: a size is halved, or doubled, at most this many times
 DOUBLINGS = 400
-#: a size below this is the length of a complex step, not one of the field: the slope at the origin is infinite
+#: a size below this comes from the length of the complex step and not from the field: the slope at the origin is infinite
 SHORTEST = 1e3 * COMPLEX_STEP
-#: a field that moves points, at this share of the size that its slope tells, by more than the root of the share is flat at the
-#: origin only
+#: if the field at a share NEAR of the size from its slope moves points by more than sqrt(NEAR), the slope at the origin is not
+#: representative: it is small only there
 NEAR = 2.0**-40
 
 
@@ -34,8 +34,8 @@ class Scales(NamedTuple):
 
     Attributes
     ----------
-    state : `(d,)`, the standard deviations of the law of X (the largest, for coordinates that do not vary).
-    control : `(m,)`, how large a parameter is, by itself, where the field moves points by the size of the law in the time T.
+    state : `(d,)`, the standard deviations of the law of X (for coordinates that do not vary, the largest of the others).
+    control : `(m,)`, the size at which each parameter alone makes the field move points by the size of the law in the time T.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Scales(NamedTuple):
 
 
 class Controlled(Protocol):
-    """What of a problem the sizes depend on, see `Problem`."""
+    """The attributes of a problem on which the sizes depend, see `Problem`."""
 
     @property
     def field(self) -> Field: ...
@@ -63,11 +63,11 @@ class Controlled(Protocol):
 
 
 def scales_of(problem: Controlled) -> Scales:
-    """The sizes of a problem: from a few points of its law, with a fixed seed.
+    """The natural sizes of a problem, estimated from a few points of its law with a fixed seed.
 
     Parameters
     ----------
-    problem : whose field is looked at near the control zero, or the one within the bounds that is nearest to it.
+    problem : the problem. Its field is evaluated near the control zero, or near the admissible control nearest to zero.
 
     References
     ----------
@@ -88,13 +88,14 @@ def scales_of(problem: Controlled) -> Scales:
 
 
 def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
-    """`(m,)`: how far each parameter goes from a control `(m,)` until the field moves points by the size of the law more.
+    """`(m,)`: the change of each parameter from a control `(m,)` that moves points by the size of the law further.
 
-    Beside `Scales.control`, which is this around zero, where a field may be singular.
+    `Scales.control` is the same around the control zero, at which a field may be singular.
 
     Parameters
     ----------
-    problem, control : as said.
+    problem : the problem.
+    control : `(m,)`, the control around which the field is evaluated.
 
     Examples
     --------
@@ -109,11 +110,11 @@ def sizes_around(problem: Controlled, control: np.ndarray) -> np.ndarray:
 
 
 def few_points(law: LabelledLaw) -> LabelledRule:
-    """Points of a law that depend on the law alone: a sample that is repeated counts as one of twice the weight.
+    """At most 256 points of a law, which depend on the law only: a repeated sample counts as one sample with twice the weight.
 
     Parameters
     ----------
-    law : of inputs `(n, d)` and labels `(n, q)`; 256 points of it at most.
+    law : the law of inputs `(n, d)` and labels `(n, q)`.
     """
     if not law.finite:
         x, y = law.sample(POINTS, seed=0)
@@ -126,7 +127,7 @@ def few_points(law: LabelledLaw) -> LabelledRule:
 
 
 def _spread(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """`(d,)` standard deviations; of a single point, how far it and its label are from zero."""
+    """`(d,)` standard deviations. Coordinates that do not vary get the largest one, or the size of points or labels, or 1."""
     spread = np.sqrt(np.average((x - np.average(x, axis=0, weights=w)) ** 2, axis=0, weights=w))
     spread = np.where(spread > 1e-12 * np.abs(x).max(axis=0), spread, 0.0)
     for other in (spread.max(), np.abs(x).max(), np.abs(y).max(), 1.0):
@@ -137,7 +138,10 @@ def _spread(x: np.ndarray, w: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 class _Displacements:
-    """How far a field moves points in the time T, in units of the law's size: the largest root mean square of a coordinate."""
+    """The displacement of points by a field in the time T, in units of the law's size.
+
+    It is the root mean square over the points, for the coordinate in which it is largest.
+    """
 
     def __init__(
         self, problem: Controlled, x: np.ndarray, w: np.ndarray, state: np.ndarray, origin: np.ndarray
@@ -150,7 +154,7 @@ class _Displacements:
             self._values = [np.asarray(self._field(t, self._origin, x)) for t in self._times]
 
     def sizes(self) -> np.ndarray:
-        """`(m,)`."""
+        """`(m,)`: the natural sizes of the parameters."""
         with np.errstate(all="ignore"):
             if not all(np.isfinite(value).all() for value in self._values):
                 return self._nearest_to_the_law()
@@ -166,10 +170,11 @@ class _Displacements:
             return sizes if known.all() else self._jointly(sizes, known)
 
     def _nearest_to_the_law(self) -> np.ndarray:
-        """`(m,)`, where the field is singular at the origin: one length in the penalty's metric, as in `_jointly`.
+        """`(m,)`, if the field is singular at the origin: sizes of one common length in the penalty's metric, as in `_jointly`.
 
-        Points are moved there by the size of the law, as nearly as any power of two does it, to a factor of two; of several
-        such lengths it is the largest. Where there is no largest, the field has no length of its own, and 1 is taken.
+        The length is a power of two at which points move by the size of the law, as closely as any power of two allows, up to a
+        factor of two; the largest of several such lengths is taken. If there is no largest one, the field has no scale of its
+        own, and the length is 1.
         """
         alone = 1.0 / np.sqrt(self._problem.regulariser.penalties)
         signs = np.random.default_rng(1).normal(size=len(alone))
@@ -183,12 +188,12 @@ class _Displacements:
         return alone * (2.0**largest if largest < powers[-1] else 1.0)
 
     def _leaps(self, j: int, size: float) -> bool:
-        """Whether the field moves points far at a tiny share of the size that its slope at the origin tells."""
+        """Whether the field moves points far already at a tiny share of the size that follows from its slope at the origin."""
         moved = self._moved(self._beside(j, NEAR * size))
         return bool(moved > np.sqrt(NEAR))
 
     def _beside(self, j: int, length: float) -> np.ndarray:
-        """The origin with parameter j moved by a length, to the side where the bounds let it."""
+        """The origin with parameter j changed by a length, in the direction that the bounds allow."""
         controls = []
         for sign in (1.0, -1.0):
             control = self._origin.copy()
@@ -198,14 +203,14 @@ class _Displacements:
         return controls[0] if up >= 0.5 * down else controls[1]
 
     def _alone(self, j: int) -> float:
-        """The length along parameter j at which points move by half of the law's size, or of the farthest that they can."""
+        """The length along parameter j at which points move by half of the law's size, or half of their largest displacement."""
         lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS) / np.sqrt(self._problem.regulariser.penalties[j])
         moved = np.array([self._moved(self._beside(j, length)) for length in lengths])
         goal = 0.5 * min(1.0, float(moved[np.isfinite(moved)].max(initial=0.0)))
         return float(lengths[int(np.argmax(~(moved < goal)))])
 
     def _rates(self) -> np.ndarray:
-        """`(m,)`: displacements per unit of every parameter, at the origin: random covectors give the mean square over points."""
+        """`(m,)`: displacements per unit of each parameter at the origin; random covectors estimate mean squares over points."""
         rng = np.random.default_rng(0)
         n, d = self._x.shape
         largest = np.zeros(self._problem.parameters)
@@ -220,7 +225,7 @@ class _Displacements:
         return largest
 
     def _moved(self, control: np.ndarray, values: list[np.ndarray] | None = None) -> float:
-        """The displacement by a control `(m,)`, beside that by the field's `values` (those at the origin)."""
+        """The displacement by a control `(m,)`, relative to that by the field's `values` (by default those at the origin)."""
         moves = [
             (self._field(t, control, self._x) - value) / self._unit
             for t, value in zip(self._times, self._values if values is None else values, strict=True)
@@ -228,13 +233,13 @@ class _Displacements:
         return max(float(np.sqrt(np.average(move**2, axis=0, weights=self._w)).max()) for move in moves)
 
     def _before_it_bends(self, j: int, size: float) -> float:
-        """Half the size, and again, until the field moves points by at least half of what it would if it were linear."""
+        """The size, halved until the field moves points by at least half of the displacement that its slope predicts."""
         first = size
         for _ in range(DOUBLINGS):
             control = self._origin.copy()
             control[j] += size
             change = abs(self._problem.regulariser.project(control)[j] - self._origin[j])
-            if change < 0.5 * size:  # a bound is nearer
+            if change < 0.5 * size:  # a bound limits the change: the displacement says nothing about nonlinearity
                 break
             moved = self._moved(self._problem.regulariser.project(control))
             if not moved < 0.5 * change / first:
@@ -243,9 +248,9 @@ class _Displacements:
         return size
 
     def _jointly(self, sizes: np.ndarray, known: np.ndarray) -> np.ndarray:
-        """Sizes of the parameters that do nothing alone, as factors of each other do: one length in the penalty's metric.
+        """Sizes with a common length, in the penalty's metric, for parameters that have no effect alone (factors of a product).
 
-        It is such that random controls of that length move points by the size of the law, or by half of what they can.
+        At this length a random control moves points by the size of the law, or by half of the largest displacement.
         """
         problem = self._problem
         alone = 1.0 / np.sqrt(problem.regulariser.penalties)
@@ -262,7 +267,7 @@ class _Displacements:
         lengths = 2.0 ** np.arange(-DOUBLINGS, DOUBLINGS, 8.0)
         reached = np.array([moved(length) for length in lengths])
         goal = min(1.0, 0.5 * float(reached[np.isfinite(reached)].max(initial=0.0)))
-        if goal == 0.0:  # they do nothing at all: only what they cost has a size
+        if goal == 0.0:  # these parameters have no effect at all: only the penalty defines a size
             return np.where(known, sizes, alone)
         first = int(np.argmax(reached >= goal))
         low, high = lengths[max(first - 1, 0)], lengths[first]

@@ -1,4 +1,4 @@
-"""The solution of a problem on a mesh, with its certificate, and all that can be done with it."""
+"""The solution of a problem on a mesh, with its certificate and all operations on it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.nn import Module
 
-#: characteristics drawn and exported
+#: number of characteristics that are drawn and exported
 TRAJECTORIES = 300
 
 
@@ -44,17 +44,18 @@ TRAJECTORIES = 300
 class Solution(SolutionData):
     """A control with its densities, potentials, history and certificate.
 
-    Made by `solve` and by `Solution.load`, not by hand; it cannot be changed. Arrays on the mesh are
-    `(layers + 1, R, *shape)`, time first, in the order of time, R the moments or labels named by `names`.
+    `solve` and `Solution.load` make solutions; users do not call the constructor. A solution is immutable. Arrays on the mesh
+    are `(layers + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or labels, named by
+    `names`.
 
     Attributes
     ----------
     control : `(layers, m)`.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
-    status, converged, solved, message, threshold, kink, history : what the solver said, see `SolutionData`.
-    checks, look, stability, certificate : what was found out about the control, see `SolutionData`.
-    masses, densities, total_density, potentials, paths : on the mesh and along characteristics.
+    status, converged, solved, message, threshold, kink, history : the outcome of the solver, see `SolutionData`.
+    checks, look, stability, certificate : the checks of the control, see `SolutionData`.
+    masses, densities, total_density, potentials, paths : arrays on the mesh and along characteristics, see `SolutionData`.
     names, total, labels, parameter_names, bounds, description, rounds, numerics : see `SolutionData`.
     deferred_potentials, deferred_paths, deferred_stability : see `SolutionData`.
     system : the OptimalitySystem; None in a solution that was loaded without its problem.
@@ -62,9 +63,9 @@ class Solution(SolutionData):
     Raises
     ------
     EulerianError
-        From what needs the problem's functions, if it was loaded without its problem.
+        From members that need the problem's functions, if the solution was loaded without its problem.
     ArgumentError
-        From methods, for points, labels or steps of other shapes.
+        From methods, if points, labels or steps have wrong shapes.
 
     Examples
     --------
@@ -83,13 +84,13 @@ class Solution(SolutionData):
 
     @classmethod
     def from_outcome(cls, system: OptimalitySystem, outcome: Outcome, description: dict[str, str]) -> Self:
-        """The solution that a solver's outcome is, certified by both sweeps at its control.
+        """The solution from a solver's outcome, certified by both sweeps at its control.
 
         Parameters
         ----------
         system : the discrete problem.
-        outcome : what the solver returned.
-        description : what was solved and how, in words.
+        outcome : the outcome of the solver.
+        description : the problem, the discretisation and the solver in words.
         """
         problem, control = system.problem, outcome.control
         masses, crossed = system.masses(control)
@@ -132,29 +133,29 @@ class Solution(SolutionData):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], problem: Problem | None = None) -> Self:
-        """Read a file written by `save`; no code in the file is run.
+        """Read a file written by `save`; no code from the file is run.
 
-        A field made of the user's functions cannot be in a file: pass the `problem` to have `flow` and `predict` too.
+        A file cannot store a field that consists of the user's functions: pass the `problem` to use `flow` and `predict` too.
 
         Parameters
         ----------
         path : the file.
-        problem : the one that was solved; without it what needs its functions raises EulerianError.
+        problem : the problem that was solved; without it, members that need its functions raise an EulerianError.
 
         Raises
         ------
         MissingFileError, FileFormatError
-            If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
+            If there is no file, or it is not a solution, was cut off or altered, or has an unsupported schema.
         StorageError
-            If the system does not let it be read.
+            If the operating system refuses to read the file.
         ArgumentError
-            If `problem` is not the one that was solved.
+            If `problem` is not the problem that was solved.
         """
         solution = solution_file.load(cls, path)
         return solution if problem is None else solution._of_problem(problem)
 
     def _of_problem(self, problem: Problem) -> Self:
-        """The same, with the functions of its problem."""
+        """The same solution with the functions of its problem."""
         numerics = self.numerics
         system = OptimalitySystem.of(problem, numerics.discretisation, numerics.resources)
         check_problem(system, self)
@@ -170,11 +171,11 @@ class Solution(SolutionData):
         )
 
     def described(self, **more: str) -> Self:
-        """The same, with more words in its description, by name."""
+        """The same solution with further entries in its description, as keyword arguments."""
         return replace(self, description={**self.description, **more})
 
     def analyse(self, progress: Callable[[int], object] | None = None) -> Stability:
-        """`stability`, now, where it is not known yet; `progress` is called with the number of Hessian products done."""
+        """Compute `stability` unless it is known already; `progress` is called with the number of Hessian products done."""
         if self.kink is None and not self.analysed:
             system = self._need_system("the second-order analysis")
             found = _analysed(system, self.control, self.description.get("solver", ""), progress)
@@ -182,36 +183,36 @@ class Solution(SolutionData):
         return self.stability
 
     def maximum_principle(self, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
-        """The Hamiltonian route: sigma, the maximised Hamiltonian and its excess, see `diagnostics.maximum_principle.check`."""
+        """The maximum principle: sigma, the maximised Hamiltonian and its excess, see `diagnostics.maximum_principle.check`."""
         return check_maximum(self._need_system("maximum_principle"), self.control, starts, seed)
 
     def taylor_slope(self, seed: int = 0, steps: ArrayLike = (1e-1, 3e-2, 1e-2, 3e-3)) -> float:
-        """The order of the rest of Taylor's formula at the control: 2 of a right gradient, see `diagnostics.taylor`."""
+        """The order of the remainder of Taylor's formula at the control: 2 for a correct gradient, see `diagnostics.taylor`."""
         return taylor_slope(self._need_system("taylor_slope"), self.control, seed, steps)
 
     def error_budget(self) -> ErrorBudget:
-        """What mesh, layers, samples and the unfinished optimisation each add to the cost; see `error_budget.estimate`."""
+        """The errors of the cost due to mesh, layers, samples and unfinished optimisation; see `error_budget.estimate`."""
         from .diagnostics.error_budget import estimate
 
         return estimate(self._need_system("an error budget"), self)
 
     def trajectories(self, x: ArrayLike) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
+        """Positions `(layers + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.
 
-        Of an augmented problem points may be given without the coordinates that start at zero.
+        For an augmented problem, points may be passed without the coordinates that start at zero.
         """
         return self.controlled_flow.trajectories(x)
 
     def flow(self, x: ArrayLike) -> np.ndarray:
-        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`, whatever the mesh."""
+        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`. It does not depend on the mesh."""
         return self.controlled_flow.end(x)
 
     def predict(self, x: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:
         """Labels `(n, q)` predicted for new points.
 
-        With `labels` `(K, q)`, or where the fields are densities of single labels, the label of least loss at X(T) (whatever
-        the classes' weights); otherwise (regression) the read-out of X(T), or X(T) itself, those of its coordinates that the
-        loss sees.
+        With `labels` `(K, q)`, or if the fields are densities of single labels, the prediction is the label with the least loss
+        at X(T) (the weights of the classes do not matter). Otherwise (regression) it is the read-out of X(T), or, without a
+        read-out, the coordinates of X(T) on which the loss depends.
         """
         return predict(self, x, labels)
 
@@ -220,11 +221,11 @@ class Solution(SolutionData):
         return self.controlled_flow.velocity(n, self.mesh.centres)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an HDF5 file, atomically: the old file stays until the new one is whole."""
+        """Write an HDF5 file, atomically: an old file stays until the new one is complete."""
         solution_file.save(self, path)
 
     def to_vtk(self, folder: str | os.PathLike[str]) -> None:
-        """Write a ParaView collection: `solution.pvd`, one `.vti` a time, `trajectories.vtp`; see `views.vtk.write`."""
+        """Write a ParaView collection: `solution.pvd`, one `.vti` per time, `trajectories.vtp`; see `views.vtk.write`."""
         from .views.vtk import write
 
         write(self, folder)
@@ -258,7 +259,7 @@ class Solution(SolutionData):
 def _analysed(
     system: OptimalitySystem, control: np.ndarray, solver: str, progress: Callable[[int], object] | None = None
 ) -> Stability:
-    """The second-order facts of a control, with the warnings that go with them."""
+    """The second-order analysis of a control; it issues the warnings that follow from it."""
     found = analyse(system, control, progress)
     cautions.tell(cautions.of_second_order(found, solver, system.adjoint))
     return found

@@ -6,8 +6,8 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics import stability
 from eulerian_mfc.fields import ACTIVATIONS, Direction, NeuralField
-from eulerian_mfc.solvers.layer_update import minimise_layer
 from eulerian_mfc.flow import Flow, Layer, LayerMap
+from eulerian_mfc.solvers.layer_update import minimise_layer
 
 from .conftest import toy_line, toy_mesh, truncated
 from .test_adjoint_pair import FIELDS, random_system

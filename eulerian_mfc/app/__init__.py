@@ -1,1 +1,1 @@
-"""The command `emfc`: what it reads, prints and leaves in its folders. Nothing below imports this room."""
+"""The command `emfc`: its options, its output, and the files in its folders. No other package imports this one."""

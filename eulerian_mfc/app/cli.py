@@ -25,7 +25,7 @@ NOT_CONVERGED = 3
 
 
 class Resources(TypedDict):
-    """What the options `resources` give."""
+    """The values of the options `resources`."""
 
     threads: int | None
     memory: float | None
@@ -52,7 +52,7 @@ def main(debug: bool) -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a title that the terminal cannot show ends no run
+            stream.reconfigure(errors="replace")  # a title with characters that the terminal lacks must not end a run
 
 
 @main.command()
@@ -66,8 +66,8 @@ def main(debug: bool) -> None:
 def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, **given: Unpack[Resources]) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
 
-    FILE is a Python file with a function problem(...); its keyword defaults, and those of its function numerics(...),
-    are the settings. A case file is code: it is run. Exit status 0 if the run converged, 3 if its results are written
+    FILE is a Python file with a function problem(...). The settings are its keyword arguments, and those of its function
+    numerics(...). A case file is code, which is run. Exit status 0 if the run converged, 3 if its results are written
     but it did not converge, 1 for an error.
 
     \b
@@ -87,10 +87,10 @@ def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, *
 @click.argument("folder", type=click.Path(path_type=Path))
 @resources
 def resume(folder: Path, **given: Unpack[Resources]) -> None:
-    """Go on with the run that `emfc run --checkpoint --out FOLDER` began and that was killed.
+    """Resume a killed run of `emfc run --checkpoint --out FOLDER`.
 
-    It ends with the same bits as a run that nothing interrupted, whatever the threads and memory. The case is read, and run,
-    from where it was.
+    It ends with the same bits as a run that was not interrupted, for any threads and memory. The case file is read again from
+    its old place, and its code is run.
 
     \b
     Example:
@@ -108,7 +108,7 @@ def _status(solution: Solution) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 def new(file: Path) -> None:
-    """Write a commented case to start from into FILE.
+    """Write a commented case into FILE, as a starting point.
 
     \b
     Example:
@@ -145,7 +145,7 @@ def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:
 
 @main.command()
 def info() -> None:
-    """Print versions, threads, the cache of compiled kernels and the optional extras found."""
+    """Print versions, threads, the cache of compiled kernels and the installed optional extras."""
     from ..storage.environment import information
 
     rows = information()
@@ -162,9 +162,9 @@ def info() -> None:
 def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> None:
     """Run the study in FILE and write its tables, figure and data.
 
-    FILE is a TOML file that names a case, what varies and what is measured. Every result is kept in the folder as it
-    comes: after an interrupt the same command goes on. Exit status 0 if all runs converged, 3 if some failed or did not
-    converge, 1 for an error, 130 if it was interrupted.
+    FILE is a TOML file that names a case, the parameters that vary and the measured quantities. Every result is stored in the
+    folder at once, so that the same command resumes after an interrupt. Exit status 0 if all runs converged, 3 if some failed
+    or did not converge, 1 for an error, 130 if it was interrupted.
 
     \b
     Examples:
@@ -190,7 +190,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def main_of_case(file: str) -> None:
-    """What `python cases/NAME.py` does: `emfc run` on that file, into `results/NAME` unless `--out` says otherwise."""
+    """The action of `python cases/NAME.py`: `emfc run` on that file, by default with `--out results/NAME`."""
     arguments = sys.argv[1:]
     if not any(a == "--out" or a.startswith("--out=") for a in arguments):
         arguments = [*arguments, "--out", f"results/{Path(file).stem}"]

@@ -1,4 +1,4 @@
-"""How the command `emfc` reads options and tells errors."""
+"""How the command `emfc` reads options and reports errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import click
 
 from ..errors import EulerianError
 
-#: what the system says of disks that take no more
+#: error numbers for a file that cannot grow: full disk, quota, size limit, read-only file system
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
 class DebugCommand(click.Command):
-    """A command that takes `--debug` too: it is the group's, but people write it at the end."""
+    """A command that accepts `--debug` too. It is an option of the group, but users often write it at the end."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -34,7 +34,7 @@ def _debugging(ctx: click.Context, option: click.Parameter, value: bool) -> None
 
 
 class ErrorPrintingGroup(click.Group):
-    """A group of commands whose errors are told in one block; with `--debug` the traceback is shown."""
+    """A group of commands that prints an error as one message; with `--debug` it shows the traceback."""
 
     command_class = DebugCommand
 
@@ -50,7 +50,7 @@ class ErrorPrintingGroup(click.Group):
 
 
 def error_text(error: Exception) -> str:
-    """What went wrong in one block: the package's own messages as they are, others with the place."""
+    """The message for an error: the package's own messages are unchanged, others get the place where they were raised."""
     if isinstance(error, EulerianError):
         return str(error)
     if isinstance(error, OSError) and error.errno in FULL:
@@ -66,7 +66,7 @@ def error_text(error: Exception) -> str:
 
 
 class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2
-    """Bytes, with a unit or without, or a share of the machine's memory."""
+    """A number of bytes, with or without a unit, or a share of the machine's memory."""
 
     name = "memory"
 
@@ -85,7 +85,7 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 
 
 
 def resources(command: Command) -> Command:
-    """The options that say what a run may use; the solution does not depend on them."""
+    """Add the options for the resources of a run; the solution does not depend on them."""
     for option in (
         click.option(
             "--memory",

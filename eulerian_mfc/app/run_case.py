@@ -1,4 +1,4 @@
-"""What `emfc run` and `emfc resume` do with a case: solve it, say how it goes, and write everything into a folder."""
+"""The work of `emfc run` and `emfc resume`: solve a case, show the progress, and write the results into a folder."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def run_case(
 ) -> Solution:
     """Solve a case with a progress display, and write everything into the folder `out`.
 
-    With a `record` of the run, what is evaluated is kept there, for `emfc resume`. `threads` and `memory`, where given, take
-    the place of the case's own. Without `second_order` its analysis is left out.
+    With a `record` of the run, the folder also gets a checkpoint of the evaluations, for `emfc resume`. `threads` and `memory`
+    replace those of the case unless they are None. With `second_order=False` the second-order analysis is left out.
     """
     console = Console(stderr=False, highlight=False)
     problem, options = case.build()
@@ -58,7 +58,7 @@ def run_case(
         with console.status(f"solving {heading}"), recorded(folder, record) as checkpoint, stopped:
             solution = solve(problem, mesh, layers, **options, callback=display, checkpoint=checkpoint)
         solution = solution.described(case=case.text, settings=json.dumps(dict(case.settings), default=repr))
-        # The solution first: whatever happens to the analysis and the pictures, the work is kept.
+        # Save the solution before the analysis and the figures: an error there must not lose it.
         solution.save(folder.solution)
         if second_order:
             words = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
@@ -83,7 +83,7 @@ def _heading(case: Case, mesh: Mesh, layers: int) -> str:
 
 @dataclass
 class _Display:
-    """Prints every iteration, and the title before the first: what is wrong with the arguments has been told by then."""
+    """Prints every iteration, and the title before the first one: errors in the arguments have been raised by then."""
 
     console: Console
     title: str
@@ -113,7 +113,7 @@ def _print_verdict(console: Console, solution: SolutionData, second_order: bool)
 
 
 def _write_views(console: Console, solution: Solution, folder: RunFolder, case: Case, second_order: bool) -> None:
-    """All that shows a solution; StorageError, which says where the solution is, where it cannot be written."""
+    """Write figures, report, table and ParaView files; a StorageError names the file of the solution, which stays complete."""
     from ..views import report
 
     try:
@@ -130,7 +130,10 @@ def _write_views(console: Console, solution: Solution, folder: RunFolder, case: 
 
 @contextmanager
 def step(console: Console, what: str) -> Iterator[Callable[[str], None]]:
-    """Say what is done, with a moving sign on terminals and what `yield` gives is called with; at the end, how long it took."""
+    """Print the name of a step, show progress during it, and print its duration at the end.
+
+    The context manager returns a function that shows a text after the name.
+    """
     begun = time.perf_counter()
     console.print(f"{what} ...", soft_wrap=True)
     with console.status(what) as status:
@@ -140,7 +143,7 @@ def step(console: Console, what: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def own_warnings() -> Iterator[list[EulerianWarning]]:
-    """The package's own warnings as they come, to be printed at the end; others go the usual way."""
+    """Collect the package's own warnings in a list, to be printed at the end; other warnings are shown as usual."""
     caught: list[EulerianWarning] = []
     with warnings.catch_warnings():
         usual = warnings.showwarning
@@ -157,7 +160,7 @@ def own_warnings() -> Iterator[list[EulerianWarning]]:
 
 
 def write_control(solution: SolutionData, path: Path) -> None:
-    """The control as a table: start and end of every layer, then one column a parameter."""
+    """Write the control as a table with one row per layer: its start and end, then one column per parameter."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(["t_start", "t_end", *solution.parameter_names])

@@ -27,7 +27,7 @@ class RunFolder:
 
     @classmethod
     def made(cls, path: str | os.PathLike[str]) -> RunFolder:
-        """The folder, made where it does not exist; StorageError where it cannot be."""
+        """The folder, which is created if it does not exist; raises a StorageError if that fails."""
         return cls(make_folder("--out", path))
 
     @property
@@ -57,20 +57,20 @@ class RunFolder:
 
     @property
     def record(self) -> Path:
-        """What is run there, while the run is unfinished."""
+        """The record of the run, which exists while the run is unfinished."""
         return self.path / "run.json"
 
     @property
     def checkpoint(self) -> Path:
-        """What an unfinished run has evaluated."""
+        """The checkpoint of an unfinished run."""
         return self.path / "checkpoint"
 
     @property
     def begun(self) -> bool:
-        """Whether an unfinished run has left something there."""
+        """Whether an unfinished run has left a checkpoint or a record."""
         return self.checkpoint.exists() or self.record.exists()
 
     def finished(self) -> None:
-        """Remove what only an unfinished run needs."""
+        """Remove the checkpoint and the record, which only an unfinished run needs."""
         self.checkpoint.unlink(missing_ok=True)
         self.record.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What `emfc resume` needs to know of a run: its case file and settings, in a file beside the results."""
+"""The record of a run for `emfc resume`: its case file and settings, in a file next to the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMAT, SCHEMA = "eulerian_mfc.run", 1
 
 @dataclass(frozen=True)
 class Record:
-    """What is run in a folder: the case's path, the settings that were changed, and the case's text."""
+    """The run in a folder: the path of the case, the settings that were changed, and the text of the case."""
 
     case: str
     settings: Mapping[str, str]
@@ -33,12 +33,12 @@ class Record:
 
     @classmethod
     def read(cls, folder: RunFolder) -> Record | None:
-        """That of the unfinished run in a folder, None where there is none.
+        """The record of the unfinished run in a folder; None if there is none.
 
         Raises
         ------
         FileFormatError
-            If the file is damaged, or none of this package's or this schema.
+            If the file is damaged, is not a record of this package, or has another schema.
         """
         path = folder.record
         if not path.is_file():
@@ -65,14 +65,14 @@ class Record:
 
 
 def check_free(folder: RunFolder, case: Case, new: Record, goes_on: bool) -> None:
-    """Check that a new run of a case, as its file has it, loses no unfinished run in its folder.
+    """Check that a new run of a case does not overwrite an unfinished run in its folder.
 
-    A run that `goes_on` takes the unfinished one up where that is the same.
+    A run with `goes_on` resumes the unfinished run if both have the same case and settings.
 
     Raises
     ------
     EulerianError
-        If there is another.
+        If the folder holds an unfinished run that would be overwritten.
     """
     left = Record.read(folder)
     if left is None:
@@ -90,12 +90,12 @@ def check_free(folder: RunFolder, case: Case, new: Record, goes_on: bool) -> Non
 
 
 def case_of(folder: RunFolder) -> tuple[Case, Record]:
-    """The case that was run in `folder`, read again (which runs it), with the settings of then; and what is known of the run.
+    """The case of the unfinished run in `folder`, with its settings, and the run's record. The case is read again, which runs it.
 
     Raises
     ------
     EulerianError
-        If no run was left unfinished there, or the case's file is gone or has changed since.
+        If there is no unfinished run, or the file of the case is missing or has changed since.
     """
     record = Record.read(folder)
     if record is None:
@@ -112,7 +112,7 @@ def case_of(folder: RunFolder) -> tuple[Case, Record]:
 
 @dataclass(frozen=True)
 class Recorded(Checkpoint):
-    """A checkpoint with the record of its run beside it, written when the file is known to be of that run."""
+    """A checkpoint with the record of its run, which is written once the checkpoint file is known to belong to this run."""
 
     record: Record | None = None
     journals: list[Journal] = field(default_factory=list)
@@ -127,9 +127,9 @@ class Recorded(Checkpoint):
 
 @contextmanager
 def recorded(folder: RunFolder, record: Record | None) -> Iterator[Checkpoint | None]:
-    """The checkpoint of a run in `folder`, none without a record.
+    """The checkpoint of a run in `folder`; None if `record` is None.
 
-    A run that is refused leaves the folder as it was: a new one that ends before it has kept a value is not there to resume.
+    If a new run fails before its first checkpoint value, its checkpoint and record are removed: there is nothing to resume.
     """
     if record is None:
         yield None

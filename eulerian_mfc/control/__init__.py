@@ -1,1 +1,1 @@
-"""Controls as functions of time. Nothing here knows a mesh, a scheme or a law."""
+"""Controls as functions of time. No module here imports a mesh, a scheme or a law."""

@@ -1,4 +1,4 @@
-"""Bounds of the control, from the forms in which users give them."""
+"""Bounds of the control, from the forms in which users may pass them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .._validate import fail, unmasked
 
 
 class BoundsObject(Protocol):
-    """What `scipy.optimize.Bounds` is: lower bounds `lb` and upper bounds `ub`."""
+    """The attributes of `scipy.optimize.Bounds`: lower bounds `lb` and upper bounds `ub`."""
 
     lb: ArrayLike
     ub: ArrayLike
@@ -23,17 +23,17 @@ Bounds = BoundsObject | Pair | Sequence[Pair] | None
 
 
 def box(bounds: Bounds, parameters: int) -> np.ndarray:
-    """`(2, m)` lower and upper bounds of the control, infinite where there are none.
+    """`(2, m)` lower and upper bounds of the control; infinite for parameters without a bound.
 
     Parameters
     ----------
     bounds : None, one pair `(low, high)`, one pair per parameter (None for no bound), or a `scipy.optimize.Bounds`.
-    parameters : their number m.
+    parameters : the number m of parameters.
 
     Raises
     ------
     ArgumentError
-        Where they have another form, or admit no control.
+        If the bounds have another form, or admit no control.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def box(bounds: Bounds, parameters: int) -> np.ndarray:
 
 
 def _rows(pairs: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """`(2, n)` lower and upper bounds of n pairs, or of one; TypeError or ValueError for other forms."""
+    """`(2, n)` lower and upper bounds from n pairs, or from one pair; raises a TypeError or ValueError for other forms."""
     one = len(pairs) == 2 and not isinstance(pairs[0], Sequence | np.ndarray)
     rows = [list(row) for row in ([pairs] if one else pairs)]
     infinite = (-np.inf, np.inf)

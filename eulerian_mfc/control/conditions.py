@@ -9,7 +9,7 @@ import numpy as np
 
 from .regulariser import Regulariser
 
-#: share of one term of a sum below which the sum does not determine the other: if |a| < 1e-12 |b|, a is lost in a + b
+#: if |a| < ROUND_OFF |b|, a cannot be recovered from a + b in floating point
 ROUND_OFF = 1e-12
 #: multipliers of bounds below this share of the terms that cancel count as zero
 WEAK = 1e-8
@@ -49,11 +49,12 @@ class OptimalityConditions:
     prox: Callable[[np.ndarray, np.ndarray], np.ndarray]
 
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
+        """The coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
 
-        They are zero on the entries that a bound holds, so that r vanishes exactly at critical points under bounds too. With an
-        L1 norm in the cost, of which the gradient holds nothing, the proximal residual
-        `lambda (theta - prox(theta - gradient / (lambda mass)))`: `theta = soft(-int D_theta F^T grad psi dmu) / lambda` there.
+        They are zero on the entries that a bound holds, so that r vanishes at critical points under bounds too. If the cost
+        contains the L1 norm (which the gradient leaves out), the result is the proximal residual
+        `lambda (theta - prox(theta - gradient / (lambda mass)))`. Without bounds it vanishes if and only if
+        `theta = soft(-int D_theta F^T grad psi dmu) / lambda`, where soft is the soft thresholding.
         """
         if self.regulariser.sparse:
             penalties = self.regulariser.penalties
@@ -61,14 +62,15 @@ class OptimalityConditions:
         return np.where(self.free(control, gradient), gradient / self.mass, 0.0)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """Largest modulus of an entry of `residual_vector` in the penalty's metric.
+        """The largest modulus of an entry of `residual_vector` in the penalty's metric.
 
-        That is, times `sqrt(largest lambda / lambda)` of the parameter: no unit of a parameter makes its residual look small.
+        Each entry is multiplied by `sqrt(largest lambda / lambda)` of its parameter, so that residuals of parameters in different
+        units are comparable.
         """
         return float(np.abs(self.regulariser.comparable * self.residual_vector(control, gradient)).max())
 
     def slope(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The derivative of the cost with its L1 norm; where an entry is zero, the subgradient nearest to zero."""
+        """The derivative of the cost with its L1 norm; for an entry that is zero, the smallest subgradient."""
         if not self.regulariser.sparse:
             return gradient
         size = self.mass * self.regulariser.sparsities
@@ -76,7 +78,7 @@ class OptimalityConditions:
         return np.where(control == 0, at_zero, gradient + size * np.sign(control))
 
     def free(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """Booleans: the entries that nothing holds, neither a bound (towards which they are pushed) nor the L1 norm at zero."""
+        """Booleans: the free entries. Other entries are pushed against their bound, or the L1 norm keeps them at zero."""
         lower, upper = self.regulariser.lower, self.regulariser.upper
         slope = self.slope(control, gradient)
         held = ((control <= lower) & (slope >= 0)) | ((control >= upper) & (slope <= 0))
@@ -85,7 +87,7 @@ class OptimalityConditions:
     def strictly_free(self, control: np.ndarray, gradient: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Booleans: the free entries, and those at a bound whose multiplier is zero (weakly active).
 
-        What counts as zero is relative to the terms, and to the penalty's at the parameters' natural sizes `(m,)`.
+        A multiplier counts as zero relative to the terms of the residual, and to the penalty's term at the natural sizes `(m,)`.
         """
         size = self.terms(control, gradient).max() / self.regulariser.comparable
         size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=0))
@@ -95,14 +97,15 @@ class OptimalityConditions:
         return self.free(control, gradient) | (weak & ((control != 0) | loose))
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """The larger modulus of the two terms that cancel in the residual at an optimum, in its metric."""
+        """Per entry, the larger modulus of the two terms that cancel in the residual at an optimum, in the residual's metric."""
         penalty = np.abs(self.regulariser.comparable * self.regulariser.penalties * control)
         return np.maximum(penalty, self.drive(control, gradient))
 
     def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-        """`|int D_theta F^T grad psi dmu|` in the residual's metric, the counterpart of the penalty's term.
+        """`|int D_theta F^T grad psi dmu|` in the residual's metric, which cancels the penalty's term at an optimum.
 
-        It is 0 where it is lost in that term: where it is smaller than the round-off of their sum.
+        It is computed as a difference, gradient minus penalty, and set to 0 if it is smaller than the round-off of this
+        difference.
         """
         penalty = self.regulariser.penalties * control
         drive = np.abs(gradient / self.mass - penalty)

@@ -1,4 +1,4 @@
-"""Controls from one number of layers to another."""
+"""The prolongation of a control to another number of layers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 
 def prolong(control: np.ndarray, layers: int) -> np.ndarray:
-    """A control `(M, m)`, constant on M equal layers, as one on `layers` equal layers of the same horizon.
+    """A control `(M, m)` that is constant on M equal layers, as a control on `layers` equal layers of the same horizon.
 
-    Means over the new layers of the derivative of the cubic spline (not-a-knot) through `int_0^t theta` at the old layers'
-    ends: of order 3 for smooth controls. The integral is kept, a control with as many layers stays as it is, and where the
-    new layers are unions of old ones the result is their mean.
+    A cubic spline (not-a-knot) interpolates `int_0^t theta` at the ends of the old layers. The result is the mean of its
+    derivative over each new layer, of order 3 for smooth controls. The integral is preserved. If the number of layers is the
+    same, the control does not change; if the new layers are unions of old ones, the result is the mean over the old ones.
 
     Parameters
     ----------
     control : `(M, m)`.
-    layers : of the result.
+    layers : number of layers of the result.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a control costs at one time, and which values it may take: quadratic penalty, L1 norm and bounds."""
+"""The cost of a control at one time, and its admissible values: quadratic penalty, L1 norm and bounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._validate import array, fail
 from .bounds import Bounds, box
 
-#: penalties lie between this and its inverse
+#: penalties must lie between the inverse of this number and this number
 LARGEST = 1e100
 
 
@@ -23,7 +23,7 @@ class Regulariser:
     ----------
     penalties : `(m,)`, lambda > 0 of every parameter, in cost / (theta^2 time).
     sparsities : `(m,)`, the weight >= 0 of the L1 norm of every parameter, in cost / (|theta| time).
-    lower, upper : `(m,)` bounds, infinite where there are none.
+    lower, upper : `(m,)` bounds; infinite for parameters without a bound.
 
     Examples
     --------
@@ -41,18 +41,18 @@ class Regulariser:
 
     @classmethod
     def of(cls, penalty: ArrayLike, sparsity: ArrayLike, bounds: Bounds, parameters: int) -> Regulariser:
-        """From what `Problem` takes.
+        """The regulariser from the arguments of `Problem`.
 
         Parameters
         ----------
         penalty, sparsity : one number, or one per parameter.
         bounds : see `control.bounds.box`.
-        parameters : their number m.
+        parameters : the number m of parameters.
 
         Raises
         ------
         ArgumentError
-            For numbers that are out of range, or as many as there are not parameters, and bounds that admit no control.
+            If numbers are out of range, if their count is neither 1 nor m, or if the bounds admit no control.
 
         Examples
         --------
@@ -75,7 +75,7 @@ class Regulariser:
         return cls(*rows, *box(bounds, parameters))
 
     def __getstate__(self) -> dict[str, np.ndarray]:
-        """The arguments, without what is computed from them."""
+        """Pickle the arguments only, without cached values."""
         return {f.name: self.__dict__[f.name] for f in fields(self)}
 
     @cached_property
@@ -92,12 +92,12 @@ class Regulariser:
     def comparable(self) -> np.ndarray:
         """`(m,)`: factors that make residuals of parameters in different units comparable, `sqrt(max lambda / lambda)`.
 
-        These are the ones of the penalty's metric, and 1 where all parameters have one penalty.
+        These are the factors of the penalty's metric; they are 1 if all parameters have the same penalty.
         """
         return np.sqrt(self.penalties.max() / self.penalties)
 
     def rate(self, theta: np.ndarray) -> float:
-        """The cost per time of parameters `(m,)`."""
+        """The cost per unit of time of the parameters theta `(m,)`."""
         return 0.5 * float(self.penalties @ theta**2) + float(self.sparsities @ np.abs(theta))
 
     def project(self, theta: np.ndarray) -> np.ndarray:

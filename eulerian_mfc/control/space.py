@@ -12,30 +12,30 @@ from .conditions import OptimalityConditions
 from .prolongation import prolong
 from .regulariser import Regulariser
 
-#: cosine modes of which smooth random controls are made
+#: number of cosine modes of smooth random controls
 MODES = 5
 
 
 class ControlSpace(ABC):
     """Controls `theta(t) = sum_i c_i phi_i(t)` in a basis that is orthogonal in `L2(0, T)`.
 
-    A control is the array of its coefficients, of the space's `shape`, whose last axis are the m parameters. With
-    `mass_i = int phi_i^2 dt` the Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is diagonal with the entries
+    A control is the array of its coefficients, which has the space's `shape`; the last axis is that of the m parameters. Let
+    `mass_i = int phi_i^2 dt`. The Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is then diagonal with the entries
     `gram = mass lambda`, and the coefficients of the control equation's residual are `gradient / mass`. Another space (such
     as piecewise polynomials in a Legendre basis, `mass = dt / (2 k + 1)`) is another subclass.
 
     Parameters
     ----------
-    regulariser : what a control costs at one time, and its bounds.
-    times : `(layers + 1,)`, the ends of the layers, in units of time.
-    mass : of the space's shape without its last axis, and 1 there: the squared norms of the basis.
+    regulariser : the cost of a control at one time, and its bounds.
+    times : `(layers + 1,)`, the times at which layers start and end, in units of time.
+    mass : the squared norms of the basis, of the space's shape with a last axis of length 1.
 
     Attributes
     ----------
-    shape : of a control's coefficients.
-    gram : of that shape, `mass lambda`.
-    root : of that shape, `sqrt(lambda)` times `sqrt(mass)` relative to the largest: in coefficients multiplied by it,
-        lengths are those of the penalty, up to one factor for all.
+    shape : the shape of a control's coefficients.
+    gram : `mass lambda`, of that shape.
+    root : `sqrt(lambda)` times `sqrt(mass / max mass)`, of that shape: the Euclidean length of coefficients multiplied by it is
+        their length in the penalty's metric, up to a constant factor.
 
     References
     ----------
@@ -75,7 +75,7 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
-        """The control that a number, one row `(m,)` or a whole array stands for; ArgumentError for other shapes."""
+        """The control from a number, one row `(m,)` or a whole array; raises an ArgumentError for other shapes."""
 
     @abstractmethod
     def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def project(self, control: np.ndarray) -> np.ndarray:
-        """The nearest control that is within the bounds at every time."""
+        """The nearest control whose values are within the bounds at every time."""
 
     @abstractmethod
     def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
@@ -95,20 +95,20 @@ class ControlSpace(ABC):
 
     @abstractmethod
     def carried(self, control: np.ndarray) -> np.ndarray:
-        """The control of this space for one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
+        """The control of this space from one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
 
     @abstractmethod
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
         """Random controls within the bounds whose root mean squares are uniform up to `largest` `(m,)`."""
 
-    # --- what a control costs
+    # --- the cost of a control
 
     def square(self, control: np.ndarray) -> float:
         """`int lambda |theta|^2 dt`."""
         return self.integral(self.regulariser.penalties * control**2)
 
     def cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt`, and the L1 norm where there is one."""
+        """`1/2 int lambda |theta|^2 dt`, plus the L1 norm if the cost has one."""
         squares = 0.5 * self.square(control)
         return squares + self.absolute(control) if self.regulariser.sparse else squares
 
@@ -117,11 +117,11 @@ class ControlSpace(ABC):
         return self.gram * control
 
     def length_of(self, sizes: np.ndarray) -> float:
-        """`sqrt(int lambda |theta|^2 dt)` of the control that is `sizes` `(m,)` at all times."""
+        """`sqrt(int lambda |theta|^2 dt)` for the control that equals `sizes` `(m,)` at all times."""
         return float(np.sqrt(self.horizon * (self.regulariser.penalties * sizes**2).sum()))
 
     def largest_worth(self, available: float) -> np.ndarray:
-        """`(m,)`: how large a constant parameter is whose penalty is `available`, a cost: `sqrt(2 available / (lambda T))`."""
+        """`(m,)`: the constant parameter whose penalty equals the cost `available`, `sqrt(2 available / (lambda T))`."""
         return np.sqrt(2.0 * available / (self.regulariser.penalties * self.horizon))
 
 
@@ -130,9 +130,9 @@ class PiecewiseConstant(ControlSpace):
 
     Parameters
     ----------
-    regulariser : what a control costs at one time, and its bounds.
+    regulariser : the cost of a control at one time, and its bounds.
     horizon : the final time T, in units of time.
-    layers : their number.
+    layers : the number of layers.
 
     Attributes
     ----------
@@ -183,12 +183,12 @@ class PiecewiseConstant(ControlSpace):
         return prolong(control, self.layers)
 
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
-        """Every second one is independent from layer to layer, the others are constant or smooth in time.
+        """Random controls within the bounds: every second is independent per layer, the others are constant or smooth in time.
 
         Raises
         ------
         ArgumentError
-            For a seed that is not an integer >= 0.
+            If the seed is not an integer >= 0.
         """
         rng = np.random.default_rng(integer("seed", seed, minimum=0))
         middles = (np.arange(self.layers) + 0.5) / self.layers

@@ -1,4 +1,4 @@
-"""What is measured of a solution: its certificate, stability, maximum principle, error budget, and warnings.
+"""Measurements of a solution: its certificate, stability, maximum principle, error budget, and warnings.
 
-Nothing here changes a solution.
+No module here changes a solution.
 """

@@ -1,4 +1,4 @@
-"""The checks of a control: one backward sweep, and what both sweeps conserve."""
+"""The checks of a control: the residual from one backward sweep, and the quantities that both sweeps conserve."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ..system.boundaries import of_the_problem
 from ..system.optimality import OptimalitySystem
 from .off_mesh import share_beyond
 
-#: share of mass at the boundary above which particles are asked whose it is
+#: if more than this share of the mass met the boundary, particles measure the share that leaves the mesh
 CROSSED = 1e-6
 
 
 def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, crossed: np.ndarray) -> Checks:
-    """The checks of a control whose forward sweep gave `masses` and `crossed`; makes the backward sweep.
+    """The checks of a control, from its forward sweep (`masses` and `crossed`) and a backward sweep, which is made here.
 
     Parameters
     ----------
     system : the discrete problem.
     control : `(layers, m)`.
-    masses : `(layers + 1, R, *shape)`, of the forward sweep.
-    crossed : `(layers, R)`, what of them left the box.
+    masses : `(layers + 1, R, *shape)`, the masses of the forward sweep.
+    crossed : `(layers, R)`, the masses that met the boundary.
 
     Raises
     ------
@@ -59,15 +59,16 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     )
 
 
-#: masses and potentials `(R, *shape)` at a time, and half of what the layer there adds to the running cost
+#: masses and potentials `(R, *shape)` at one end of a layer, and the contribution of this end to the running cost
 State = tuple[np.ndarray, np.ndarray, float]
 
 
 def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
-    """The share of mass that left the box, from the shares `(layers,)` that met its boundary."""
+    """The share of the mass that left the box, from the shares `(layers,)` that met its boundary."""
     if not system.pair.keeps_mass:
-        return float(shares.sum())  # what leaves finite volumes is gone
-    # Mass that is moved onto the boundary stays there, and is met again: particles tell which mass it is.
+        return float(shares.sum())  # finite volumes lose mass at the boundary, so no mass is counted twice
+    # Push-forward keeps clamped mass on the boundary and counts it again in every layer, so the maximum is a lower bound.
+    # Particles measure the share itself.
     largest = float(shares.max())
     if largest <= CROSSED or of_the_problem(system) is not None:
         return largest
@@ -77,13 +78,14 @@ def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) 
 class Energies:
     """`h = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at both ends of every layer.
 
-    For an autonomous field h is constant within a layer, and from layer to layer at an optimum, up to the layers' order. Both
-    ends are looked at, so that one layer alone has a drift, and time that runs backwards has the same one.
+    For an autonomous field, h is constant within a layer. At an optimum it is also the same in all layers, up to the order of the
+    layers. h is evaluated at both ends of each layer, so that a single layer has a drift as well, and the drift does not change
+    if time is reversed.
 
     Parameters
     ----------
     system : the discrete problem.
-    always : whether fields that depend on time are followed too.
+    always : whether h is also evaluated for fields that depend on time.
     """
 
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
@@ -93,7 +95,7 @@ class Energies:
         self._ends: list[tuple[float, float, float]] = []
 
     def add(self, n: int, theta: np.ndarray, start: State, end: State) -> None:
-        """The control `(m,)` of layer n, and at both its ends masses and potentials `(R, *shape)` and half the running cost."""
+        """Add layer n with the control theta `(m,)`, from the states at its two ends (see `State`)."""
         if self._starts is not None:
             self._starts.append(self._parts(n, theta, *start))
             if self._system.problem.field.autonomous:
@@ -108,11 +110,11 @@ class Energies:
         return transported, penalty, 2 * running_half / system.dt
 
     def values(self) -> np.ndarray | None:
-        """`(layers,)`, at the layers' starts, in the order in which they were added."""
+        """`(layers,)`: h at the layers' starts, in the order in which they were added; None if h is not evaluated."""
         return None if self._starts is None else np.array(self._starts).reshape(-1, 3).sum(axis=1)
 
     def drift(self) -> float | None:
-        """The largest change, relative to the moduli of the parts."""
+        """The largest change of h, relative to the sum of the moduli of its parts; None if h is not evaluated."""
         if self._starts is None:
             return None
         parts = np.array(self._starts + self._ends).reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""What controls cost on samples that they were not trained on."""
+"""Cross-validation: the loss of controls on samples that they were not trained on."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..laws import LabelledRule
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 
-#: tolerance and iterations of a training
+#: tolerance and largest number of iterations of each training
 TOLERANCE, STEPS = 1e-4, 30
 
 
 def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
-    """The mean loss of samples by controls, and read-outs, that were trained without them.
+    """The mean loss of the samples, each with a control and a read-out that were trained without it.
 
     Parameters
     ----------
-    twin : on the samples.
-    control : `(layers, m)`, from which the trainings start.
-    folds : into how many parts the samples are cut, each of which is left out once.
+    twin : the particle system on the samples.
+    control : `(layers, m)`, the start of every training.
+    folds : number of parts into which the samples are split; each part is left out once.
 
     References
     ----------

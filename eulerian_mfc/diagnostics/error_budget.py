@@ -1,4 +1,4 @@
-"""An error budget: what mesh, box, quadrature, layers, samples and the unfinished optimisation each add to the cost."""
+"""An error budget: the errors of the cost due to mesh, box, quadrature, layers, samples and unfinished optimisation."""
 
 from __future__ import annotations
 
@@ -16,58 +16,59 @@ from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem
 from .cross_validation import left_out
 
-#: error of the law's integrals that is aimed at, relative to the cost, and points that may be spent on it
+#: target error of the law's integrals, relative to the cost, and the largest number of points for it
 AIM, POINTS = 1e-9, 20_000
-#: points of the rule that the mesh's masses are made with, above which its error is not told from the mesh's
+#: if the mesh's rule of the law has more points than this, its error is not computed separately from that of the mesh
 MESH_POINTS = 400_000
-#: tolerances of the descents, relative, on these layers and on more: costs at their ends are right to their squares
+#: relative tolerances of the descents on the same layers and on more layers; errors of the costs are of the order of the squares
 TOLERANCE, TOLERANCE_FINER = 1e-6, 1e-4
-#: size of the step off the control from which a second descent starts, relative to the largest control that can pay
+#: size of the step away from the control for the second descent, relative to the largest control that can be optimal
 OFF = 1e-2
-#: layers that are tried at most where a few do not show their order, and points times layers of one system
+#: largest number of layers, and of points times layers, if a few layers do not show the order of convergence
 MOST_LAYERS, WORK = 320, 1_000_000
-#: how far from the order of theory two differences are that show it
+#: two differences show the order of theory if their ratio differs from the theoretical one by at most this factor
 SHOWN = 1.6
-#: parts into which samples are cut for cross-validation
+#: number of parts into which samples are split for cross-validation
 FOLDS = 5
 
 
 def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
-    """The budget of a solution.
+    """The error budget of a solution.
 
     The cost on the mesh is compared with that of particles at the same control, on a rule of the law that is refined until
-    its integrals are right (an empirical law is exact). The difference has three lines:
+    its integrals are accurate (an empirical law is exact). The difference has three contributions:
 
-    * box: particles that end on the boundary of the mesh as its masses do, minus those that move on (0 on domains with walls);
-    * quadrature: the points by which the mesh integrates the law, minus the refined ones, both without a mesh; what the
-      refined ones leave is added. Labels that jump where no `breaks` say so are seen here. Where the mesh takes too many
-      points (in space), this is in the mesh's line;
-    * mesh: what is left of the difference.
+    * box: the cost of particles that meet the boundary of the mesh as its masses do, minus that of particles that move on
+      (0 on domains with walls).
+    * quadrature: the cost with the points by which the mesh integrates the law, minus that with the refined points, both without
+      a mesh. The estimated error of the refined points is added. Jumps of labels that `breaks` does not declare appear here. If
+      the mesh's rule has too many points (for d = 3), this error is part of the mesh's contribution.
+    * mesh: the rest of the difference.
 
-    The particles then show what another control would save:
+    Particles also measure how much a better control would save:
 
-    * optimisation: the cost at this control minus the least on the same layers, by a descent from it, and one from a step off
-      it, which leaves saddles;
-    * layers: the least cost on these layers, minus that on twice as many, and so on until the differences fall as their order
-      says; the rest of the series is added. Layer maps that look at a time-dependent field at too few times are seen too,
-      for finer layers look at other times.
-    * samples: of a law of samples, the standard deviation of their mean loss at this control, and half of what the loss
-      of samples that were left out of the training is above that of those that were not (5-fold cross-validation): the cost
-      lies below the true law's optimum by about half of this gap. Both squared, added. Of weights that are not equal, as many
-      samples as they are worth.
+    * optimisation: the cost at this control minus the least cost on the same layers. The least cost comes from two descents: one
+      starts from this control, the other a step away from it, so that it leaves saddles.
+    * layers: the least cost on these layers minus that on twice as many, and so on, until the differences decrease with their
+      theoretical order; the rest of the series is added. The finer layers evaluate a time-dependent field at other times, so the
+      error of a layer map that evaluates it at too few times appears here too.
+    * samples: for a law of samples, the root of the sum of two squares. One is the standard deviation of the mean loss at this
+      control; for unequal weights w, the number of samples is replaced by 1 / sum w^2. The other is half of the gap between
+      the loss of samples that were left out of the training and that of trained samples (5-fold cross-validation): the cost
+      lies below the optimum of the true law by about half of this gap.
 
-    What it cannot see: other, better critical points beyond a step; features of the law, of its labels or of the field that lie
-    between all points at which they are evaluated.
+    The budget does not include: better critical points that are more than a step away; features of the law, of its labels or of
+    the field that lie between all points at which they are evaluated.
 
     Parameters
     ----------
     system : the discrete problem that was solved.
-    solution : of that problem.
+    solution : a solution of that problem.
 
     Raises
     ------
     NonFiniteError
-        If particles at its control do not stay finite.
+        If particles at the control of the solution do not stay finite.
 
     References
     ----------
@@ -111,7 +112,7 @@ def _at_the_control(
     rule: LabelledRule,
     bound: Bound | None = None,
 ) -> float:
-    """The cost of the control, its read-out the solution's, for particles on a rule."""
+    """The cost of the solution's control, with the solution's read-out, for particles on a rule."""
     loss = solution.loss
     assert loss is not None
     held = of_the_problem(system) if bound is None else bound
@@ -148,7 +149,7 @@ def _quadrature(system: OptimalitySystem, solution: SolutionData, twin: Particle
 
 
 def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tuple[Contribution, float, np.ndarray]:
-    """The line, the least cost on these layers, and its control."""
+    """The contribution of the optimisation, the least cost on these layers, and the control that has it."""
     solver = default_solver(twin, TOLERANCE)
     outcomes = [solver.solve(twin, start) for start in (control, control + _step_off(twin, control))]
     costs = [twin.cost(outcome.control).total for outcome in outcomes]
@@ -161,10 +162,13 @@ def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tup
 
 
 def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
-    """A small random step `(layers, m)`, so that a descent does not stay on a saddle: relative to controls that can pay."""
+    """A small random step `(layers, m)`, so that a descent does not stay on a saddle.
+
+    Its size is relative to the largest control whose penalty does not exceed the cost at the control zero.
+    """
     available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
     largest = twin.controls.largest_worth(available)
-    # Smooth in time: half of it the same on all layers.
+    # One part of the step is the same on all layers, so that the step has a component that is smooth in time.
     rng = np.random.default_rng(0)
     shape = rng.normal(size=(1, control.shape[1])) + rng.normal(size=control.shape)
     return twin.controls.project(control + OFF * largest * shape) - control
@@ -172,7 +176,7 @@ def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
 
 def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribution:
     problem, layer_map = twin.problem, twin.flow.layer_map
-    # Layers may look at a field that depends on time at too few times to see it: finer ones look at others.
+    # Layers may evaluate a time-dependent field at too few times to resolve it: five times as many substeps use other times.
     finer_map = layer_map if problem.field.autonomous else LayerMap(layer_map.method, 5 * layer_map.substeps)
     solver = default_solver(twin, TOLERANCE_FINER)
     ratio = 2.0 ** -min(2, layer_map.order)
@@ -201,14 +205,15 @@ def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribu
 
 
 def linear_means(control: np.ndarray, pieces: int) -> np.ndarray:
-    """`(pieces * layers, m)`: means over the pieces of each layer of a piecewise linear function with the layer's mean.
+    """`(pieces * layers, m)`: each layer is split into pieces, with the means over them of a piecewise linear control.
 
-    Its slope on a layer is the central difference of the means, one-sided at both ends, of second order.
+    The linear control has the given mean per layer. Its slope on a layer is the central difference of the means, and a one-sided
+    difference of second order in the first and last layer.
 
     Parameters
     ----------
     control : `(layers, m)`, the means.
-    pieces : of each layer.
+    pieces : number of pieces per layer.
     """
     if len(control) < 2:
         return np.repeat(control, pieces, axis=0)
@@ -224,7 +229,7 @@ def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     assert loss is not None
     losses = twin.losses(solution.control, loss, np.asfortranarray(x), y)
     mean = w @ losses
-    # Of weights w, 1 / sum w^2 samples' worth.
+    # Samples with weights w have the variance of 1 / sum w^2 samples with equal weights.
     share = float(w @ w)
     deviation = float(np.sqrt(w @ (losses - mean) ** 2 * share / max(1 - share, share)))
     how = f"standard deviation of the mean loss of {len(x)} samples"

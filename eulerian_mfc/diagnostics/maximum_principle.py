@@ -1,4 +1,4 @@
-"""The Hamiltonian route: covectors sigma by their own equation, and the maximum principle as a check of a solution.
+"""The Hamiltonian route: covectors sigma from their own equation, and the maximum principle as a check of a solution.
 
 `sigma = -grad_x psi` solves `d_t sigma = -D_x F^T sigma` along characteristics, `sigma(T) = -grad_x loss`, and an optimal
 control maximises `H(t, theta) = int <sigma, F(t, theta)> - L dmu - lambda/2 |theta|^2` at every time.
@@ -21,7 +21,7 @@ from .certificate import Energies
 def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
     """`sigma^n(x_j) = D_x Phi(x_j)^T (I sigma^{n+1})(Phi(x_j))`, `(layers + 1, R, d, *shape)`: a backward sweep.
 
-    I is the interpolation of the transport scheme; running losses enter by the trapezoidal rule, as in psi.
+    I is the interpolation of the transport scheme. Running losses are added by the trapezoidal rule, as in psi.
     """
     interpolation = system.pair.between_nodes()
     nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
@@ -48,9 +48,10 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
 
 def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed: int = 0) -> MaximumPrinciple:
-    """The maximum principle at a control `(layers, m)`; `starts` random starts a layer for the maximum (fixed `seed`).
+    """The maximum principle at a control `(layers, m)`; the maximum is sought from `starts` random starts per layer (`seed`).
 
-    Starts are spread about zero by twice the control's largest values and its natural sizes, see `scales`.
+    The starts are normally distributed around zero. Their standard deviations are twice the sum of the control's largest values
+    and its natural sizes, see `scales`. Controls of other layers are further starts.
     """
     integer("starts", starts, minimum=0)
     if system.problem.regulariser.sparse:
@@ -88,7 +89,7 @@ def _excess(
     _, _, hamiltonians = system.layer_updates(control)
     excess, maximiser = np.zeros(system.layers), control.copy()
     spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=0))
-    # The same starts for every layer, and the control of every other: critical points often differ by single layers.
+    # Controls of other layers are starts as well: critical points often differ from one another in single layers only.
     tried = np.concatenate(
         [
             spread * rng.normal(size=(starts, problem.parameters)),
@@ -106,7 +107,7 @@ def _excess(
 
 
 def _gap(system: OptimalitySystem, sigma: np.ndarray, psi: np.ndarray, masses: np.ndarray) -> float:
-    """`sum_r int |sigma_r + grad psi_r| d|m_r|`, relative to that of `|sigma_r|`; at the points of the masses."""
+    """`sum_r int |sigma_r + grad psi_r| d|m_r|` relative to `sum_r int |sigma_r| d|m_r|`, at the points of the masses."""
     interpolation = system.pair.between_nodes()
     points, weights, _ = system.pair.measure(masses)
     fields, dim = sigma.shape[:2]

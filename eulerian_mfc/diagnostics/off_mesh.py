@@ -1,4 +1,4 @@
-"""One look off the mesh: what the control costs where no mesh is in between."""
+"""One look off the mesh: the cost of the control by particles, without a mesh."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from ..system.controlled import ControlledSystem, Cost
 from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem, one_point
 
-#: share of the cost of states that do not move below which errors are not relative to the cost
+#: errors are relative to at least this share of the cost of states that do not move
 FLOOR = 1e-3
-#: share of the terms that cancel in the cost on the mesh below which differences are round-off
+#: errors are relative to at least this share of the terms that cancel in the cost on the mesh: below it they are round-off
 ROUND_OFF = 1e-11
-#: error of the look itself that is aimed at, as a share of the cost
+#: target error of the look itself, as a share of the cost
 AIM = 1e-5
-#: error of the share of mass that leaves the mesh, and share that may be ignored
+#: tolerance of the share of the mass that leaves the mesh, and the share that is negligible
 SHARE = NEGLIGIBLE = 1e-6
-#: points of the look, where the mesh has fewer cells
+#: number of points of the look, or the number of cells of the mesh if that is larger
 FEWEST = 20_000
 
 
@@ -35,24 +35,24 @@ def look(
     tolerance: float | None = None,
     limit: int | None = None,
 ) -> Look:
-    """The look at a control: particles on points of the law, one pass.
+    """The look off the mesh at a control: one pass of particles on points of the law.
 
-    On domains with walls, and where a finite-volume scheme has walls or is periodic, particles are held as these say.
+    Walls and periodic sides of the domain, or of a finite-volume scheme, act on the particles too.
 
     Parameters
     ----------
     system : the discrete problem.
     control : `(layers, m)`.
-    cost : of the control on the mesh.
-    final_masses : `(R, *shape)`, of the control on the mesh; a read-out that is trained is the best for them.
-    tolerance : of the cost without a mesh; by default 1e-5 of the cost.
-    limit : of the points, which are then kept; by default 20,000, or as many as the mesh has cells.
+    cost : the cost of the control on the mesh.
+    final_masses : `(R, *shape)`, the final masses on the mesh; a trained read-out is the best one for them.
+    tolerance : the tolerance of the cost without a mesh; by default 1e-5 of the cost.
+    limit : the largest number of points; the look then keeps them. By default it is 20,000, or the number of cells if larger.
     """
     held = of_the_problem(system)
     found = _by_particles(system, control, cost, final_masses, tolerance, limit, held)
     if found.finite or held is not None:
         return found
-    # Functions of the user may refuse states beyond the mesh, where next to no mass is: then particles stay in it.
+    # The user's functions may raise errors for states outside the mesh, where almost no mass is: then particles stay inside.
     beyond = share_beyond(system, control)
     if not beyond <= NEGLIGIBLE:
         return found
@@ -70,7 +70,7 @@ def _by_particles(
     held: Bound | None,
     from_within: bool = False,
 ) -> Look:
-    """`look` with particles that are held as `held` says, `from_within` the start; no cost where they cannot be followed."""
+    """`look` with the boundary map `held`, which also acts on the start if `from_within`; the cost is NaN if particles fail."""
     end = system.terminal(final_masses)
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
@@ -94,7 +94,7 @@ def _by_particles(
         except MemoryError:
             raise
         except Exception as failure:
-            # A user's function may refuse states that the mesh has none of: the solution must not be lost for that.
+            # A user's function may raise an error for states that do not occur on the mesh. The solution must not be lost for it.
             return Look(np.nan, np.nan, np.nan, 1.0, f"{type(failure).__name__}: {failure}")
     if not np.isfinite(integral):
         return Look(np.nan, np.nan, np.nan, 1.0)
@@ -118,7 +118,7 @@ def _by_particles(
 def _cause(
     system: OptimalitySystem, twin: ParticleSystem, control: np.ndarray, loss: Loss, found: Look, held: Bound | None
 ) -> str:
-    """What most of the difference comes from."""
+    """The source of more than half of the difference: "box", "quadrature", or else "cells"."""
 
     def mean(rule: LabelledRule, bound: Bound | None) -> float:
         return float(rule.w @ twin.losses(control, loss, np.asfortranarray(rule.x), rule.y, bound))
@@ -126,7 +126,7 @@ def _cause(
     here, half = mean(twin.rule, held), abs(found.difference) / 2
     if abs(mean(twin.rule, of_the_mesh(system)) - here) > half:
         return "box"
-    if system.mesh.dim < 3:  # in space the law's own rule has millions of points
+    if system.mesh.dim < 3:  # for d = 3 the law's own rule has millions of points
         own = twin.problem.law.quadrature()
         if abs(mean(own, held) - here) > half:
             return "quadrature"
@@ -136,14 +136,14 @@ def _cause(
 def at_any_time(
     system: ControlledSystem, control: np.ndarray, x: np.ndarray, where: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """Whether points are somewhere at the start or at the end of any layer, moved by the layer maps without a mesh.
+    """Whether a condition holds for a point at the start or end of any layer; the layer maps move the points, without a mesh.
 
     Parameters
     ----------
-    system : its layers and layer maps.
+    system : the discrete problem, with its layers and layer maps.
     control : `(layers, m)`.
     x : `(n, d)`, the points at time 0.
-    where : points `(n, d)` -> booleans `(..., n)`.
+    where : the condition, a function of points `(n, d)` that returns booleans `(..., n)`.
 
     Returns
     -------
@@ -158,13 +158,13 @@ def at_any_time(
 
 
 def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
-    """The share of the law whose characteristics leave the mesh at any time, by particles that move freely.
+    """The share of the law whose characteristics leave the mesh at any time, measured by particles that move freely.
 
-    NaN where the user's functions cannot be evaluated there.
+    NaN if the user's functions cannot be evaluated there.
 
     Parameters
     ----------
-    system : the mesh, the problem and its layers.
+    system : the discrete problem.
     control : `(layers, m)`.
     """
     problem = system.problem

@@ -1,4 +1,4 @@
-"""Whether a problem is the one that a stored solution was made for."""
+"""The check whether a problem is the one that a stored solution belongs to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..results.solution_data import SolutionData
 from ..system.controlled import Cost
 from ..system.optimality import OptimalitySystem
 
-#: share of the cost's parts by which they may differ
+#: largest allowed relative difference of the cost's parts
 SHARE = 1e-8
 
 
 def check_problem(system: OptimalitySystem, solution: SolutionData) -> None:
-    """Check that a problem gives the stored cost at the stored control.
+    """Check that a problem has the stored cost at the stored control.
 
     Parameters
     ----------
-    system : of the problem, with the solution's mesh, layers and schemes.
-    solution : as it was loaded.
+    system : the system of the problem, with the solution's mesh, layers and schemes.
+    solution : the loaded solution.
 
     Raises
     ------

@@ -1,12 +1,12 @@
 """Second-order analysis of a control: the index of the reduced Hessian, and the eigenvalues of the shooting map.
 
-With the discrete cost's Hessian `J''`, `M = lambda dt` that of the penalty, and D the blocks of `J''` in which single layers
-meet themselves (the Hessians of the discrete Hamiltonians),
+Let `J''` be the Hessian of the discrete cost, `M = lambda dt` that of the penalty, and D the block diagonal of `J''`, one block
+per layer (the Hessians of the discrete Hamiltonians). Then
 
 * the reduced Hessian is `M^{-1/2} J'' M^{-1/2}` on the entries that no bound holds: the identity plus a compact map, whose
   eigenvalues do not depend on units;
 * undamped shooting, `theta -> argmin H_n`, has the derivative `G' = 1 - D^{-1} J''` at its fixed points, since the gradient
-  of layer n is that of H_n at the masses and potentials which the other layers make.
+  of layer n is that of H_n, whose masses and potentials depend only on the other layers.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ..results.stability import DEGENERATE, WANTED, Stability
 from ..system.hamiltonian import LayerHamiltonian
 from ..system.optimality import OptimalitySystem
 
-#: unknowns up to which the Hessian is formed, column by column
+#: up to this number of unknowns the Hessian is computed as a dense matrix, column by column
 DENSE = 40
-#: relative accuracy of Lanczos: most eigenvalues crowd around 1, where more would cost hundreds of products
+#: relative accuracy of Lanczos: most eigenvalues cluster at 1, and a higher accuracy there would need hundreds of products
 _LANCZOS_TOLERANCE = 1e-3
 
 
@@ -35,7 +35,7 @@ def analyse(
     ----------
     system : the discrete problem.
     control : `(layers, m)`.
-    progress : called before every Hessian product with the number of those done.
+    progress : called before every Hessian product with the number of products done.
 
     Raises
     ------
@@ -85,13 +85,13 @@ def analyse(
 
 
 def layer_blocks(hamiltonians: Sequence[LayerHamiltonian], control: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """D on the free entries, `(k, k)`: block diagonal, one block a layer.
+    """D on the k free entries, `(k, k)`: block diagonal, one block per layer.
 
     Parameters
     ----------
-    hamiltonians : one a layer.
+    hamiltonians : one per layer.
     control : `(layers, m)`.
-    free : `(layers m,)`, which entries no bound holds.
+    free : `(layers m,)` booleans, True for entries that no bound holds.
     """
     layers, m = control.shape
     out = np.zeros((layers * m, layers * m))
@@ -103,16 +103,16 @@ def layer_blocks(hamiltonians: Sequence[LayerHamiltonian], control: np.ndarray, 
 def _krylov(
     product: Callable[[np.ndarray], np.ndarray], metric: np.ndarray, blocks: np.ndarray, adjoint: bool, convex: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`; D is positive where `convex`."""
+    """Smallest eigenvalues of the reduced Hessian, and the extreme ones of `D^-1 J''`; if `convex`, D is positive definite."""
     from scipy.linalg import lu_factor, lu_solve
     from scipy.sparse.linalg import LinearOperator, eigs, eigsh
 
     count = len(metric)
-    # One start for all runs: same bits on repeat.
+    # A fixed start vector, so that a repeated call returns the same bits.
     start = np.random.default_rng(0).normal(size=count)
     options = {"tol": _LANCZOS_TOLERANCE, "v0": start, "ncv": min(count, 12), "return_eigenvectors": False}
     reduced = LinearOperator((count, count), matvec=lambda v: product(v.ravel() / metric) / metric, dtype=np.float64)
-    # Without an adjoint pair the products are not those of a symmetric matrix.
+    # Without an adjoint pair the matrix of the products is not symmetric.
     find, end = (eigsh, "SA") if adjoint else (eigs, "SR")
     smallest = np.real(find(reduced, k=1, which=end, **options))
     if smallest[0] < DEGENERATE[False]:

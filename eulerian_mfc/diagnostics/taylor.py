@@ -1,4 +1,4 @@
-"""Whether a gradient is that of the cost: the order of the rest of Taylor's formula."""
+"""The check of a gradient: the order of the remainder of Taylor's formula."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ..system.optimality import OptimalitySystem
 def taylor_slope(
     system: OptimalitySystem, control: np.ndarray, seed: int = 0, steps: ArrayLike = (1e-1, 3e-2, 1e-2, 3e-3)
 ) -> float:
-    """Order of `|J(theta + s v) - J(theta) - s <J'(theta), v>|` in s along a random v, every parameter of its own size.
+    """The order in s of `|J(theta + s v) - J(theta) - s <J'(theta), v>|` for a random v, whose entries have natural sizes.
 
     Parameters
     ----------
     system : the discrete problem.
     control : `(layers, m)`.
-    seed : of the direction, an integer >= 0.
+    seed : the seed of the direction v, an integer >= 0.
     steps : two or more values of s > 0.
 
     Returns
     -------
     float
-        2 where the gradient is that of the cost (above 2 at a degenerate point); 1 where it is not.
+        2 if the gradient is that of the cost (more than 2 at a degenerate point); 1 if it is not.
 
     Raises
     ------
     ArgumentError
-        For fewer than two steps, or steps that are not positive.
+        If there are fewer than two steps, or a step is not positive.
     """
     lengths = array("steps", steps, ndim=1)
     if len(lengths) < 2 or not (lengths > 0).all():

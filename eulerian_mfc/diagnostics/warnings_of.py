@@ -1,4 +1,4 @@
-"""What a user must know of a solution beside its numbers: warnings, one category each, with what to do."""
+"""Warnings about a solution, one category per problem, each with advice."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from ..system.optimality import OptimalitySystem
 from .off_mesh import at_any_time
 from .stability import analyse
 
-#: share of mass near the boundary, or across it, above which there is a warning
+#: a larger share of mass near the boundary, or across it, causes a warning
 BOUNDARY_TOLERANCE = 1e-4
-#: points of the law that are followed, without a mesh, to see whether its mass comes near the boundary
+#: number of points of the law that are moved without a mesh, to find out whether its mass comes near the boundary
 SAMPLES = 20_000
-#: `|W| h` above which there is a warning: tanh then takes half of its range within a cell
+#: a larger `|W| h` causes a warning: tanh then passes through half of its range within a cell
 STEEPNESS = 1.0
-#: layers of the first control that are looked at
+#: number of layers of the first control that are checked
 LOOKED_AT = 3
-#: share of a layer's parameters without influence above which there is a warning
+#: a larger share of parameters without influence in a layer causes a warning
 SILENT = 0.5
-#: entries of a control that was zero and moved by round-off only
+#: entries of a control up to this size count as zero, because of round-off
 AT_ZERO = 1e-9
 
 
 def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
-    """Of a solution as `solve` has it: the cost's error, mass near the boundary, a control too steep for the cells.
+    """Warnings about the mesh for a fresh solution: the cost's error, mass near the boundary, a control too steep for the cells.
 
     Parameters
     ----------
-    system : of the mesh and the problem.
-    solution : its checks and its control are looked at.
+    system : the discrete problem.
+    solution : its solution.
 
     Returns
     -------
     list of EulerianWarning
-        CostErrorWarning where the cost is off by more than 1 %; BoundaryMassWarning above a share of 1e-4 of the mass, with what
-        to do: a larger box, or more cells; SteepControlWarning above `|W| h = 1` (dimensionless).
+        CostErrorWarning if the error of the cost is larger than 1 %. BoundaryMassWarning if more than 1e-4 of the mass is near
+        the boundary, with advice: a larger box, or more cells. SteepControlWarning if `|W| h > 1` (dimensionless).
     """
     out: list[EulerianWarning] = []
     if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:
@@ -60,7 +60,7 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
     if touched > BOUNDARY_TOLERANCE:
         told = f"{touched:.1e} of the mass came within {BOUNDARY_CELLS} cells of the boundary of {mesh.bounds} or crossed it"
         out.append(BoundaryMassWarning(f"{told}: {_advice_at_boundary(system, solution)}"))
-    # On simplices the longest edge says little of the cells that carry mass.
+    # On simplices the longest edge may be far from the cells that carry mass, so `|W| h` is not checked there.
     if mesh.kind == "cartesian":
         steep, activation = _steepest(field, solution.control)
         steepness = steep * mesh.width
@@ -76,9 +76,10 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
 
 
 def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str:
-    """What to do about mass at the boundary: it may be the law's own, or that of ripples of the densities on coarse cells.
+    """Advice about mass at the boundary. It may belong to the law, or to oscillations of the densities on coarse cells.
 
-    Points of the law, moved by the layers without a mesh, tell: where they do not come near the boundary, nothing is there.
+    Points of the law, which the layers move without a mesh, distinguish the two: if they do not come near the boundary, the mass
+    there comes from oscillations.
     """
     mesh, law = solution.mesh, system.problem.law
     if isinstance(mesh, SimplexMesh) and mesh.walls:
@@ -93,7 +94,7 @@ def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str
         touching, near = reached.mean(axis=1).tolist()
     except MemoryError:
         raise
-    except Exception:  # the user's field may refuse states beyond the mesh: the solution must not be lost for that
+    except Exception:  # the user's field may raise an error outside the mesh, which must not lose the solution
         return f"use a larger {what}, or more cells"
     if touching > BOUNDARY_TOLERANCE:
         needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
@@ -119,7 +120,7 @@ def _at_boundary(mesh: Mesh, points: np.ndarray, cells: int) -> np.ndarray:
 
 
 def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
-    """The largest `|W|` of a row of the weights within curved activations, and the activation; 0 where there are none."""
+    """The largest norm `|W|` of a row of weights inside a curved activation, and the activation's name; 0 if there is none."""
     if isinstance(field, ScaledField):
         return _steepest(field.field, control)
     if isinstance(field, SumField):
@@ -136,20 +137,20 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
 
 
 def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: SolutionData) -> list[EulerianWarning]:
-    """Of a first control with a symmetry that the solver could not leave.
+    """Warnings about a first control with a symmetry that the solver did not break.
 
     Parameters
     ----------
-    system : of the problem.
+    system : the discrete problem.
     start : the first control `(layers, m)`.
-    solution : what was found from it.
+    solution : the solution from this start.
 
     Returns
     -------
     list of EulerianWarning
-        SymmetricStartWarning, where parameters that nothing tells apart in a layer of the start are so still in the same layer
-        of the control found; where half of them have no influence in both; and where the solver stayed at the control zero and
-        that is not a minimum.
+        SymmetricStartWarning in three cases: parameters of a layer that are equivalent at the start (exchanging them changes
+        nothing) are still equivalent at the solution; at least half of the parameters of a layer have no influence at the start
+        and at the solution; the solver stayed at the control zero, and it is not a minimum.
 
     Raises
     ------
@@ -188,13 +189,13 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
 
 
 def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True) -> list[EulerianWarning]:
-    """Of the Hessian and of shooting's eigenvalue.
+    """Warnings from the Hessian and from the eigenvalue of shooting.
 
     Parameters
     ----------
-    stability : of the solution.
-    solver : that found the control, by its repr; another is advised to users of undamped shooting only.
-    adjoint : whether the pair of schemes is adjoint: LBFGS refuses others.
+    stability : the stability of the solution.
+    solver : the repr of the solver; only users of undamped shooting get the advice to change it.
+    adjoint : whether the pair of schemes is adjoint, which LBFGS requires.
 
     Returns
     -------
@@ -222,7 +223,7 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
 
 
 def tell(found: list[EulerianWarning]) -> None:
-    """Give the warnings, at the line of the user's program that led here.
+    """Issue the warnings, at the line of the user's program that called the package.
 
     Parameters
     ----------

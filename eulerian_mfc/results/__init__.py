@@ -1,4 +1,4 @@
-"""What a solution and its checks are, as plain values: records that other rooms make, store, draw and export.
+"""Plain records of a solution and its checks, which other packages make, store, draw and export.
 
-Nothing here solves, sweeps, reads a file or draws; every room that makes or shows a result stands above this one.
+No module here solves, sweeps, reads a file or draws. Packages that make or show results import this one, not the reverse.
 """

@@ -1,4 +1,4 @@
-"""The certificate of a control: what was checked of it, in numbers and in words."""
+"""The certificate of a control: its checks, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .look import TOLD
 from .stability import Stability
 
-#: cells from the boundary within which mass counts as near it
+#: mass within this number of cells from the boundary counts as near it
 BOUNDARY_CELLS = 3
 
 MEANINGS = {
@@ -34,27 +34,27 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Checks:
-    """What both sweeps at a control show; shares and relative numbers are dimensionless.
+    """The checks of both sweeps at a control; shares and relative numbers are dimensionless.
 
     Attributes
     ----------
-    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (its projection, under bounds), in
-        cost / (theta time); where penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
+    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (projected, if there are bounds), in
+        cost / (theta time); if penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
-        the sizes of its terms; an estimate of the schemes' error where the pair is not adjoint.
+        the sizes of its terms; if the pair is not adjoint, an estimate of the error of the schemes.
     mass_crossed : share of the mass whose characteristics left the box, at any time.
     mass_near_boundary : largest share of mass, at any time, within three cells of the boundary.
-    most_negative : most negative cell of a density (of each label's, where there are), relative to its largest at that
-        time; 0 for non-negative masses, large where a density is rough on the scale of the cells.
+    most_negative : most negative value of a density (of any label's density, if there is one per label), relative to its largest
+        value at that time; 0 for non-negative masses, large if a density is rough on the scale of the cells.
     hamiltonian_drift : largest change over time of `int <grad psi, F> + L dmu + lambda/2 |theta|^2`, which is constant at
         an optimum (up to the order of the layers), relative to the sum of the sizes of its parts; None for a field that
         depends on time, or a transport scheme without gradients between the nodes.
     adjoint : whether the two schemes are each other's transpose.
     cost_error : the cost on the mesh minus that of the same control without a mesh (particles on a rule of the law that is
-        refined for it, see `look.Look`), relative to the sum of the sizes of the terms of the latter; None where it is not
-        known: in older files, and where the particles do not stay finite.
-    cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same; None as above.
+        refined for it, see `look.Look`), relative to the sum of the sizes of the terms of the latter; None if it is not
+        known: in older files, or because the particles did not stay finite.
+    cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same scale; None as above.
 
     References
     ----------
@@ -99,7 +99,7 @@ class Certificate(Stability, Checks):
 
     @classmethod
     def of(cls, checks: Checks, stability: Stability) -> Certificate:
-        """Both in one."""
+        """The certificate from its two parts."""
         return cls(**asdict(checks), **asdict(stability))
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -108,7 +108,10 @@ class Certificate(Stability, Checks):
         return [(k, "-" if k in second else _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
 
     def sentences(self, converged: bool, critical: bool = True) -> list[str]:
-        """The verdict in words, for a run that `converged`, to a critical point of the discrete system or of another one."""
+        """The verdict in words.
+
+        `converged` says whether the run converged; `critical`, whether its limit is a critical point of the discrete cost.
+        """
         if not self.known:
             return [*balance(self), self._without_second_order(converged)]
         return [self._kind(converged, critical), self._shooting(converged and critical), *balance(self)]
@@ -157,7 +160,7 @@ def balance(checks: Checks) -> list[str]:
 
     Parameters
     ----------
-    checks : those of a solution.
+    checks : the checks of a solution.
     """
     out = [
         "The schemes are each other's transpose: mass and duality hold to "
@@ -176,7 +179,7 @@ def balance(checks: Checks) -> list[str]:
 
 
 def _without_a_mesh(error: float, tolerance: float) -> str:
-    """What the look off the mesh says of the cost."""
+    """The error of the cost that the look off the mesh found, in words."""
     if error > TOLD:
         share = f"{error:.1%} of the sum of the sizes of its terms"
         return f"Without a mesh the same control has another cost: they differ by {share}."

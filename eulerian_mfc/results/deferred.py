@@ -1,4 +1,4 @@
-"""A value that is computed when it is first asked for."""
+"""A value that is computed when it is first used."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 
 
 class Deferred(Generic[T]):
-    """A value that is computed when `get` first asks for it, and kept from then on.
+    """A value that the first call of `get` computes and keeps.
 
     A solution has three of them: its potentials, its characteristics, and its second-order analysis.
 
     Parameters
     ----------
-    compute : what gives the value.
+    compute : the function that returns the value.
 
     Raises
     ------
@@ -45,23 +45,23 @@ class Deferred(Generic[T]):
 
     @classmethod
     def missing(cls, what: str) -> Deferred[T]:
-        """A value that cannot be had; `what` is missing, in words, for the error message."""
+        """A value that is not available; `what` says what is missing, for the error message."""
         out = cls.__new__(cls)
         out._compute, out._found, out._missing = None, [], what
         return out
 
     @property
     def known(self) -> bool:
-        """Whether the value is there already."""
+        """Whether the value is known already."""
         return bool(self._found)
 
     @property
     def available(self) -> bool:
-        """Whether the value is there, or can be computed."""
+        """Whether the value is known or can be computed."""
         return self.known or self._compute is not None
 
     def get(self) -> T:
-        """The value."""
+        """Return the value; the first call computes it."""
         if not self._found:
             if self._compute is None:
                 raise EulerianError(
@@ -71,5 +71,5 @@ class Deferred(Generic[T]):
         return self._found[0]
 
     def put(self, value: T) -> None:
-        """Set the value, which was computed elsewhere; what it would have been computed from is released."""
+        """Set a value that was computed elsewhere; the function that would have computed it is released."""
         self._found, self._compute = [value], None

@@ -1,4 +1,4 @@
-"""An error budget: what each source adds to the error of a cost, as a plain record."""
+"""An error budget: the contribution of each source to the error of a cost, as a plain record."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Contribution(NamedTuple):
     Attributes
     ----------
     source : "mesh", "box", "quadrature", "layers", "samples" or "optimisation".
-    error : what it adds to the cost, in the cost's units; for samples a size, whose sign is not known.
+    error : its contribution to the cost, in the cost's units; for samples only the size, because the sign is not known.
     how : how it was estimated.
-    refine : what makes it smaller.
+    refine : how it can be reduced.
     """
 
     source: str
@@ -25,11 +25,11 @@ class Contribution(NamedTuple):
 
 @dataclass(frozen=True)
 class ErrorBudget:
-    """Estimated errors of a solution's cost, against the optimal cost of the law with controls of any shape in time.
+    """Estimated errors of a solution's cost, relative to the optimal cost over all controls in continuous time, for the law.
 
     Attributes
     ----------
-    cost : the solution's.
+    cost : the solution's cost.
     contributions : one per source.
 
     Examples
@@ -48,16 +48,16 @@ class ErrorBudget:
 
     @property
     def total(self) -> float:
-        """What all together may be: the moduli added, for nothing says that signs help."""
+        """A bound of the total error: the sum of the moduli, because errors of opposite signs may cancel only by chance."""
         return float(sum(abs(c.error) for c in self.contributions))
 
     @property
     def refine(self) -> str:
-        """The source that adds most: refine this one."""
+        """The source with the largest contribution, which should be refined first."""
         return max(self.contributions, key=lambda c: abs(c.error)).source
 
     def table(self) -> str:
-        """For the terminal."""
+        """A table for the terminal."""
         rows = [
             f"{c.source:>13}  {'+-' if c.source == 'samples' else '  '}{c.error:10.2e}  {c.how}"
             for c in self.contributions

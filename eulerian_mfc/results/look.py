@@ -1,4 +1,4 @@
-"""What a control costs without a mesh, beside what it costs on one: a plain record."""
+"""The cost of a control without a mesh, compared with that on the mesh: a plain record."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ import numpy as np
 
 from ..laws import LabelledRule
 
-#: error of the cost, as a share of the sum of the sizes of its terms, above which it is told
+#: a larger error of the cost, relative to the sum of the sizes of its terms, is reported
 TOLD = 1e-2
-#: the same, above which the answer is not called converged
+#: with a larger error, on the same scale, the solution does not count as converged
 WRONG = 5e-2
 
 
 class Look(NamedTuple):
-    """What the control of a solution costs without a mesh.
+    """The cost of a solution's control without a mesh.
 
     Attributes
     ----------
-    cost : of the control, by particles on a rule of the law that is refined for it; NaN where they do not stay finite.
-    error : the estimated error of that, by the rule.
-    difference : the cost on the mesh minus this one.
-    scale : what errors are relative to: the sum of the sizes of the cost's terms at this control; or a thousandth of the cost
-        of states that do not move, or 1e-11 of the terms that cancel in the cost on the mesh, where these are larger.
-    cause : where the difference is to be told: "box", "quadrature" or "cells"; else "". Where there is no cost: what failed.
-    rule : the points, where they were asked for by a limit of their number.
+    cost : the cost by particles on a rule of the law that is refined for it; NaN if they do not stay finite.
+    error : the estimated quadrature error of this cost.
+    difference : the cost on the mesh minus this cost.
+    scale : the scale of relative errors: the largest of the sum of the sizes of the cost's terms at this control, a thousandth
+        of the cost of states that do not move, and 1e-11 of the terms that cancel in the cost on the mesh.
+    cause : the source of a difference that is reported: "box", "quadrature" or "cells"; otherwise "". If the cost is NaN because
+        a function raised an error, this error.
+    rule : the points, if the look was called with a limit of their number; else None.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class Look(NamedTuple):
 
     @property
     def tolerance(self) -> float:
-        """The look's own error, relative to the scale."""
+        """The estimated error of the look itself, relative to the scale."""
         return self.error / self.scale
 
     @property
@@ -57,17 +58,17 @@ class Look(NamedTuple):
 
     @property
     def told(self) -> bool:
-        """Whether the difference, or what is not known of it, is large enough to be told."""
+        """Whether the difference, or its uncertainty, is large enough to be reported."""
         return not self.finite or abs(self.share) + self.tolerance > TOLD
 
     @property
     def wrong(self) -> bool:
-        """Whether the answer is not to be called converged."""
+        """Whether the difference is so large that the solution must not count as converged."""
         return not self.finite or abs(self.share) - self.tolerance > WRONG
 
     @property
     def words(self) -> str:
-        """By how much the cost on the mesh is off, and what to do."""
+        """The error of the cost on the mesh, in words, with advice."""
         if not self.finite and self.cause:
             return f"without a mesh the cost of this control cannot be evaluated: {self.cause}"
         if not self.finite:

@@ -1,4 +1,4 @@
-"""What the maximum principle says of a control: a plain record."""
+"""The check of a control by the maximum principle: a plain record."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class MaximumPrinciple:
-    """What the maximum principle says of a control.
+    """The check of a control by the maximum principle.
 
     Attributes
     ----------
     hamiltonian : `(layers,)` H at the start of every layer, at the layer's own control.
-    excess : `(layers,)` `max_theta H - H(theta_n)` of the discrete Hamiltonians, layer means: zero where the control is
+    excess : `(layers,)` `max_theta H - H(theta_n)` for the discrete Hamiltonians, as means over the layer: zero if the control is
         the maximiser. The maximum is sought from many starts, so that this is a lower bound.
     maximiser : `(layers, m)` where the maximum was found.
     drift : largest change of H over time, relative to the sum of the sizes of its parts; None for fields that depend on time.
-    starts : controls from which the maximum was sought on each layer.
+    starts : number of controls from which the maximum was sought on each layer.
     sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
     sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
-    size : what an excess is measured by: the largest `|H|`, or what a control of the problem's own size (see `scales`) costs in
-        a unit of time where that is more, as at an optimum that is zero.
+    size : the scale of the excess: the larger of `max |H|` and the penalty per unit of time of a control of natural size (see
+        `scales`). The second does not vanish if the optimal control is zero.
     """
 
     hamiltonian: np.ndarray

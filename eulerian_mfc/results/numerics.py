@@ -1,4 +1,4 @@
-"""How a problem was discretised, and the characteristics that are kept: plain records."""
+"""The discretisation of a solution, and its stored characteristics: plain records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Paths(NamedTuple):
     Attributes
     ----------
     x : `(layers + 1, n, d)` positions, in units of the state.
-    y : `(n, q)`, the label of each.
+    y : `(n, q)`, the label of each characteristic.
     """
 
     x: np.ndarray
@@ -26,16 +26,16 @@ class Paths(NamedTuple):
 
 
 class Numerics(NamedTuple):
-    """How the problem was discretised: what a file must hold to evaluate the solution again.
+    """The discretisation of a solution: the data that a file must hold to evaluate the solution again.
 
     Attributes
     ----------
     discretisation : mesh, layers, schemes and layer map.
-    resources : what its evaluations may use.
-    flow : the field with its layer map, None in a solution loaded without its field.
+    resources : the resources of its evaluations.
+    flow : the field with its layer map; None in a solution loaded without its field.
     horizon : the final time, in units of time.
-    input_dim : coordinates of the inputs; the others start at zero.
-    loss : the loss, None where a file does not hold it.
+    input_dim : number of coordinates of the inputs; the other coordinates start at zero.
+    loss : the loss; None if the file does not hold it.
     """
 
     discretisation: Discretisation

@@ -1,4 +1,4 @@
-"""What a solution says of new points."""
+"""Predictions of a solution for new points."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def predict(solution: SolutionData, x: ArrayLike, labels: ArrayLike | None = Non
 
     Parameters
     ----------
-    solution : with its field.
+    solution : a solution with its field.
     x : `(n, d)` points at time 0.
-    labels : `(K, q)`, among which the one of least loss is chosen; by default the solution's own, where it has some.
+    labels : `(K, q)`; the label with the least loss is chosen. By default the labels of the solution, if it has any.
 
     Raises
     ------

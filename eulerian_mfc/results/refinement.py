@@ -10,10 +10,10 @@ class Round(NamedTuple):
 
     Attributes
     ----------
-    cells : of the mesh.
-    unknowns : nodes of the elements.
+    cells : number of cells of the mesh.
+    unknowns : number of nodes of the elements.
     cost : J on that mesh.
-    error : its estimated error.
+    error : the estimated error of J.
     """
 
     cells: int

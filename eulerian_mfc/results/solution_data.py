@@ -1,4 +1,4 @@
-"""A solution as plain data: what is stored, drawn, checked and exported."""
+"""A solution as plain data, which is stored, drawn, checked and exported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .numerics import Numerics, Paths
 from .refinement import Round
 from .stability import AT_KINK, Stability
 
-#: of a solution whose second order nobody looked at
+#: the sentence for a solution without second-order analysis
 LEFT_OUT = (
     "The analysis of second order was left out: whether the control is a minimum or a saddle point is not known. To make it: "
     "Solution.load(path, problem).verdict(), or run again without --no-second-order."
@@ -33,38 +33,39 @@ LEFT_OUT = (
 class SolutionData:
     """A control with its densities, potentials, history and certificate, as values.
 
-    Arrays on the mesh are `(layers + 1, R, *shape)`, time first, in the order of time, R the moments or labels named by `names`.
+    Arrays on the mesh are `(layers + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or
+    labels, named by `names`.
 
     Attributes
     ----------
-    numerics : how the problem was discretised.
+    numerics : the discretisation of the problem.
     control : `(layers, m)`.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
-    status : the verdict, see `solvers.Status`: why it did not converge, for programs.
-    converged : whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control: not off
-        by more than 5 % of the sum of the sizes of its terms, see `look`.
-    solved : whether the residual is below the solver's tolerance, whatever the mesh does to the cost.
+    status : the verdict for programs, see `solvers.Status`; it also says why a solution did not converge.
+    converged : whether the residual is below the solver's tolerance, and the cost on the mesh agrees with that without a mesh
+        within 5 % of the sum of the sizes of its terms, see `look`.
+    solved : whether the residual is below the solver's tolerance, even if the cost on the mesh is wrong.
     message : why the solver stopped.
     threshold : the largest residual that the solver counts as converged.
-    kink : where the cost has kinks and the residual is above the threshold: what the gradients nearby tell, the optimality
-        residual of their shortest combination and the distance within which they were taken. None elsewhere.
-    history : one `Iteration(iteration, cost, residual, evaluations, sweeps, seconds)` a row.
-    checks : what both sweeps at the control show, see `certificate.Checks`.
+    kink : for a cost with kinks and a residual above the threshold: the optimality residual of the shortest convex combination of
+        the gradients nearby, and the distance within which they were taken. Otherwise None.
+    history : one row `Iteration(iteration, cost, residual, evaluations, sweeps, seconds)` per iteration.
+    checks : the checks of both sweeps at the control, see `certificate.Checks`.
     names : R names of the moments or labels.
     total : `(R,)` coefficients with `sum_r total_r m_r` = the masses of X.
-    labels : `(K, q)` the labels where the fields are densities of single labels, else None.
+    labels : `(K, q)` the labels, if the fields are densities of single labels, else None.
     parameter_names : m names.
     bounds : `(2, m)` lower and upper bounds of the control.
-    description : what was solved and how, in words.
+    description : the problem, the discretisation and the solver in words.
     masses : `(layers + 1, R, *shape)`: the mass of every cell's basis function.
     deferred_potentials, deferred_paths, deferred_stability : see `potentials`, `paths` and `stability`.
-    look : what the control costs without a mesh, see `look.Look`; None in a solution that was loaded.
-    rounds : of a solve with `adapt`, (cells, unknowns, cost, estimated error) a round; not kept in files.
+    look : the cost of the control without a mesh, see `look.Look`; None in a loaded solution.
+    rounds : for a solve with `adapt`, one row (cells, unknowns, cost, estimated error) per round; not stored in files.
 
     Raises
     ------
     EulerianError
-        From what needs the problem's functions, if it was loaded without its problem.
+        From members that need the problem's functions, if the solution was loaded without its problem.
     """
 
     numerics: Numerics
@@ -97,23 +98,23 @@ class SolutionData:
         return f"<{type(self).__name__} {numbers}: {self.message}>"
 
     def judged(self, status: Status, message: str) -> Self:
-        """The same control, not called converged, for the reason in `message`.
+        """The same solution with a verdict that is not converged.
 
         Parameters
         ----------
-        status : why the solution is not accepted. A solution that did not converge keeps its status: that is why.
+        status : why the solution is rejected. A solution that had not converged before keeps its own status.
         message : the reason in words.
         """
         return replace(self, status=status if self.status.converged else self.status, message=message)
 
     @property
     def converged(self) -> bool:
-        """Whether the residual is below the solver's tolerance, and the cost on the mesh is that of the control."""
+        """Whether the residual is below the solver's tolerance, and the cost on the mesh agrees with that without a mesh."""
         return self.status.converged
 
     @property
     def solved(self) -> bool:
-        """Whether the residual is below the solver's tolerance, whatever the mesh does to the cost."""
+        """Whether the residual is below the solver's tolerance, even if the cost on the mesh is wrong."""
         return self.status.solved
 
     @property
@@ -128,18 +129,18 @@ class SolutionData:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss, with its read-out as it was trained; None where a file could not hold it."""
+        """The loss, with its trained read-out if it trains one; None if the file could not hold the loss."""
         return self.numerics.loss
 
     @property
     def readout(self) -> Readout | None:
-        """The affine read-out of the final states, trained or given; None where the loss has none."""
+        """The affine read-out of the final states, trained or fixed; None if the loss has none."""
         found = None if self.loss is None else self.loss.readout
         return found if isinstance(found, Readout) else None
 
     @cached_property
     def unknowns(self) -> Mesh:
-        """The mesh as the schemes see it: its `centres` are the points of the potentials."""
+        """The mesh of the unknowns: its `centres` are the points of the potentials."""
         chosen = self.numerics.discretisation
         return chosen.continuity.unknowns(chosen.transport.nodes(self.mesh))
 
@@ -150,7 +151,7 @@ class SolutionData:
 
     @cached_property
     def times(self) -> np.ndarray:
-        """`(layers + 1,)`."""
+        """`(layers + 1,)`: the times at which layers start and end."""
         return np.linspace(0.0, self.numerics.horizon, self.layers + 1)
 
     @property
@@ -165,19 +166,19 @@ class SolutionData:
 
     @property
     def potentials(self) -> np.ndarray:
-        """`(layers + 1, R, *shape)`: psi at the cell centres; one backward sweep when first asked for."""
+        """`(layers + 1, R, *shape)`: psi at the cell centres; the first access makes one backward sweep."""
         return self.deferred_potentials.get()
 
     @property
     def paths(self) -> Paths:
-        """A few hundred characteristics from samples of the law (fixed seed); traced when first asked for."""
+        """A few hundred characteristics from samples of the law (fixed seed), which the first access computes."""
         return self.deferred_paths.get()
 
     @property
     def stability(self) -> Stability:
         """Hessian index and shooting's eigenvalue at the control, see `stability.Stability`; NaN at a kink of the cost.
 
-        Some dozens of gradients when first asked for. Warns then with SeveralCriticalPointsWarning and
+        The first access costs some dozens of gradients. It may issue a SeveralCriticalPointsWarning and a
         ShootingThresholdWarning, see `diagnostics.warnings_of.of_second_order`.
         """
         return AT_KINK if self.kink is not None else self.deferred_stability.get()
@@ -189,26 +190,26 @@ class SolutionData:
 
     @property
     def certificate(self) -> Certificate:
-        """`checks` and `stability` together; the latter is computed when first asked for."""
+        """`checks` and `stability` together; the first access computes `stability`."""
         return Certificate.of(self.checks, self.stability)
 
     def verdict(self, analyse: bool = True) -> list[str]:
-        """The solver's message and the certificate, in sentences (of a loaded solution, what is known of it).
+        """The solver's message and the certificate, in sentences (for a loaded solution, as far as they are known).
 
-        With `analyse=False` the analysis of second order is left out where it has not been made, and the sentences say so.
+        With `analyse=False` the second-order analysis is not computed; if it is not known, the sentences say so.
         """
         message = self.message[:1].upper() + self.message[1:] + "."
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:
             return [message, *balance(self.checks)]
-        # Shooting with the update of continuous time converges to points of another system.
+        # Shooting with the continuous-time update converges to fixed points that are not critical points of the discrete cost.
         critical = self.residual <= 10 * self.threshold or not self.converged
         return [message, *self.certificate.sentences(self.converged or self.solved, critical)]
 
     @property
     def controlled_flow(self) -> ControlledFlow:
-        """The field under the control: where it carries points.
+        """The field with the control inserted, which moves points.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What second derivatives say of a control: a plain record."""
+"""The second-order analysis of a control: a plain record."""
 
 from __future__ import annotations
 
@@ -6,26 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: smallest eigenvalues that Lanczos is asked for, to count the negative ones
+#: number of smallest eigenvalues that Lanczos computes, to count the negative ones
 WANTED = 6
-#: eigenvalues of the reduced Hessian (1 for the penalty alone) within which a critical point counts as degenerate
+#: eigenvalues of the reduced Hessian up to this modulus count as zero, for exact products (True) and differences (False); the
+#: penalty alone has the eigenvalue 1
 DEGENERATE = {True: 1e-6, False: 1e-3}
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Second-order facts of a control; eigenvalues are dimensionless, the penalty's own being 1.
+    """Second-order facts about a control; eigenvalues are dimensionless, and those of the penalty are 1.
 
     Attributes
     ----------
-    hessian_smallest : smallest eigenvalue of the reduced Hessian, in the penalty's metric; infinity where bounds hold all.
-    index : number of eigenvalues below -1e-6 (-1e-3 where products are differenced); at least that many if it is 6.
-    shooting_eigenvalue : the eigenvalue of largest modulus of undamped shooting's derivative, with the sign of its real part.
-    shooting_largest : the largest real part: no relaxation converges where it is 1 or more.
-    layers_convex : whether every layer's Hamiltonian is strictly convex at the layer's control, as shooting's minima are.
-    exact : whether Hessian products are those of the discrete cost to round-off.
+    hessian_smallest : smallest eigenvalue of the reduced Hessian, in the penalty's metric; infinity if bounds hold all entries.
+    index : number of eigenvalues below -1e-6 (-1e-3 if products are differences); 6 means at least 6.
+    shooting_eigenvalue : modulus of the dominant eigenvalue of undamped shooting's derivative, with the sign of its real part.
+    shooting_largest : the largest real part of these eigenvalues; if it is 1 or more, shooting converges for no relaxation.
+    layers_convex : whether every layer's Hamiltonian is strictly convex at the layer's control, as at the minima of shooting.
+    exact : whether Hessian products are exact to round-off for the discrete cost.
 
-    At a kink of the cost there are no such facts, see `AT_KINK`.
+    At a kink of the cost there are no second derivatives, see `AT_KINK`.
 
     References
     ----------
@@ -46,12 +47,12 @@ class Stability:
 
     @property
     def known(self) -> bool:
-        """Whether the cost has second derivatives there."""
+        """Whether the cost has second derivatives at the control."""
         return not np.isnan(self.hessian_smallest)
 
     @property
     def kind(self) -> str:
-        """What a critical point with this Hessian is: strict local minimum, saddle point, degenerate; or at a kink."""
+        """The kind of a critical point with this Hessian: strict local minimum, saddle point, degenerate; or at a kink."""
         if not self.known:
             return "critical point at a kink"
         if self.hessian_smallest > DEGENERATE[self.exact]:
@@ -62,9 +63,9 @@ class Stability:
 
     @property
     def index_in_words(self) -> str:
-        """The index, "or more" where Lanczos stopped counting."""
+        """The index; "or more" if Lanczos did not compute further eigenvalues."""
         return f"{self.index}{' or more' if self.index == WANTED else ''}"
 
 
-#: of a control at a kink of the cost, or where only kinks explain its residual: second derivatives are of no use
+#: the stability of a control at a kink of the cost: second derivatives do not exist there
 AT_KINK = Stability(np.nan, 0, np.nan, np.nan, False, False)

@@ -1,4 +1,4 @@
 """From a problem to its solution: solving, adaptive meshes, several starts, continuation, and cases.
 
-Nothing here computes a scheme or an adjoint itself.
+No module here computes a scheme or an adjoint itself.
 """

@@ -1,4 +1,4 @@
-"""Goal-oriented mesh refinement: where the error of the cost comes from, and the loop that removes it."""
+"""Goal-oriented mesh refinement: the estimate of the cost's error per cell, and the loop that reduces this error."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ..transport import Elements
 from ..transport.elements import ElementsOperator
 from .certify import Certified, Method, certified
 
-#: points of the law's rule that carry the mass through the estimate
+#: largest number of points of the law's rule in an estimate
 POINTS = 200_000
-#: share of the mass whose points are left out of it, each too light to matter
+#: the lightest points, which together carry at most this share of the mass, are left out
 NEGLIGIBLE = 1e-9
 
 
@@ -36,8 +36,8 @@ class Estimate(NamedTuple):
     Attributes
     ----------
     error : `J_h - J`, in the cost's units.
-    indicators : `(cells,)`, every cell's part in it, non-negative.
-    known_to : the estimated error of J itself, by the rule of the law that it is integrated with.
+    indicators : `(cells,)`, the contribution of every cell, non-negative.
+    known_to : the estimated quadrature error of J itself, from the rule of the law.
 
     Examples
     --------
@@ -51,24 +51,24 @@ class Estimate(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The modulus of the error, and what is not known of it."""
+        """The modulus of the error plus the quadrature error of J: a bound of the error as far as it is estimated."""
         return abs(self.error) + self.known_to
 
 
 def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | None = None) -> Estimate:
-    """The error of the discrete cost at a control, and where it comes from: interpolation residuals of psi weighted by the mass.
+    """The error of the discrete cost at a control and its contribution per cell: residuals of psi weighted by the mass.
 
-    J is the cost of particles at the control, on a rule of the law that is refined until it is known to the tolerance (by
-    default 1e-9 of the cost), or has 200,000 points; on domains with walls they slide along these. With `mu^n` the law
-    carried by the layer maps and `psi_h^n = I psi^n`, which is `I (psi_h^{n+1} o Phi_n)`,
+    J is the cost of particles at the control. The rule of the law is refined until J is known within the tolerance (by default
+    1e-9 of the cost), or has 200,000 points; on domains with walls, particles slide along the walls. Let `mu^n` be the law after
+    n layer maps, I the interpolation, and `psi_h^n = I psi^n = I (psi_h^{n+1} o Phi_n)`. Then
 
         J_h - J = int (psi_h^M - a) dmu^M + sum_n int (psi_h^n - psi_h^{n+1} o Phi_n) dmu^n,
 
-    but for the masses at time 0, which the mesh integrates by a rule of its own: the sum telescopes. (A running loss L is taken
-    off each layer, `dt/2 (L + L o Phi_n)`, as the sweep adds it.)
-    Each integrand is an interpolation residual. `mu^n` are the points of the rule, moved; a cell's
-    indicator is the sum over layers of the moduli of its part of the integrals. The estimate is of the error at this
-    control; the optimal control's own error changes the cost to second order only.
+    because the sum telescopes. This leaves out one error: at time 0 the mesh integrates the law by a rule of its own. (With a
+    running loss L, the integrand of each layer is reduced by `dt/2 (L + L o Phi_n)`, which the backward sweep adds.)
+    Each integrand is an interpolation residual. `mu^n` are the moved points of the rule. The indicator of a cell is the sum,
+    over layers, of the moduli of its part of the integrals. The estimate holds for this control; the error of the optimal
+    control changes the cost only to second order.
     """
     base = system.mesh.base
     assert isinstance(base, SimplexMesh)
@@ -96,7 +96,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     running = problem.separable_running
 
     def half(points: np.ndarray) -> np.ndarray:
-        """What one end of a layer adds to psi, at the points."""
+        """The part of the running loss that the backward sweep adds to psi at one end of a layer, at the points."""
         if running is None:
             return np.zeros(len(points))
         return 0.5 * system.dt * np.einsum("rq,rq->q", moments, running.terminal(points))
@@ -118,7 +118,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
 
 
 def carried(rule: LabelledRule) -> LabelledRule:
-    """The rule without its lightest points; where many are left, a systematic sample of them."""
+    """The rule without its lightest points; if more than `POINTS` are left, a systematic sample of them."""
     order = np.argsort(-rule.w)
     total = np.cumsum(rule.w[order])
     kept = order[: int(np.searchsorted(total, total[-1] * (1 - NEGLIGIBLE))) + 1]
@@ -133,22 +133,23 @@ def carried(rule: LabelledRule) -> LabelledRule:
 def solve_adaptively(
     problem: Problem, discretisation: Discretisation, resources: Resources, method: Method, refine: Refine
 ) -> Certified:
-    """Solve, estimate, refine the cells that the cost's error comes from, and again from the control that was found.
+    """Repeat: solve, estimate the error of the cost per cell, refine the cells with the largest contributions.
 
-    The last round's solution, whose `rounds` has one row per round. It is not called converged where the target was not met.
+    Each round starts from the control of the round before. The result is the solution of the last round; its `rounds` has one
+    row per round. It does not count as converged if the target was not met.
 
     Parameters
     ----------
     problem : the control problem.
-    discretisation : on the first mesh.
-    resources : of each round.
-    method : of each round; the first control is that of the round before.
+    discretisation : the discretisation on the first mesh.
+    resources : the resources of each round.
+    method : the method of each round; its first control is used in the first round only.
     refine : target and limits.
 
     Raises
     ------
     ArgumentError
-        For a mesh or schemes that are not refined locally.
+        If the mesh or the schemes do not support local refinement.
     """
     _check_refinable(discretisation)
     rounds: list[Round] = []
@@ -166,7 +167,7 @@ def solve_adaptively(
                 f"round {len(rounds):2d}: {mesh.size:7d} cells, {solution.unknowns.size:7d} nodes, "
                 f"cost {solution.cost:.8f}, estimated error {error.error:+.2e}"
             )
-        # An estimate that has just changed its sign may be small by accident: one more round.
+        # An estimate that has just changed its sign may be small by accident, so another round follows.
         flipped = len(rounds) > 1 and error.error * rounds[-2].error < 0
         if (error.total <= refine.target and not flipped) or solution.status is Status.INTERRUPTED:
             break
@@ -190,8 +191,8 @@ def _check_refinable(discretisation: Discretisation) -> None:
 
 
 def _judged(solution: Solution, error: Estimate, refine: Refine, finer: SimplexMesh | None) -> Solution:
-    """The last round's solution; where its error is above the target, it is not called converged."""
-    if error.total <= refine.target:  # only its sign has changed
+    """The last round's solution; if its error is above the target, its status becomes `TARGET_MISSED`."""
+    if error.total <= refine.target:  # the loop went on only because the sign of the estimate had changed
         return solution
     reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}" if finer is not None else None
     reason = reason or f"{refine.max_rounds} rounds are made"

@@ -1,9 +1,9 @@
-"""Cases: a Python file with a function `problem(...)`, and optionally `numerics(...)`, whose keyword defaults are settable.
+"""Cases: Python files with a function `problem(...)` and optionally `numerics(...)`; users can set their keyword arguments.
 
     def problem(penalty=1.0):            # -> Problem
     def numerics(cells=160, layers=20):  # -> keyword arguments of solve: mesh, layers, transport, solver, initial, ...
 
-A case file is code: running it runs whatever is in it.
+A case file is code: reading a case runs this code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEFAULT_LAYERS = 20
 
 @dataclass(frozen=True)
 class Case:
-    """A case file read: its path, text, title (first line of its docstring) and functions."""
+    """A case that was read from a file: its path, text, title (first line of its docstring) and functions."""
 
     path: str
     text: str
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The file's, without its ending."""
+        """The name of the file without its suffix."""
         return Path(self.path).stem
 
     @classmethod
@@ -56,14 +56,14 @@ class Case:
         Raises
         ------
         ArgumentError
-            If there is no such file, it is no Python in UTF-8, or it has no function `problem`, or one whose arguments do
-            not all have defaults.
+            If there is no such file, if it is not Python in UTF-8, if it has no function `problem`, or if an argument of
+            its functions has no default.
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".py":
             raise fail("FILE", str(path), "a Python file that exists, ending in .py")
         try:
-            text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first, or without
+            text = file.read_text(encoding="utf-8-sig")  # some editors begin UTF-8 files with a byte order mark
         except UnicodeDecodeError as error:
             raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
         module = _run(file, text)
@@ -80,7 +80,7 @@ class Case:
         return cls(str(path), text, title, problem, numerics, settings)
 
     def with_settings(self, assignments: Mapping[str, Any]) -> Case:
-        """The case with other values; texts are read as Python literals of the default's kind."""
+        """The case with other values of its arguments; a string is read as a Python literal of the default's type."""
         merged = dict(self.settings)
         for name, value in assignments.items():
             if name not in merged:
@@ -95,7 +95,7 @@ class Case:
         Raises
         ------
         ArgumentError
-            If a function returns something else, or a keyword that `solve` does not take.
+            If a function returns an object of another type, or a keyword that `solve` does not have.
         """
         problem = self._call("problem", self.problem)
         if not isinstance(problem, Problem):
@@ -105,7 +105,7 @@ class Case:
         if not isinstance(options, Mapping):
             expected = "a dict of keyword arguments of solve"
             raise ArgumentError(f"{where}(...) returned {type(options).__name__}, expected {expected}")
-        known = ("mesh", "layers", *OPTIONS)  # the command gives callback and checkpoint itself
+        known = ("mesh", "layers", *OPTIONS)  # a case must not set callback and checkpoint: the command sets them
         for name in options:
             if name not in known:
                 raise fail(where, name, "a keyword of solve: " + ", ".join(known))
@@ -124,15 +124,15 @@ class Case:
 
 
 def _run(file: Path, text: str) -> ModuleType:
-    """The module of a case, made by running its text, as `python FILE` does it.
+    """The module of a case, made by running its text as `python FILE` does.
 
-    It is this text that is run, whatever byte code lies beside the file. The file's folder is searched for imports, and stays
-    so, for functions of the case that import when they are called.
+    Only this text is run, never cached byte code. The file's folder is searched for imports; it stays in the search path, because
+    functions of the case may import when they are called.
     """
     spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # it can find itself
+    sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up there
     _search(str(file.parent.resolve()))
     try:
         with no_exit(f"{file}: the case", "while it was read"):
@@ -142,18 +142,19 @@ def _run(file: Path, text: str) -> ModuleType:
     return module
 
 
-#: modules that cases have imported from beside them, by name: their files, and what these held when they were first seen
+#: modules that cases have imported from their own folders, by name: the file, and its content when it was first seen
 _beside: dict[str, tuple[str, str]] = {}
-#: the folder that is searched now, and the modules that were there before
+#: the case's folder that is searched now, and the modules that were loaded before
 _searched: list[str] = []
 _older: set[str] = set()
 
 
 def _search(folder: str) -> None:
-    """Search a case's folder first for imports, in the place of another case's.
+    """Search a case's folder first for imports, and no longer the folder of the case before.
 
-    Modules from another case's folder, and those whose files have changed since, are forgotten: a process that reads several
-    cases, such as a worker of a cluster, would take one case's `helpers` for another's, or old ones for new ones.
+    Modules from another case's folder, and all such modules if one of their files has changed, are removed from `sys.modules`.
+    A process that reads several cases, such as a worker of a cluster, would otherwise use the `helpers` module of another case,
+    or an old version of it.
     """
     see_modules()
     if _searched != [folder] or any(_content(file) != content for file, content in _beside.values()):
@@ -170,7 +171,7 @@ def _search(folder: str) -> None:
 
 
 def see_modules() -> None:
-    """Take note of the modules that a case has imported from its folder."""
+    """Add the modules that a case has imported from its folder to `_beside`."""
     for name in set(sys.modules) - _older - set(_beside):
         file = getattr(sys.modules.get(name), "__file__", None)
         if name.startswith("emfc_case_") or not isinstance(file, str) or origin(name, file) != OWN:
@@ -188,7 +189,7 @@ def _content(file: str) -> str:
 
 @contextmanager
 def no_exit(who: str, when: str) -> Iterator[None]:
-    """An error in place of a `sys.exit(...)` of the user's code, whose status would be the command's.
+    """Turn a `sys.exit(...)` in the user's code into an error; otherwise its exit status would become that of the command.
 
     Examples
     --------
@@ -205,7 +206,7 @@ def no_exit(who: str, when: str) -> Iterator[None]:
 
 
 def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[str, Any]:
-    """The arguments of a function of a case, and their defaults."""
+    """The argument names of a function of a case, with their defaults."""
     try:
         signature = None if inspect.iscoroutinefunction(function) else inspect.signature(function)
     except (TypeError, ValueError):
@@ -226,12 +227,12 @@ def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[st
 def _same(one: Any, other: Any) -> bool:
     try:
         return bool(one == other)
-    except ValueError:  # arrays
+    except ValueError:  # the truth value of an array of comparisons is not defined
         return np.array_equal(one, other)
 
 
 def _read(name: str, text: str, default: Any) -> Any:
-    """`text` as a value of the default's kind; names of things (strings) need no quotes."""
+    """`text` as a value of the default's type; strings need no quotes."""
     if isinstance(default, str):
         return text
     try:

@@ -1,4 +1,4 @@
-"""From a discrete problem to a certified solution: the solver's run, both sweeps at its control, and what speaks against it."""
+"""From a discrete problem to a certified solution: the solver's run, both sweeps at its control, and reasons to reject it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .description import describe
 from .interrupts import uninterrupted
 from .starts import Start, starting_control
 
-#: how far the gradients of a solver and of the certificate may differ, relative to the terms that cancel in them
+#: the residuals of solver and certificate may differ by this much, relative to the terms that cancel in them
 SLACK = 1e-11
 
 
@@ -29,10 +29,10 @@ class Method:
 
     Parameters
     ----------
-    solver : None for the default one, see `solvers.default_solver`.
+    solver : the solver; None for the default, see `solvers.default_solver`.
     initial : the first control, as for `solve`.
     callback : called with each row of the history, or None.
-    journal : keeps what is evaluated, or None.
+    journal : keeps the results of evaluations in a checkpoint, or None.
 
     Examples
     --------
@@ -47,12 +47,12 @@ class Method:
 
 
 class Certified(NamedTuple):
-    """A solution and the warnings that go with it.
+    """A solution and the warnings about it.
 
     Attributes
     ----------
-    solution : with its verdict.
-    warnings : not yet given.
+    solution : the solution with its verdict.
+    warnings : warnings that the caller has to issue.
     """
 
     solution: Solution
@@ -60,7 +60,7 @@ class Certified(NamedTuple):
 
 
 def certified(system: OptimalitySystem, method: Method) -> Certified:
-    """Solve a discrete problem, and certify the answer.
+    """Solve a discrete problem, and certify the solution.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
     Raises
     ------
     ArgumentError
-        For densities that the machine's memory does not hold, and a start of another shape.
+        If the densities do not fit into the machine's memory, or the initial control has a wrong shape.
 
     Examples
     --------
@@ -101,13 +101,13 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
 
 
 def believed(solution: Solution, outcome: Outcome, slack: float = np.inf) -> Solution:
-    """The solution; its verdict is taken back where something speaks against it.
+    """The solution; its verdict is replaced by one that is not converged if there are reasons to reject it.
 
     Parameters
     ----------
-    solution : certified.
-    outcome : the solver's.
-    slack : how far the residual may be above the threshold where it is computed anew.
+    solution : the certified solution.
+    outcome : the outcome of the solver.
+    slack : the certificate computes the residual again; this value may exceed the threshold by at most `slack`.
     """
     others = _other_values(solution, slack)
     for status, doubt in (
@@ -119,7 +119,7 @@ def believed(solution: Solution, outcome: Outcome, slack: float = np.inf) -> Sol
 
 
 def _other_values(solution: Solution, slack: float) -> list[str]:
-    """Why the solver's residual is not believed: the certificate, which computes it anew, has one larger by more than slack."""
+    """A reason to reject the solver's residual: the certificate's exceeds the threshold by more than `slack`; else empty."""
     if not solution.converged or solution.kink is not None or solution.residual <= solution.threshold + slack:
         return []
     return [
@@ -133,9 +133,9 @@ def doubts(solution: Solution) -> list[str]:
 
     Parameters
     ----------
-    solution : that was found.
+    solution : the solution of the discrete system.
     """
     found = solution.look
-    # Of a run that was interrupted this is said by the certificate alone.
+    # An interrupted run has not converged anyway, and keeps its message; the certificate still reports the look.
     interrupted = solution.status is Status.INTERRUPTED
     return [found.words] if found is not None and found.wrong and not interrupted else []

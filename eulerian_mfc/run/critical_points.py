@@ -25,21 +25,21 @@ from .starts import Start, starting_control
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: controls of which every parameter differs by less than this share of its size are one critical point
+#: two controls count as the same critical point if every parameter differs by less than this share of its size
 SAME = 1e-4
-#: share of the controls' natural size that random ones have at least, where no cost is left to be gained
+#: lower limit of the size of random controls, relative to the natural size: the bound by the cost may be zero
 SMALLEST = 0.01
 
 
 @dataclass(frozen=True)
 class CriticalPoint:
-    """A solution and what led to it.
+    """A critical point, and the starts that led to it.
 
     Attributes
     ----------
     solution : the Solution.
-    starts : one name a start that ended here.
-    label : under which tables and figures show it.
+    starts : the name of every start that ended here.
+    label : its name in tables and figures.
     """
 
     solution: Solution
@@ -54,7 +54,7 @@ class CriticalPoints:
     Attributes
     ----------
     points : the points.
-    failed : (start, message) of the runs that did not converge.
+    failed : (start, message) per run that did not converge.
     """
 
     points: tuple[CriticalPoint, ...]
@@ -70,7 +70,7 @@ class CriticalPoints:
         return self.points[k].solution
 
     def rows(self) -> list[tuple[str, str, str, str, str, str, str]]:
-        """(label, starts, cost, residual, kind, smallest Hessian eigenvalue, shooting eigenvalue), one a point."""
+        """(label, starts, cost, residual, kind, smallest Hessian eigenvalue, shooting eigenvalue), one row per point."""
         out = []
         for point in self.points:
             c = point.solution.certificate
@@ -81,7 +81,7 @@ class CriticalPoints:
         return out
 
     def table(self) -> str:
-        """A table for the terminal, in Markdown; makes every point's certificate."""
+        """A table for the terminal, in Markdown; it computes the certificate of every point."""
         head = ("point", "runs", "cost", "residual", "kind", "smallest eigenvalue", "shooting eigenvalue")
         lines = ["| " + " | ".join(row) + " |" for row in (head, *self.rows())]
         lines.insert(1, "|" + "---|" * len(head))
@@ -90,7 +90,7 @@ class CriticalPoints:
         return "\n".join(lines)
 
     def plot(self, limit: int = 9) -> Figure:
-        """The controls of the first `limit` points side by side."""
+        """A figure of the controls of the first `limit` points, side by side."""
         from ..views.figures import controls
 
         return controls([(f"{p.label}: J = {p.solution.cost:.5f}", p.solution) for p in self.points[:limit]])
@@ -99,19 +99,19 @@ class CriticalPoints:
 def continuation(
     problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], **options: Unpack[SolveOptions]
 ) -> CriticalPoints:
-    """Solve for every penalty in turn, each from the control of the one before.
+    """Solve for every penalty in turn; each solve starts from the control of the penalty before.
 
     Parameters
     ----------
     problem : its own penalty is not used.
     mesh, layers : as for `solve`.
     penalties : positive numbers, or rows `(m,)`; usually from large to small.
-    options : of `solve`: schemes, layer_map, solver, initial, threads, memory, precision.
+    options : options of `solve`: schemes, layer_map, solver, initial, threads, memory, precision.
 
     Raises
     ------
     ArgumentError
-        If there are no penalties, or one is not positive; and as `solve`.
+        If there are no penalties, or one is not positive; also as `solve`.
 
     References
     ----------
@@ -144,7 +144,7 @@ def continuation(
         label = f"lambda = {next(texts)}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
         points.append(CriticalPoint(solution, (label,), label))
         if solution.converged:
-            initial = solution  # a control that solves nothing starts no other
+            initial = solution  # only a converged control is a good start for the next penalty
         else:
             failed.append((label, solution.message))
     return CriticalPoints(tuple(points), tuple(failed))
@@ -161,29 +161,29 @@ def multistart(
     callback: Callable[[int, int, float], object] | None = None,
     **options: Unpack[SystemOptions],
 ) -> CriticalPoints:
-    """Solve from many controls; the distinct critical points, cheapest first.
+    """Solve from many controls; returns the distinct critical points, in the order of their costs.
 
     Parameters
     ----------
     problem, mesh, layers : as for `solve`.
     starts : a number of random controls (see `random_controls`), or a list of controls, each as `initial` of `solve`.
-    seed : of the random controls, an integer >= 0.
-    solver : by default that of `solve`: LBFGS() on an adjoint pair, which finds minima;
+    seed : the seed of the random controls, an integer >= 0.
+    solver : by default the solver of `solve`: LBFGS() on an adjoint pair, which finds minima.
         NewtonKrylov(first_step=numpy.inf) finds saddles too.
-    callback : called after each run with (runs done, runs in all, cost found).
+    callback : called after each run with (number of finished runs, number of all runs, cost found).
     options : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `precision`, as for `solve`.
 
-    A critical point counts as found before if no parameter of its control differs by more than 1e-4 of its largest value (or
-    by 1e-7 of its natural size, where that is more; see `scales`).
+    A critical point counts as already known if no parameter of its control differs by more than 1e-4 of the parameter's largest
+    value, plus 1e-7 of its natural size (see `scales`).
 
     Raises
     ------
     ArgumentError
-        For starts, a solver or a callback of other kinds, and as `solve`.
+        If starts, solver or callback have a wrong type; also as `solve`.
 
     References
     ----------
-    Own construction; why there are several: docs/theory/penalties.md.
+    Own construction; why there are several critical points: docs/theory/penalties.md.
 
     Examples
     --------
@@ -237,7 +237,10 @@ def multistart(
 
 
 def _available(system: OptimalitySystem) -> float:
-    """`J(0) - inf J` at most, at the control nearest to zero; of states that do not move where the field is singular there."""
+    """An upper bound of `J(0) - inf J`: the modulus of the cost at the control nearest to zero (`inf J` is taken as zero).
+
+    If the field is singular at this control, it is the cost of states that do not move.
+    """
     zero = system.controls.project(system.controls.coerce(0.0))
     try:
         with np.errstate(all="ignore"):
@@ -248,22 +251,23 @@ def _available(system: OptimalitySystem) -> float:
 
 
 def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list[np.ndarray]:
-    """Random controls `(layers, m)`: every second independent from layer to layer, the others constant or smooth in time.
+    """Random controls `(layers, m)`: every second is independent from layer to layer, the others are constant or smooth in time.
 
-    A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`; root mean squares are uniform up to twice that bound with
-    the infimum taken for zero (or up to a hundredth of the parameters' natural sizes, where that is more; see `scales`). Where
-    bounds exclude the control 0, the nearest one stands for it; where the field is singular there, states that do not move.
+    A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`, which bounds the root mean square of each parameter. The root
+    mean squares of the random controls are uniform up to twice this bound, with `inf J` taken as zero (or up to a hundredth of
+    the natural sizes, if these are larger; see `scales`). If bounds exclude the control 0, the nearest control replaces it. If
+    the field is singular there, J(0) is the cost of states that do not move.
 
     Parameters
     ----------
-    system : for its layers, parameters and bound.
-    count : how many.
+    system : the discrete problem, which defines the layers, the parameters and the bound.
+    count : number of controls.
     seed : an integer >= 0.
 
     Raises
     ------
     ArgumentError
-        For counts or seeds that are no such integers.
+        If `count` or `seed` is not such an integer.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What was solved and how, in words."""
+"""Descriptions, in words, of a discrete problem and its solver."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..system.optimality import OptimalitySystem
 
 
 def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
-    """What was solved and how, in words, for reports and files.
+    """The problem, the discretisation and the solver in words, for reports and files.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ctrl-C while work is done that must not be lost."""
+"""The handling of Ctrl-C during work that must not be lost."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back while work that must not be lost is certified or written (in the main thread)."""
+    """Delay Ctrl-C until the block ends, while results are certified or written (in the main thread)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -24,7 +24,7 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def interrupted_once() -> Iterator[None]:
-    """Let the first Ctrl-C through (a solver keeps its best control) and ignore the others until the end."""
+    """Let the first Ctrl-C through (a solver then returns its best control), and ignore later ones until the block ends."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""The keyword arguments of `solve`, as a schema: for cases, studies, and functions that hand them on."""
+"""The keyword arguments of `solve` as a schema, for cases, studies, and functions that pass them on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .starts import Start
 
 
 class SystemOptions(TypedDict, total=False):
-    """What an OptimalitySystem takes beside problem, mesh and layers.
+    """The keyword arguments of OptimalitySystem other than problem, mesh and layers.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class SystemOptions(TypedDict, total=False):
 
 
 class SolveOptions(SystemOptions, total=False):
-    """What `solve` takes beside problem, mesh and layers.
+    """The keyword arguments of `solve` other than problem, mesh and layers.
 
     Examples
     --------
@@ -54,31 +54,31 @@ class SolveOptions(SystemOptions, total=False):
 
 
 SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
-#: those that a case or a study may set: the command and the studies give the others themselves
+#: the options that a case or a study may set; the command and the studies set the others themselves
 OPTIONS = (*SYSTEM_OPTIONS, "solver", "initial", "adapt")
 
 
 def on_the_mesh(problem: Problem, options: Mapping[str, Any]) -> OptimalitySystem:
-    """The system of a problem and the keyword arguments of `solve`, mesh and layers among them.
+    """The OptimalitySystem of a problem and the keyword arguments of `solve`.
 
     Parameters
     ----------
     problem : the control problem.
-    options : those that are not of the system are left out.
+    options : the keyword arguments, with mesh and layers; those that OptimalitySystem does not have are ignored.
     """
     named = {k: v for k, v in options.items() if k in SYSTEM_OPTIONS}
     return OptimalitySystem(problem, options["mesh"], options["layers"], **named)
 
 
 def what_counts(options: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
-    """The options on which a result depends, in one order: not threads and memory, nor what is `left_out`.
+    """The options on which a result depends, in a fixed order: threads, memory and the names in `left_out` are excluded.
 
-    Of a Solution to start from only its control counts.
+    If `initial` is a Solution, only its control counts.
 
     Parameters
     ----------
     options : keyword arguments of `solve`.
-    left_out : names.
+    left_out : names of further options to exclude.
 
     Examples
     --------

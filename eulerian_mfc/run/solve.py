@@ -49,47 +49,47 @@ def solve(
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
     layer_map : "euler", "midpoint", "rk4" or a LayerMap.
-    solver : by default LBFGS() on an adjoint pair (to 1e-4 on simplices, where J has kinks; ProximalGradient() with sparsity),
-        Shooting(relaxation="auto", tol=1e-8) on another, and with precision="single".
-    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution, on whatever mesh, with whatever number of
-        layers and penalty (its control is carried to the new layers, see `prolongation.prolong`). By default `problem.start` in
-        every layer: what the field says, which is 0.1 for every parameter where the field has no hidden units that could be
-        exchanged, and otherwise different for each of them, the same in every run.
-    callback : called with an `Iteration` at the end of each.
-    adapt : meshes.Refine(target=...) to refine a SimplexMesh where the cost's error comes from and solve again, until the
-        estimated error of the cost is at most the target; `solution.rounds` has a row a round.
-    checkpoint : a path, or a Checkpoint: what is evaluated is kept in that file every ten seconds, and the same call goes on
-        from there after it was killed, and ends with the same bits (but for the history's seconds), whatever `threads` and
-        `memory` then are.
-    threads, memory, precision : what evaluations may use, see `Resources`: threads (by default `EMFC_NUM_THREADS`, or 1),
-        bytes or a share of the machine's memory for densities, "single" to keep these in half of it. Only `precision` changes
-        results, by about 1e-7 of the gradient.
+    solver : by default LBFGS() on an adjoint pair (with tol=1e-4 on simplices, where J has kinks; ProximalGradient() with
+        sparsity). The default on other pairs, and with precision="single", is Shooting(relaxation="auto", tol=1e-8).
+    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution. The mesh, the number of layers and the penalty of
+        a Solution may differ: its control is carried to the new layers, see `prolongation.prolong`. By default `problem.start`
+        in every layer, which the field defines: 0.1 for every parameter, or, if the field has hidden units that could be
+        exchanged, values that differ between these units and are the same in every run.
+    callback : called with an `Iteration` at the end of each iteration.
+    adapt : meshes.Refine(target=...) refines the cells of a SimplexMesh that contribute most to the error of the cost, and solves
+        again, until the estimated error is at most the target; `solution.rounds` has one row per round.
+    checkpoint : a path, or a Checkpoint. The results of evaluations are saved to this file every ten seconds. If the process is
+        killed, the same call resumes from the file and ends with the same bits (except the history's seconds), even if `threads`
+        and `memory` differ.
+    threads, memory, precision : resources of evaluations, see `Resources`. threads: by default `EMFC_NUM_THREADS`, or 1.
+        memory: for densities, in bytes or as a share of the machine's memory. precision: "single" halves the memory of densities.
+        Only `precision` changes results: the gradient by about 1e-7, relative.
 
     Returns
     -------
     Solution
-        `converged` says whether the optimality residual is below the solver's tolerance and the cost is right: one look
-        without a mesh, at the same control, finds it within 5 % of the sum of the sizes of its terms (`solution.look`). A run
-        that is interrupted, diverges or meets NaN returns its best control with `converged=False` and the reason in `message`.
+        `converged` is True if the optimality residual is below the solver's tolerance and the cost is right: the cost without a
+        mesh, at the same control, agrees within 5 % of the sum of the sizes of its terms (`solution.look`). A run that
+        is interrupted, diverges or meets NaN returns its best control with `converged=False` and the reason in `message`.
 
     Raises
     ------
     ArgumentError, DomainError
-        Before any work, for arguments that are wrong or do not fit together.
+        Before any computation, if arguments are wrong or do not fit together.
     NonFiniteError
         If not even the initial control can be evaluated.
     FileFormatError, StorageError
-        If the checkpoint is damaged or belongs to another run; if it cannot be written, the last good one is intact.
+        If the checkpoint is damaged or belongs to another run. If it cannot be written, the last complete one stays intact.
 
     Warns
     -----
     CostErrorWarning
-        If the cost on the mesh is off by 1 % to 5 % of the sum of the sizes of its terms (above, the answer is not called
-        converged).
+        If the error of the cost on the mesh is 1 % to 5 % of the sum of the sizes of its terms. (Above 5 %, the solution does
+        not count as converged.)
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     SymmetricStartWarning
-        If the first control has equal hidden units, or another symmetry that the solver could not leave.
+        If the first control has equal hidden units, or another symmetry that the solver cannot break.
     SteepControlWarning
         If the control is too steep for the cells, `|W| h > 1`.
 
@@ -97,7 +97,7 @@ def solve(
     ----------
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161;
-    the discrete system: docs/theory/duality.md; each method and scheme: see there.
+    the discrete system: docs/theory/duality.md. Each method and scheme has its own references.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""First controls: the problem's own, and what users give."""
+"""First controls: the default of a problem, and conversion of the argument `initial` of `solve`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from ..problem import Problem
 from ..solution import Solution
 from ..system.controlled import ControlledSystem
 
-#: what `solve` takes as its first control
+#: the types of the argument `initial` of `solve`
 Start = ArrayLike | Solution | None
 
 
 def default_start(problem: Problem) -> float | np.ndarray:
-    """`problem.start`, as the number 0.1 where all of it is: so checkpoints of solutions without `initial` have always named it.
+    """`problem.start`, or the number 0.1 if all its entries are 0.1.
+
+    Checkpoints of runs without `initial` store this number, so that their fingerprints stay the same.
 
     Parameters
     ----------
-    problem : for its field and its law.
+    problem : the control problem, whose field and law define the start.
 
     Raises
     ------
     ArgumentError
-        If the field's own start has another shape than `(m,)`, or is not finite.
+        If the start that the field defines does not have the shape `(m,)`, or is not finite.
 
     Examples
     --------
@@ -39,18 +41,18 @@ def default_start(problem: Problem) -> float | np.ndarray:
 
 
 def starting_control(system: ControlledSystem, initial: Start, name: str = "initial") -> np.ndarray:
-    """`(layers, m)` from what `solve` takes as `initial`.
+    """The control `(layers, m)` from the argument `initial` of `solve`.
 
     Parameters
     ----------
-    system : for the shape, and the layers' times.
-    initial : what `solve` takes.
-    name : of the argument, for messages.
+    system : the discrete problem, which defines the shape and the times of the layers.
+    initial : the argument of `solve`.
+    name : the name of the argument, for messages.
 
     Raises
     ------
     ArgumentError
-        For other shapes, or the solution of a problem with other parameters.
+        If the shape is wrong, or the Solution belongs to a problem with other parameters.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Solvers of the discrete optimality system: one file a method, each sees only what `protocol.DiscreteProblem` says."""
+"""Solvers of the discrete optimality system: one file per method. A method uses `protocol.DiscreteProblem` and no more."""
 
 from .base import Solver as Solver
 from .default import default_solver as default_solver

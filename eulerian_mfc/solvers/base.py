@@ -1,4 +1,4 @@
-"""What every solver shares: options, the start, and an honest verdict."""
+"""What every solver shares: the options, the start of a run, and the verdict at its end."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ class Solver(ABC):
 
     Parameters
     ----------
-    tol : relative, dimensionless; converged means: the optimality residual
-        `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of `max |lambda theta|` and
-        `max |int D_theta F^T grad psi dmu|` (or a tenth of the latter at a tenth of the control's natural size, see `scales`,
-        where both are small beside what they were). Maxima are over layers and parameters, without the entries that a bound
-        holds, and in the penalty's metric: where penalties differ, terms are divided by `sqrt(lambda)` first. Parameters whose
-        terms are far smaller there than those of others are found to that accuracy only. Where the cost has kinks (elements on
-        simplices), the residual of the shortest convex combination of the gradients within `tol max |theta|` of the control (a
-        hundredth at most) may take its place: at a kink no gradient vanishes, see `solvers.kinks`.
+    tol : relative tolerance, dimensionless. A control is converged if the optimality residual
+        `max |lambda theta + int D_theta F^T grad psi dmu|` is at most tol times the larger of its two terms,
+        `max |lambda theta|` and `max |int D_theta F^T grad psi dmu|`. If both terms have become small during the run, a tenth
+        of the second term at a tenth of the control's natural size (see `scales`) takes their place, if it is larger.
+        The maxima are taken over layers and parameters, without the entries that a bound holds, in the penalty's metric: if
+        penalties differ between parameters, terms are divided by `sqrt(lambda)` first. A parameter whose terms are far
+        smaller than those of the others is therefore found with a larger relative error. If the cost has kinks (elements on
+        simplices), no gradient vanishes at a minimum on a kink. The residual of the shortest convex combination of the
+        gradients within `min(tol, 0.01) max |theta|` of the control may then take the residual's place, see
+        `solvers.kinks`.
     max_iterations : iterations after which the solver gives up.
 
     Raises
     ------
     ArgumentError
-        If a number is out of range; from `solve`, for a system that the method cannot treat.
+        If a number is out of range. From `solve`, if the method cannot treat the system.
     NonFiniteError
         From `solve`, if not even the first control can be evaluated.
 
@@ -68,7 +70,7 @@ class Solver(ABC):
     tol: float = 1e-9
     max_iterations: int = 500
 
-    #: whether the best of several points is the one of least cost, or of least residual
+    #: True: the best of several points is the one with the least cost. False: the one with the least residual
     by_cost: ClassVar[bool] = True
     #: whether the L1 norm of the control may be in the cost
     takes_sparsity: ClassVar[bool] = False
@@ -79,13 +81,14 @@ class Solver(ABC):
 
     @property
     def discrete(self) -> bool:
-        """Whether the residual is that of the discrete system, as the certificate has it."""
+        """Whether the method drives the residual of the discrete system to zero, which the certificate computes."""
         return True
 
     def solve(self, system: DiscreteProblem, initial: ArrayLike, callback: Callback | None = None) -> Outcome:
-        """Run from a control: a number, `(m,)` or `(layers, m)`, moved into the problem's bounds.
+        """Run from the control `initial`: a number, `(m,)` or `(layers, m)`. It is first projected onto the problem's bounds.
 
-        Interrupts (Ctrl-C) and non-finite values end the run with the best control so far, which is not called converged.
+        An interrupt (Ctrl-C) or a non-finite value ends the run. The outcome then holds the best control so far, and it counts
+        as converged only if its residual is below the threshold.
 
         Raises
         ------
@@ -101,7 +104,7 @@ class Solver(ABC):
         return self._outcome(recorder, ending)
 
     def _ended(self, recorder: Recorder, system: DiscreteProblem, start: np.ndarray) -> Ending:
-        """Iterate, and why that ended; re-raises what ended it before anything was evaluated."""
+        """Iterate, and return why the iteration ended. An exception before the first evaluation is raised again."""
         try:
             ending = self.iterate(recorder, system, start)
         except KeyboardInterrupt:
@@ -118,12 +121,13 @@ class Solver(ABC):
         return ending
 
     def _outcome(self, recorder: Recorder, ending: Ending) -> Outcome:
-        """The verdict on the best control of a run."""
+        """The best control of a run, with the verdict on it."""
         judge, best = recorder.judge, self._best(recorder)
         converged = judge.converged(best)
         early = ending.status not in (Status.INTERRUPTED, Status.NOT_FINITE)
         if early and len(recorder.history) <= self.max_iterations and not converged:
-            judge.refer(best)  # it may have been as near as round-off lets it from the start
+            # The start may already be as close to the optimum as round-off allows: its terms alone are then too small a scale.
+            judge.refer(best)
             converged = judge.converged(best)
         threshold = judge.threshold(best)
         above = best.residual > threshold
@@ -143,7 +147,7 @@ class Solver(ABC):
 
     @staticmethod
     def _best(recorder: Recorder) -> Point:
-        """The point that the method accepted last; the best of all that it tried where that one does not solve the system."""
+        """The last accepted point if it is converged, else the best of all evaluated points."""
         best = recorder.accepted
         if best is None or not recorder.converged(best):
             best = recorder.best
@@ -155,19 +159,19 @@ class Solver(ABC):
 
     @abstractmethod
     def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
-        """Go from the control `initial` `(layers, m)` until the recorder calls a point converged; return why it stopped.
+        """Iterate from the control `initial` `(layers, m)` until `recorder.converged` is true for a point; return the reason.
 
-        Controls are evaluated with `recorder.evaluate`, and each iteration ends with `recorder.record`.
+        The method evaluates controls with `recorder.evaluate` and ends each iteration with `recorder.record`.
         """
 
 
 def need_adjoint(system: DiscreteProblem, method: str) -> None:
-    """ArgumentError for a method that compares costs on a pair of schemes whose gradient is not that of the cost.
+    """Raise an ArgumentError if the gradient is not exactly that of the discrete cost; for methods that compare costs.
 
     Parameters
     ----------
     system : the discrete problem.
-    method : its name, for the message.
+    method : the method's name, for the message.
     """
     if not system.adjoint:
         raise mismatch(
@@ -179,7 +183,7 @@ def need_adjoint(system: DiscreteProblem, method: str) -> None:
 
 
 def need_layers(system: DiscreteProblem) -> LayeredProblem:
-    """The same problem, which has layer-wise updates; ArgumentError where it has none.
+    """Return the same problem, typed as one with layer-wise updates; raise an ArgumentError if it has none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The solver that is taken where the user names none: decided here, for every entry of the package."""
+"""The default solver, for every entry point of the package."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from .lbfgs import LBFGS
 from .proximal_gradient import ProximalGradient
 from .shooting import Shooting
 
-#: tolerance on simplices, where the cost has kinks as feet cross facets
+#: tolerance on simplices: there the cost has kinks, because feet of characteristics cross facets
 ELEMENT_TOLERANCE = 1e-4
-#: tolerance where the gradient is not that of the cost, or is rounded
+#: tolerance if the gradient is not exactly that of the cost, or is rounded to single precision
 SHOOTING_TOLERANCE = 1e-8
 
 
 def default_solver(system: ControlledSystem, tol: float | None = None) -> Solver:
-    """LBFGS on an adjoint pair (ProximalGradient with sparsity), Shooting with automatic relaxation on another.
+    """The solver by pair: LBFGS on an adjoint pair (ProximalGradient with sparsity), otherwise Shooting(relaxation="auto").
 
-    Densities that are rounded to single precision give gradients that are not quite the cost's, at which line searches
-    fail: Shooting there too, except with sparsity.
+    Densities that are rounded to single precision give gradients that differ slightly from that of the cost. Line searches
+    fail on them, so Shooting is the default there too, except with sparsity.
 
     Parameters
     ----------
-    system : on a mesh or on particles.
+    system : a system on a mesh or on particles.
     tol : the tolerance; by default 1e-9, 1e-8 for Shooting, and 1e-4 on an adjoint pair on simplices, where J has kinks.
 
     Examples

@@ -1,4 +1,4 @@
-"""Descent with line searches that halve, and step lengths of Barzilai and Borwein: what two methods share."""
+"""Descent by step halving, with the step lengths of Barzilai and Borwein: shared by GradientFlow and ProximalGradient."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .record import Point
 from .recorder import Recorder
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: how many past costs spectral steps are compared with
+#: number of past costs with whose maximum a spectral step is compared
 MEMORY = 10
-#: change of the cost, relative to the largest so far, that is taken for round-off
+#: a change of the cost below this share of the largest cost so far counts as round-off
 SETTLED = 1e-12
-#: halvings of a step after which a line search gives up
+#: a line search gives up after this many halvings
 HALVINGS = 60
-#: largest and smallest step
+#: largest and smallest spectral step
 LONGEST, SHORTEST = 1e6, 1e-6
 
 
@@ -25,11 +25,11 @@ class Descent(ABC):
 
     Parameters
     ----------
-    recorder : of the run.
-    first_step : s_0, dimensionless: 1 is the source's update.
+    recorder : the recorder of the run.
+    first_step : s_0, dimensionless: 1 is the update of the source.
     """
 
-    #: why it stopped, where no step lowers the cost
+    #: the reason to report if no step lowers the cost
     stuck: str
 
     def __init__(self, recorder: Recorder, first_step: float) -> None:
@@ -37,7 +37,7 @@ class Descent(ABC):
         self.costs: list[float] = []
 
     def run(self, initial: np.ndarray, max_iterations: int) -> Ending:
-        """Iterate from a control until the recorder calls a point converged."""
+        """Iterate from the control `initial` until `recorder.converged` is true for a point."""
         recorder = self.recorder
         point = recorder.evaluate(initial)
         recorder.record(point)
@@ -55,7 +55,7 @@ class Descent(ABC):
         return limit_reached(max_iterations)
 
     def _descend(self, point: Point) -> tuple[Point, float] | None:
-        """The first trial that is good enough, and its step."""
+        """The first trial that is good enough, and its step; None if no trial is."""
         step = self.step
         for _ in range(HALVINGS):
             new = self.recorder.evaluate(self.trial(point, step))
@@ -66,19 +66,23 @@ class Descent(ABC):
 
     @property
     def round_off(self) -> float:
-        """The change of the cost that is taken for round-off."""
+        """A change of the cost below this value counts as round-off."""
         return SETTLED * max(map(abs, self.costs))
 
     @abstractmethod
     def trial(self, point: Point, step: float) -> np.ndarray:
-        """The control to which a step leads from a point."""
+        """The control that a step of length `step` from `point` reaches."""
 
     @abstractmethod
     def good_enough(self, point: Point, new: Point, step: float) -> bool:
         """Whether the cost fell enough."""
 
     def next_step(self, point: Point, new: Point, taken: float) -> float:
-        """`|ds|^2 / <ds, dg>` in the penalty's metric; twice the last first step where the cost does not bend upwards."""
+        """The first step of the next line search: `|dtheta|^2 / <dtheta, dg>` in the penalty's metric.
+
+        dtheta and dg are the changes of control and gradient. If `<dtheta, dg> <= 0` (no positive curvature along the step), it
+        is twice the first step of the last line search.
+        """
         moved = new.control - point.control
         bend = float(np.vdot(moved, new.gradient - point.gradient))
         length = float((self.space.gram * moved**2).sum())

@@ -1,4 +1,4 @@
-"""The direct method: the discrete cost as a nonlinear programme, by SciPy's optimisers."""
+"""The direct method: SciPy's optimisers minimise the discrete cost as a nonlinear programme."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .recorder import Recorder
 from .scipy_adapter import Intermediate, Programme
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: share of the distance of the bounds within which an entry that is pushed towards one is moved onto it; where there is one
-#: bound only, of the control's natural size
+#: an entry closer to a bound than this share of the distance between its bounds is moved onto the bound if the gradient pushes
+#: it there; an entry with a single bound uses this share of the control's natural size instead
 SNAP = 1e-3
 METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
 
@@ -24,9 +24,10 @@ METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
 class Direct(Solver):
     """Discretise, then optimise: `min J(theta)` over `low <= theta <= high` by `scipy.optimize.minimize`.
 
-    The optimality system serves as a check only: the answer can be compared with the indirect methods'.
+    The optimality system serves as a check only, so that the result can be compared with those of the indirect methods.
 
-    SciPy's line searches and trust regions compare costs, whose round-off leaves residuals near 1e-8: hence the laxer `tol`.
+    SciPy's line searches and trust regions compare costs. Round-off of the costs leaves residuals near 1e-8, so the default
+    `tol` is larger than that of other solvers.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class Direct(Solver):
         programme = Programme(recorder, system, first)
 
         def settled(z: np.ndarray) -> Point:
-            """The point, with entries that an interior-point method left a hair inside a bound moved onto it."""
+            """The point at z. Entries that an interior-point method left close to a bound are moved onto the bound."""
             point = recorder.evaluate(programme.control(z))
             if not allowed.bounded:
                 return point
@@ -90,7 +91,8 @@ class Direct(Solver):
             if recorder.converged(point):
                 raise StopIteration
 
-        # Multipliers that SciPy estimates may cancel the gradient long before the barrier is gone: no gtol.
+        # gtol = 0: SciPy's estimates of the multipliers may cancel the gradient while the barrier parameter is still large, and
+        # its test would then stop the run too early.
         options = {
             "trust-constr": {"gtol": 0.0, "xtol": 1e-15, "barrier_tol": 1e-12, "maxiter": self.max_iterations},
             "L-BFGS-B": {"ftol": 0.0, "gtol": 0.0, "maxiter": self.max_iterations, "maxfun": 50 * self.max_iterations},

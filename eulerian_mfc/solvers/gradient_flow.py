@@ -14,7 +14,8 @@ from .record import Point
 from .recorder import Recorder
 from .status import Ending
 
-#: Armijo's constant (0.25 keeps steps below 1.5 over the largest eigenvalue), and the laxer one of Barzilai-Borwein steps
+#: constants of the sufficient decrease: Armijo's (0.25 keeps steps below 1.5 / largest eigenvalue of the Hessian), and a smaller
+#: one for Barzilai-Borwein steps
 SUFFICIENT, LAX = 0.25, 1e-4
 
 
@@ -22,15 +23,15 @@ SUFFICIENT, LAX = 0.25, 1e-4
 class GradientFlow(Solver):
     """`theta_{k+1} = P(theta_k - s_k (lambda theta_k + int D_theta F^T grad psi dmu) / lambda)`, P the projection on the bounds.
 
-    Explicit Euler steps of the gradient flow in the penalty's metric, in which a step s = 1 without the integral's change
-    lands on the source's update `theta = -int D_theta F^T grad psi dmu / lambda`.
+    These are explicit Euler steps of the gradient flow in the penalty's metric. With s = 1 a step gives the update of the source,
+    `theta_{k+1} = -int D_theta F^T grad psi dmu / lambda`, with psi and mu of theta_k.
 
     Parameters
     ----------
     tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
     step : first step s, dimensionless.
-    rule : "armijo" (halve until the cost falls enough, then try twice the step) or "barzilai-borwein" (steps
-        `|ds|^2 / <ds, dg>`, compared with the largest of the last ten costs).
+    rule : "armijo" (halve the step until the cost falls enough, and begin the next line search with twice the accepted step) or
+        "barzilai-borwein" (first steps `|dtheta|^2 / <dtheta, dg>`; the cost must fall below the largest of the last ten).
 
     Raises
     ------
@@ -68,7 +69,7 @@ class GradientFlow(Solver):
 
 
 class _Spectral(Descent):
-    """Projected steps of Barzilai and Borwein, compared with the largest of the last costs."""
+    """Projected Barzilai-Borwein steps: the cost must fall below the largest of the last `MEMORY` costs."""
 
     stuck = "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
     sufficient = LAX
@@ -78,17 +79,17 @@ class _Spectral(Descent):
 
     def good_enough(self, point: Point, new: Point, step: float) -> bool:
         expected = float(np.vdot(point.gradient, new.control - point.control))
-        # Where cost differences are round-off, the residual is the witness.
+        # If the expected change of the cost is below round-off, costs cannot be compared: the residual must fall instead.
         settled = abs(expected) <= self.round_off and new.residual < point.residual
         return new.cost <= self.bound(point) + self.sufficient * expected or settled
 
     def bound(self, point: Point) -> float:
-        """The cost that a step must undercut."""
+        """The reference cost of the sufficient decrease: a step must end below it."""
         return max(self.costs[-MEMORY:])
 
 
 class _Armijo(_Spectral):
-    """Projected steps that lower the cost each time."""
+    """Projected steps, each of which lowers the cost."""
 
     sufficient = SUFFICIENT
 

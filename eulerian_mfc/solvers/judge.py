@@ -1,4 +1,4 @@
-"""Whether a control solves the system: the residual against the size of the terms that cancel in it."""
+"""The test of convergence: the residual relative to the size of the two terms that cancel in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .kinks import WIDEST, Gradients
 from .protocol import DiscreteProblem
 from .record import Kink, Point
 
-#: the control, in the problem's own sizes, at which the size of the loss's term is taken where both terms are small, and the
-#: share of it that counts
+#: if both terms are small, SMALL times the size of the loss's term at a control of REFERENCE times the natural sizes is the
+#: least scale
 REFERENCE, SMALL = 0.1, 0.1
-#: layers around whose controls parameters' sizes are taken
+#: number of layers at which `sizes_around` is evaluated; every other layer takes the sizes of the nearest of these
 LOOKED_AT = 3
 
 
@@ -24,8 +24,8 @@ class Work:
 
     Attributes
     ----------
-    evaluations : costs with their gradients.
-    sweeps : passes over the layers.
+    evaluations : number of costs with their gradients.
+    sweeps : number of passes over the layers.
 
     Examples
     --------
@@ -41,23 +41,23 @@ class Work:
 
     @property
     def seconds(self) -> float:
-        """Since the start, on the wall's clock."""
+        """Wall-clock time since the start."""
         return time.perf_counter() - self._start
 
     def gradients(self, count: int = 1) -> None:
-        """Count gradients: one sweep forwards and one backwards each."""
+        """Count gradients: each is one forward and one backward sweep."""
         self.evaluations += count
         self.sweeps += 2 * count
 
 
 class Judge:
-    """The test of convergence of a run, see `Solver`. It may evaluate one or two gradients, once per run, which it counts.
+    """The test of convergence of a run, see `Solver`. At most once per run it evaluates one or two gradients and counts them.
 
     Parameters
     ----------
     system : the discrete problem.
     tol : the relative tolerance.
-    work : where its gradients are counted.
+    work : the counter of the gradients that the test evaluates.
     """
 
     def __init__(self, system: DiscreteProblem, tol: float, work: Work) -> None:
@@ -72,12 +72,15 @@ class Judge:
             self._gradients.add(point)
 
     def converged(self, point: Point) -> bool:
-        """Whether the optimality residual is at most `threshold`, or that at a kink is."""
+        """Whether the optimality residual, or the residual at a kink, is at most `threshold`."""
         threshold = self.threshold(point)
         return point.residual <= threshold or self.at_kink(point).residual <= threshold
 
     def at_kink(self, point: Point) -> Kink:
-        """What the gradients within `tol max |theta|` of the point show (in the penalty's metric); nothing on a smooth cost."""
+        """The residual of the shortest convex combination of the gradients within `min(tol, WIDEST) max |theta|` of the point.
+
+        Distances are in the penalty's metric. The residual is infinite if the cost is smooth, or if no other gradient is near.
+        """
         largest = float(np.abs(point.control / self._space.regulariser.comparable).max())
         distance = min(self._tol, WIDEST) * largest
         shortest = None if self._gradients is None else self._gradients.shortest(point, distance)
@@ -88,10 +91,11 @@ class Judge:
         return self._tol * self.scale(point)
 
     def scale(self, point: Point) -> float:
-        """The size against which the residual is relative: the largest of the two terms that cancel in it at an optimum.
+        """The size against which the residual is relative: the larger of the two terms that cancel in it at an optimum.
 
-        Of the entries that no bound holds; but at least `SMALL` times the loss's term at a small control (`refer`), where
-        both terms are small beside what they were. Neither changes with a constant added to the loss, or with the start.
+        The maximum is over the entries that no bound holds. If both terms have become small during the run, the scale is at
+        least `SMALL` times the size of the loss's term at a small control, for which `refer` may evaluate gradients. A constant
+        added to the loss does not change the scale.
         """
         free = self._space.conditions.free(point.control, point.gradient)
         terms = float(self._space.conditions.terms(point.control, point.gradient)[free].max(initial=0.0))
@@ -101,10 +105,11 @@ class Judge:
         return max(terms, SMALL * (self._reference or 0.0))
 
     def refer(self, point: Point) -> None:
-        """Evaluate the loss's term near a small control, once: a size that does not vanish where the optimum is zero.
+        """Evaluate the size of the loss's term at a small control, once: it does not vanish if the optimal control is zero.
 
-        Where it is larger than all terms of the run, as where the field is singular at zero, also near the point, and the smaller
-        of both counts: a reference that is too large would call anything converged.
+        If this size is larger than all terms of the run (for example because the field is singular at the control zero), the
+        term is evaluated near the point as well, and the smaller size counts. With a reference that is too large, every control
+        would count as converged.
         """
         if self._reference is not None:
             return
@@ -118,7 +123,7 @@ class Judge:
             self._reference = 0.0
 
     def _drive(self, control: np.ndarray) -> float:
-        """The largest of the loss's terms at a control, infinite where they are not finite."""
+        """The size of the loss's term at a control; infinite if the term is not finite."""
         control = self._space.project(control)
         self._work.gradients()
         with contextlib.suppress(NonFiniteError), np.errstate(over="ignore", invalid="ignore"):

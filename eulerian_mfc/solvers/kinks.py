@@ -1,4 +1,4 @@
-"""Critical points at kinks: where a convex combination of gradients nearby vanishes, though none of them does."""
+"""Critical points at kinks: a convex combination of gradients nearby vanishes there, although no single gradient does."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 from .record import Point
 
-#: points whose gradients are kept
+#: number of points whose gradients are kept
 KEPT = 200
-#: largest distance, relative to the control, within which gradients are combined, whatever the tolerance
+#: gradients are combined only within this distance, relative to the control, even if the tolerance is larger
 WIDEST = 1e-2
 
 
 class Gradients:
-    """The gradients evaluated last, for a cost that is smooth but for kinks.
+    """The last evaluated gradients, for a cost that is smooth except at kinks.
 
-    At a local minimum on a kink the gradient jumps, and no point nearby has a small one. What is small there is the
-    shortest vector of the convex hull of the gradients within a distance delta: zero, if and only if (for delta to 0) the
-    point is critical. A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141
+    At a local minimum on a kink the gradient jumps, and no point nearby has a small gradient. The shortest vector of the convex
+    hull of the gradients within a distance delta is small there: in the limit delta -> 0 it vanishes if and only if the point is
+    critical. A. S. Lewis, M. L. Overton, Nonsmooth optimization via quasi-Newton methods, Math. Program. 141
     (2013), 135-163, doi:10.1007/s10107-012-0514-2, section 6.3 (their stopping test, after A. Goldstein).
 
     Parameters
     ----------
-    metric : of a control's shape, `sqrt(lambda)`: by what entries are multiplied in the penalty's metric.
+    metric : `sqrt(lambda)`, of a control's shape: entries of a control are multiplied by it in the penalty's metric.
 
     Examples
     --------
@@ -45,10 +45,11 @@ class Gradients:
         self._points.append(point)
 
     def shortest(self, point: Point, distance: float) -> np.ndarray | None:
-        """The shortest convex combination of gradients within a `distance` of the point; None if no other is within it.
+        """The shortest convex combination of gradients within a `distance` of the point; None if no other point is that near.
 
-        Lengths are those in the penalty's metric, `sum g^2 / lambda`. Gradients count where the cost bends upwards between
-        the points, `<g - g_i, theta - theta_i> >= 0`: on both sides of a ridge they cancel as well, but not at a minimum.
+        Lengths are those in the penalty's metric, `sum g^2 / lambda`. A gradient counts only if the cost curves upwards between
+        its point and this one, `<g - g_i, theta - theta_i> >= 0`: gradients on the two sides of a ridge cancel as well, but a
+        ridge is not a minimum.
         """
         near = [
             p.gradient
@@ -63,7 +64,7 @@ class Gradients:
         near.append(point.gradient)
         rows = np.array([(g / self._metric).ravel() for g in near])
         rows /= np.abs(rows).max()
-        # Weights w >= 0 of sum 1 with |w rows| least: non-negative least squares with one heavy row for the sum.
+        # Minimise |sum_i w_i row_i| over w >= 0 with sum 1: non-negative least squares, with one row of large weight for the sum.
         heavy = 1e3
         matrix = np.concatenate([rows.T, np.full((1, len(near)), heavy)])
         weights, _ = nnls(matrix, np.append(np.zeros(rows.shape[1]), heavy), maxiter=100 * len(near))

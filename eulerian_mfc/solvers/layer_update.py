@@ -12,7 +12,7 @@ from .protocol import LayerProblem
 
 @dataclass(frozen=True)
 class Proximal:
-    """A layer's Hamiltonian plus `weight / 2 sum_i a_i (theta_i - centre_i)^2`, a the Hessian of the penalty."""
+    """A layer's Hamiltonian plus `weight / 2 sum_i a_i (theta_i - centre_i)^2`, where a is the Hessian of the penalty."""
 
     hamiltonian: LayerProblem
     centre: np.ndarray
@@ -25,7 +25,7 @@ class Proximal:
 
     @property
     def weights(self) -> np.ndarray:
-        """`(m,)`, the Hessian of the penalty: its metric."""
+        """`(m,)`, the Hessian of the penalty, which defines its metric."""
         return self.hamiltonian.weights
 
     def hessian(self, theta: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ class Proximal:
 
 @dataclass(frozen=True)
 class ProximalUpdate:
-    """A layer's update towards the minimiser of its proximal Hamiltonian; called with the layer and its Hamiltonian."""
+    """The update of layer n: a local minimiser of its proximal Hamiltonian. It is called with n and the layer's Hamiltonian."""
 
     centre: np.ndarray
     weight: float
@@ -56,19 +56,19 @@ def minimise_layer(
     upper: ArrayLike = np.inf,
     reduction: float = 1e-4,
 ) -> np.ndarray:
-    """A local minimiser of `hamiltonian`, downhill from `theta` `(m,)`, within `lower <= theta <= upper`.
+    """A local minimiser of `hamiltonian`, found by descent from `theta` `(m,)`, within `lower <= theta <= upper`.
 
     `hamiltonian(theta)` is the value and its derivative, `.hessian(theta)` the second derivatives, `.minimiser()` the
-    explicit minimiser or None, `.weights` `(m,)` the Hessian of the penalty, in whose metric lengths are taken. Stops once
-    the derivative (its part that no bound holds) is `reduction` times the first, which leaves the fixed points of shooting
-    as they are.
+    explicit minimiser or None, `.weights` `(m,)` the Hessian of the penalty, in whose metric lengths are taken. The descent
+    stops once the derivative (without the entries that a bound holds) is at most `reduction` times that at the start. This
+    does not change the fixed points of shooting: at a fixed point the derivative at the start is zero already.
 
     Parameters
     ----------
-    hamiltonian : of the layer.
+    hamiltonian : the layer's Hamiltonian.
     theta : `(m,)`, where the descent starts.
     lower, upper : bounds, numbers or `(m,)`.
-    reduction : of the derivative.
+    reduction : the factor by which the derivative is to be reduced.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def minimise_layer(
 
 
 def _scalar(h: LayerProblem, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:
-    """A root of the derivative, bracketed: one Newton step, then secants, bisection where they leave the bracket."""
+    """A root of the derivative: one Newton step, then secant steps; bisection if a secant step leaves the bracket."""
     slope = float(h(theta)[1][0])
     downhill = -np.sign(slope)
     goal = reduction * abs(slope)
@@ -104,7 +104,7 @@ def _scalar(h: LayerProblem, theta: np.ndarray, lower: np.ndarray, upper: np.nda
             break
         step = abs(slope / curvature) if curvature != 0 else abs(slope) / float(h.weights[0])
         if ahead is None:
-            # Still downhill: at least twice as far as before, so that the bracket grows geometrically.
+            # No bracket yet: go at least twice as far as before, so that the number of steps to a bracket is logarithmic.
             length = max(step, 2 * length)
             trial = np.clip(here + downhill * length, lower, upper)
         else:
@@ -126,7 +126,7 @@ def _scalar(h: LayerProblem, theta: np.ndarray, lower: np.ndarray, upper: np.nda
 
 
 def _newton(h: LayerProblem, theta: np.ndarray, lower: ArrayLike, upper: ArrayLike, reduction: float) -> np.ndarray:
-    """Projected Newton steps, the Hessian's eigenvalues replaced by their moduli, with backtracking.
+    """Projected Newton steps with backtracking; the eigenvalues of the Hessian are replaced by their moduli.
 
     Reference: D. P. Bertsekas, Projected Newton methods for optimization problems with simple constraints,
     SIAM J. Control Optim. 20 (1982), 221-246, doi:10.1137/0320018.
@@ -149,7 +149,7 @@ def _newton(h: LayerProblem, theta: np.ndarray, lower: ArrayLike, upper: ArrayLi
             new = np.clip(theta + step, lower, upper)
             new_value, new_slope = h(new)
             new_moving = free_slope(new, new_slope)
-            # Near the minimum values are round-off: a smaller derivative is then the better witness.
+            # Near the minimum, differences of the value are round-off: accept a step that halves the derivative instead.
             if (
                 new_value <= value + 1e-4 * float(slope @ (new - theta))
                 or np.abs(new_moving / metric).max() < 0.5 * size
@@ -163,7 +163,7 @@ def _newton(h: LayerProblem, theta: np.ndarray, lower: ArrayLike, upper: ArrayLi
 
 
 def _guarded_solve(hessian: np.ndarray, right: np.ndarray, free: np.ndarray) -> np.ndarray:
-    """`|H|^-1 right` on the free entries, zero elsewhere."""
+    """`|H|^-1 right` on the free entries, zero on the others. `|H|` has the moduli of H's eigenvalues: a descent direction."""
     eigenvalues, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
     moduli = np.abs(eigenvalues)
     out = np.zeros_like(right)

@@ -1,4 +1,4 @@
-"""Limited-memory BFGS on the discrete cost, finished by Newton steps."""
+"""Limited-memory BFGS on the discrete cost, followed by Newton steps."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from .recorder import Recorder
 from .scipy_adapter import Intermediate, Programme
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: shares of the first step that are tried where trials of the line search overflow, and the last one
+#: if a trial of the line search overflows, the run starts again with these shares of the first step in turn, and at last with
+#: the shortest
 SHARES, SHORTEST_SHARE = (1.0, 1e-2, 1e-4), 1e-6
-#: residual, relative to the terms that cancel, below which cost differences are round-off and Newton steps take over
+#: below this residual, relative to the terms that cancel in it, differences of the cost are round-off: Newton steps take over
 HANDOVER = 1e-6
 
 
@@ -31,13 +32,13 @@ class LBFGS(Solver):
     Parameters
     ----------
     tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
-    memory : pairs kept.
-    last_steps : Newton steps at the end, at most; each costs many gradients.
+    memory : number of pairs (change of the control, change of the gradient) that are kept.
+    last_steps : the largest number of Newton steps at the end; each costs many gradients.
 
     Raises
     ------
     ArgumentError
-        As `Solver`, for numbers that are no such integers.
+        As `Solver`; also if `memory` is not a positive integer or `last_steps` is not an integer >= 0.
 
     References
     ----------
@@ -74,7 +75,7 @@ class LBFGS(Solver):
             return point.residual <= handover * recorder.scale(point)
 
         def from_the_best(share: float) -> str:
-            """SciPy's message; the first step is that share of the one that `Programme` takes."""
+            """Run from the best point and return SciPy's message; the first step is `share` times that of `Programme`."""
             programme = Programme(recorder, system, best[0], share)
 
             def after(intermediate_result: Intermediate) -> None:
@@ -114,7 +115,7 @@ class LBFGS(Solver):
 
     @staticmethod
     def _undeterred(run: Callable[[float], str]) -> str:
-        """Run with the whole first step; where a trial is not finite, again from the best point with a much shorter one."""
+        """Run with the whole first step; if a trial is not finite, run again from the best point with a much shorter step."""
         for share in SHARES:
             with contextlib.suppress(NonFiniteError):
                 return run(share)

@@ -1,4 +1,4 @@
-"""How a fixed-point iteration goes from `theta` towards `G(theta)`: fixed or automatic relaxation, Anderson acceleration."""
+"""The step of a fixed-point iteration from `theta` towards `G(theta)`: relaxation (fixed or automatic), Anderson acceleration."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-#: far from a fixed point, where the change is more than this share of the first, Anderson's steps are at most so many
-#: plain ones long: secants may send the iteration away there
+#: while the change is larger than FAR times the first one, an Anderson step is at most LONGEST plain changes long: far from a
+#: fixed point the secants are a poor model of G, and a long step may send the iteration away
 FAR, LONGEST = 0.1, 1.5
 
 
 class Mixing(ABC):
     """Chooses the next control from the present one and the change `f = G(theta) - theta`, both flat, in the penalty's metric."""
 
-    #: relaxation of the last step
+    #: the relaxation of the last step
     relaxation = 1.0
 
     def __init__(self) -> None:
         self._last: tuple[np.ndarray, np.ndarray] | None = None
-        #: estimated dominant eigenvalue of G', from the last two changes along the last one; NaN before there are two
+        #: estimate of the dominant eigenvalue of G' from the last two changes, along the last step; NaN before the second change
         self.eigenvalue = np.nan
 
     def next(self, theta: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ class Mixing(ABC):
             moved = theta - old_theta
             length = float(moved @ moved)
             if length > 0.0:
-                # Along the step s, f moves by (G' - 1) s: a Rayleigh quotient of G'.
+                # f changes by (G' - 1) s along the step s, so this is a Rayleigh quotient of G'.
                 self.eigenvalue = 1.0 + float((change - old_change) @ moved) / length
         out = self._next(theta, change)
         self._last = theta, change
@@ -51,9 +51,10 @@ class FixedRelaxation(Mixing):
 
 
 class AutomaticRelaxation(Mixing):
-    """`rho = 2 / (2 - g)`, the best for eigenvalues of G' in [g, 0], g the most negative estimate, slowly forgotten.
+    """`rho = 2 / (2 - g)`, which is optimal if the eigenvalues of G' lie in [g, 0].
 
-    Where the change grows nevertheless, rho is halved, and recovers by a fifth a step.
+    g is the most negative estimate so far; it decays by 5 % per step. If the norm of the change grows by more than half in a
+    step, rho is halved; it then recovers by a fifth per step.
     """
 
     def __init__(self) -> None:
@@ -71,10 +72,10 @@ class AutomaticRelaxation(Mixing):
 
 
 class Anderson(Mixing):
-    """Type II mixing of the last `window` changes: `theta + rho f - (dTheta + rho dF) gamma`, gamma minimising `|f - dF gamma|`.
+    """Type II mixing of the last `window` changes: `theta + rho f - (dTheta + rho dF) gamma`, gamma minimises `|f - dF gamma|`.
 
-    Safeguard: where the change grew to more than twice the smallest so far, the memory is dropped and the iteration goes
-    back to that smallest, to continue with half the relaxation (which doubles again as long as the change falls).
+    Safeguard: if the change grows to more than twice the smallest so far, the memory is dropped. The iteration then continues
+    from the control with the smallest change, with half the relaxation, which doubles again per step that reduces the change.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Newton's method for minima of the discrete cost: conjugate gradients with Hessian products in a trust region."""
+"""Newton's method for minima of the discrete cost: truncated conjugate gradients with Hessian products, in a trust region."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .record import Point
 from .recorder import Recorder
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: conjugate gradient steps per Newton step
+#: the largest number of conjugate gradient steps per Newton step
 PRODUCTS = 200
 #: a linear map of controls
 Map = Callable[[np.ndarray], np.ndarray]
@@ -23,9 +23,9 @@ Map = Callable[[np.ndarray], np.ndarray]
 class NewtonCG(Solver):
     """Truncated Newton steps `J'' s = -J'` in the penalty's metric, within a trust region and the bounds.
 
-    Hessian products are exact on an adjoint pair (see `hessian.ExactHessian`), differenced gradients else. Directions of
-    negative curvature are followed to the edge of the region, so that saddles are left; entries that a bound holds are
-    left out of the step.
+    Hessian products are exact if the pair has tangents (see `hessian.ExactHessian`), otherwise differences of gradients.
+    A direction of negative curvature is followed to the edge of the region, so that the method leaves saddles. Entries that
+    a bound holds are left out of the step.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class NewtonCG(Solver):
 
 
 def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Point, Ending]:
-    """Trust-region Newton steps from a point; the last point accepted, and why they stopped."""
+    """Trust-region Newton steps from a point; returns the last accepted point, and why the steps stopped."""
     space = recorder.system.controls
     metric = np.sqrt(space.gram)  # z = metric * theta has the penalty |z|^2 / 2
     natural = space.length_of(recorder.system.natural_sizes)
@@ -88,7 +88,7 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
             candidate = recorder.evaluate(trial)
             actual = point.cost - candidate.cost
             if abs(predicted) <= 1e-11 * (abs(point.cost) + abs(candidate.cost)):
-                # The predicted change of the cost is round-off: only the residual can tell.
+                # The predicted change of the cost is below round-off, so the ratio means nothing: the residual must fall instead.
                 if candidate.residual < 0.9 * point.residual:
                     new = candidate
                 break
@@ -114,9 +114,10 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
 def confirmed(point: Point, candidate: Point, predicted: float) -> bool:
     """Whether the gradients at both ends of a step confirm the decrease `predicted`, and the residual fell.
 
-    Near an optimum the change of the cost is smaller than the round-off of the terms that cancel in it, and its sign is
-    decided by the processor's order of summation. The gradients still have digits there: where the trapezoidal rule along the
-    step agrees with the quadratic model, the cost is quadratic on it, and its change is what both say.
+    Near an optimum the change of the cost is smaller than the round-off of the terms that cancel in it, and the order of
+    summation decides its sign. The gradients are still accurate there. The trapezoidal rule for the gradient along the step
+    gives the change of the cost exactly if the cost is quadratic on the step. If it agrees with the quadratic model, the
+    predicted decrease is accepted.
     """
     by_gradients = -0.5 * float(np.vdot(point.gradient + candidate.gradient, candidate.control - point.control))
     return abs(by_gradients - predicted) <= 0.1 * predicted and candidate.residual < 0.9 * point.residual
@@ -125,7 +126,7 @@ def confirmed(point: Point, candidate: Point, predicted: float) -> bool:
 def steihaug(image: Map, slope: np.ndarray, radius: float, forcing: float) -> np.ndarray:
     """Minimise `<slope, s> + <s, H s> / 2` over `|s| <= radius` by conjugate gradients, to the relative residual `forcing`.
 
-    At negative curvature, or where the region ends, the last direction is followed to the edge.
+    If the curvature is negative, or the step would leave the region, the last direction is followed to the edge.
     """
     step = np.zeros_like(slope)
     rest = -slope

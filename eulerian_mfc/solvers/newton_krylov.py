@@ -1,4 +1,4 @@
-"""Newton-Krylov on the control equation, along the gradient flow while it is far from a root."""
+"""Newton-Krylov for the control equation; far from a root the steps follow the gradient flow."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .protocol import DiscreteProblem
 from .recorder import Recorder
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: iterations without a new smallest residual after which the method gives up
+#: the method gives up after this many iterations without a new smallest residual
 PATIENCE = 15
-#: growth of the residual above which a step is done again with a shorter delta, and how often
+#: a step that increases the residual by more than this factor is repeated with a shorter delta; the number of attempts
 LARGEST_GROWTH, REJECTIONS = 2.0, 5
 
 
@@ -24,21 +24,22 @@ LARGEST_GROWTH, REJECTIONS = 2.0, 5
 class NewtonKrylov(Solver):
     """Roots of `f(theta) = r(theta) / lambda`, `r = lambda theta + int D_theta F^T grad psi dmu`, within the bounds.
 
-    Steps `(1/delta + f') s = -f` by GMRES: implicit Euler steps of length delta of the gradient flow, which become
-    Newton's as delta grows with the reciprocal of the residual (pseudo-transient continuation). f' is the identity plus a
-    compact map on the entries that no bound holds, seen through Hessian products (differenced gradients on a pair that is
-    not adjoint: any pair will do). No costs are compared, so the residual falls to round-off.
+    GMRES solves `(1/delta + f') s = -f` for each step s. This is a (linearised) implicit Euler step of length delta of the
+    gradient flow, and becomes Newton's step as delta grows with the reciprocal of the residual (pseudo-transient continuation).
+    On the entries that no bound holds, f' is the identity plus a compact map. GMRES needs only Hessian products, which are
+    differences of gradients on a pair that is not adjoint, so that any pair can be used. The method compares no costs, so the
+    residual falls to round-off.
 
     Parameters
     ----------
     tol, max_iterations : see `Solver`; 1e-11 and 100 by default.
-    first_step : first delta, in units of 1 / lambda; infinity for Newton's method from the start.
-    inner_iterations : GMRES steps a Newton step, at most.
+    first_step : the first delta, dimensionless as f' is; infinity for Newton's method from the start.
+    inner_iterations : the largest number of GMRES steps per Newton step.
 
     Raises
     ------
     ArgumentError
-        As `Solver`, for a first step or a number of steps that is not positive.
+        As `Solver`; also if `first_step` or `inner_iterations` is not positive.
 
     References
     ----------
@@ -73,7 +74,7 @@ class NewtonKrylov(Solver):
         from scipy.sparse.linalg import LinearOperator, gmres
 
         space = system.controls
-        # GMRES measures in the penalty's metric.
+        # GMRES minimises the Euclidean norm of its residual; in these units it is the norm in the penalty's metric.
         unit = np.broadcast_to(space.regulariser.comparable, initial.shape)
         weights = space.gram * unit
         point = recorder.evaluate(initial)
@@ -87,7 +88,8 @@ class NewtonKrylov(Solver):
             free = space.conditions.free(point.control, point.gradient)
             value = np.where(free, point.gradient / weights, 0.0)
             product = recorder.hessian(point)
-            # As exact as the step is long: loose far away, quadratic convergence at the end.
+            # A loose tolerance far from the root saves products; a tolerance proportional to the residual near it keeps the
+            # convergence quadratic.
             forcing = min(1e-2, max(0.1 * point.residual / max(recorder.scale(point), 1e-300), 1e-9))
             for _ in range(REJECTIONS):
 
@@ -105,7 +107,8 @@ class NewtonKrylov(Solver):
                 if new.residual <= LARGEST_GROWTH * point.residual or self.first_step == np.inf:
                     break
                 delta = min(0.1 * delta, 1.0)
-            # Beside a root the residual falls quadratically: grow at once, shrink with the residual.
+            # delta follows the reciprocal of the residual, by at most a factor of 10 per step: it grows as the residual falls,
+            # which makes the last steps Newton's.
             delta = delta * min(10.0, point.residual / max(new.residual, 1e-3 * point.residual))
             delta = max(delta, 1e-4)
             point = new

@@ -1,4 +1,4 @@
-"""What solvers may ask of a discrete problem, whoever made it."""
+"""The interface between solvers and discrete problems: a solver uses these attributes and methods of a problem and no others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..control.space import ControlSpace
 
-#: marks a result that is too large to be kept and is computed where it is looked at
+#: marks a result that is too large for a checkpoint to keep: it is computed again when it is needed
 DEFERRED = "deferred"
 
 
@@ -18,7 +18,7 @@ class HessianProduct(Protocol):
 
     Attributes
     ----------
-    exact : whether products are those of the discrete cost to round-off.
+    exact : whether products are exact to round-off for the discrete cost.
     """
 
     @property
@@ -30,7 +30,7 @@ class HessianProduct(Protocol):
 
 
 class LayerProblem(Protocol):
-    """The Hamiltonian of one layer as a function of its parameters theta `(m,)`, penalty included.
+    """The Hamiltonian of one layer as a function of its parameters theta `(m,)`, including the penalty.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class LayerProblem(Protocol):
         ...
 
     def minimiser(self) -> np.ndarray | None:
-        """The minimiser `(m,)` without bounds where it has an explicit form, else None."""
+        """The minimiser `(m,)` without bounds if it has an explicit form, else None."""
         ...
 
 
@@ -58,18 +58,18 @@ Choice = Callable[[int, LayerProblem], np.ndarray]
 
 
 class DiscreteProblem(Protocol):
-    """A cost of a control with its gradient: all that most solvers need.
+    """A cost of a control, with its gradient. Most solvers need no more than this.
 
-    An OptimalitySystem and a ParticleSystem are ones, and so is what keeps the values of one for a checkpoint. Questions that
-    are added here are answered there without further code: by their annotations, numbers and arrays are kept, and objects
-    with a Protocol of their own are asked in turn.
+    OptimalitySystem and ParticleSystem implement this interface, and so does the wrapper that keeps their values in a
+    checkpoint. A member that is added here needs no further code in the wrapper, which reads the annotations: it keeps results
+    that are numbers or arrays, and wraps results that have a Protocol of their own.
 
     Attributes
     ----------
     controls : the space of controls: penalty, bounds, residuals.
-    adjoint : whether the gradient is that of the cost, so that costs may be compared in a line search.
-    kinks : whether the cost is smooth in pieces only, with kinks that solvers must expect at its minima.
-    natural_sizes : `(m,)`, how large parameters are in this problem, see `scales`.
+    adjoint : whether the gradient is exactly that of the cost, so that a line search may compare costs.
+    kinks : whether the cost is only piecewise smooth, so that its minima may lie on kinks.
+    natural_sizes : `(m,)`, the natural sizes of the parameters in this problem, see `scales`.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class DiscreteProblem(Protocol):
 
     @property
     def adjoint(self) -> bool:
-        """Whether the gradient is that of the cost."""
+        """Whether the gradient is exactly that of the cost."""
         ...
 
     @property
@@ -100,15 +100,15 @@ class DiscreteProblem(Protocol):
 
     @property
     def natural_sizes(self) -> np.ndarray:
-        """`(m,)`: how large parameters are in this problem."""
+        """`(m,)`: the natural sizes of the parameters in this problem."""
         ...
 
     def sizes_around(self, theta: np.ndarray) -> np.ndarray:
-        """`(m,)`: the natural sizes of changes of the parameters `(m,)`."""
+        """`(m,)`: the natural sizes of changes of the parameters, around theta `(m,)`."""
         ...
 
     def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
-        """`J`, and its derivative of the control's shape, `(layers, m)`, without that of the L1 norm."""
+        """`J`, and its derivative, `(layers, m)` as the control. The derivative leaves out the L1 norm."""
         ...
 
     def hessian(self, control: np.ndarray) -> HessianProduct:
@@ -118,10 +118,10 @@ class DiscreteProblem(Protocol):
 
 @runtime_checkable
 class LayerWise(Protocol):
-    """Layers that can be updated one by one: densities and potentials stand on a mesh."""
+    """Layers that can be updated one by one, because densities and potentials are on a mesh."""
 
     def cancelling(self) -> float:
-        """The moduli of the terms that cancel in the cost at the initial law: costs are known to 1e-16 of them."""
+        """The sum of the moduli of the terms that cancel in the cost at the initial law. Costs have errors of 1e-16 times it."""
         ...
 
     def layer_updates(
@@ -129,7 +129,7 @@ class LayerWise(Protocol):
     ) -> tuple[float, np.ndarray, Sequence[LayerProblem]]:
         """Cost, gradient, and the Hamiltonian of every layer, at the densities and potentials of a control `(layers, m)`.
 
-        `form` is "discrete" or "continuous", that of continuous time.
+        `form` is "discrete", or "continuous" for the Hamiltonians of continuous time.
         """
         ...
 
@@ -140,7 +140,7 @@ class LayerWise(Protocol):
     def sequential_update(
         self, potentials: Annotated[np.ndarray, DEFERRED], choose: Choice
     ) -> tuple[np.ndarray, float]:
-        """A forward sweep in which `choose(n, H_n)` gives layer n's parameters; the control and its cost."""
+        """A forward sweep in which `choose(n, H_n)` gives layer n's parameters; returns the control and its cost."""
         ...
 
 

@@ -14,7 +14,7 @@ from .record import Point
 from .recorder import Recorder
 from .status import Ending
 
-#: decrease that a step must bring, relative to its squared length; the first step
+#: a step must lower the cost by SUFFICIENT / (2 step) times its squared length; the first step
 SUFFICIENT, FIRST = 1e-4, 0.5
 
 
@@ -22,9 +22,10 @@ SUFFICIENT, FIRST = 1e-4, 0.5
 class ProximalGradient(Solver):
     """`theta_{k+1} = prox_{s_k}(theta_k - s_k gradient / (lambda dt))`: soft thresholding, then the bounds.
 
-    For `J + int sparsity |theta|_1 dt`: entries that do not pay are exactly zero. Steps `|ds|^2 / <ds, dg>` in the penalty's
-    metric, compared with the largest of the last ten costs. Converged means that the proximal residual
-    `lambda |theta - prox_1(theta - gradient / (lambda dt))|` is small; without sparsity it is the residual of the others.
+    The method is for costs with `int sparsity |theta|_1 dt`, whose minimisers have entries that are exactly zero. First steps
+    are `|dtheta|^2 / <dtheta, dg>` in the penalty's metric; the cost must fall below the largest of the last ten. Converged
+    means that the proximal residual `lambda |theta - prox_1(theta - gradient / (lambda dt))|` is small. Without sparsity it
+    equals the residual of the other solvers.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class ProximalGradient(Solver):
 
 
 class _Proximal(Descent):
-    """Proximal steps of Barzilai and Borwein's length."""
+    """Proximal steps with the lengths of Barzilai and Borwein."""
 
     stuck = "no proximal step lowers the cost (round-off, or kinks of the cost)"
 
@@ -70,6 +71,6 @@ class _Proximal(Descent):
 
     def good_enough(self, point: Point, new: Point, step: float) -> bool:
         length = float((self.space.gram * (new.control - point.control) ** 2).sum())
-        # Where cost differences are round-off, the residual is the witness.
+        # If the change of the cost is below round-off, costs cannot be compared: the residual must fall instead.
         settled = abs(new.cost - point.cost) <= self.round_off and new.residual < point.residual
         return new.cost <= max(self.costs[-MEMORY:]) - SUFFICIENT / (2 * step) * length or settled

@@ -1,4 +1,4 @@
-"""What a solver's run leaves behind: points, rows of the history, the outcome."""
+"""The records of a solver's run: points, rows of the history, the outcome."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .status import Status
 
 
 class Iteration(NamedTuple):
-    """One row of the history: what an iteration ended with, and the work since the start.
+    """One row of the history: cost and residual at the end of an iteration, and the work since the start.
 
-    `evaluations` counts costs with their gradients, `sweeps` all passes over the layers: one for a cost, two for a
+    `evaluations` counts costs with their gradients. `sweeps` counts all passes over the layers: one for a cost, two for a
     gradient, two for an exact Hessian product and four for a differenced one.
 
     Attributes
     ----------
-    iteration : counted from zero, the first control.
+    iteration : its number; row 0 belongs to the first control.
     cost : J.
     residual : the optimality residual, as in `Solver`.
-    evaluations, sweeps : since the start.
-    seconds : since the start, on the wall's clock.
+    evaluations, sweeps : numbers since the start.
+    seconds : wall-clock time since the start.
 
     Examples
     --------
@@ -39,7 +39,7 @@ class Iteration(NamedTuple):
     seconds: float
 
 
-#: called with every row of the history as it comes; what it returns is not used
+#: called with every new row of the history; its return value is ignored
 Callback = Callable[[Iteration], object]
 
 
@@ -50,7 +50,7 @@ class Point(NamedTuple):
     ----------
     control : of the space's shape, `(layers, m)`.
     cost : J.
-    gradient : of the same shape, without the L1 norm.
+    gradient : of the same shape; it leaves out the L1 norm.
     residual : the optimality residual.
 
     Examples
@@ -66,13 +66,13 @@ class Point(NamedTuple):
 
 
 class Kink(NamedTuple):
-    """What is known of a control whose gradient is not small, on a cost with kinks.
+    """The residual of a control that may lie on a kink of the cost, from the gradients nearby.
 
     Attributes
     ----------
     residual : the optimality residual of the shortest convex combination of the gradients within `distance` of the control;
-        infinite where no other gradient is known there.
-    distance : the largest change of an entry, in the penalty's metric as residuals are.
+        infinite if no other gradient is known there.
+    distance : the largest distance of an entry, in the penalty's metric as for residuals.
 
     Examples
     --------
@@ -86,16 +86,16 @@ class Kink(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a solver returns: its best control, whether that solves the system, and why it stopped.
+    """The result of a solver: its best control, whether it solves the system, and why the solver stopped.
 
     Attributes
     ----------
     control : `(layers, m)`.
     status : the verdict, for programs.
     message : the verdict and its numbers, for people.
-    history : one `Iteration` each.
+    history : one `Iteration` per iteration.
     threshold : the largest residual that counts as converged.
-    kink : where the cost has kinks and the residual is above the threshold, what the gradients nearby show; else None.
+    kink : the residual from the gradients nearby, if the cost has kinks and the residual is above the threshold; else None.
 
     Examples
     --------
@@ -112,5 +112,5 @@ class Outcome:
 
     @property
     def converged(self) -> bool:
-        """Whether the residual is at most the threshold, at the control or at a kink beside it."""
+        """Whether the residual at the control, or at a kink near it, is at most the threshold."""
         return self.status.converged

@@ -1,4 +1,4 @@
-"""Evaluates the problem for a solver, and keeps the best point and the history."""
+"""The recorder evaluates the problem for a solver, and keeps the best point and the history."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from .judge import Judge, Work
 from .protocol import DiscreteProblem
 from .record import Callback, Iteration, Point
 
-#: relative difference of costs that is taken for round-off where the better of two points is sought
+#: two costs whose relative difference is smaller count as equal, because of round-off; the residuals are then compared
 SAME_COST = 1e-12
 
 
 class Recorder:
-    """What a method evaluates its points with: `evaluate`, then `record` at the end of each iteration.
+    """Evaluates and records points for a method: it calls `evaluate` per control, and `record` at the end of each iteration.
 
     Parameters
     ----------
     system : the discrete problem.
     tol : the relative tolerance of the test of convergence.
     callback : called with each row of the history, or None.
-    by_cost : whether the best point is the one of least cost (where costs are exact enough to compare), or of least residual.
+    by_cost : True if the best point is the one with the least cost, False for the least residual. Without an exact gradient it is
+        always the least residual.
 
     Attributes
     ----------
-    best, last, accepted : the best point, the one evaluated last, the one that the last iteration ended with.
-    history : one `Iteration` each.
-    work : what has been computed.
+    best, last, accepted : the best point, the last evaluated point, the point at which the last iteration ended.
+    history : one `Iteration` per iteration.
+    work : the counts of evaluations and sweeps.
     judge : the test of convergence.
 
     Examples
@@ -58,12 +59,12 @@ class Recorder:
         """Cost and gradient at a control `(layers, m)`; remembers the best point seen."""
         if self.last is not None and np.array_equal(self.last.control, control):
             return self.last
-        with np.errstate(over="ignore", invalid="ignore"):  # `note` raises what is not finite
+        with np.errstate(over="ignore", invalid="ignore"):  # `note` raises an error for values that are not finite
             cost, gradient = self.system.cost_and_gradient(control)
         return self.note(control, cost, gradient)
 
     def note(self, control: np.ndarray, cost: float, gradient: np.ndarray) -> Point:
-        """Take in an evaluation that the solver made itself: control and gradient are `(layers, m)`."""
+        """Record an evaluation that the solver made itself, and return its point: control and gradient are `(layers, m)`."""
         self.work.gradients()
         point = Point(control.copy(), cost, gradient, self.system.controls.conditions.residual(control, gradient))
         if not (np.isfinite(cost) and np.isfinite(point.residual)):
@@ -76,7 +77,7 @@ class Recorder:
         return point
 
     def _better(self, a: Point, b: Point) -> bool:
-        """Lower cost; where costs agree to round-off, or do not go with the residual, the smaller residual."""
+        """Whether a has the lower cost; if costs agree to round-off, or may not be compared, the smaller residual."""
         if not self._by_cost:
             return a.residual < b.residual
         slack = SAME_COST * abs(b.cost)
@@ -92,7 +93,7 @@ class Recorder:
             self.callback(row)
 
     def hessian(self, point: Point) -> Callable[[np.ndarray], np.ndarray]:
-        """The map `v -> J'' v` at a point, of controls `(layers, m)`, each product counted."""
+        """The map `v -> J'' v` of controls `(layers, m)` at a point; it counts its products."""
         hessian = self.system.hessian(point.control)
         self.work.sweeps += 2 if hessian.exact else 0
 
@@ -104,7 +105,7 @@ class Recorder:
         return product
 
     def converged(self, point: Point) -> bool:
-        """Whether the point solves the system to the tolerance, see `Judge`."""
+        """Whether the point solves the system within the tolerance, see `Judge`."""
         return self.judge.converged(point)
 
     def threshold(self, point: Point) -> float:

@@ -1,4 +1,4 @@
-"""The discrete cost as SciPy's optimisers see it: flat, without units, in the penalty's metric, with bounds."""
+"""The discrete cost in the form that SciPy's optimisers need: flat, dimensionless, in the penalty's metric, with bounds."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from .recorder import Recorder
 if TYPE_CHECKING:
     from scipy.optimize import Bounds
 
-#: shortest first step, in the control's size
+#: shortest first step, relative to the size of the control
 SHORTEST = 1e-3
 
 
 class Intermediate(Protocol):
-    """What SciPy hands to callbacks: its present flat control `x`."""
+    """The argument of SciPy's callbacks: `x` is the present flat control."""
 
     x: np.ndarray
 
 
 class Programme:
-    """`min J(theta) / r^2` over `z = sqrt(lambda dt) theta / r`, flat: the penalty is `|z|^2 / 2`.
+    """`min J(theta) / r^2` over the flat vector `z = sqrt(lambda dt) theta / r`, in which the penalty is `|z|^2 / 2`.
 
-    SciPy's methods begin with a step of length 1, or a trust region of radius 1: r is the length of the first step. It is
-    that of the gradient, with which the step would lead to the source's update `-int D_theta F^T grad psi dmu / lambda`; but
-    where this is farther away than controls are large, only as far as they are, and where the gradient is as good as zero a
-    thousandth of that, from where the way back is seen. Of this a `share` is taken.
+    SciPy's methods begin with a step of length 1, or a trust region of radius 1, so r is the length of the first step in the
+    penalty's metric. It is the length of the gradient: such a step leads to the update of the source,
+    `-int D_theta F^T grad psi dmu / lambda`. It is at most the size of controls (the natural size, or that of the start, if
+    this is larger), and at least a thousandth of that size, for a gradient that is almost zero. r is multiplied by `share`.
     """
 
     def __init__(self, recorder: Recorder, system: DiscreteProblem, start: Point, share: float = 1.0) -> None:
@@ -38,7 +38,8 @@ class Programme:
         step = float(np.linalg.norm(start.gradient / metric))
         natural = self._space.length_of(system.natural_sizes)
         length = float(np.linalg.norm(metric * start.control))
-        # Where the gradient is as good as zero, or the field does nothing near the control zero:
+        # The gradient is almost zero (an optimum, or a field that vanishes near the control zero): the natural size may then be
+        # far too large, and the size of changes around the start limits it.
         if step < SHORTEST * natural:
             natural = min(natural, self._space.length_of(system.sizes_around(start.control[0])))
         longest = max(natural, length)
@@ -48,7 +49,7 @@ class Programme:
 
     @property
     def bounds(self) -> Bounds | None:
-        """As `scipy.optimize.minimize` takes them."""
+        """The bounds on z for `scipy.optimize.minimize`; None if there are none."""
         allowed = self._space.regulariser
         if not allowed.bounded:
             return None
@@ -57,7 +58,7 @@ class Programme:
         return Bounds(*((side / self.scale).ravel() for side in (allowed.lower, allowed.upper)))
 
     def control(self, z: np.ndarray) -> np.ndarray:
-        """The control `(layers, m)`, round-off beyond a bound taken off."""
+        """The control `(layers, m)` of z; the projection removes round-off beyond a bound."""
         return self._space.project(np.asarray(z).reshape(self._space.shape) * self.scale)
 
     def objective(self, z: np.ndarray) -> tuple[float, np.ndarray]:

@@ -14,7 +14,7 @@ from .protocol import DiscreteProblem
 from .recorder import Recorder
 from .status import CONVERGED, Ending, Status, diverged, limit_reached
 
-#: iterations without a new smallest residual after which shooting is said not to converge
+#: shooting is reported as divergent after this many iterations without a new smallest residual
 PATIENCE = 60
 
 
@@ -25,21 +25,21 @@ class Shooting(Solver):
     Parameters
     ----------
     tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
-    relaxation : rho in (0, 1]; 1 is the source's algorithm, which diverges for small penalties; "auto" for the best rho
-        that the estimated dominant eigenvalue of G' allows.
-    anderson : window (>= 1) of Anderson acceleration, instead of plain steps; then rho mixes the new directions in.
-    update : "discrete", the layer's own Hamiltonian; or "continuous", that of continuous time at the layer's start
-        (explicit where the field is linear in the control), whose fixed points differ by the order of the layer length.
-    divergence : above 1; stop once the residual exceeds this many times its smallest value.
+    relaxation : rho in (0, 1]. 1 is the algorithm of the source, which diverges for small penalties. "auto" takes the best rho
+        for the estimated dominant eigenvalue of G'.
+    anderson : window (>= 1) of Anderson acceleration, instead of plain steps; rho is then the weight of the new changes.
+    update : "discrete" minimises the layer's discrete Hamiltonian. "continuous" minimises that of continuous time at the
+        layer's start (explicit if the field is linear in the control); its fixed points differ from the discrete ones by O(dt).
+    divergence : a factor above 1; the solver stops once the residual exceeds this many times its smallest value.
 
-    With the discrete update on an adjoint pair the fixed points are exactly the critical points of the discrete cost, and
-    `G' = 1 - D^-1 J''`, D the blocks of single layers: plain shooting converges if and only if its eigenvalues are
-    smaller than 1 in modulus, which fails for small penalties.
+    With the discrete update on an adjoint pair, the fixed points are exactly the critical points of the discrete cost, and
+    `G' = 1 - D^-1 J''`, where D is the block diagonal of J'', one block per layer. Near a fixed point plain shooting converges
+    if and only if the eigenvalues of G' are smaller than 1 in modulus. This fails for small penalties.
 
     Raises
     ------
     ArgumentError
-        As `Solver`, for options out of range or that do not fit together; from `solve`, for particles.
+        As `Solver`; also if options are out of range or do not fit together. From `solve`, if the system is one of particles.
 
     References
     ----------
@@ -115,7 +115,7 @@ class Shooting(Solver):
         return Ending(Status.ITERATION_LIMIT, reason)
 
     def _advice(self, system: DiscreteProblem) -> str:
-        """What to change, but for what is there already; LBFGS needs an adjoint pair."""
+        """Advice for the message: options that are not in use yet. LBFGS needs an adjoint pair."""
         ways = [] if self.relaxation == "auto" else ["reduce the relaxation", 'take relaxation="auto"']
         if self.anderson is None:
             ways.append("anderson=3" if ways else "take anderson=3")

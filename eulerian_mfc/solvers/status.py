@@ -1,4 +1,4 @@
-"""How a run ended: what programs ask; the sentence beside it is for people."""
+"""How a run ended: a status for programs, and a reason in words for people."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ class Status(Enum):
 
     Attributes
     ----------
-    converged : whether the answer solves the discrete system and nothing speaks against it.
-    solved : whether the solver reached its tolerance, whatever the mesh does to the cost.
-    words : a sentence of its own, for tables.
+    converged : whether the control solves the discrete system and no later check rejected it.
+    solved : whether the solver reached its tolerance, even if a later check found the error of the cost too large.
+    words : the status in words, for tables.
 
     Examples
     --------
@@ -37,17 +37,17 @@ class Status(Enum):
 
     @property
     def converged(self) -> bool:
-        """Whether the answer solves the discrete system and nothing speaks against it."""
+        """Whether the control solves the discrete system and no later check rejected it."""
         return self in (Status.CONVERGED, Status.CONVERGED_AT_KINK)
 
     @property
     def solved(self) -> bool:
-        """Whether the solver reached its tolerance, whatever the mesh does to the cost."""
+        """Whether the solver reached its tolerance, even if a later check found the error of the cost too large."""
         return self.converged or self in (Status.COST_WRONG, Status.TARGET_MISSED)
 
     @property
     def words(self) -> str:
-        """A sentence of its own, for tables."""
+        """The status in words, for tables."""
         return _WORDS[self]
 
 
@@ -71,8 +71,8 @@ class Ending(NamedTuple):
 
     Attributes
     ----------
-    status : one of Status.
-    reason : the same in words, with the numbers that belong to it.
+    status : the status.
+    reason : the status in words, with its numbers.
 
     Examples
     --------
@@ -89,11 +89,11 @@ CONVERGED = Ending(Status.CONVERGED, "residual below the tolerance")
 
 
 def limit_reached(count: int) -> Ending:
-    """The ending of a method that made all iterations it may make.
+    """The ending of a method that reached its limit of iterations.
 
     Parameters
     ----------
-    count : their number.
+    count : the limit.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def stalled(reason: str) -> Ending:
 
 
 def diverged(reason: str) -> Ending:
-    """The ending of a method that leads away.
+    """The ending of a method whose iteration moves away from every solution.
 
     Parameters
     ----------

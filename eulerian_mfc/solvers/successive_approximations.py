@@ -14,9 +14,9 @@ from .protocol import DiscreteProblem
 from .recorder import Recorder
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: proximal weight, in units of the penalty, above which no smaller steps are tried
+#: largest proximal weight, in units of the penalty: beyond it the step is accepted, and no smaller one is tried
 HEAVIEST = 1e8
-#: sweeps in a row that neither lower the cost beyond round-off nor reach a new smallest residual, before giving up
+#: the method gives up after this many sweeps in a row without a lower cost (beyond round-off) or a new smallest residual
 PATIENCE = 10
 
 
@@ -24,23 +24,23 @@ PATIENCE = 10
 class SuccessiveApproximations(Solver):
     """Backward sweep for psi; forward sweep in which layer n minimises `H_n(theta) + w/2 lambda dt |theta - theta_n|^2`.
 
-    The masses of the forward sweep are those of the new controls. Since the cost is linear in the masses,
+    The masses of the forward sweep are those of the new controls. The cost is linear in the masses, so on an adjoint pair
 
         J(new) - J(old) = sum_n [ H_n(new_n) - H_n(old_n) ]   (H_n at the new masses and the old potentials)
 
-    exactly on an adjoint pair, so that the cost falls for every weight w for which the layers are minimised well enough;
-    a sweep whose cost does not fall is done again with a larger weight.
+    holds exactly. The cost therefore falls if every layer is minimised well enough. A sweep whose cost does not fall is
+    repeated with a larger weight w.
 
     Parameters
     ----------
     tol, max_iterations : see `Solver`; 1e-9 and 500 by default.
-    weight : first proximal weight w >= 0, in units of the penalty.
-    growth : factor > 1 of w after a sweep whose cost did not fall; w is divided by it after one whose cost did.
+    weight : the first proximal weight w >= 0, in units of the penalty.
+    growth : a factor > 1. w is multiplied by it after a sweep whose cost did not fall, and divided by it otherwise.
 
     Raises
     ------
     ArgumentError
-        As `Solver`, for a negative weight or a growth of 1 or less; from `solve`, for particles.
+        As `Solver`; also if `weight` is negative or `growth` is at most 1. From `solve`, if the system is one of particles.
 
     References
     ----------
@@ -72,7 +72,7 @@ class SuccessiveApproximations(Solver):
         space = system.controls
         lower, upper = space.regulariser.lower, space.regulariser.upper
         weight = self.weight
-        # What cancels in the cost at the initial law: costs are known to this many digits of it, and may vanish themselves.
+        # Round-off of the cost is relative to the terms that cancel in it, not to the cost, which may vanish.
         terms = system.cancelling()
         point = recorder.evaluate(initial)
         recorder.record(point)

@@ -1,4 +1,4 @@
 """The discrete problem: its sweeps, cost, gradient, Hessian and Hamiltonians, on meshes and by particles.
 
-Nothing here knows a solver.
+No module here imports a solver.
 """

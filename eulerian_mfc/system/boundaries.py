@@ -1,4 +1,4 @@
-"""Where particles end that meet a boundary: of the problem, where it has walls or is periodic, and of the mesh."""
+"""What happens to particles at a boundary: that of the problem (walls, periodic sides), and that of the mesh."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .particles import Bound
 
 
 def of_the_problem(system: OptimalitySystem) -> Bound | None:
-    """How the problem's own domain holds particles; None where that is the whole space.
+    """The map that keeps particles in the problem's own domain; None if the domain is the whole space.
 
     Parameters
     ----------
-    system : its mesh may have walls, its schemes may be periodic or without flux at the sides of the box.
+    system : the discrete problem. Its mesh may have walls, and its schemes may have periodic or no-flux sides.
     """
     base = system.mesh.base
     kinds = system.pair.boundary
@@ -41,13 +41,14 @@ def of_the_problem(system: OptimalitySystem) -> Bound | None:
 
 
 def of_the_mesh(system: OptimalitySystem) -> Bound:
-    """What the mesh does with particles that leave it: schemes of nodes move them onto the boundary, volumes lose them.
+    """What the schemes do with particles that leave the mesh.
 
-    Where the problem has walls, or is periodic, these come first: what they hold does not leave the mesh.
+    Schemes with values at nodes move such particles onto the boundary; finite volumes lose them. Walls and periodic sides of the
+    problem are applied first: particles that they hold do not leave the mesh.
 
     Parameters
     ----------
-    system : the mesh and its schemes.
+    system : the discrete problem, with its mesh and schemes.
     """
     base, held = system.mesh.base, of_the_problem(system)
     if system.pair.keeps_mass:
@@ -61,11 +62,11 @@ def of_the_mesh(system: OptimalitySystem) -> Bound:
 
 
 def within_the_mesh(system: OptimalitySystem) -> Bound:
-    """Particles that leave the mesh are moved onto its boundary.
+    """The map that moves particles that leave the mesh onto its boundary.
 
     Parameters
     ----------
-    system : its mesh.
+    system : the discrete problem, with its mesh.
     """
     base = system.mesh.base
     if isinstance(base, SimplexMesh):
@@ -77,7 +78,7 @@ def within_the_mesh(system: OptimalitySystem) -> Bound:
 
 
 def _sliding(mesh: SimplexMesh) -> Bound:
-    """Along the boundary of a simplex mesh, as the feet of characteristics slide."""
+    """Particles slide along the boundary of a simplex mesh, as the feet of characteristics do in the transport scheme."""
 
     def held(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         place = mesh.locator.locate(np.asfortranarray(before))

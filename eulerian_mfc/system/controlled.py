@@ -1,4 +1,4 @@
-"""What every discrete problem has: layers, the control's shape, the penalty and the conditions of optimality."""
+"""The part that all discrete problems share: layers, the control's shape, the penalty and the conditions of optimality."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..scales import sizes_around
 from .discretisation import as_layer_map
 from .hessian import DifferencedHessian, Hessian
 
-#: controls that a solver keeps: its own, gradients, pairs of directions
+#: estimate of the number of arrays of a control's shape that a solver keeps: controls, gradients, pairs of directions
 VECTORS = 32
 
 
@@ -30,9 +30,9 @@ class Cost:
 
     Attributes
     ----------
-    terminal : `E[loss(X(T), Y)]`, in units of the loss, as all of them.
-    penalty : `1/2 int lambda |theta|^2 dt`, and the L1 norm's part.
-    running : `E int running(X, Y) dt`; 0 where there is none.
+    terminal : `E[loss(X(T), Y)]`, in units of the loss, as all parts.
+    penalty : `1/2 int lambda |theta|^2 dt`, plus the part of the L1 norm.
+    running : `E int running(X, Y) dt`; 0 without a running loss.
 
     Examples
     --------
@@ -53,11 +53,12 @@ class Cost:
 def trapezoidal(halves: list[float]) -> float:
     """The running cost by the composite trapezoidal rule: inner times end one layer and begin another, so they count twice.
 
-    Every cost of the package is added up here, in one order: the cost alone and the cost with its gradient agree in all bits.
+    All running costs of the package are summed here, in one order, so that the cost alone and the cost with its gradient agree
+    in all bits.
 
     Parameters
     ----------
-    halves : what one end of a layer adds, at every time.
+    halves : per time, the contribution of one end of a layer.
 
     Examples
     --------
@@ -68,22 +69,22 @@ def trapezoidal(halves: list[float]) -> float:
 
 
 class ControlledSystem(ABC):
-    """What the mesh and the particles share: layers, the penalty, and the control's shape `(layers, m)`.
+    """The common base of the systems on meshes and of particles: layers, the penalty, and the control's shape `(layers, m)`.
 
-    A solver needs no more than `cost_and_gradient`, `residual`, `hessian` and, layer by layer, `layer_updates` and
+    A solver needs no more than `cost_and_gradient`, `residual`, `hessian` and, for layer-wise updates, `layer_updates` and
     `sequential_update`.
 
     Parameters
     ----------
     problem : the control problem.
-    layers : their number, of equal lengths `dt = T / layers` in units of time.
+    layers : the number of layers, which have equal lengths `dt = T / layers` in units of time.
     layer_map : see `OptimalitySystem`.
-    threads : of the layer maps; by default `EMFC_NUM_THREADS`, or 1.
+    threads : number of threads of the layer maps; by default `EMFC_NUM_THREADS`, or 1.
 
     Raises
     ------
     ArgumentError
-        If an argument is of another kind or out of range.
+        If an argument has a wrong type or is out of range.
     """
 
     def __init__(self, problem: Problem, layers: int, layer_map: LayerMap | str, threads: int | None = None) -> None:
@@ -100,21 +101,21 @@ class ControlledSystem(ABC):
 
     @property
     def adjoint(self) -> bool:
-        """Whether the gradient is that of the cost, so that costs may be compared in a line search."""
+        """Whether the gradient is exactly that of the cost, so that a line search may compare costs."""
         return True
 
     @property
     def kinks(self) -> bool:
-        """Whether the cost is smooth in pieces only, with kinks that solvers must expect at its minima."""
+        """Whether the cost is only piecewise smooth, so that its minima may lie on kinks."""
         return False
 
     @property
     def natural_sizes(self) -> np.ndarray:
-        """`(m,)`: how large parameters are in this problem, see `scales`."""
+        """`(m,)`: the natural sizes of the parameters in this problem, see `scales`."""
         return self.problem.scales.control
 
     def sizes_around(self, theta: np.ndarray) -> np.ndarray:
-        """`(m,)`: how far each parameter goes from theta `(m,)` until it moves points by the size of the law, see `scales`."""
+        """`(m,)`: the change of each parameter from theta `(m,)` that moves points by the size of the law, see `scales`."""
         return sizes_around(self.problem, theta)
 
     def control(self, value: ArrayLike, name: str = "control") -> np.ndarray:
@@ -126,7 +127,7 @@ class ControlledSystem(ABC):
         return Layer(float(self.times[n]), self.dt, theta)
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt` of a control `(layers, m)`, and the L1 norm where there is one."""
+        """`1/2 int lambda |theta|^2 dt` of a control `(layers, m)`, plus the L1 norm if the cost has one."""
         return self.controls.cost(control)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
@@ -134,7 +135,7 @@ class ControlledSystem(ABC):
         return self.controls.conditions.residual(control, gradient)
 
     def hessian(self, control: ArrayLike) -> Hessian:
-        """`J''` at a control: exact where the schemes allow, else by differences of the gradient."""
+        """`J''` at a control: exact if the schemes have exact derivatives, else by differences of the gradient."""
         return self._differenced(self.control(control))
 
     def _differenced(self, control: np.ndarray) -> Hessian:
@@ -170,4 +171,4 @@ class LayeredSystem(ControlledSystem):
 
     @abstractmethod
     def cancelling(self) -> float:
-        """The sum of the sizes of the terms that cancel in the cost at the initial law: costs are known to 1e-16 of it."""
+        """The sum of the moduli of the terms that cancel in the cost at the initial law. Costs have errors of 1e-16 times it."""

@@ -1,4 +1,4 @@
-"""How a problem is discretised, and what evaluations may use, each as one value."""
+"""Two plain values: the discretisation of a problem, and the resources of its evaluations."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS
 from .scheme_choice import chosen
 
-#: the layer map that is taken where the user names none
+#: the default layer map
 RK4 = LayerMap("rk4")
-#: resources on which no result depends: the bits are the same for all threads and any memory
+#: resources that do not change results: all bits are the same for any number of threads and any memory
 WITHOUT_EFFECT = ("threads", "memory")
 
 
 def as_layer_map(layer_map: LayerMap | str) -> LayerMap:
-    """A LayerMap, from itself or from a method's name.
+    """The LayerMap for a name of a method; a LayerMap is returned as it is.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def as_layer_map(layer_map: LayerMap | str) -> LayerMap:
     Raises
     ------
     ArgumentError
-        For other names.
+        If there is no method of this name.
 
     Examples
     --------
@@ -46,16 +46,16 @@ class Discretisation:
 
     Parameters
     ----------
-    mesh : of the state space.
+    mesh : the mesh of the state space.
     layers : number M of layers, on each of which the control is constant.
-    transport : backward scheme; by default quintic splines, on simplices quadratic elements.
+    transport : backward scheme; by default quintic splines on boxes, quadratic elements on simplices.
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
 
     Raises
     ------
     ArgumentError
-        For arguments that are of other kinds, out of range, or do not fit together.
+        If arguments have wrong types, are out of range, or do not fit together.
 
     Examples
     --------
@@ -87,26 +87,28 @@ class Discretisation:
             object.__setattr__(self, field.name, value)
 
     def on(self, mesh: Mesh) -> Discretisation:
-        """The same on another mesh."""
+        """The same discretisation on another mesh."""
         return replace(self, mesh=mesh)
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What evaluations may use.
+    """The resources that evaluations may use.
 
     Parameters
     ----------
-    threads : of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or 1. Results are the same bits for any number.
-    memory : what a gradient may use for the densities of the forward sweep: bytes (an integer), or a fraction of the machine's
-        memory (a float in (0, 1]). What does not fit is computed again: same bits, see `reverse_sweep`.
-    precision : "double", or "single" for densities rounded to single precision where a gradient waits for them: half the
-        memory, relative errors of the gradient of about 1e-7 (costs are not touched).
+    threads : number of threads of semi-Lagrangian steps; by default `EMFC_NUM_THREADS`, or 1. It does not change any bit of the
+        results.
+    memory : memory for the densities of the forward sweep that a gradient stores: bytes (an integer), or a fraction of the
+        machine's memory (a float in (0, 1]). Densities that do not fit are computed again, with the same bits, see
+        `reverse_sweep`.
+    precision : "double", or "single" to store these densities in single precision. This halves the memory and causes relative
+        errors of the gradient of about 1e-7; costs do not change.
 
     Raises
     ------
     ArgumentError
-        For another precision; for threads and memory out of range where they are used.
+        If the precision is unknown. Threads and memory out of range raise the error when they are used.
 
     Examples
     --------
@@ -128,5 +130,5 @@ class Resources:
 
     @property
     def bytes_per_value(self) -> int:
-        """Of a density that waits for its gradient."""
+        """Bytes per value of a stored density."""
         return int(np.dtype(PRECISIONS[self.precision]).itemsize)

@@ -14,10 +14,10 @@ from ..schemes import Pairing
 
 
 class LayerHamiltonian(ABC):
-    """What a layer's update minimises: a function of theta `(m,)`, the penalty `lambda length / 2 |theta|^2` included."""
+    """The objective of a layer's update: a function of theta `(m,)`, including the penalty `lambda dt / 2 |theta|^2`."""
 
     def __init__(self, layer: Layer, weights: np.ndarray) -> None:
-        #: the layer's start and length; its theta is not looked at
+        #: the layer, of which only start and length are used, not its theta
         self.layer = layer
         #: dt lambda, the Hessian of the penalty, `(m,)`
         self.weights = weights
@@ -25,7 +25,7 @@ class LayerHamiltonian(ABC):
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its derivative `(m,)`."""
-        # The sweep asks at the layer's own control, and so does the update that follows.
+        # The sweep evaluates at the layer's own control, and the update that follows starts there: keep the last value.
         if self._known is None or not np.array_equal(self._known[0], theta):
             value, slope = self.integral(theta)
             weighted = self.weights * theta
@@ -37,7 +37,7 @@ class LayerHamiltonian(ABC):
         return self.integral_hessian(theta) + np.diag(self.weights)
 
     def minimiser(self) -> np.ndarray | None:
-        """The minimiser `(m,)` without bounds where it has an explicit form, else None."""
+        """The minimiser `(m,)` without bounds if it has an explicit form, else None."""
         return None
 
     @abstractmethod
@@ -46,16 +46,16 @@ class LayerHamiltonian(ABC):
 
     @abstractmethod
     def integral_hessian(self, theta: np.ndarray) -> np.ndarray:
-        """Its second derivatives."""
+        """The second derivatives `(m, m)` of the part without the penalty."""
 
 
 class Hamiltonian(LayerHamiltonian):
-    """The discrete one, `H_n(theta) = lambda dt / 2 |theta|^2 + sum_r <(I psi_r^{n+1}) o Phi_theta, m_r^n>`.
+    """The discrete Hamiltonian `H_n(theta) = lambda dt / 2 |theta|^2 + sum_r <(I psi_r^{n+1}) o Phi_theta, m_r^n>`.
 
-    Its derivative at the layer's own control is that of the discrete cost (on an adjoint pair), so that its stationary
-    points are exactly the discrete optimum's; no time quadrature is left inside the layer.
+    On an adjoint pair its derivative at the layer's own control equals that of the discrete cost. A control is therefore a
+    critical point of the discrete cost if and only if every layer's control is a stationary point of the layer's Hamiltonian.
 
-    The pairing is that of the pair of schemes, the sizes `(m,)` are those of a control, for differences.
+    The pairing comes from the pair of schemes. The natural sizes `(m,)` of the parameters set the steps of differences.
     """
 
     def __init__(self, layer: Layer, weights: np.ndarray, pairing: Pairing, sizes: np.ndarray) -> None:
@@ -70,13 +70,13 @@ class Hamiltonian(LayerHamiltonian):
 
 
 class ContinuousHamiltonian(LayerHamiltonian):
-    """That of continuous time at the layer's start, `lambda/2 |theta|^2 + sum_r int <F(t_n, theta, x), grad psi_r^n> dm_r^n`.
+    """The Hamiltonian of continuous time at a layer's start: dt times
+    `lambda/2 |theta|^2 + sum_r int <F(t_n, theta, x), grad psi_r^n> dm_r^n`.
 
-    Times dt, as the discrete one. Its stationary point is the source's update,
-    `lambda theta = - int D_theta F^T grad psi dmu`, explicit where F is linear in theta. Fixed points of shooting differ from
-    the discrete optimum by `O(dt)`.
+    Its stationary point is the update of the source, `lambda theta = - int D_theta F^T grad psi dmu`, which is explicit if F is
+    linear in theta. Fixed points of shooting with it differ from the discrete optimum by `O(dt)`.
 
-    Points and covectors `sum_r w_r grad psi_r`, both `(n, d)`, are those of the pair of schemes at the layer's start.
+    The points and the covectors `sum_r w_r grad psi_r`, both `(n, d)`, come from the pair of schemes at the layer's start.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Second derivatives of the discrete cost: products with directions, and the blocks of single layers."""
+"""Second derivatives of the discrete cost, as products with directions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pairs import LayerTangents
 class Hessian(ABC):
     """`J''` at a control: a linear map of controls `(layers, m)`."""
 
-    #: whether products are those of the discrete cost to round-off
+    #: whether products are exact to round-off for the discrete cost
     exact: bool
 
     @abstractmethod
@@ -29,7 +29,7 @@ class DifferencedHessian(Hessian):
     ----------
     gradient : a control `(layers, m)` -> the gradient there, of the same shape.
     control : `(layers, m)`, where the second derivatives are taken.
-    sizes : `(m,)`, natural sizes of a control's entries.
+    sizes : `(m,)`, the natural sizes of the parameters, which set the step s.
     """
 
     exact = False
@@ -55,20 +55,20 @@ class ExactHessian(Hessian):
     `g_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>`, the product with v is
 
         dm^{n+1} = S_n^T dm^n + (dS_n v_n)^T m^n,   dm^0 = 0        (forwards)
-        dpsi^n   = S_n dpsi^{n+1} + (dS_n v_n) psi^{n+1},   dpsi^M = 0        (backwards; where a read-out is trained,
-                                                                           what dm^M makes of it)
+        dpsi^n   = S_n dpsi^{n+1} + (dS_n v_n) psi^{n+1},   dpsi^M = 0        (backwards)
 
-    and `dg_n`, the tangent of g_n as theta_n, psi and m move: exact, and symmetric to round-off since g is a gradient.
-    Second derivatives jump where those of the interpolation do (degree 1, Lagrange). A product costs about three gradients.
+    and `dg_n`, the tangent of g_n in theta_n, psi and m. If a read-out is trained, dpsi^M is its derivative applied to dm^M.
+    Products are exact, and symmetric to round-off since g is a gradient. Second derivatives jump where those of the
+    interpolation do (degree 1, Lagrange). A product costs about three gradients.
 
     Parameters
     ----------
     tangents : the derivatives of the pair's layers.
     layers : all layers, with their theta.
     masses : `(layers + 1, R, *shape)`, of the forward sweep.
-    prepared : for every layer, what the tangents take of the potentials at its end.
+    prepared : per layer, the potentials at its end as `LayerTangents.prepared` returns them.
     weights : `(layers, m)`, the Hessian of the penalty: dt lambda on every layer.
-    follow : how the final potentials move with the final masses; None where they do not.
+    follow : maps a change of the final masses to that of the final potentials; None if these do not depend on the masses.
     """
 
     exact = True
@@ -87,7 +87,7 @@ class ExactHessian(Hessian):
 
     def product(self, direction: np.ndarray) -> np.ndarray:
         moved = [np.zeros_like(self._masses[0])]
-        # Where the final potentials do not follow the final masses, nobody asks how these move.
+        # The change of the final masses matters only if the final potentials depend on them: else the last layer is left out.
         for n, layer in enumerate(self._layers if self._follow is not None else self._layers[:-1]):
             moved.append(self._tangents.push(layer, direction[n], self._masses[n], moved[n]))
         out = np.empty_like(direction)

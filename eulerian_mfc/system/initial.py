@@ -1,4 +1,4 @@
-"""The law on a mesh: masses at time 0, the constant part of the cost, and checks of what the mesh has to hold."""
+"""The law on a mesh: masses at time 0, the constant part of the cost, and checks that the mesh can represent both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .pairs import Pair
 
 #: share of the law's mass that may lie outside the mesh
 MASS_TOLERANCE = 1e-8
-#: largest value of a loss on the mesh
+#: largest allowed value of a loss on the mesh
 LARGEST_VALUE = 1e100
 
 
@@ -29,7 +29,7 @@ class Initial(NamedTuple):
     ----------
     masses : `(R, *mass_shape)`, at time 0.
     offset : the constant part of the terminal cost, E[c_0(Y)].
-    running_offset : that of the running loss; 0 where there is none.
+    running_offset : the constant part of the running loss; 0 without a running loss.
     """
 
     masses: np.ndarray
@@ -38,7 +38,7 @@ class Initial(NamedTuple):
 
 
 def initial_of(problem: Problem, pair: Pair) -> Initial:
-    """The law on the mesh of a pair.
+    """The representation of the law on the mesh of a pair.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def outside_of(mesh: Mesh, rule: LabelledRule | ProductRule) -> float:
     Parameters
     ----------
     mesh : the mesh.
-    rule : of a law.
+    rule : the rule of a law.
     """
     if isinstance(rule, LabelledRule):
         return float(rule.w[~mesh.contains(rule.x)].sum())
@@ -101,9 +101,9 @@ def _at_labels(y: np.ndarray, form: Separable) -> tuple[np.ndarray, ...]:
 
 
 def _check_sizes(problem: Problem, where: str, values_of: Callable[[Separable], tuple[np.ndarray, ...]]) -> None:
-    """The losses' values must be finite, and their squares too, which solvers take."""
+    """Raise an error unless the values of the losses are finite and small enough: solvers square them."""
     for name, form in (("loss", problem.separable), ("running", problem.separable_running)):
-        if form is None or form.training is not None:  # a read-out that is trained has no values yet
+        if form is None or form.training is not None:  # without its trained read-out, the loss has no values yet
             continue
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             values = values_of(form)

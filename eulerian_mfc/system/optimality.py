@@ -1,4 +1,4 @@
-"""The discrete optimality system: the only thing a solver sees."""
+"""The discrete optimality system on a mesh."""
 
 from __future__ import annotations
 
@@ -35,21 +35,22 @@ class OptimalitySystem(LayeredSystem):
     layers : number M of layers, on each of which the control is constant.
     continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`, which makes the
         gradient exact.
-    transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines, on simplices quadratic elements.
+    transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines on boxes, quadratic elements on
+        simplices.
     layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
-    threads, memory, precision : what evaluations may use, see `Resources`.
+    threads, memory, precision : the resources of evaluations, see `Resources`.
 
-    With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and
-    `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>` is the derivative of the discrete J.
+    With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and the derivative of the discrete J is
+    `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>`.
 
     Raises
     ------
     DomainError
         If more than `initial.MASS_TOLERANCE` of the law lies outside the mesh.
     NonFiniteError
-        During an evaluation, naming the layer, if characteristics are not finite.
+        From evaluations, with the number of the layer, if characteristics are not finite.
     ArgumentError
-        For arguments that are of other kinds, out of range, or do not fit together.
+        If arguments have wrong types, are out of range, or do not fit together.
 
     References
     ----------
@@ -95,15 +96,15 @@ class OptimalitySystem(LayeredSystem):
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
         self.transport_scheme = self.discretisation.transport
         self.continuity_scheme = self.discretisation.continuity
-        #: the two schemes as an operator of layers
+        #: the two schemes together, as an operator per layer
         self.pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, self.flow, problem.separable.signed)
-        #: the space of the pair: points and shape of the potentials, densities of the masses
+        #: the mesh as the pair sees it: points and shape of the potentials, densities of the masses
         self.mesh = self.pair.mesh
-        #: `(R, *shape)`: masses at time 0; the constant part of the cost, E[c_0(Y)]
+        #: masses `(R, *shape)` at time 0, and the constant part of the cost, E[c_0(Y)]
         self.initial_masses, self.offset, running_offset = initial_of(problem, self.pair)
         self.terminal = TerminalCost(problem, self.pair, self.offset)
         self.running = RunningCost(problem, self.pair, self.dt, running_offset)
-        #: states of the forward sweep that a gradient keeps at most
+        #: the largest number of states of the forward sweep that a gradient keeps
         self.kept_states = states_within(memory, self.initial_masses.size * self.resources.bytes_per_value)
 
     @classmethod
@@ -116,7 +117,7 @@ class OptimalitySystem(LayeredSystem):
         ----------
         problem : the control problem.
         discretisation : mesh, layers, schemes and layer map.
-        resources : what evaluations may use; by default `Resources()`.
+        resources : the resources of evaluations; by default `Resources()`.
         """
         d, r = discretisation, Resources() if resources is None else resources
         return cls(
@@ -132,7 +133,7 @@ class OptimalitySystem(LayeredSystem):
         )
 
     def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Discretisation, Resources]]:
-        """Sent to other processes as its arguments."""
+        """Pickle the arguments only: the system is built again in the other process."""
         return OptimalitySystem.of, (self.problem, self.discretisation, self.resources)
 
     def cancelling(self) -> float:
@@ -150,7 +151,7 @@ class OptimalitySystem(LayeredSystem):
     # --- sweeps
 
     def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the start of layer n -> at its end, and the masses `(R,)` that met the boundary."""
+        """Map masses at the start of layer n to those at its end; also returns the masses `(R,)` that met the boundary."""
         try:
             return self.pair.push(self.layer(n, theta), masses)
         except NonFiniteError as error:
@@ -167,7 +168,7 @@ class OptimalitySystem(LayeredSystem):
         return out, crossed
 
     def final_masses(self, control: ArrayLike) -> np.ndarray:
-        """`(R, *shape)`: masses at the final time, by a forward sweep that keeps no others."""
+        """`(R, *shape)`: masses at the final time, by a forward sweep that does not store the others."""
         theta, masses = self.control(control), self.initial_masses
         for n in range(self.layers):
             masses, _ = self._step(n, theta[n], masses)
@@ -176,8 +177,8 @@ class OptimalitySystem(LayeredSystem):
     def potentials(self, control: ArrayLike, final_masses: np.ndarray | None = None) -> np.ndarray:
         """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time.
 
-        Where a read-out is trained it starts from the `final_masses`, of a forward sweep that is made where not given.
-        On each layer `psi^n = S (psi^{n+1} + dt/2 L) + dt/2 L`, L the running loss.
+        If a read-out is trained, the final potentials depend on the `final_masses`; by default a forward sweep computes them.
+        On each layer `psi^n = S (psi^{n+1} + dt/2 L) + dt/2 L`, where L is the running loss.
         """
         theta = self.control(control)
         end = self.terminal.fixed
@@ -193,7 +194,7 @@ class OptimalitySystem(LayeredSystem):
     def step_back_with_slope(
         self, n: int, theta: np.ndarray, psi: np.ndarray, masses: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One layer of `potentials`, and the derivative `dJ/dtheta_n` `(m,)` for the masses at the layer's start."""
+        """One layer of the backward sweep: the potentials at its start, and `dJ/dtheta_n` `(m,)` for the masses there."""
         before, slope = self.pair.pull(self.layer(n, theta), masses, self.running.added_to(psi))
         return self.running.added_to(before), slope + self.controls.gram[n] * theta
 
@@ -252,9 +253,10 @@ class OptimalitySystem(LayeredSystem):
     # --- layer by layer
 
     def hamiltonian(self, n: int, masses: np.ndarray, psi: np.ndarray, form: str = "discrete") -> LayerHamiltonian:
-        """The Hamiltonian of layer n at the masses of its start and the potentials `(R, *shape)` of its end.
+        """The Hamiltonian of layer n for the masses at its start and the potentials `(R, *shape)` at its end.
 
-        With `form="continuous"` that of continuous time at the layer's start, to which the potentials belong as well.
+        With `form="continuous"` it is the Hamiltonian of continuous time at the layer's start; the potentials must then be those
+        at the layer's start too.
         """
         layer, weights = self.layer(n, np.zeros(self.problem.parameters)), self.controls.gram[n]
         if form == "continuous":
@@ -265,9 +267,10 @@ class OptimalitySystem(LayeredSystem):
     def layer_updates(
         self, control: ArrayLike, form: str = "discrete"
     ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
-        """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, at the densities and potentials of `control`.
+        """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, for the densities and potentials of `control`.
 
-        With `form="continuous"` the Hamiltonians of continuous time at the layers' starts; the gradient is then theirs.
+        With `form="continuous"` these are the Hamiltonians of continuous time at the layers' starts, and the gradient consists
+        of their derivatives: it differs from that of the discrete cost.
         """
         choice("form", form, ("discrete", "continuous"))
         theta = self.control(control)
@@ -281,9 +284,9 @@ class OptimalitySystem(LayeredSystem):
     def sequential_update(
         self, potentials: np.ndarray, choose: Callable[[int, LayerHamiltonian], np.ndarray]
     ) -> tuple[np.ndarray, float]:
-        """One forward sweep in which layer n's control is `choose(n, H_n)`, at the masses that the earlier choices gave.
+        """One forward sweep in which layer n's control is `choose(n, H_n)`, with the masses of the controls chosen before.
 
-        `potentials` are a backward sweep's; returns the control `(layers, m)` and its cost.
+        `potentials` come from a backward sweep. Returns the control `(layers, m)` and its cost.
         """
         masses = self.initial_masses
         halves = [self.running.half(masses)]

@@ -1,4 +1,4 @@
-"""A pair of schemes as an operator of layers, with its derivatives: what sweeps, Hamiltonians and Hessians know of schemes."""
+"""A pair of schemes as an operator per layer, with its derivatives: sweeps, Hamiltonians and Hessians use schemes only so."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from ..schemes.pairing import carrying
 
 
 class Pair(ABC):
-    """A layer's map of masses `m^{n+1} = A(theta, m^n)`, and the map of potentials that goes back through it.
+    """The map of masses `m^{n+1} = A(theta, m^n)` of a layer, and the map of potentials backwards through the layer.
 
-    Masses are `(R, *mass_shape)`, potentials `(R, *shape)` of the space `mesh`.
+    Masses are `(R, *mass_shape)`, potentials `(R, *shape)` on `mesh`.
 
     Parameters
     ----------
     transport : the operator of the potentials.
     continuity : the operator of the masses.
-    mesh : the space of both.
+    mesh : the mesh as both operators see it.
     """
 
     #: whether `pull` is the exact derivative of `push`, so that the gradient is that of the discrete cost
@@ -46,43 +46,43 @@ class Pair(ABC):
     # --- a layer
 
     def push(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses `(R, *mass_shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """Map masses `(R, *mass_shape)` at a layer's start to those at its end; also masses `(R,)` that met the boundary."""
         return self.continuity.step(layer, masses)
 
     @abstractmethod
     def pull(self, layer: Layer, masses: np.ndarray, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Potentials at the layer's end -> at its start, `(R, *shape)`; and the slope `(m,)`.
+        """Map potentials `(R, *shape)` at the layer's end to those at its start; also the slope `(m,)`.
 
-        They are `(dA/dm)^T psi` and `(dA/dtheta)^T psi` at the masses `(R, *mass_shape)` of the layer's start: exactly on an
-        adjoint pair, up to the schemes' errors on any other.
+        The results are `(dA/dm)^T psi` and `(dA/dtheta)^T psi` for the masses `(R, *mass_shape)` at the layer's start: exactly on
+        an adjoint pair, otherwise up to the errors of the schemes.
         """
 
     def back(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
-        """The potentials `(R, *shape)` of `pull` alone, which do not depend on the masses."""
+        """Only the potentials `(R, *shape)` of `pull`, which do not depend on the masses."""
         return self.transport.step(layer, psi)
 
     @abstractmethod
     def pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
-        """`layer -> (value, slope (m,))`: the potentials at a layer's end paired with what the layer makes of the masses.
+        """`layer -> (value, slope (m,))`: the potentials at the layer's end paired with the masses that the layer has moved.
 
-        Its value is the layer's part of the Hamiltonian, its slope at the layer's theta that of `pull`.
+        The value is the layer's Hamiltonian without the penalty. The slope at the layer's theta is that of `pull`.
         """
 
     @property
     def tangents(self) -> LayerTangents | None:
-        """The exact derivatives of `push` and `pull`, for exact Hessians; None where there are none."""
+        """The exact derivatives of `push` and `pull`, for exact Hessians; None if the schemes have none."""
         return None
 
     # --- the law
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array `(n,)` per axis, at which a rule of the law has to be cut; the ends of the axes among them."""
+        """Coordinates at which a rule of the law must be split, one array `(n,)` per axis, including the ends of the axis."""
         ends = np.array(self.mesh.bounds)
         return [np.append(line, pair) for line, pair in zip(self.continuity.lines, ends, strict=True)]
 
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
-        """Masses `(R, *mass_shape)` of a rule of the law; `moments` `(R, N)` are the c_r at its points."""
+        """Masses `(R, *mass_shape)` of a rule of the law; `moments` `(R, N)` are the values of c_r at its N points."""
         return self.continuity.initial(rule, moments)
 
     # --- functions against masses
@@ -98,14 +98,14 @@ class Pair(ABC):
 
     @abstractmethod
     def at_points(self, nodal: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """`(R, n)`: a function at the `points`; `nodal` `(R, *shape)` are its values at the nodes."""
+        """`(R, n)`: a function at the `points`; `nodal` `(R, *shape)` are the values of the same function at the nodes."""
 
     @abstractmethod
     def pairings(self, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """`(R,)`: `int psi_r dm_r` of potentials `(R, *shape)`; on an adjoint pair the sums over the nodes."""
+        """`(R,)`: `int psi_r dm_r` for potentials `(R, *shape)`; on an adjoint pair these are sums over the nodes."""
 
     def covectors(self, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Points `(n, d)` that carry mass, and `sum_r w_r grad psi_r` `(n, d)` there, for potentials `(R, *shape)`."""
+        """Points `(n, d)` that carry mass, and covectors `sum_r w_r grad psi_r` `(n, d)` there; potentials are `(R, *shape)`."""
         interpolation = self.between_nodes()
         measure = self.measure(masses)
         kept = carrying(measure.weights)
@@ -120,17 +120,17 @@ class Pair(ABC):
         return self.transport.interpolation is not None
 
     def between_nodes(self) -> Interpolant:
-        """The potentials' interpolation; ArgumentError where there is none."""
+        """The interpolation of the potentials; raises an ArgumentError if there is none."""
         return self.transport.between_nodes()
 
     @property
     def keeps_mass(self) -> bool:
-        """Whether mass that meets the boundary of the mesh stays on it; otherwise it leaves, and is gone."""
+        """Whether mass that meets the boundary of the mesh stays on the boundary; otherwise it is lost."""
         return self.continuity.scheme.keeps_mass
 
     @property
     def boundary(self) -> Boundary:
-        """What happens to masses at the sides of the mesh."""
+        """The boundary conditions at the sides of the mesh."""
         return self.continuity.boundary
 
 
@@ -141,7 +141,7 @@ class AdjointPair(Pair):
     ----------
     transport : the operator `S`.
     continuity : the operator `S^T`.
-    mesh : the space of both.
+    mesh : the mesh as both operators see it.
 
     References
     ----------
@@ -180,18 +180,18 @@ class AdjointPair(Pair):
 
 
 class MeasuredPair(Pair):
-    """Any two schemes: the masses are integrated as points and weights against the interpolated potentials.
+    """Any two schemes: integrals take the masses as points with weights, and interpolate the potentials there.
 
     Parameters
     ----------
-    transport : the operator of the potentials; they have to have gradients between the nodes.
+    transport : the operator of the potentials, which must have gradients between the nodes.
     continuity : the operator of the masses.
-    mesh : the space of both.
+    mesh : the mesh as both operators see it.
 
     Raises
     ------
     ArgumentError
-        For a transport scheme without values between the nodes.
+        If the transport scheme has no values between the nodes.
     """
 
     adjoint = False
@@ -227,7 +227,7 @@ class MeasuredPair(Pair):
 
 
 class LayerTangents:
-    """The derivatives of an adjoint pair's `push` and `pull` as theta, masses and potentials move.
+    """The derivatives of an adjoint pair's `push` and `pull` in theta, masses and potentials.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ class LayerTangents:
         self._transport = transport
 
     def prepared(self, psi: np.ndarray) -> np.ndarray:
-        """What `pull` takes of the potentials `(R, *shape)` at a layer's end."""
+        """The potentials `(R, *shape)` at a layer's end in the form that `pull` needs: computed once, used per product."""
         return self._transport.prepared(psi)
 
     def push(self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:

@@ -18,9 +18,9 @@ from ..losses import Loss
 from ..problem import Problem
 from .controlled import ControlledSystem, Cost, trapezoidal
 
-#: where points end that a layer moves from one place to another, and whether they still count
+#: (positions before a layer, positions after it) -> (positions after the boundary has acted, whether each point still counts)
 Bound = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-#: bytes of Runge-Kutta stages that a gradient keeps; beyond, they are computed again from the layers' starts
+#: a gradient keeps the Runge-Kutta stages if they need at most this many bytes; otherwise it computes them again per layer
 STAGES = 2**26
 
 
@@ -32,17 +32,18 @@ class ParticleSystem(ControlledSystem):
     problem : the control problem.
     layers : number of layers.
     layer_map : as for OptimalitySystem.
-    samples : number of random samples of the law; without it, the law's own quadrature rule (for an Empirical law
-        its samples), which gives the mean-field problem with no mesh at all.
+    samples : number of random samples of the law. By default the law's own quadrature rule is used (for an Empirical law its
+        samples): this is the mean-field problem without any mesh.
     seed : seed of the samples.
-    rule : points, weights and labels in the place of samples and of the law's own rule, see `refined`.
+    rule : points, weights and labels that replace samples and the law's own rule, see `refined`.
 
-    Solvers take it as they take an OptimalitySystem; layer-wise updates (Shooting, SuccessiveApproximations) need a mesh.
+    Solvers accept it like an OptimalitySystem, except those with layer-wise updates (Shooting, SuccessiveApproximations), which
+    need a mesh.
 
     Raises
     ------
     ArgumentError
-        For arguments of other kinds or out of range, and a seed without samples.
+        If arguments have wrong types or are out of range, or there is a seed without samples.
 
     References
     ----------
@@ -82,9 +83,9 @@ class ParticleSystem(ControlledSystem):
         else:
             x, y = problem.law.sample(samples, seed)
             self.rule = LabelledRule(x, np.full(samples, 1.0 / samples), y)
-        #: estimated error of the cost by the rule, in the cost's units, where the rule is made for a control; else not known
+        #: estimated quadrature error of the cost, in the cost's units, if the rule was refined for a control; else None
         self.error: float | None = None
-        # Columns contiguous in memory, as everywhere that fields are evaluated.
+        # Fields evaluate coordinate by coordinate, so columns are contiguous in memory.
         self.rule = self.rule._replace(x=np.asfortranarray(self.rule.x))
 
     @classmethod
@@ -99,19 +100,19 @@ class ParticleSystem(ControlledSystem):
         limit: int = POINTS,
         loss: Loss | None = None,
     ) -> ParticleSystem:
-        """The twin on a rule of the law that is refined until the cost at a control is known to the tolerance.
+        """The particle twin on a rule of the law that is refined until the cost at a control is known within the tolerance.
 
-        Its `error` is the estimated error of the cost there, in the cost's units, which is larger than the tolerance where the
-        points do not suffice; 0 for a law of samples.
+        Its `error` is the estimated error of this cost, in the cost's units. It is larger than the tolerance if the limit of
+        points does not suffice, and 0 for a law of samples.
 
         Parameters
         ----------
         problem, layers, layer_map : as for the class.
-        control : at which the rule is refined.
-        tolerance : of the cost at the control.
-        limit : of the number of points.
-        loss : with a read-out that is near the trained one, where the problem's has one to train; by default the one that the
-            law's own rule gives.
+        control : the control for which the rule is refined.
+        tolerance : the tolerance of the cost at the control.
+        limit : the largest number of points.
+        loss : only for a problem that trains a read-out: the loss with a read-out close to the trained one. By default the
+            read-out is fitted with the law's own rule.
 
         Raises
         ------
@@ -128,7 +129,7 @@ class ParticleSystem(ControlledSystem):
         return system
 
     def carried(self, control: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Points `(n, d)` -> their positions at the final time."""
+        """Map points `(n, d)` at time 0 to their positions at the final time."""
         for n in range(self.layers):
             x = self.flow(self.layer(n, control[n]), x)
         return x
@@ -136,10 +137,11 @@ class ParticleSystem(ControlledSystem):
     def losses(
         self, control: np.ndarray, loss: Loss, x: np.ndarray, y: np.ndarray, bound: Bound | None = None
     ) -> np.ndarray:
-        """`(n,)`: what points `(n, d)` with labels `(n, q)` add to the cost: the final loss and the running one, no penalty.
+        """`(n,)`: the final and running loss of each point, for points `(n, d)` at time 0 with labels `(n, q)`.
 
-        `bound(before, after)` gives where points end that a layer moves from before to after, `(n, d)` all, and `(n,)` whether
-        they still count; without it they move freely.
+        `bound(before, after)` is called per layer with the positions `(n, d)` before and after it. It returns the positions
+        `(n, d)` after the boundary has acted, and booleans `(n,)`: whether each point still counts. By default points move
+        freely.
         """
         running = self.problem.running
         spent, counts = np.zeros(len(x)), np.ones(len(x), dtype=bool)
@@ -166,30 +168,30 @@ class ParticleSystem(ControlledSystem):
 
     @property
     def _stage_bytes(self) -> int:
-        """What the Runge-Kutta stages of all layers take: points and values."""
+        """The bytes of the Runge-Kutta stages of all layers: points and values."""
         layer_map = self.flow.layer_map
         stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
         return 2 * self.layers * stages * self.rule.x.nbytes
 
     def states(self, control: ArrayLike) -> np.ndarray:
-        """`(layers + 1, n, d)`: the positions at the ends of the layers."""
+        """`(layers + 1, n, d)`: the positions at the start and at the end of every layer."""
         theta, out = self.control(control), [self.rule.x]
         for n in range(self.layers):
             out.append(self.flow(self.layer(n, theta[n]), out[-1]))
         return np.stack(out)
 
     def _running_half(self, x: np.ndarray) -> float:
-        """`dt/2 E[running(x, Y)]` at one time: what one end of a layer adds to the running cost."""
+        """`dt/2 E[running(x, Y)]`: the contribution of one end of a layer to the running cost, for the positions there."""
         loss = self.problem.running
         return 0.0 if loss is None else 0.5 * self.dt * paired(self.rule.w, loss.value(x, self.rule.y))
 
     def _running_slope(self, x: np.ndarray) -> np.ndarray:
-        """Its derivative in the positions, `(n, d)`."""
+        """The derivative of `_running_half` in the positions, `(n, d)`."""
         loss = self.problem.running
         return np.zeros(x.shape) if loss is None else self.dt * (self.rule.w * loss.gradient(x, self.rule.y).T).T
 
     def terminal(self, x: np.ndarray) -> tuple[Loss, float]:
-        """The loss, and its constant part, for final positions `(n, d)`: with the best read-out where one is trained."""
+        """The loss, and its constant part, for final positions `(n, d)`; a trained read-out is the best one for them."""
         loss, training = self.problem.loss, self.problem.separable.training
         if training is None:
             return loss, 0.0
@@ -226,11 +228,11 @@ class ParticleSystem(ControlledSystem):
 
 
 def one_point(problem: Problem) -> LabelledRule:
-    """A rule of one point at zero, for a system that gets its own later.
+    """A placeholder rule of one point at zero, for a system whose rule is set later.
 
     Parameters
     ----------
-    problem : for the dimensions of states and labels.
+    problem : the control problem, which defines the dimensions of states and labels.
 
     Examples
     --------

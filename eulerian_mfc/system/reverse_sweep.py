@@ -34,9 +34,9 @@ def states_within(memory: float, size: int) -> int:
 
 
 def split(layers: int, states: int) -> int:
-    """How far to step from a stored state to the next one that is stored, for the fewest steps in all.
+    """The number of steps from a stored state to the next stored one that minimises the total number of steps.
 
-    `states` more states may be stored; `layers` is the number of states to be produced, the stored one among them.
+    `states` more states may be stored; `layers` is the number of states to be produced, including the stored one.
     """
     # With s = states + 1 and r repetitions, C(s + r, r) layers can be reversed: the part behind the next stored state has one
     # state less to store, the part before it one repetition less, and C(s + r, r) = C(s + r - 1, r) + C(s + r - 1, r - 1).
@@ -53,7 +53,7 @@ def backwards(
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Yield `(n, state n)` for n from `layers - 1` down to 0, where `state n + 1 = advance(n, state n)` and `first` is state 0.
 
-    At most `states` states are stored beside the first, in single or double `precision`; the state in use has double precision.
+    At most `states` states are stored besides the first, in single or double `precision`; the state in use has double precision.
     """
     kind = PRECISIONS[precision]
 
@@ -70,7 +70,7 @@ def backwards(
                 yield end - 1, advanced(begin, end - 1, state)
                 end -= 1
                 continue
-            # First the part behind the middle, with the middle stored; then its memory is free again for the part before it.
+            # The later part comes first, with the state at the middle stored; its memory is then free for the earlier part.
             middle = begin + split(end - begin, free)
             yield from reverse(middle, end, advanced(begin, middle, state).astype(kind, copy=False), free - 1)
             end = middle

@@ -1,4 +1,4 @@
-"""The running cost on a mesh, by the trapezoidal rule on the layers."""
+"""The running cost on a mesh, by the trapezoidal rule per layer."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .pairs import Pair
 
 
 class RunningCost:
-    """Half of the running loss at each end of every layer; nothing at all where the problem has no running loss.
+    """The running cost: dt/2 times the running loss at each end of every layer; zero if the problem has no running loss.
 
     Parameters
     ----------
     problem : the control problem.
     pair : the schemes.
     dt : the length of a layer.
-    offset : E of the part of the running loss that depends on the label alone.
+    offset : the expectation of the part of the running loss that depends only on the label.
     """
 
     def __init__(self, problem: Problem, pair: Pair, dt: float, offset: float) -> None:
@@ -32,9 +32,9 @@ class RunningCost:
             self.constant = problem.horizon * offset
 
     def added_to(self, psi: np.ndarray) -> np.ndarray:
-        """`psi + dt/2 L`, psi `(R, *shape)`: half of the running loss L, at one end of a layer."""
+        """`psi + dt/2 L` for potentials psi `(R, *shape)` at one end of a layer, where L is the running loss."""
         return psi if self._nodal is None else psi + self._nodal
 
     def half(self, masses: np.ndarray) -> float:
-        """`dt/2 sum_r int L_r dm_r` of masses `(R, *shape)`: an end of a layer adds it to the running cost, without constants."""
+        """`dt/2 sum_r int L_r dm_r` for masses `(R, *shape)` at one end of a layer: its running cost, without the constant."""
         return 0.0 if self._nodal is None else paired(self._values, self._pair.measure(masses).weights)

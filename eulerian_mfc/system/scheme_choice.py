@@ -1,4 +1,4 @@
-"""Which two schemes a mesh gets where they are not given, and their pair on it."""
+"""The default schemes of a mesh, and the pair of two schemes on a mesh."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .pairs import AdjointPair, MeasuredPair, Pair
 
 
 def default_pair(mesh: Mesh) -> tuple[TransportScheme, ContinuityScheme]:
-    """The schemes for a mesh: quintic splines on boxes, quadratic elements on simplices, and their transpose.
+    """The default schemes of a mesh: quintic splines on boxes, quadratic elements on simplices, and their transpose.
 
     Parameters
     ----------
@@ -25,11 +25,11 @@ def default_pair(mesh: Mesh) -> tuple[TransportScheme, ContinuityScheme]:
 
 
 def beside(transport: TransportScheme) -> ContinuityScheme:
-    """The continuity scheme beside a transport scheme where none is given: its transpose.
+    """The default continuity scheme for a transport scheme: its transpose.
 
     Parameters
     ----------
-    transport : the transport scheme; where it has no transpose, binding the pair to a mesh raises the error that says so.
+    transport : the transport scheme. If it has no transpose, binding the pair to a mesh raises an error.
     """
     return PushForward() if transport.transpose is None else transport.transpose
 
@@ -37,18 +37,18 @@ def beside(transport: TransportScheme) -> ContinuityScheme:
 def chosen(
     mesh: Mesh, transport: TransportScheme | None = None, continuity: ContinuityScheme | None = None
 ) -> tuple[TransportScheme, ContinuityScheme]:
-    """The schemes on a mesh, those that are not given chosen: the transport of `default_pair`, the transport's transpose.
+    """The two schemes on a mesh. By default the transport is that of `default_pair`, and the continuity its transpose.
 
     Parameters
     ----------
     mesh : the mesh.
-    transport : a transport scheme, or None.
-    continuity : a continuity scheme, or None.
+    transport : a transport scheme, or None for the default.
+    continuity : a continuity scheme, or None for the default.
 
     Raises
     ------
     ArgumentError
-        For what is not a scheme, and for schemes of other meshes.
+        If an argument is not a scheme, or is a scheme for another kind of mesh.
     """
     given = default_pair(mesh)[0] if transport is None else transport
     _check(given, isinstance(given, TransportScheme), mesh, "transport", "SemiLagrangian()", "Elements()")
@@ -58,7 +58,7 @@ def chosen(
 
 
 def _check(scheme: Scheme, is_one: bool, mesh: Mesh, name: str, on_boxes: str, on_simplices: str) -> None:
-    """ArgumentError for what is not a scheme of the kind that is named, or lives on other meshes."""
+    """Raise an ArgumentError if `scheme` is not a scheme of the kind `name`, or is for another kind of mesh."""
     if not is_one:
         own = f"or one of your own, a schemes.{name.capitalize()}Scheme"
         raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{on_boxes}, {own}")
@@ -75,7 +75,7 @@ def pair_of(
     Parameters
     ----------
     transport : the transport scheme.
-    continuity : the continuity scheme; where it is the transport's transpose, the pair is an `AdjointPair`.
+    continuity : the continuity scheme; if it is the transpose of the transport scheme, the pair is an `AdjointPair`.
     mesh : the mesh.
     flow : the characteristics.
     signed : whether each field of masses may be negative.
@@ -83,7 +83,7 @@ def pair_of(
     Raises
     ------
     ArgumentError
-        For schemes that do not fit the mesh or each other.
+        If the schemes do not fit the mesh or each other.
     """
     potentials = transport.on(mesh, flow)
     masses = continuity.on(mesh, flow, potentials, signed)

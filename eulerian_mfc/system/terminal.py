@@ -1,4 +1,4 @@
-"""The terminal cost at final masses, its read-out trained where the loss has one that is."""
+"""The terminal cost as a function of the final masses; if the loss has a read-out to train, it is trained here."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .pairs import Pair
 
 @dataclass(frozen=True)
 class Terminal:
-    """The terminal cost at final masses: `G(m) = <potentials, m> + offset`, and what the backward sweep starts from.
+    """The terminal cost at final masses, `G(m) = <potentials, m> + offset`, with the final potentials of the backward sweep.
 
     Attributes
     ----------
-    separable : the loss's separable form, its read-out (where one is trained) the best for these masses.
-    potentials : `(R, *shape)`, a_r at the nodes.
-    values : `(R, N)`, a_r at the points of the pair's measure; on an adjoint pair these are the nodes.
-    offset : the constant part: E[c_0(Y)], and the penalty of a trained read-out.
-    fit : a trained read-out, or None.
+    separable : the separable form of the loss; a trained read-out is the best one for these masses.
+    potentials : `(R, *shape)`, the values of a_r at the nodes.
+    values : `(R, N)`, the values of a_r at the points of the pair's measure; on an adjoint pair these are the nodes.
+    offset : the constant part: E[c_0(Y)], plus the penalty of a trained read-out.
+    fit : the trained read-out, or None.
 
     References
     ----------
@@ -39,12 +39,12 @@ class Terminal:
 
     @property
     def readout(self) -> Readout | None:
-        """The trained read-out, where there is one."""
+        """The trained read-out; None if none is trained."""
         return None if self.fit is None else self.fit.readout
 
 
 class TerminalCost:
-    """Final masses -> `Terminal`; without a trained read-out it is the same for all of them.
+    """The map from final masses to `Terminal`; without a trained read-out the result is the same for all masses.
 
     Parameters
     ----------
@@ -55,14 +55,14 @@ class TerminalCost:
     Raises
     ------
     NonFiniteError
-        For a loss that is not finite on the mesh.
+        If the loss is not finite on the mesh.
     """
 
     def __init__(self, problem: Problem, pair: Pair, offset: float) -> None:
         self._problem, self._pair, self._offset = problem, pair, offset
         self._known: tuple[np.ndarray, Terminal] | None = None
         trained = problem.separable.training is not None
-        #: the one terminal cost of a loss without a trained read-out; None where one is trained
+        #: the terminal cost for all masses; None if a read-out is trained
         self.fixed = None if trained else self._terminal(problem.separable, offset)
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
@@ -74,7 +74,7 @@ class TerminalCost:
         return Terminal(separable, potentials, values, offset, fit)
 
     def __call__(self, masses: np.ndarray) -> Terminal:
-        """The terminal cost at final masses `(R, *shape)`; where the loss trains a read-out, with the best one for them."""
+        """The terminal cost at final masses `(R, *shape)`; a trained read-out is the best one for these masses."""
         if self.fixed is not None:
             return self.fixed
         if self._known is None or not np.array_equal(self._known[0], masses):
@@ -91,16 +91,16 @@ class TerminalCost:
         return self._terminal(form, self._offset + fit.penalty_cost, fit)
 
     def value(self, masses: np.ndarray) -> float:
-        """`G(m)` of final masses `(R, *shape)`."""
+        """`G(m)` for final masses `(R, *shape)`."""
         end = self(masses)
         return end.offset + paired(end.values, self._pair.measure(masses).weights)
 
     def scale(self, masses: np.ndarray) -> float:
-        """The sum of the moduli of the terms of `value`, but for the constant, at final masses `(R, *shape)`."""
+        """The sum of the moduli of the terms of `value`, without the constant, at final masses `(R, *shape)`."""
         return float(np.abs(self(masses).values * self._pair.measure(masses).weights).sum())
 
     def tangent(self, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:
-        """How the final potentials `(R, *shape)` move with the final masses: a trained read-out follows them."""
+        """The change of the final potentials `(R, *shape)` for a change of the final masses, which a trained read-out causes."""
         fit, mesh = self(masses).fit, self._pair.mesh
         if fit is None:
             return np.zeros_like(dmasses)
