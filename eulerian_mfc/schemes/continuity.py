@@ -25,10 +25,10 @@ class ContinuityScheme(Scheme):
     @property
     @abstractmethod
     def keeps_mass(self) -> bool:
-        """Whether mass that meets the boundary of the mesh stays on it; otherwise it leaves, and is gone."""
+        """Whether mass that meets the boundary of the mesh stays on the mesh; otherwise it leaves and is lost."""
 
     def adjoint(self) -> Scheme:
-        """The transpose, a transport scheme; ArgumentError where there is none."""
+        """The transpose, a transport scheme; ArgumentError if the scheme has no transpose."""
         return adjoint_of(self)
 
     def unknowns(self, nodes: Mesh) -> Mesh:
@@ -41,8 +41,8 @@ class ContinuityScheme(Scheme):
     ) -> ContinuityOperator:
         """The scheme on a mesh, for the field of a flow.
 
-        `transport` is the operator of the transport scheme beside this one; `signed` says of every field of masses whether
-        it may be negative.
+        `transport` is the operator of the pair's transport scheme; `signed` says for each field of masses whether it may be
+        negative.
         """
 
 
@@ -58,7 +58,7 @@ class ContinuityOperator(ABC):
 
     @abstractmethod
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses `(R, *shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """Masses `(R, *shape)` at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
 
     @property
     @abstractmethod
@@ -69,12 +69,12 @@ class ContinuityOperator(ABC):
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses `(R, *shape)` of a law's rule; `moments` `(R, N)` are the c_r at its points.
 
-        A `ProductRule`, with moments `(R, 1)`, comes only where `products` is True.
+        A `ProductRule`, with moments `(R, 1)`, is passed only if `products` is True.
         """
 
     @property
     def products(self) -> bool:
-        """Whether `initial` takes a `ProductRule`; otherwise the law comes as points."""
+        """Whether `initial` takes a `ProductRule`; otherwise the law is passed as points."""
         return False
 
     @property

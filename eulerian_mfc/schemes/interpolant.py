@@ -12,7 +12,7 @@ class Interpolant(ABC):
 
     @abstractmethod
     def coefficients(self, values: np.ndarray) -> np.ndarray:
-        """What `gather` takes, from nodal values `(R, *shape)`; the shape of the result is the interpolation's own."""
+        """The argument of `gather`, from nodal values `(R, *shape)`; each interpolation has its own shape of it."""
 
     @abstractmethod
     def gather(
@@ -38,7 +38,7 @@ class TangentInterpolant(Interpolant):
         coefficients: np.ndarray,
         dcoefficients: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`gather`'s second result `(n, d)`, and the derivatives of both, `(R, n)` and `(n, d)`, as all arguments move.
+        """`gather`'s second result `(n, d)`, and the directional derivatives of both results, `(R, n)` and `(n, d)`.
 
-        Points and their changes are `(n, d)`, masses and their changes `(R, n)`.
+        All arguments of `gather` move: points and their changes are `(n, d)`, masses and their changes `(R, n)`.
         """

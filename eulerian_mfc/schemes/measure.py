@@ -14,7 +14,7 @@ class Measure(NamedTuple):
     ----------
     points : `(n, d)`.
     weights : `(R, n)`.
-    cells : `(n,)`, on simplex meshes a cell that holds each point; None where it is not known.
+    cells : `(n,)`, on simplex meshes a cell that holds each point; None if the cells are not known.
     """
 
     points: np.ndarray

@@ -23,7 +23,7 @@ class TransportOperator(ABC):
     scheme : the scheme.
     mesh : the space of the potentials, see `TransportScheme.nodes`.
     flow : the characteristics of the controlled field.
-    interpolation : evaluates potentials between the nodes; None where the scheme has no such function.
+    interpolation : evaluates potentials between the nodes; None if the scheme has no interpolation.
     """
 
     scheme: Scheme
@@ -38,19 +38,19 @@ class TransportOperator(ABC):
     def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
         """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)` for masses at any points.
 
-        `psi` `(R, *shape)` are the potentials at the layer's end, the measure is that of the masses at its start.
+        `psi` `(R, *shape)` are the potentials at the layer's end; `measure` is the measure of the masses at its start.
         """
         return point_pairing(self.flow, self.between_nodes(), psi, measure)
 
     def between_nodes(self) -> Interpolant:
-        """The interpolation; ArgumentError where the scheme has none."""
+        """The interpolation; ArgumentError if the scheme has none."""
         if self.interpolation is None:
             raise fail("transport", self.scheme, "a scheme whose potentials have gradients between the nodes")
         return self.interpolation
 
 
 class AdjointOperator(TransportOperator):
-    """A transport operator `S` whose transpose is a layer of the continuity scheme beside it, `m^{n+1} = S^T m^n`."""
+    """A transport operator `S` whose transpose is a layer of the pair's continuity scheme, `m^{n+1} = S^T m^n`."""
 
     @abstractmethod
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -66,20 +66,20 @@ class AdjointOperator(TransportOperator):
 
 
 class TransposableOperator(AdjointOperator):
-    """A linear transport operator that can apply its own transpose: what `continuity.PushForward` needs.
+    """A linear transport operator that can apply its own transpose, as `continuity.PushForward` requires.
 
-    `nodal_pairing` takes the basis functions of the interpolation as those of the nodes, `(S_theta psi)(x_j) =
-    (I psi)(Phi_theta(x_j))`; a scheme of another kind overrides it.
+    `nodal_pairing` assumes a semi-Lagrangian scheme, `(S_theta psi)(x_j) = (I psi)(Phi_theta(x_j))`; a scheme of another
+    kind overrides it.
     """
 
     @property
     @abstractmethod
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth; the law's rule is cut there."""
+        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth: panel ends of the law's rule."""
 
     @abstractmethod
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta^T m`: masses `(R, *shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """`S_theta^T m`: masses `(R, *shape)` at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
 
     @abstractmethod
     def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ class TransposableOperator(AdjointOperator):
 
     @property
     def products(self) -> bool:
-        """Whether the basis functions are products of those of the axes, so that `line_deposit` makes sense."""
+        """Whether each basis function is a product of one function per axis, so that `line_deposit` can be used."""
         return False
 
     def line_deposit(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -99,17 +99,17 @@ class TransposableOperator(AdjointOperator):
 
 
 class TangentOperator(TransposableOperator):
-    """A transposable operator with exact derivatives of its steps, from which exact Hessians are made."""
+    """A transposable operator with exact derivatives of its steps, from which exact Hessians are computed."""
 
     @abstractmethod
     def prepared(self, psi: np.ndarray) -> np.ndarray:
-        """What `step_with_slope_tangent` takes of the potentials `(R, *shape)` at a layer's end; made once per Hessian."""
+        """The form of potentials `(R, *shape)` that `step_with_slope_tangent` takes; it is computed once per Hessian."""
 
     @abstractmethod
     def adjoint_step_tangent(
         self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
     ) -> np.ndarray:
-        """The derivative of `adjoint_step`'s masses `(R, *shape)` as theta `(m,)` and the masses move."""
+        """The directional derivative of `adjoint_step`'s masses `(R, *shape)` in theta `(m,)` and the masses."""
 
     @abstractmethod
     def step_with_slope_tangent(
@@ -121,4 +121,4 @@ class TangentOperator(TransposableOperator):
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The derivative of `step_with_slope` as theta, the potentials and the masses move, `(R, *shape)` and `(m,)`."""
+        """The directional derivative of `step_with_slope` in theta, potentials and masses, `(R, *shape)` and `(m,)`."""
