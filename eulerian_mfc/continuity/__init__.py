@@ -1,4 +1,4 @@
-"""Forward schemes for the masses: each maps masses to masses over a layer."""
+"""Forward schemes for the masses: each maps the masses at the start of a layer to those at its end."""
 
 from ..schemes import ContinuityScheme
 from ..transport.push_forward import PushForward as PushForward

@@ -1,4 +1,4 @@
-"""Masses that live in the cells of a box: what all finite volumes there share, whatever their fluxes."""
+"""Masses that live in the cells of a box: the part that all finite-volume schemes on boxes share."""
 
 from __future__ import annotations
 
@@ -22,12 +22,24 @@ class CellOperator(ContinuityOperator):
     ----------
     scheme : the scheme, whose `boundary` says which axes are periodic.
     mesh : the box.
-    signed : whether each field of masses may be negative; those not named may not.
+    signed : whether each field of masses may be negative; fields beyond its length may not.
 
     Raises
     ------
     ArgumentError
-        In `initial`, for a law with negative masses in a field that may not have them.
+        In `initial`, if the law gives negative masses to a field that may not be negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> scheme = emfc.continuity.FiniteVolume("upwind")
+    >>> operator = scheme.on(mesh, flow, emfc.transport.SemiLagrangian(1).on(mesh, flow))
+    >>> isinstance(operator, emfc.continuity.CellOperator), operator.lines[0][:3].round(6).tolist()  # the faces
+    (True, [-1.0, -0.8, -0.6])
     """
 
     def __init__(self, scheme: ContinuityScheme, mesh: CartesianMesh, signed: Sequence[bool] = ()) -> None:
@@ -36,7 +48,7 @@ class CellOperator(ContinuityOperator):
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates at which the cell averages' test functions jump: the faces, `(n + 1,)` per axis."""
+        """Coordinates at which the indicator functions of the cells jump: the faces, `(n + 1,)` per axis."""
         return [self.mesh.faces(k) for k in range(self.mesh.dim)]
 
     @property
@@ -59,7 +71,7 @@ class CellOperator(ContinuityOperator):
         return out.reshape(-1, *self.mesh.shape)
 
     def _cell(self, axis: int, x: np.ndarray) -> np.ndarray:
-        """The cells of coordinates along an axis."""
+        """The indices of the cells, along an axis, that hold the coordinates."""
         low, n = self.mesh.bounds[axis][0], self.mesh.shape[axis]
         return np.clip(((x - low) / self.mesh.widths[axis]).astype(np.int64), 0, n - 1)
 
@@ -68,7 +80,7 @@ class CellOperator(ContinuityOperator):
         return r < len(self.signed) and self.signed[r]
 
     def measure(self, masses: np.ndarray) -> Measure:
-        """The masses as Gauss points `(n, d)` and weights `(R, n)`: average times point value is second order only."""
+        """The masses as Gauss points `(n, d)` and weights `(R, n)`: a single point per cell would be of second order only."""
         return Measure(self.points, self._gauss.weights(masses))
 
     @property

@@ -1,4 +1,4 @@
-"""Velocities across the faces of a mesh, with the moments over the faces that high order needs."""
+"""Velocities across the faces of a mesh, with their moments over the faces, which high-order fluxes need."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..meshes.padded import PaddedMesh
 
 
 class AxisVelocities(NamedTuple):
-    """Velocities v across the faces of one axis, flat and padded: means, and means of `v P_a P_b` over the faces.
+    """Velocities v across the faces of one axis, flat and padded: the means of v and of `v P_a P_b` over each face.
 
-    With `u = sum u_ab P_a P_b` on a face, P the Legendre polynomials, the flux is the sum of `mean(v P_a P_b) u_ab`.
+    P are the Legendre polynomials. If `u = sum u_ab P_a P_b` on a face, the flux is the sum of `mean(v P_a P_b) u_ab`.
     """
 
     mean: np.ndarray
@@ -24,10 +24,10 @@ class AxisVelocities(NamedTuple):
 
 
 class FaceVelocities:
-    """The face velocities of a flow on a padded mesh, by time and control.
+    """The face velocities of a flow on a padded mesh, as functions of time and control.
 
-    Without moments: point values at the face centres. They are kept while control (and, unless the field is autonomous,
-    time) stay the same.
+    Without moments they are point values at the face centres. They are kept until the control changes, or the time if the
+    field is not autonomous.
     """
 
     def __init__(self, grid: PaddedMesh, flow: Flow, moments: bool) -> None:
@@ -37,7 +37,7 @@ class FaceVelocities:
         self._kept: list[AxisVelocities] = []
 
     def __call__(self, t: float, theta: np.ndarray) -> list[AxisVelocities]:
-        """One entry an axis; NonFiniteError where a velocity is not finite."""
+        """One entry per axis; NonFiniteError if a velocity is not finite."""
         key = (0.0 if self._flow.field.autonomous else t, theta.tobytes())
         if key != self._key:
             self._kept = [self._axis(t, theta, k) for k in range(self._grid.mesh.dim)]
@@ -45,7 +45,7 @@ class FaceVelocities:
         return self._kept
 
     def rate(self, t: float, theta: np.ndarray) -> float:
-        """Largest `sum_k |v_k| / h_k` of a cell; where the flow diverges, what leaves through both faces together."""
+        """Largest `sum_k |v_k| / h_k` of a cell; if both faces of an axis are outflow faces, their speeds are added."""
         rate = np.zeros(self._grid.size)
         for v, s, h in zip(self(t, theta), self._grid.strides, self._grid.mesh.widths, strict=True):
             above, below = v.mean[s:], v.mean[:-s]
@@ -59,7 +59,7 @@ class FaceVelocities:
         transverse = self._grid.mesh.dim - 1
         nodes, weights = np.polynomial.legendre.leggauss(3)
         basis = np.stack([np.ones(3), nodes, 1.5 * nodes**2 - 0.5])
-        # Products of moments of total order above 2 are of the order of the error.
+        # Products of moments of total order above 2 are no larger than the error of the scheme, and are left out.
         orders = [(a, b) for a, b in product(range(3), repeat=2) if a + b <= 2 and (transverse == 2 or b == 0)]
         moments = {order: np.zeros(self._grid.size) for order in orders}
         for points in product(range(3), repeat=transverse):

@@ -24,7 +24,7 @@ from .limiters import Limiter, resolved
 
 
 class Reconstruction(NamedTuple):
-    """A reconstruction: its order, cells an axis that it needs, and the integrator and CFL number that suit it."""
+    """A reconstruction: its order, the cells per axis that it needs, and its default integrator and CFL number."""
 
     order: int
     stencil: int
@@ -47,32 +47,32 @@ class FiniteVolume(ContinuityScheme):
     Parameters
     ----------
     reconstruction : "upwind" (order 1), "muscl" (order 2), "weno5" (WENO-Z, order 5).
-    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada", the name of one that you registered,
-        or a `Limiter`.
-    integrator : "euler", "ssprk2", "ssprk3" or "ssprk104" (ten stages, order 4); by default the one that suits the
-        reconstruction: euler, ssprk3, ssprk104.
-    cfl : Courant number (dimensionless) of a substep, `dt sum_k |v_k| / h_k` at most; by default 0.9, 0.4, 1.0. At most the
-        integrator's SSP coefficient (1, or 6 for ssprk104).
-    boundary : "outflow" (mass may leave, none enters), "no_flux", "periodic": one for all sides, or a mapping such as
-        `{"x_low": "no_flux", "x_high": "outflow"}` with the axes x, y, z; sides not named are outflow.
-    substeps : number of substeps for each layer, instead of the choice by `cfl` (which refuses controls that would carry mass
-        more than ten times across the box in a layer).
-    positivity : keep densities that are not signed moments non-negative, by limiting antidiffusive fluxes.
+    limiter : for "muscl": "none", "minmod", "van_leer", "mc", "superbee" or "van_albada", the name of a limiter that you
+        registered, or a `Limiter`.
+    integrator : "euler", "ssprk2", "ssprk3" or "ssprk104" (ten stages, order 4); by default euler for upwind, ssprk3 for
+        muscl, ssprk104 for weno5.
+    cfl : the largest Courant number (dimensionless) of a substep, `dt sum_k |v_k| / h_k`; by default 0.9 for upwind, 0.4 for
+        muscl, 1.0 for weno5. It may not exceed the integrator's SSP coefficient (1, or 6 for ssprk104).
+    boundary : "outflow" (mass may leave, none enters), "no_flux" or "periodic": one for all sides, or a mapping such as
+        `{"x_low": "no_flux", "x_high": "outflow"}` with the axes x, y, z; sides not in the mapping are outflow.
+    substeps : number of substeps per layer, instead of the choice by `cfl` (which refuses controls that would carry mass
+        more than ten times across the box in one layer).
+    positivity : whether densities that are not signed moments are kept non-negative, by limiting antidiffusive fluxes.
 
     Face velocities are point values at the face centres; for "weno5" the flux is integrated over the face by Legendre
     moments of velocity and density, so that order 5 holds in two and three dimensions too.
 
-    Positivity: the flux is the upwind flux plus an antidiffusive one, and each cell gives away at most what it has
-    after the upwind step (the donor's share of S. Zalesak's flux-corrected transport, doi:10.1016/0021-9991(79)90051-2;
-    for WENO: X. Hu, N. Adams, C.-W. Shu, doi:10.1016/j.jcp.2013.01.024). Unlike the scaling of point values by Zhang and
-    Shu it holds up to Courant number 1 a stage in every dimension.
+    Positivity: the flux is the upwind flux plus an antidiffusive flux, which is limited so that each cell gives away at most
+    the mass that it has after the upwind step (the donor's share of S. Zalesak's flux-corrected transport,
+    doi:10.1016/0021-9991(79)90051-2; for WENO: X. Hu, N. Adams, C.-W. Shu, doi:10.1016/j.jcp.2013.01.024). Unlike the scaling
+    of point values by Zhang and Shu, this holds up to Courant number 1 per stage in every dimension.
 
     Raises
     ------
     ArgumentError
-        For a name that is none of these, a `cfl` above the integrator's coefficient, substeps that are no positive integer.
+        For a name that is not one of these, a `cfl` above the integrator's coefficient, substeps that are not a positive integer.
     SubstepError
-        While a layer is stepped, for a control that is too large, or substeps that are too few for it.
+        During a step, if the control is too large, or if `substeps` are too few for it.
 
     References
     ----------
@@ -86,6 +86,19 @@ class FiniteVolume(ContinuityScheme):
     Stability Preserving Runge-Kutta and Multistep Time Discretizations, World Scientific 2011, doi:10.1142/7498; D.
     Ketcheson, Highly efficient strong stability-preserving Runge-Kutta methods with low-storage implementations, SIAM J. Sci.
     Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X (ssprk104).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> scheme = emfc.continuity.FiniteVolume("upwind")
+    >>> operator = scheme.on(mesh, flow, emfc.transport.SemiLagrangian(1).on(mesh, flow))
+    >>> masses, crossed = operator.step(layer, np.eye(10)[:1])  # all mass in the first cell
+    >>> scheme.linear, bool((masses >= 0).all()), round(float(masses.sum() + crossed.sum()), 12)
+    (True, True, 1.0)
     """
 
     reconstruction: str = "muscl"
@@ -122,7 +135,7 @@ class FiniteVolume(ContinuityScheme):
 
     @property
     def stencil(self) -> int:
-        """Cells an axis that the scheme needs at least."""
+        """The smallest number of cells per axis that the scheme accepts."""
         return RECONSTRUCTIONS[self.reconstruction].stencil
 
     @property
@@ -131,7 +144,7 @@ class FiniteVolume(ContinuityScheme):
 
     @property
     def linear(self) -> bool:
-        """Whether the scheme is linear in the masses: upwind, or MUSCL without any limiter."""
+        """Whether the scheme is linear in the masses: upwind, or MUSCL without a limiter."""
         unlimited = self.reconstruction == "muscl" and self.limiter == "none" and not self.positivity
         return self.reconstruction == "upwind" or unlimited
 
@@ -144,7 +157,7 @@ class FiniteVolume(ContinuityScheme):
         return RECONSTRUCTIONS[self.reconstruction].reference
 
     def adjoint(self) -> Scheme:
-        """The transpose, a transport scheme; ArgumentError for all but upwind with Euler steps."""
+        """The transpose, a transport scheme; ArgumentError unless the scheme is upwind with Euler steps."""
         if self.reconstruction != "upwind" or self.integrator != "euler":
             raise mismatch(
                 "adjoint",
@@ -156,7 +169,7 @@ class FiniteVolume(ContinuityScheme):
     def on(
         self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
     ) -> FiniteVolumeOperator:
-        """The scheme on a mesh, for a field; `signed` says of every field whether it may be negative."""
+        """The scheme on a mesh, for a field; `signed` says for each field of masses whether it may be negative."""
         return FiniteVolumeOperator(self, boxes(mesh, self), flow, signed)
 
 
@@ -175,7 +188,7 @@ class FiniteVolumeOperator(CellOperator):
         self._euler_step = EulerStep(self.grid, scheme.reconstruction, scheme.limiter, scheme.positivity, flow.workers)
 
     def substeps(self, layer: Layer) -> int:
-        """Substeps that keep the Courant number at the scheme's, or those asked for; SubstepError as in `integrators`."""
+        """Number of substeps: the scheme's own, or the one for which its `cfl` holds; SubstepError as in `integrators`."""
         limit = self.scheme.largest_courant_number
         times = [layer.start] if self._autonomous else layer.start + layer.length * np.linspace(0.0, 1.0, 5)
         rates = [(self.velocities.rate(float(t), layer.theta), self._crossings(float(t), layer.theta)) for t in times]
@@ -183,17 +196,17 @@ class FiniteVolumeOperator(CellOperator):
         return substeps(courant, crossings, float(self.scheme.cfl or limit), limit, self.scheme.substeps)
 
     def _crossings(self, t: float, theta: np.ndarray) -> float:
-        """How often the fastest velocity crosses the box in a unit of time."""
+        """How often the fastest velocity crosses the box per unit of time."""
         widths = [high - low for low, high in self.mesh.bounds]
         return max(float(np.abs(v.mean).max()) / w for v, w in zip(self.velocities(t, theta), widths, strict=True))
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's start -> at its end; and the masses `(R,)` that left the box."""
+        """Masses at the layer's start -> at its end; and the mass `(R,)` that left the box."""
         out, ledger = self.step_with_ledger(layer, masses)
         return out, ledger.reshape(len(ledger), -1).sum(axis=1)
 
     def step_with_ledger(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's end, and the masses `(R, d, 2)` that left through the low and high side of every axis."""
+        """Masses at the layer's end, and the mass `(R, d, 2)` that left through the low and high side of each axis."""
         count = self.substeps(layer)
         method = INTEGRATORS[str(self.scheme.integrator)]
         state = self._state(layer, masses)
@@ -208,7 +221,7 @@ class FiniteVolumeOperator(CellOperator):
         return self._euler(self._state(layer, masses), layer.length, layer.theta)[0]
 
     def _state(self, layer: Layer, masses: np.ndarray) -> State:
-        """Masses, ledger and time: all three are combined alike by the integrator."""
+        """Masses, ledger and time: the integrator forms the same linear combinations of all three."""
         return masses, np.zeros((len(masses), self.mesh.dim, 2)), np.array(layer.start)
 
     def _euler(self, state: State, dt: float, theta: np.ndarray) -> State:

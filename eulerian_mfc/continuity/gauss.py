@@ -1,4 +1,4 @@
-"""Densities at Gauss points from cell averages: what integrates a function against finite volumes at their order."""
+"""Densities at Gauss points from cell averages, which integrate functions against the masses at the order of the scheme."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 
 from ..meshes import CartesianMesh
 
-#: cells of the candidate polynomials, and their linear weights; the quartic of all five cells carries the rest
+#: cells of the candidate parabolas, and their linear weights; the quartic of all five cells has the remaining weight
 PARABOLAS = {(-2, -1, 0): 0.125, (-1, 0, 1): 0.25, (0, 1, 2): 0.125}
 _EPSILON = 1e-40
 
 
 def point_masses(cells: tuple[int, ...], nodes: np.ndarray) -> np.ndarray:
-    """`(g, len(cells))`: point values at `nodes` (in [-1, 1]) of the polynomial with given averages on `cells`.
+    """`(g, len(cells))`: the matrix from averages on `cells` to the values of their polynomial at `nodes` (in [-1, 1]).
 
-    The cells are offsets from the cell of the nodes.
+    The cells are offsets from the cell that holds the nodes.
     """
     offsets, powers = np.array(cells), np.arange(len(cells))
     low, high = (offsets - 0.5)[:, None], (offsets + 0.5)[:, None]
@@ -27,9 +27,10 @@ def point_masses(cells: tuple[int, ...], nodes: np.ndarray) -> np.ndarray:
 class GaussPoints:
     """Gauss points in every cell of a mesh, and the map from cell masses to masses at them.
 
-    Axis by axis, a central WENO reconstruction of order 5 in smooth parts that leaves jumps at cell faces alone:
-    `sum_k w_k P_k` of three parabolas and `(Q - sum_k d_k P_k) / d_0`, Q the quartic of all five cells, with nonlinear
-    weights. Each polynomial has the cell's own average, and so has the sum: the points of a cell carry its mass.
+    The map is a central WENO reconstruction, axis by axis. It has order 5 where the density is smooth, and keeps jumps at
+    cell faces sharp. It is `sum_k w_k P_k` with nonlinear weights, over three parabolas and `(Q - sum_k d_k P_k) / d_0`, where
+    Q is the quartic of all five cells. Each polynomial has the cell's average, and so has the sum: the points of a cell
+    carry its mass.
 
     References
     ----------
@@ -49,7 +50,7 @@ class GaussPoints:
 
     @cached_property
     def points(self) -> np.ndarray:
-        """`(n, d)`, columns contiguous."""
+        """`(n, d)` Gauss points, columns contiguous."""
         axes = [
             (self.mesh.axis(k)[:, None] + self.mesh.widths[k] / 2 * self._nodes).ravel() for k in range(self.mesh.dim)
         ]
@@ -63,7 +64,7 @@ class GaussPoints:
         return np.ascontiguousarray(out).reshape(len(masses), -1)
 
     def _along(self, u: np.ndarray, periodic: bool) -> np.ndarray:
-        """`(n, ...)` masses of cells -> `(n * points, ...)` masses at Gauss points."""
+        """`(n, ...)` masses of cells along the first axis -> `(n * points, ...)` masses at Gauss points."""
         n, rest = len(u), u.shape[1:]
         padded = np.pad(u.reshape(n, -1), ((2, 2), (0, 0)), mode="wrap" if periodic else "edge")
         a, b, c, d, e = (padded[k : k + n] for k in range(5))
@@ -79,6 +80,6 @@ class GaussPoints:
         stencil = np.stack([a, b, c, d, e])
         out = np.empty((n, len(self._nodes), stencil.shape[2]))
         for g, weight in enumerate(self._gauss / 2):
-            values = np.einsum("ks,snm->knm", self._candidates[:, g], stencil)  # not by BLAS, see `_sums`
+            values = np.einsum("ks,snm->knm", self._candidates[:, g], stencil)  # not by BLAS, see `kernels.sums`
             out[:, g] = weight * (raw * values).sum(axis=0)
         return out.reshape(-1, *rest)

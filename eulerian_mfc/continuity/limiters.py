@@ -1,7 +1,7 @@
-"""Slope limiters of finite volumes, one record each. A new one is one entry of `LIMITERS` or `SIMPLEX_LIMITERS`.
+"""Slope limiters of finite volumes, one record each. A new limiter is one entry of `LIMITERS` or `SIMPLEX_LIMITERS`.
 
-A limiter of your own is a record in your own file, passed to the scheme as it is, or registered under its name first. Its formula
-is a function of numbers, which is compiled with the reconstruction; where Numba cannot compile it, it runs as Python, slowly.
+A limiter of your own is a record in your own file. You pass it to the scheme, or register it first and pass its name. Its
+formula is a function of numbers and is compiled with the reconstruction. If Numba cannot compile it, it runs as Python, slowly.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Share = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Limiter:
-    """How the slope in a cell of a line follows from the differences of averages to its neighbours.
+    """The rule for the slope in a cell: a function of the differences of its average to those of its two neighbours.
 
     Parameters
     ----------
-    name : under which files know it.
-    formula : `(a, b) -> slope` of two differences; limited ones are asked for `a >= 0`, `b > 0` only: the slope is zero where the
-        signs differ, and odd: `slope(-a, -b) = -slope(a, b)`. It is a function of plain numbers.
-    limited : whether that is so; without it the formula is the slope for all differences.
-    second_order_at_extrema : whether the scheme keeps order 2 where the solution has an extremum: not where slopes vanish there.
-    reference : where the limiter is from.
+    name : the name of the limiter in files.
+    formula : `(a, b) -> slope` of two differences, a function of plain numbers. If `limited`, it is evaluated for `a >= 0`,
+        `b > 0` only: the slope is zero if the signs differ, and `slope(-a, -b) = -slope(a, b)`.
+    limited : whether the formula is used in this way; if not, it is evaluated for all differences.
+    second_order_at_extrema : whether the scheme keeps order 2 at extrema of the solution; it does not if slopes vanish there.
+    reference : the source of the limiter.
 
     Raises
     ------
     ArgumentError
-        If the name is not an identifier, or the formula is not a function of two numbers that lies between zero and twice the
-        smaller difference (which keeps bounds), where it is limited.
+        If the name is not an identifier; if the formula is not a function of two numbers; or if it is `limited` but does not
+        lie between zero and twice the smaller difference (which keeps bounds).
 
     References
     ----------
@@ -71,19 +71,20 @@ class Limiter:
 
 @dataclass(frozen=True)
 class SimplexLimiter:
-    """How much of the gradient in a simplex is kept, so that values at its facets stay between the averages about it.
+    """The share of the gradient in a simplex that is kept, so that facet values stay between the averages around it.
 
     Parameters
     ----------
-    name : under which files know it.
-    share : `ratio -> share`: the ratio > 0 of what a facet's value may change to what it would change; the gradient is multiplied
-        by the smallest share of the facets, 1 at most. Values stay in bounds where `0 <= share <= ratio` below 1.
-    reference : where the limiter is from.
+    name : the name of the limiter in files.
+    share : `ratio -> share`. The ratio > 0 is the allowed change of a facet's value divided by its unlimited change. The
+        gradient is multiplied by the smallest share of the facets, at most 1. Values stay in bounds if `0 <= share <= ratio`
+        for all ratios below 1.
+    reference : the source of the limiter.
 
     Raises
     ------
     ArgumentError
-        If the name is not an identifier, or shares are not within these bounds.
+        If the name is not an identifier, or a share is outside these bounds.
 
     References
     ----------
@@ -120,7 +121,7 @@ def _named(name: object) -> None:
 
 
 def _value(name: str, formula: Callable[..., float], *numbers: float) -> float:
-    """The formula at numbers; ArgumentError where it is not a function of so many, or not of numbers."""
+    """The value of the formula; ArgumentError if it does not take this many arguments, or does not return a number."""
     try:
         return float(formula(*numbers))
     except (TypeError, ValueError) as error:
@@ -156,11 +157,11 @@ def _barth_jespersen(ratio: float) -> float:
 
 
 def _venkatakrishnan(ratio: float) -> float:
-    """`(y^2 + 2 y) / (y^2 + y + 2)` tends to 1; written so that large y do not overflow."""
+    """`(y^2 + 2 y) / (y^2 + y + 2)`, which tends to 1; written so that large y do not overflow."""
     return 1.0 if ratio > 1e8 else (ratio * ratio + 2.0 * ratio) / (ratio * ratio + ratio + 2.0)
 
 
-#: on boxes
+#: the limiters on boxes, by name
 LIMITERS: dict[str, Limiter] = {
     limiter.name: limiter
     for limiter in (
@@ -172,7 +173,7 @@ LIMITERS: dict[str, Limiter] = {
         Limiter("van_albada", _van_albada, reference="Astron. Astrophys. 108 (1982), 76-84"),
     )
 }
-#: on simplices; without a limiter the name is "none"
+#: the limiters on simplices, by name; "none" stands for no limiter
 SIMPLEX_LIMITERS: dict[str, SimplexLimiter | None] = {
     "none": None,
     "barth_jespersen": SimplexLimiter("barth_jespersen", _barth_jespersen, "doi:10.2514/6.1989-366"),
@@ -185,21 +186,21 @@ Kind = TypeVar("Kind", Limiter, SimplexLimiter)
 
 
 def register_limiter(limiter: Kind) -> Kind:
-    """Let schemes, case files and solution files know a limiter of your own by its name, in this process.
+    """Register a limiter of your own, so that schemes, case files and solution files find it by its name in this process.
 
     Parameters
     ----------
-    limiter : a Limiter or a SimplexLimiter, registered before a scheme is made with its name, or a file is loaded that has it.
+    limiter : a Limiter or a SimplexLimiter. Register it before you use its name in a scheme, or load a file that names it.
 
     Returns
     -------
     Limiter or SimplexLimiter
-        The same.
+        The limiter itself.
 
     Raises
     ------
     ArgumentError
-        If it is neither, or its name is that of one of the package.
+        If it is neither, or its name is that of a limiter of the package.
 
     Examples
     --------
@@ -220,12 +221,12 @@ def register_limiter(limiter: Kind) -> Kind:
 
 
 def resolved(limiter: str | Limiter) -> str | Limiter:
-    """What a scheme holds: the name of one of the package's, and a user's own as it is; ArgumentError for unknown names."""
+    """The value that a scheme stores: the name of a limiter of the package, a user's Limiter itself; checks the name."""
     return _resolved(limiter, Limiter, LIMITERS, _REGISTERED)
 
 
 def simplex_resolved(limiter: str | SimplexLimiter) -> str | SimplexLimiter:
-    """The same for simplices."""
+    """`resolved` for simplices."""
     return _resolved(limiter, SimplexLimiter, SIMPLEX_LIMITERS, _SIMPLEX_REGISTERED)
 
 
@@ -243,26 +244,26 @@ def _resolved(
 
 
 def limiter_of(limiter: str | Limiter) -> Limiter:
-    """The record of what a scheme holds."""
+    """The record of the limiter that a scheme stores."""
     return limiter if isinstance(limiter, Limiter) else LIMITERS[limiter]
 
 
 def simplex_limiter_of(limiter: str | SimplexLimiter) -> SimplexLimiter | None:
-    """The record of what a scheme holds, None without a limiter."""
+    """The record of the limiter that a scheme stores; None without a limiter."""
     return limiter if isinstance(limiter, SimplexLimiter) else SIMPLEX_LIMITERS[limiter]
 
 
 def stored_name(limiter: Limiter | SimplexLimiter) -> str:
-    """What a file says of a user's own limiter: its name; ArgumentError where it is not registered.
+    """The name under which a file stores a user's own limiter.
 
     Parameters
     ----------
-    limiter : what a scheme holds.
+    limiter : the limiter that a scheme stores.
 
     Raises
     ------
     ArgumentError
-        If nobody registered it: a file cannot hold its function.
+        If it is not registered: a file cannot hold its function.
     """
     registered = _REGISTERED if isinstance(limiter, Limiter) else _SIMPLEX_REGISTERED
     if registered.get(limiter.name) is not limiter:

@@ -16,7 +16,8 @@ def conditions(kinds: str | Mapping[str, str], geometry: SimplexGeometry) -> lis
     Raises
     ------
     ArgumentError
-        For two conditions of one facet, and for names of facets inside the domain, of no facets, or not of the mesh.
+        For two conditions on one facet, and for names that are unknown, that have no facets, or that name facets inside the
+        domain.
     """
     if isinstance(kinds, str):
         return [kinds] * len(geometry.parts)
@@ -41,7 +42,7 @@ def _check_name(name: str, kinds: Mapping[str, str], geometry: SimplexGeometry) 
 
 
 def _condition(kinds: Mapping[str, str], geometry: SimplexGeometry, part: tuple[str, ...]) -> str:
-    """That of the names in `part` which are in the mapping; they agree."""
+    """The condition of the names in `part` that are in the mapping; they must agree."""
     given = [name for name in part if name in kinds]
     for name in given[1:]:
         if kinds[name] != kinds[given[0]]:

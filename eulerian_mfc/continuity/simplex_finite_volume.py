@@ -27,7 +27,7 @@ from .simplex_geometry import SimplexGeometry
 
 
 class Reconstruction(NamedTuple):
-    """A reconstruction: its order, the integrator that suits it, and its source."""
+    """A reconstruction: its order, its default integrator, and its source."""
 
     order: int
     integrator: str
@@ -47,30 +47,31 @@ class SimplexFiniteVolume(ContinuityScheme):
 
     Parameters
     ----------
-    reconstruction : "upwind" (order 1), or "muscl" (order 2): linear on each cell, the gradient by least squares over the
+    reconstruction : "upwind" (order 1), or "muscl" (order 2): linear on each cell, with a least-squares gradient over the
         cells that share a vertex.
     limiter : for "muscl": "barth_jespersen", "venkatakrishnan" (smoother and stricter; its threshold is zero), "none", the
-        name of one that you registered, or a `SimplexLimiter`.
+        name of a limiter that you registered, or a `SimplexLimiter`.
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; euler for upwind and ssprk3 for muscl by default.
     cfl : share (dimensionless) of the longest Euler step that keeps bounds, at most the integrator's SSP coefficient; 0.9 by
-        default. That step empties no cell ("upwind"), or no (d + 1)-th of a cell through one facet ("muscl").
+        default. In that step a cell loses at most its volume in total ("upwind"), or at most the (d + 1)-th part of its
+        volume through each facet ("muscl").
     boundary : "outflow" (mass may leave, none enters) or "no_flux": one for all, or a mapping from the names of the mesh's
-        boundaries. A facet in several names has the condition of those that are in the mapping, which must agree; facets
-        of other names, and of none, are outflow.
-    substeps : number of substeps for each layer, instead of the choice by `cfl` (which refuses controls that would carry mass
-        more than ten times across the mesh in a layer).
+        boundaries. If a facet has several names, those in the mapping must agree, and their condition holds. Facets without
+        a name in the mapping are outflow.
+    substeps : number of substeps per layer, instead of the choice by `cfl` (which refuses controls that would carry mass
+        more than ten times across the mesh in one layer).
 
-    Velocities are point values at the facets' centres. With a limiter masses stay non-negative, and where the velocities
-    balance in every cell no new extrema appear: a cell's average is the mean of its values at the facets' centres, each
-    of them between averages, and the step is a convex combination of those.
+    Velocities are point values at the facets' centres. With a limiter masses stay non-negative. If the discrete divergence of
+    the velocities is zero in every cell, no new extrema appear: a cell's average is the mean of its values at the facets'
+    centres, each of these values lies between averages, and the step is a convex combination of them.
 
     Raises
     ------
     ArgumentError
-        For a name that is none of these, a `cfl` above the integrator's coefficient, other meshes than simplices; on the
-        mesh, for two conditions of one facet, and for names of facets inside the domain or of none.
+        For a name that is not one of these, a `cfl` above the integrator's coefficient, or a mesh without simplices. From
+        `on`, for two conditions on one facet, and for names that have no facets, or facets inside the domain.
     SubstepError
-        While a layer is stepped, for a control that is too large, or substeps that are too few for it.
+        During a step, if the control is too large, or if `substeps` are too few for it.
 
     References
     ----------
@@ -81,6 +82,20 @@ class SimplexFiniteVolume(ContinuityScheme):
     Discretizations, World Scientific 2011, doi:10.1142/7498; D. Ketcheson, Highly efficient strong stability-preserving
     Runge-Kutta methods with low-storage implementations, SIAM J. Sci. Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X
     (ssprk104).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skfem
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Uniform([(0.2, 0.6), (0.2, 0.6)]), [[1.0, 0.0]])
+    >>> problem = emfc.Problem(emfc.fields.AffineField(2, matrix=False), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> mesh = emfc.SimplexMesh(skfem.MeshTri().refined(3))
+    >>> pair = {"continuity": emfc.continuity.SimplexFiniteVolume(boundary="no_flux"), "transport": emfc.transport.Elements(1)}
+    >>> system = emfc.OptimalitySystem(problem, mesh, layers=2, **pair)
+    >>> masses, crossed = system.masses(0.1)
+    >>> masses[-1, 0].sum().round(12).item(), bool(crossed.any())  # nothing crosses these walls
+    (1.0, False)
     """
 
     reconstruction: str = "muscl"
@@ -113,7 +128,7 @@ class SimplexFiniteVolume(ContinuityScheme):
 
     @property
     def largest_courant_number(self) -> float:
-        """In steps that keep bounds: the integrator's SSP coefficient."""
+        """The integrator's SSP coefficient, in units of the longest Euler step that keeps bounds."""
         return INTEGRATORS[str(self.integrator)].coefficient
 
     @property
@@ -130,7 +145,7 @@ class SimplexFiniteVolume(ContinuityScheme):
         return RECONSTRUCTIONS[self.reconstruction].reference
 
     def unknowns(self, nodes: Mesh) -> Mesh:
-        """The nodes of the potentials, beside masses in the cells."""
+        """The space of a pair: the nodes of the potentials, together with masses in the cells."""
         return with_cell_masses(nodes)
 
     def on(
@@ -153,7 +168,7 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """As for the hat functions, through which initial masses are made."""
+        """The coordinates for the hat functions, from which the initial masses are computed."""
         dim = self.mesh.dim
         size = float(np.quantile(self.mesh.volumes, 0.1)) ** (1 / dim)
         most = {1: 2000, 2: 200, 3: 60}[dim]
@@ -162,8 +177,9 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses of the cells; `moments` `(R, N)` are the c_r at the rule's points.
 
-        Each vertex's hat function collects its mass, which is then spread evenly over the hat's support: conservative,
-        non-negative for densities, of order 2. (Counting a rule's points in each cell would be noise.)
+        The mass of each vertex is integrated against its hat function, and is then spread evenly over the support of the hat.
+        This is conservative, non-negative for densities, and of order 2. (Counting the rule's points in each cell would be
+        noisy.)
         """
         assert isinstance(rule, LabelledRule)
         nodes = element_nodes(self.mesh, 1)
@@ -184,7 +200,7 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         return np.repeat(np.arange(self.mesh.size), len(self.points) // self.mesh.size)
 
     def measure(self, masses: np.ndarray) -> Measure:
-        """The masses as points `(n, d)` and weights `(R, n)`: the linear reconstruction times the quadrature's weights."""
+        """The masses as points `(n, d)` and weights `(R, n)`: the linear reconstruction times the quadrature weights."""
         shares, offsets = self.geometry.shares, self.geometry.point_offsets
         out = np.empty((len(masses), self.mesh.size, len(shares)))
         for r, mass in enumerate(masses):
@@ -203,7 +219,7 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         return out
 
     def velocities(self, t: float, theta: np.ndarray) -> np.ndarray:
-        """`(facets,)`: the velocity through each facet, its area included; none enters, none crosses no-flux sides."""
+        """`(facets,)`: normal velocity times area of each facet; zero for inflow at the boundary and on no-flux sides."""
         key = (0.0 if self.flow.field.autonomous else t, theta.tobytes())
         if self._key != key:
             value = self.flow.field(t, theta, self.geometry.facet_centres)
@@ -216,7 +232,7 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         return self._flux
 
     def _rates(self, t: float, theta: np.ndarray) -> tuple[float, float]:
-        """The inverse of the longest Euler step that keeps bounds, and how often the mesh is crossed in a unit of time."""
+        """The inverse of the longest Euler step that keeps bounds, and how often the mesh is crossed per unit of time."""
         rate = self._rate(self.velocities(t, theta))
         return rate, self._speed / float(np.linalg.norm(np.ptp(self.mesh.points, axis=0)))
 
@@ -235,18 +251,18 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         return float((worst / self.mesh.volumes).max()) * (self.mesh.dim + 1)
 
     def substeps_of(self, layer: Layer) -> int:
-        """Substeps that keep the step at `cfl`, or those asked for; SubstepError as in `integrators`."""
+        """Number of substeps: the scheme's own, or the one for which its `cfl` holds; SubstepError as in `integrators`."""
         times = np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5) * layer.length + layer.start
         courant, crossings = np.max([self._rates(float(t), layer.theta) for t in times], axis=0) * layer.length
         return substeps(courant, crossings, self.scheme.cfl, self.scheme.largest_courant_number, self.scheme.substeps)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's start -> at its end; and the masses `(R,)` that left the domain."""
+        """Masses at the layer's start -> at its end; and the mass `(R,)` that left the domain."""
         out, ledger = self.step_with_ledger(layer, masses)
         return out, ledger.sum(axis=1)
 
     def step_with_ledger(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's end, and the masses `(R, sides)` that left through each of the `sides`."""
+        """Masses at the layer's end, and the mass `(R, sides)` that left through each of the `sides`."""
         count = self.substeps_of(layer)
         method = INTEGRATORS[str(self.scheme.integrator)]
         state: State = (masses, np.zeros((len(masses), len(self.geometry.parts))), np.array(layer.start))
@@ -270,8 +286,8 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
 
     @cached_property
     def sides(self) -> list[str]:
-        """Names of the ledger's entries, which have no facet in common; facets in two names have an entry of their own.
+        """Names of the ledger's entries. No two entries share a facet: facets that have two names form a separate entry.
 
-        E.g. `["all", "all & inlet", "unnamed"]`. What left through "inlet" is the sum of the entries with that name.
+        E.g. `["all", "all & inlet", "unnamed"]`. The mass that left through "inlet" is the sum of all entries with that name.
         """
         return [" & ".join(part) if part else "unnamed" for part in self.geometry.parts]

@@ -1,4 +1,4 @@
-"""Facets, neighbourhoods and quadrature points of a simplex mesh, as finite volumes use them."""
+"""Facets, neighbourhoods and quadrature points of a simplex mesh, for finite volumes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..meshes.topology import opposite_facets
 
 
 class Neighbourhood(NamedTuple):
-    """The cells about every cell, in rows, and the weights of the least-squares gradient."""
+    """The neighbours of every cell, row by row, and the weights of the least-squares gradient."""
 
     first: np.ndarray
     cells: np.ndarray
@@ -20,19 +20,19 @@ class Neighbourhood(NamedTuple):
 
 
 class SimplexGeometry:
-    """What does not change with fields and masses.
+    """The geometry of the mesh: all quantities that do not depend on fields and masses.
 
     Attributes
     ----------
     left, right : `(facets,)`, the cells on both sides; right is -1 at the boundary.
     outer : `(facets,)`, whether a facet is on the boundary.
-    areas : `(facets, d)`, normals from left to right times the facet's area.
+    areas : `(facets, d)`, the unit normals from left to right times the facets' areas.
     facet_centres : `(facets, d)`.
     to_left, to_right : `(facets, d)`, from the cells' centroids to the facet's centre.
     facet_offsets : `(cells, d + 1, d)`, from each centroid to the centres of its facets.
-    parts : the sets of names that boundary facets have, as sorted tuples, the empty one last: each boundary facet is in
-        one of them, whose entry is side, `(facets,)`.
-    inside : names of facets inside the domain, with the centre of the first.
+    parts : the distinct sets of names that boundary facets have, as sorted tuples; the empty set is last.
+    side : `(facets,)`, the index in `parts` of each boundary facet; inner facets have the last index.
+    inside : names of facets inside the domain, with the centre of the first such facet.
     points : quadrature points of degree 2 in every cell, `(n, d)`; shares : their weights, summing to 1 in a cell;
         point_offsets : `(cells, q, d)` from the centroid.
     """
@@ -54,7 +54,7 @@ class SimplexGeometry:
         self._divide(facets[cell, local])
 
     def _divide(self, numbers: np.ndarray) -> None:
-        """Divide the boundary by the names of its facets, whose scikit-fem numbers are given."""
+        """Divide the boundary by the names of its facets; `numbers` are the facets' numbers in scikit-fem."""
         boundaries = self.mesh.skfem.boundaries or {}
         names = sorted(boundaries)
         held = np.zeros((len(numbers), len(names)), dtype=bool)
@@ -84,9 +84,9 @@ class SimplexGeometry:
         owner = np.repeat(np.arange(mesh.size), np.diff(first))
         offsets = mesh.centres[cells] - mesh.centres[owner]
         normal = np.zeros((mesh.size, dim, dim))
-        closeness = 1.0 / (offsets**2).sum(axis=1)  # near cells count more
+        closeness = 1.0 / (offsets**2).sum(axis=1)  # near cells have larger weights
         np.add.at(normal, owner, closeness[:, None, None] * offsets[:, :, None] * offsets[:, None, :])
-        # Too few neighbours to fit a gradient (a mesh of one or two cells): the least of those that fit.
+        # With too few neighbours (a mesh of one or two cells) the pseudo-inverse gives the smallest gradient that fits.
         inverse = np.linalg.pinv(normal, rcond=1e-10)
         weights = np.einsum("nij,nj->ni", inverse[owner], closeness[:, None] * offsets)
         return Neighbourhood(first, cells, np.ascontiguousarray(weights))

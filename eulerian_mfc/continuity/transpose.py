@@ -1,4 +1,4 @@
-"""The transpose of upwind finite volumes: a transport scheme, and with them an adjoint pair."""
+"""The transpose of upwind finite volumes: a transport scheme that makes an adjoint pair with them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .finite_volume import FiniteVolume, FiniteVolumeOperator
 
 @dataclass(frozen=True)
 class FiniteVolumeTranspose(TransportScheme):
-    """`psi^n = A_theta^T psi^{n+1}`, A the layer of a linear finite-volume scheme (upwind with Euler steps).
+    """`psi^n = A_theta^T psi^{n+1}`, where A is the layer of a linear finite-volume scheme (upwind with Euler steps).
 
-    A non-conservative upwind scheme for the transport equation: first order, monotone, constants preserved where no
-    mass leaves. Made by `FiniteVolume("upwind").adjoint()`.
+    This is a non-conservative upwind scheme for the transport equation. It is monotone, of first order, and preserves
+    constants where no mass leaves. `FiniteVolume("upwind").adjoint()` makes it.
 
     Parameters
     ----------
@@ -38,6 +38,13 @@ class FiniteVolumeTranspose(TransportScheme):
     ----------
     R. Courant, E. Isaacson, M. Rees, On the solution of nonlinear hyperbolic differential equations by finite differences,
     Comm. Pure Appl. Math. 5 (1952), 243-255, doi:10.1002/cpa.3160050303 (upwind); the transpose: docs/theory/duality.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> upwind = emfc.continuity.FiniteVolume("upwind")
+    >>> upwind.adjoint().order, upwind.adjoint().adjoint() == upwind
+    (1, True)
     """
 
     scheme: FiniteVolume
@@ -108,7 +115,7 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
         return TransposePairing(self, psi, masses)
 
     def _padded_potential(self, field: np.ndarray) -> np.ndarray:
-        """Zero beyond outflow sides (what leaves is worth nothing), wrapped around periodic ones."""
+        """The potential, padded: zero beyond outflow sides (mass that left has no cost), wrapped around periodic sides."""
         grid = self._forward.grid
         padded = np.zeros(grid.shape)
         padded[grid.inside] = field
@@ -118,7 +125,7 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
         return padded.ravel()
 
     def _velocities(self, t: float, theta: np.ndarray) -> list[np.ndarray]:
-        """Face velocities as the upwind flux uses them: none enters at outflow sides."""
+        """Face velocities as the upwind flux uses them: no inflow at outflow sides."""
         out = [v.mean.copy() for v in self._forward.velocities(t, theta)]
         for axis, v in enumerate(out):
             outflow_only(self._forward.grid, v, v.copy(), axis)
@@ -142,10 +149,10 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
             for potential, mass in zip(psi, masses, strict=True):
                 arguments = self._padded_potential(potential), grid.pad(mass), grid.strides[axis], v
                 _kernels.upwind_slope(*arguments, dt / self.mesh.widths[axis], weights)
-            weights[v == 0.0] = 0.0  # closed faces stay closed
+            weights[v == 0.0] = 0.0  # faces without flow do not contribute
             faces = weights.reshape(grid.shape)[grid.faces(axis)]
             if grid.periodic(axis):
-                np.moveaxis(faces, axis, 0)[0] = 0.0  # the image of the last face
+                np.moveaxis(faces, axis, 0)[0] = 0.0  # the periodic image of the last face: counted once
             points = grid.face_points(axis)
             p = np.zeros_like(points)
             p[:, axis] = faces.ravel()
@@ -154,7 +161,7 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
 
 
 class TransposePairing(Pairing):
-    """`sum_r <psi_r, A_theta m_r>` with its derivative; second derivatives by differences (there are kinks)."""
+    """`sum_r <psi_r, A_theta m_r>` with its derivative; second derivatives by differences, since the function has kinks."""
 
     def __init__(self, operator: FiniteVolumeTransposeOperator, psi: np.ndarray, masses: np.ndarray) -> None:
         self._operator, self._psi, self._masses = operator, psi, masses

@@ -1,4 +1,4 @@
-"""Derivatives of functions that users write: by the complex step, by differences, and checks of those that they pass.
+"""Derivatives of users' functions by the complex step and by differences, and checks of derivatives that users pass.
 
-Nothing here knows a field, a loss or a law.
+Nothing here depends on fields, losses or laws.
 """

@@ -14,24 +14,24 @@ from .complex_step import COMPLEX_STEP, not_analytic
 #: a function of points `(n, m)` whose values are `(n, d)`
 Function = Callable[[np.ndarray], np.ndarray]
 
-#: steps of the differences, in the scale of an argument; the first one settles nearly every point
+#: steps of the differences, relative to the scale of an argument; the first one is enough at nearly every point
 STEPS = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-3, 1e-2)
 #: how far a derivative may be from a difference, relative to the larger of the two
 AGREEMENT = 1e-4
-#: the same near a derivative's zeros, relative to its largest value; and to that of the function over the argument's scale
+#: the same near zeros of a derivative: relative to its largest value; and to the function's largest value over the scale
 NEAR_ZERO, OF_VALUE = 1e-5, 2e-8
 #: round-off of a function's value, in units of the last place
 LAST_PLACES = 16.0
-#: share of a derivative which the round-off of a difference may have, so that the difference tells anything of it
+#: largest round-off of a difference, relative to the derivative, with which the difference is still used
 RESOLVED = 1e-2
-#: derivatives below this are lost in the complex step
+#: derivatives below this size are lost in the complex step
 SMALLEST = np.finfo(float).tiny / COMPLEX_STEP
 #: share of the points that may lie next to kinks
 FEW = 0.1
-#: change of an argument, relative to its scale, that double precision sees and single precision does not
+#: change of an argument, relative to its scale, that double precision resolves and single precision does not
 FINE = 1e-9
 
-#: what to do of a function that is not analytic
+#: advice in the error for a function that is not analytic
 PASS_THEM = "pass its derivatives"
 
 
@@ -47,25 +47,25 @@ def check_derivative(
 ) -> None:
     """Compare derivatives of a user's function with central differences.
 
-    A point passes where a difference of any of several steps agrees, relative to the derivative there: a stiff function needs
-    short steps, a function of large values long ones, and next to a kink of a function that is analytic on both of its sides
-    only the steps that do not reach the kink tell anything.
+    A point passes if the difference of any of several steps agrees, relative to the derivative there. A stiff function needs
+    short steps, and a function of large values needs long ones. Next to a kink of a function that is analytic on both sides,
+    only steps that do not reach the kink are meaningful.
 
     Parameters
     ----------
-    name : of the argument, for messages.
+    name : name of the user's argument, for messages.
     function : points `(n, m)` -> values `(n, d)`.
-    jacobian : `(n, d, m)`, or a function of no argument that computes it.
+    jacobian : `(n, d, m)`, or a function without arguments that computes it.
     x : the points `(n, m)`; they should not be special ones, such as zero.
-    given : whether the user passed the derivative: ArgumentError then, otherwise NotAnalyticError.
-    scale : `(m,)`, over which the function may vary; the size of the points where not given.
+    given : whether the user passed the derivative: the error is then an ArgumentError, otherwise a NotAnalyticError.
+    scale : `(m,)`, lengths over which the function may vary; by default the size of the points.
     where : the function's other arguments, for messages.
-    components : every so many of the d values are in other units; all d where not given.
+    components : the d values repeat after this many components, which may have different units; by default d.
     """
     if not len(x):
         return
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What casts a complex number to a real one is not analytic, and is told so below.
+        # A function that casts complex numbers to real ones is not analytic; the checks below report it.
         warnings.simplefilter("ignore", np.exceptions.ComplexWarning)
         value = np.asarray(function(own(x)))
         jacobian = np.asarray(jacobian() if callable(jacobian) else jacobian)
@@ -76,7 +76,7 @@ def check_derivative(
             raise _too_coarse(name, f"its values are {value.dtype} numbers", given)
         size = np.abs(x).max(axis=0) if scale is None else np.asarray(scale)
         size = np.where(size > 0, size, 1.0)
-        # Where the function, or its derivative, is not finite, there is nothing to compare.
+        # Points at which the function or its derivative is not finite are left out.
         finite = np.isfinite(value).all(axis=1) & np.isfinite(jacobian).all(axis=(1, 2))
         kept, slope, value = x[finite], jacobian[finite], value[finite]
         for k in range(x.shape[1] if len(kept) else 0):
@@ -102,7 +102,7 @@ def _disagreement(
     scale: float,
     components: int | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`(n, d)` each: how far derivatives along argument k are from the nearest difference, 0 where they agree; and that."""
+    """`(n, d)` each: distance of derivatives in argument k to the nearest difference (0 if they agree), and that difference."""
     passed, still = np.zeros(slope.shape, dtype=bool), np.zeros(slope.shape, dtype=bool)
     least, nearest = np.full(slope.shape, np.inf), np.full(slope.shape, np.nan)
     count = components or slope.shape[1]
@@ -128,18 +128,18 @@ def _disagreement(
         nearer = tells & (gap < least[rows])
         least[rows] = np.where(nearer, gap, least[rows])
         nearest[rows] = np.where(nearer, difference, nearest[rows])
-    # Equal values at short steps: next to a kink at few points, of a function that rounds at many.
+    # Equal values at short steps: at few points if there is a kink, at many points if the function rounds.
     passed |= still & (still.mean() <= FEW)
-    # What no step resolves, because round-off hides it, is not held against the function.
+    # Derivatives that no step resolves, because of round-off, count as correct.
     return np.where(passed | np.isinf(least), 0.0, least), nearest
 
 
 def _coarse(function: Function, slope: np.ndarray, x: np.ndarray, value: np.ndarray, k: int, scale: float) -> bool:
-    """Whether a change of argument k that double precision sees leaves most of the values `(n, d)` as they are."""
+    """Whether most of the values `(n, d)` ignore a change of argument k that double precision resolves."""
     shift = np.zeros(x.shape[1])
     shift[k] = FINE * scale
     ulps = LAST_PLACES * np.finfo(float).eps
-    # Against the largest value: a small one may be the difference of two large ones.
+    # Relative to the largest value: a small value may be the difference of two large ones.
     seen = (np.abs(slope) * shift[k] > ulps * np.abs(value).max(axis=0)) & (shift[k] > ulps * np.abs(x[:, k, None]))
     return bool(seen.any()) and bool((np.asarray(function(own(x + shift))) == value)[seen].mean() > 0.5)
 

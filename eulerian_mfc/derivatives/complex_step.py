@@ -1,4 +1,4 @@
-"""Derivatives of analytic functions by the complex step: exact to round-off, without a step to choose.
+"""Derivatives of analytic functions by the complex step: exact to round-off, and no step size has to be chosen.
 
 Reference: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real functions,
 SIAM Review 40 (1998), 110-112, doi:10.1137/S003614459631241X.
@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import NotAnalyticError
 
 COMPLEX_STEP = 1e-100
-#: what to do of a function that is not analytic
+#: advice in the error for a function that is not analytic
 PASS_THEM = "pass its derivatives"
 
 
@@ -46,11 +46,11 @@ def not_analytic(name: str, reason: str) -> NotAnalyticError:
 
 @contextmanager
 def passed_as(form: str) -> Iterator[None]:
-    """Errors of functions without a complex-step derivative say how it is passed.
+    """A context: errors about functions without a complex-step derivative say how to pass the derivative.
 
     Parameters
     ----------
-    form : what to write, such as `CustomField(..., state_jacobian=...)`.
+    form : the code that a user should write, such as `CustomField(..., state_jacobian=...)`.
     """
     try:
         yield

@@ -1,8 +1,8 @@
-"""Directional derivatives by differences, at a step that the function itself tells.
+"""Directional derivatives by differences, with a step that is found from the function's values.
 
-No absolute step suits every unit of states and parameters, nor every width of what a field is made of. The length L on which
-a function changes is seen in the same values that the difference is made of: to leading order the two central differences
-with the steps s and 2s differ by the share `(s / L)^2` of their size, and so does the mean of both sides from the middle.
+No absolute step suits all units of states and parameters, and all length scales of a field. The length L on which a function
+changes is estimated from the values that the difference uses: to leading order the two central differences with the steps s
+and 2s differ by `(s / L)^2` relative to their size, and so does the mean of both sides from the middle value.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-#: share of the length L that the step aims at, and those between which a step is taken: the error of the difference is then
-#: about 1e-11, mostly round-off
+#: desired step as a share of the length L, and the smallest and largest share with which a step is accepted: the error of the
+#: difference is then about 1e-11, mostly round-off
 AIM, NARROW, WIDE = 2e-4, 3e-5, 5e-4
-#: largest change of the step from one trial to the next; trials in all; longer steps after which what does not change is constant
+#: largest factor between the steps of two trials; number of trials; longer steps after which an unchanged part is constant
 LARGEST_CHANGE, TRIALS, CONSTANT = 1e4, 8, 3
-#: share of the values that is round-off, and of their change below which round-off does not matter
+#: round-off relative to the values; round-off relative to their change below which it does not matter
 ROUND_OFF, CLEAN = 1e-15, 1e-11
 
 #: arrays `(n, k)`, whose columns may have different units
@@ -28,9 +28,9 @@ def along(function: Callable[[float], Parts], guess: float, sizes: Parts = ()) -
 
     Parameters
     ----------
-    function : of s.
-    guess : of the length L. It may be wrong by many powers of ten, which costs evaluations; 0 where nothing moves.
-    sizes : `(n, k)` arrays like the parts, of how large is what the values are sums of, where it may cancel in them.
+    function : a function of s.
+    guess : a guess of the length L. It may be wrong by many powers of ten, which costs evaluations; 0 if nothing moves.
+    sizes : `(n, k)` arrays like the parts: the size of the terms of which the values are sums, if these terms may cancel.
     """
     middle, step, longer = function(0.0), AIM * guess, 0
     if guess == 0.0:
@@ -52,7 +52,7 @@ def along(function: Callable[[float], Parts], guess: float, sizes: Parts = ()) -
             break
         longer += share < NARROW
         step *= float(np.clip(AIM / max(share, 1e-300), 1 / LARGEST_CHANGE, LARGEST_CHANGE))
-    # Where no step is good the guess is as good as any; where none has finite values, the result is not finite either.
+    # If no step is accepted, the first one with finite values is used; if there is none, the result is not finite either.
     step, (far_back, back, ahead, far_ahead) = first or (step, values)
     return tuple(
         (8.0 * (a - b) - (fa - fb)) / (12.0 * step)
@@ -61,8 +61,8 @@ def along(function: Callable[[float], Parts], guess: float, sizes: Parts = ()) -
 
 
 def _judged(middle: Parts, values: Sequence[Parts], sizes: Parts) -> tuple[float, bool, bool]:
-    """The step's share of L, 0 where round-off hides it; whether all that changes does so far beyond round-off; and whether
-    there is anything that does not change.
+    """The step relative to L, 0 if round-off hides it; whether all changes are far above round-off; and whether any part
+    does not change.
     """
     share, clean, constant = 0.0, True, False
     for here, size, far_back, back, ahead, far_ahead in zip(middle, sizes, *values, strict=True):
@@ -83,14 +83,14 @@ def _judged(middle: Parts, values: Sequence[Parts], sizes: Parts) -> tuple[float
 
 
 def length(*moves: tuple[np.ndarray, np.ndarray | float]) -> float:
-    """A guess of how far a function is followed until it changes: until one argument has moved by its size; 0 for no move.
+    """A guess of how far to move until a function changes: until one argument has moved by its size; 0 if nothing moves.
 
     Parameters
     ----------
-    moves : pairs (direction, size), arrays or numbers that broadcast. Sizes of zero tell nothing.
+    moves : pairs (direction, size), arrays or numbers that broadcast. Sizes of zero are ignored.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [np.where(size > 0, np.abs(move) / size, 0.0).max(initial=0.0) for move, size in moves]
-    # Nothing has a size where a control is zero: then any guess is as good.
+    # If a control is zero, no argument has a size: then any guess is equally good.
     largest = max(shares) or max(float(np.abs(move).max(initial=0.0)) for move, _ in moves)
     return 1.0 / float(largest) if largest > 0.0 else 0.0

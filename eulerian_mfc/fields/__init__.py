@@ -1,4 +1,4 @@
-"""Controlled vector fields F(t, theta, x). A new field is one file and one line here."""
+"""Controlled vector fields F(t, theta, x). A new field needs one file and one line here."""
 
 from collections.abc import Callable
 
@@ -38,11 +38,11 @@ REGISTRY: dict[str, Callable[..., Field]] = {
 
 
 def from_spec(spec: Spec) -> Field:
-    """The field that `Field.spec` described; fields within fields too.
+    """The field that `Field.spec` describes; the spec may contain further fields.
 
     Parameters
     ----------
-    spec : `type`, a name of `REGISTRY`, and the constructor's arguments.
+    spec : `type`, which is a name of `REGISTRY`, and the constructor's arguments.
 
     Raises
     ------

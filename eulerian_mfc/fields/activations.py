@@ -1,6 +1,6 @@
-"""Activations: one record each, with everything that anyone must know of it. A new one is one entry of `ACTIVATIONS`.
+"""Activations: one record each, with everything that the package uses of it. A new one is one entry of `ACTIVATIONS`.
 
-An activation of your own is an `Activation` in your own file, passed to a field as it is, or registered under its name first.
+An activation of your own is an `Activation` in your own file. You pass it to a field, or register it first and pass its name.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..kernels.tanh import tanh
 
 #: a function of the argument z, any array; it may overwrite z
 Value = Callable[[np.ndarray], np.ndarray]
-#: a function of `argument`, which computes z where it is called, and of the value sigma(z)
+#: a function of `argument`, which computes z when it is called, and of the value sigma(z)
 Derivative = Callable[[Callable[[], np.ndarray], np.ndarray], np.ndarray]
-#: arguments at which the derivatives of a user's activation are compared with differences; none is a special one
+#: arguments at which the derivatives of a user's activation are compared with differences; no special value is among them
 CHECKED_AT = np.array([-3.13, -1.71, -0.83, -0.29, -0.041, 0.037, 0.31, 0.87, 1.63, 3.07])[:, None]
 
 
 class OnnxGraph(Protocol):
-    """What an activation's ONNX form may use, see `export.onnx.Graph`; values are names.
+    """The operations that an activation's ONNX form may use, see `export.onnx.Graph`; values are names.
 
     Examples
     --------
@@ -42,32 +42,33 @@ class OnnxGraph(Protocol):
     """
 
     def node(self, kind: str, *inputs: str) -> str:
-        """Add an operator of ONNX; the name of its output."""
+        """Add an operator of ONNX; return the name of its output."""
 
     def constant(self, value: np.ndarray) -> str:
-        """Add an array; its name."""
+        """Add an array; return its name."""
 
 
 @dataclass(frozen=True)
 class Activation:
-    """A scalar function sigma, applied to each component, with all that fields, kernels and exports need of it.
+    """A scalar function sigma, applied to each component, with everything that fields, kernels and exports need.
 
     Parameters
     ----------
-    name : under which tables, figures and files know it.
+    name : the name of the activation in tables, figures and files.
     value : `z -> sigma(z)`, for arrays of any shape; it may overwrite z.
     slope : `(argument, value) -> sigma'(z)`, where `value` is sigma(z), and `argument()` computes z for slopes that need it.
     curvature : `(argument, value) -> sigma''(z)`.
-    bound : of `|sigma|`, or None where there is none.
-    curved : whether sigma turns within a unit of its argument, so that a mesh must resolve it (`SteepControlWarning`).
-    kernel : the same in compiled code, see `kernels.activations`; without it fields take the uncompiled way.
-    onnx : `(graph, z) -> sigma(z)`, names of values in an `OnnxGraph`; without it the export to ONNX refuses.
-    torch : `(torch, z) -> sigma(z)`, of the module and a tensor; without it the export to PyTorch refuses.
+    bound : a bound of `|sigma|`; None if sigma is unbounded.
+    curved : whether sigma changes its slope within one unit of its argument, so that a mesh must resolve this
+        (`SteepControlWarning`).
+    kernel : the same function in compiled code, see `kernels.activations`; without it fields use uncompiled code.
+    onnx : `(graph, z) -> sigma(z)`, names of values in an `OnnxGraph`; without it the export to ONNX raises an error.
+    torch : `(torch, z) -> sigma(z)`, of the module and a tensor; without it the export to PyTorch raises an error.
 
     Raises
     ------
     ArgumentError
-        If the name is not an identifier, something is not a function, or the bound is not positive; from fields and from
+        If the name is not an identifier, an argument is not a function, or the bound is not positive. From fields and from
         `register_activation`, if a derivative is wrong.
 
     Examples
@@ -106,7 +107,7 @@ class Activation:
             raise fail("kernel", self.kernel, "a kernels.activations.ActivationKernel, or None")
 
     def check(self) -> None:
-        """ArgumentError where values have another shape than the argument, or derivatives differ from differences."""
+        """ArgumentError if values have another shape than the argument, or derivatives differ from differences."""
         z = CHECKED_AT
         value = np.asarray(self.value(z.copy()))
         if value.shape != z.shape:
@@ -154,7 +155,7 @@ def _softplus_onnx(graph: OnnxGraph, z: str) -> str:
     )
 
 
-#: the package's own by their names
+#: the package's own activations, by name
 ACTIVATIONS: dict[str, Activation] = {
     own.name: own
     for own in (
@@ -181,7 +182,7 @@ ACTIVATIONS: dict[str, Activation] = {
             lambda argument, value: -np.expm1(-value),
             lambda argument, value: -np.expm1(-value) * np.exp(-value),
             None, False, kernels.SOFTPLUS,
-            # PyTorch's own goes over to the identity beyond 20, which 1e-12 sees.
+            # PyTorch's own function is the identity beyond 20: an error that is above 1e-12.
             _softplus_onnx, lambda torch, z: torch.logaddexp(z, torch.zeros_like(z)),
         ),
         Activation(
@@ -196,26 +197,26 @@ ACTIVATIONS: dict[str, Activation] = {
         ),
     )
 }  # fmt: skip
-#: those that users have registered
+#: the activations that users have registered, by name
 _REGISTERED: dict[str, Activation] = {}
 
 
 def register_activation(activation: Activation) -> Activation:
-    """Let fields, case files and solution files know an activation of your own by its name, in this process.
+    """Register an activation of your own, so that fields, case files and solution files find it by its name in this process.
 
     Parameters
     ----------
-    activation : registered before a field is made with its name, or a file is loaded that has it.
+    activation : the activation. Register it before you use its name in a field, or load a file that names it.
 
     Returns
     -------
     Activation
-        The same.
+        The activation itself.
 
     Raises
     ------
     ArgumentError
-        If it is not an Activation, its name is that of another one of the package, or a derivative is wrong.
+        If it is not an Activation, its name is that of an activation of the package, or a derivative is wrong.
 
     Examples
     --------
@@ -237,9 +238,9 @@ def register_activation(activation: Activation) -> Activation:
 
 
 def resolved(activation: str | Activation) -> str | Activation:
-    """What a field holds: the name of one of the package's, and a user's own as it is, so that all of it counts as the field's.
+    """The value that a field stores: the name of an activation of the package, or a user's Activation itself.
 
-    ArgumentError for names that are not known, and for derivatives that are wrong.
+    A field that stores the whole Activation depends on all of it. ArgumentError for unknown names and for wrong derivatives.
 
     Examples
     --------
@@ -257,7 +258,7 @@ def resolved(activation: str | Activation) -> str | Activation:
 
 
 def activation_of(activation: str | Activation) -> Activation:
-    """The record of what a field holds.
+    """The record of the activation that a field stores.
 
     Examples
     --------
@@ -268,7 +269,7 @@ def activation_of(activation: str | Activation) -> Activation:
 
 
 def stored_name(activation: str | Activation) -> str | None:
-    """What a file says of it: its name, or None for one that is not registered, whose functions a file cannot hold.
+    """The name under which a file stores an activation; None if it is not registered: a file cannot hold its functions.
 
     Examples
     --------
@@ -281,7 +282,7 @@ def stored_name(activation: str | Activation) -> str | None:
 
 
 def need_known(name: object) -> None:
-    """FileFormatError where a file has an activation that nobody registered here.
+    """FileFormatError if a file names an activation that is not registered in this process.
 
     Examples
     --------

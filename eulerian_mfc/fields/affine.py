@@ -21,13 +21,13 @@ class AffineField(Field):
     Parameters
     ----------
     dim : the dimension d of the state; m = d^2 + d.
-    matrix : whether there is a W; without it `F = b`, m = d. Entries per unit of time.
+    matrix : whether there is a W, with entries per unit of time; without it `F = b`, m = d.
     bias : whether there is a b, in state units per time; without it `F = W x`, m = d^2.
 
     Raises
     ------
     ArgumentError
-        For a dimension that is no positive integer, flags that are none, and neither W nor b.
+        For a dimension that is not a positive integer, flags that are not booleans, or a field without W and b.
 
     Examples
     --------

@@ -24,7 +24,7 @@ class AgrachevSarychevField(Field):
     Raises
     ------
     ArgumentError
-        For a dimension that is no positive integer.
+        For a dimension that is not a positive integer.
 
     References
     ----------

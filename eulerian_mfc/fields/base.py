@@ -1,4 +1,4 @@
-"""What a problem uses of a controlled vector field, sums of fields, and fields times a number or a function of time."""
+"""Controlled vector fields, their sums, and fields times a number or a function of time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .differentiable import DifferentiableField
 from .parts import joined, pieces, total
 from .points import At, Direction, Pulled
 
-#: every parameter of a first control, where a field has nothing better
+#: the value of every parameter of the first control, unless a field has a better choice
 START = 0.1
 #: a field's kind and arguments, JSON-ready
 Spec = dict[str, object]
@@ -23,8 +23,8 @@ Spec = dict[str, object]
 class Field(DifferentiableField):
     """A controlled vector field `F(t, theta, x)` on R^d with parameters `theta` in R^m.
 
-    Points are rows: `x` is `(n, d)` and so is the value, in state units per time; t is in units of time, theta in what F makes of
-    it.
+    Points are rows: `x` is `(n, d)` and so is the value, in state units per time. t is in units of time; the units of theta are
+    those that make F a velocity.
 
     Attributes
     ----------
@@ -50,18 +50,18 @@ class Field(DifferentiableField):
     [[-6.0]]
     """
 
-    #: a bound of `|F_i|` that holds for every control, or None where there is none
+    #: a bound of `|F_i|` that holds for every control; None if there is no such bound
     speed_bound: ClassVar[float | None] = None
 
     #: whether F does not depend on t
     autonomous: ClassVar[bool] = True
     #: whether F is linear in theta, so that the control equation can be solved for theta explicitly
     control_linear: ClassVar[bool] = False
-    #: whether `dim` can be anything, all else the same
+    #: whether `dim` can be changed to any value while all other arguments stay the same
     any_dim: ClassVar[bool] = False
 
     def __add__(self, other: Field) -> Field:
-        """`a + b`, with parameters of their own; see `SumField`."""
+        """`a + b`, where each summand keeps its own parameters; see `SumField`."""
         return SumField([self, other]) if isinstance(other, Field) else NotImplemented
 
     def __rmul__(self, scale: float | Callable[[float], float]) -> Field:
@@ -69,16 +69,17 @@ class Field(DifferentiableField):
         return ScaledField(self, scale)
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
-        """`(m,)`: parameters for a solver to start from, in every layer.
+        """`(m,)`: parameters from which a solver starts, the same in every layer.
 
-        The states are around `centre` `(d,)` and vary over `spread` `(d,)`, both in units of the state, for the time `horizon`.
-        Here 0.1 everywhere. A field whose parts can be exchanged, such as hidden units, has others for each of them, random with
-        the seed: what starts equal stays equal. `Problem.start` tells apart what is equal nevertheless.
+        The states lie around `centre` `(d,)` and vary over `spread` `(d,)`, both in units of the state, for the time `horizon`.
+        Here every parameter is 0.1. A field with parts that can be exchanged, such as hidden units, draws different parameters
+        for each part with the seed, since parts that start equal stay equal. If parameters are equal nevertheless,
+        `Problem.start` makes them different.
         """
         return np.full(self.parameters, START)
 
     def raised(self, extra: int) -> Field:
-        """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError where there is none."""
+        """The field of the same kind on `R^{d + extra}`, for `Problem.augmented`; ArgumentError if there is no such field."""
         if not self.any_dim:
             raise mismatch(
                 "field",
@@ -88,24 +89,24 @@ class Field(DifferentiableField):
         return replace(self, dim=self.dim + extra)  # type: ignore[type-var]
 
     def spec(self) -> Spec | None:
-        """JSON-ready arguments that rebuild the field, or None where it holds user functions."""
+        """JSON-ready arguments that rebuild the field; None if it holds user functions."""
         return None
 
     def check(self, x: np.ndarray | None = None, thetas: np.ndarray | None = None) -> None:
-        """Evaluate the field once; raise ArgumentError where shapes are wrong, or no value is finite.
+        """Evaluate the field once; raise ArgumentError if shapes are wrong, or no value is finite.
 
         Parameters
         ----------
-        x : points `(n, d)` at which the field is defined, such as those of a law; by default random ones.
-        thetas : parameters `(k, m)`, one of which the field is defined for; by default random ones.
+        x : points `(n, d)` at which the field is defined, such as those of a law. By default they are random.
+        thetas : parameters `(k, m)`; the field must be defined for at least one of them. By default they are random.
         """
         check_shapes(self, x, thetas)
 
     def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
         """Compare `pullback` with central differences at a time, parameters `(m,)` and points `(n, d)`.
 
-        `scale` `(d,)` are lengths over which F may vary. Raises ArgumentError, or NotAnalyticError for the complex step. The
-        package's own fields are not looked at here: its tests know their derivatives.
+        `scale` `(d,)` are lengths over which F may vary. Raises ArgumentError for a derivative of the user's, NotAnalyticError
+        for the complex step. The package's own fields are not checked here: its tests check their derivatives.
         """
         if not type(self).__module__.startswith(f"{__package__}."):
             check_pullback(self, t, theta, x, scale)
@@ -117,12 +118,12 @@ class SumField(Field):
 
     Parameters
     ----------
-    fields : the F_k, all of one dimension; sums within are opened.
+    fields : the F_k, all of one dimension; a sum among them is replaced by its summands.
 
     Raises
     ------
     ArgumentError
-        If there are none, or their dimensions differ.
+        If there are no fields, or their dimensions differ.
 
     Examples
     --------
@@ -167,11 +168,11 @@ class SumField(Field):
         return all(f.control_linear for f in self.fields)
 
     def _parts(self, theta: np.ndarray) -> Iterator[tuple[Field, np.ndarray]]:
-        """Every field with its piece of the parameters `(m,)`."""
+        """Every field with its part of the parameters `(m,)`."""
         return zip(self.fields, pieces(theta, [f.parameters for f in self.fields]), strict=True)
 
     def _moved(self, at: At, along: Direction) -> Iterator[tuple[Field, At, Direction]]:
-        """Every field with where it is, and how it moves."""
+        """Every field with its own `At` and its own direction."""
         for (field, part), (_, dpart) in zip(self._parts(at.theta), self._parts(along.theta), strict=True):
             yield field, field.at(at.t, part, at.x), Direction(dpart, along.x)
 
@@ -188,7 +189,7 @@ class SumField(Field):
         return joined(f.pullback_tangent(here, p, move, dp) for f, here, move in self._moved(at, along))
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
-        # Seeds of their own: equal fields start at different parameters.
+        # Each field has its own seed: equal fields start at different parameters.
         return np.concatenate([f.start(centre, spread, horizon, seed + k) for k, f in enumerate(self.fields)])
 
     def check_derivatives(self, t: float, theta: np.ndarray, x: np.ndarray, scale: np.ndarray) -> None:
@@ -210,12 +211,12 @@ class ScaledField(Field):
     Parameters
     ----------
     field : the field G.
-    scale : a dimensionless number, or a function of t (a file cannot hold one).
+    scale : a dimensionless number, or a function of t (which a file cannot hold).
 
     Raises
     ------
     ArgumentError
-        If `field` is none, or the scale is no finite number or function.
+        If `field` is not a field, or the scale is neither a finite number nor a function.
 
     Examples
     --------

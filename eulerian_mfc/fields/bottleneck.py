@@ -13,8 +13,8 @@ from .activations import Activation, activation_of, resolved, stored_name
 from .base import START, Field, Spec
 from .points import At, Direction, Pulled
 
-#: of a first control with several units: the slope of a unit's argument, and the size of the sum of all units, where states
-#: have the spread 1. Of flatter or smaller units some die out under the penalty, before they are of use.
+#: first control with several units, for states of spread 1: the slope of a unit's argument, and the size of the sum of all
+#: units. With flatter or smaller units, the penalty drives some units to zero before they are of use.
 STEEPNESS, OUTER = 3.0, 0.3
 
 
@@ -47,7 +47,7 @@ class BottleneckField(Field):
     Raises
     ------
     ArgumentError
-        For numbers that are no positive integers, or an unknown activation.
+        For numbers that are not positive integers, or an unknown activation.
 
     References
     ----------
@@ -93,10 +93,10 @@ class BottleneckField(Field):
         return Weights(inner.reshape(w, d), inner_shift[:, None], outer.reshape(d, w), outer_shift[:, None])
 
     def start(self, centre: np.ndarray, spread: np.ndarray, horizon: float, seed: int = 0) -> np.ndarray:
-        """`(m,)`: one unit alone starts as other fields do.
+        """`(m,)`: parameters from which a solver starts; a single unit starts as other fields do.
 
-        Several are steep along directions of their own, their middles spread over the states, and so little of each is added that
-        the states move by a fraction of their spread.
+        Each of several units is steep along its own direction, and their middles are spread over the states. Their outputs are so
+        small that the states move by a fraction of their spread.
         """
         if self.width == 1:
             return super().start(centre, spread, horizon, seed)

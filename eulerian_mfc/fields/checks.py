@@ -1,4 +1,4 @@
-"""Checks of a user's own field: its shapes, and its pull-back against differences."""
+"""Checks of a user's own field: its shapes, and its pull-back, which is compared with differences."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def check_shapes(field: DifferentiableField, x: np.ndarray | None = None, thetas
 
     Parameters
     ----------
-    field : a user's own.
-    x : points `(n, d)` at which the field is defined, such as those of a law; by default random ones.
-    thetas : parameters `(k, m)`, one of which the field is defined for; by default random ones.
+    field : the user's field.
+    x : points `(n, d)` at which the field is defined, such as those of a law. By default they are random.
+    thetas : parameters `(k, m)`; the field must be defined for at least one of them. By default they are random.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def check_pullback(field: DifferentiableField, t: float, theta: np.ndarray, x: n
     name = "field.pullback (in x)"
     px, _ = field.pullback(field.at(t, theta, x), np.tile(p, (len(x), 1)))
     check_derivative(name, lambda z: along(theta, z), px[:, None], x, True, scale, at)
-    # In one direction of the parameters, each of its own size.
+    # Along one direction of the parameters, in which each parameter moves in proportion to its size.
     few, u = x[:: max(1, len(x) // THETA_POINTS)], theta * np.random.default_rng(1).uniform(0.5, 1.0, len(theta))
     slopes = [field.pullback(field.at(t, theta, z), p[None])[1] @ u for z in few[:, None]]
     rows = lambda shares: np.concatenate([along(theta + s * u, few).T for s in shares[:, 0]])  # noqa: E731

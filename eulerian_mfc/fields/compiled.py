@@ -26,17 +26,17 @@ class Steps(NamedTuple):
 
     @property
     def pointed(self) -> tuple[np.ndarray, np.ndarray]:
-        """As the compiled layer maps take it: the numbers of stages and steps; dt, reach and weights."""
+        """The arguments of the compiled layer maps: the numbers of stages and steps; dt, reach and weights."""
         return np.array([len(self.reach), self.number]), np.concatenate([[self.dt], self.reach, self.weights])
 
 
 class CompiledField(Field):
     """A field whose layer maps are compiled, so that no interpreter runs between their stages.
 
-    The compiled layers of a mesh see the field through the `addresses` of two functions behind pointers, `trace` and `pull` of
-    `kernels.neural_field` for instance, which alone know what the integers and numbers of `kernel_arguments` mean.
+    The compiled layers of a mesh call the field through the `addresses` of two functions, for example `trace` and `pull` of
+    `kernels.neural_field`. Only these functions interpret the integers and numbers of `kernel_arguments`.
 
-    `compiled` tells whether they are those of its `__call__` and `pullback`: not where a subclass has others.
+    `compiled` says whether they compute the same as `__call__` and `pullback`; they do not if a subclass overrides these.
 
     Examples
     --------
@@ -48,33 +48,33 @@ class CompiledField(Field):
     @property
     @abstractmethod
     def compiled(self) -> bool:
-        """Whether `trace` and `pull` may stand for `__call__` and `pullback`."""
+        """Whether `trace` and `pull` may replace `__call__` and `pullback`."""
 
     @abstractmethod
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What its compiled functions must know for theta `(m,)`: integers `(k,)`, and numbers `(l,)` that begin with theta.
+        """The arguments of the compiled functions for theta `(m,)`: integers `(k,)`, and numbers `(l,)` that begin with theta.
 
-        They sum up the derivatives in all of these numbers, `(l,)`: the first m are those in theta.
+        The functions add up the derivatives in all of these numbers, `(l,)`: the first m are the derivatives in theta.
         """
 
     @property
     @abstractmethod
     def addresses(self) -> tuple[int, int]:
-        """Of the compiled layer map and of its pull-back."""
+        """The addresses of the compiled layer map and of its pull-back."""
 
     @abstractmethod
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Images `(n, d)` of the points x `(n, d)`, and, to `keep`, what `pull` needs beside x."""
+        """Images `(n, d)` of the points x `(n, d)`, and, if `keep`, the data that `pull` needs beside x."""
 
     @abstractmethod
     def pull(
         self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Exact transposed derivatives of `trace` at x: for covectors p `(n, d)` at the end, `(n, d)` and `(m,)`."""
+        """Exact transposed derivative of `trace` at x, applied to covectors p `(n, d)` at the end: `(n, d)` and `(m,)`."""
 
 
 def is_compiled(field: object) -> TypeGuard[CompiledField]:
-    """Whether the field's layer maps are to be had compiled.
+    """Whether compiled layer maps can be used for the field.
 
     Examples
     --------

@@ -25,22 +25,22 @@ class CustomField(Field):
     function : `(t, theta (m,), x (n, d)) -> (n, d)`.
     dim : the dimension d.
     size : the number m of parameters.
-    state_jacobian : `(t, theta, x) -> (n, d, d)`, entries dF_a/dx_b; by the complex step where not given.
-    parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by the complex step where not given.
-    speed : a bound of `|F_i|` for every control, in state units per time, where there is one.
-    names : one name a parameter.
-    autonomous : say so where `function` does not depend on t: finite volumes then keep their face velocities in a layer.
+    state_jacobian : `(t, theta, x) -> (n, d, d)`, entries dF_a/dx_b; by default computed by the complex step.
+    parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by default computed by the complex step.
+    speed : a bound of `|F_i|` that holds for every control, in state units per time; None if there is no such bound.
+    names : one name per parameter.
+    autonomous : True if `function` does not depend on t: finite volumes then compute their face velocities once per layer.
 
-    Derivatives are compared with central differences: once at random points, and at points of the law, at several times and
-    parameters, where a `Problem` is made.
+    Derivatives are compared with central differences: once at random points, and again when a `Problem` is made, at points of
+    the law and at several times and parameters.
 
     Raises
     ------
     NotAnalyticError
-        If the complex step disagrees with them: the function is not analytic there, or computes in single precision.
+        If the complex step disagrees with the differences: the function is not analytic there, or computes in single precision.
     ArgumentError
-        For derivatives that were passed and are wrong; functions that are none, or whose values have other shapes; names and
-        numbers that do not fit.
+        For passed derivatives that are wrong; arguments that are not functions; functions whose values have other shapes; names
+        and numbers that do not fit.
 
     References
     ----------
@@ -85,7 +85,7 @@ class CustomField(Field):
                 raise fail("names", self.names, f"{self.size} names, all different")
         rng = np.random.default_rng(0)
         x, theta, t = rng.normal(size=(5, self.dim)), rng.normal(size=self.size), 0.37
-        with np.errstate(all="ignore"):  # it need not be defined at these points: a Problem looks at those of its law
+        with np.errstate(all="ignore"):  # it need not be defined at these points: a Problem checks those of its law
             value = array("function", self._value(t, theta, x), finite=False)
         if value.shape != x.shape:
             raise mismatch("function", f"a value of shape {value.shape} at points {x.shape}", f"the shape {x.shape}")
@@ -97,7 +97,7 @@ class CustomField(Field):
         jacobian = lambda: self._in_state(t, theta, x)  # noqa: E731
         with passed_as("CustomField(..., state_jacobian=...), of (t, theta, x) with values (n, d, d)"):
             check_derivative(name, lambda z: self._value(t, theta, z), jacobian, x, given, scale, at)
-        # Differences in theta: the same few points for every row, so that rows stand for parameter vectors.
+        # Differences in theta: each row is a parameter vector, evaluated at the same few points.
         few = x[:: max(1, len(x) // THETA_POINTS)]
         in_parameters = lambda: self._in_parameters(t, theta, few).reshape(1, -1, self.size)  # noqa: E731
         rows = lambda thetas: np.stack([self._value(t, row, few).ravel() for row in thetas])  # noqa: E731

@@ -41,7 +41,7 @@ class DifferentiableField(ABC):
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        """One name a parameter, for tables and figures."""
+        """One name per parameter, for tables and figures."""
         return tuple(f"theta{i + 1}" for i in range(self.parameters))
 
     @abstractmethod
@@ -50,7 +50,7 @@ class DifferentiableField(ABC):
 
     @abstractmethod
     def pullback(self, at: At, p: np.ndarray) -> Pulled:
-        """`D_x F(x_j)^T p_j` row by row, `(n, d)`, and `sum_j D_theta F(x_j)^T p_j`, `(m,)`, for covectors p `(n, d)`.
+        """`D_x F(x_j)^T p_j` as rows, `(n, d)`, and `sum_j D_theta F(x_j)^T p_j`, `(m,)`, for covectors p `(n, d)`.
 
         `at` holds t, theta, x and the value of F there, which a field may use to save work.
         """
@@ -58,7 +58,7 @@ class DifferentiableField(ABC):
     def tangent(self, at: At, along: Direction) -> np.ndarray:
         """`D_theta F dtheta + D_x F dx`, `(n, d)`: the derivative of F in the direction `(dtheta (m,), dx (n, d))`.
 
-        Here by four-point differences, error about 1e-11; the package's own fields have it exactly.
+        Here it is computed by four-point differences, with an error of about 1e-11; the package's own fields compute it exactly.
         """
         (change,) = differences.along(lambda s: (self.at(*at.moved(s, along)).value,), guess(at, along))
         return change
@@ -78,5 +78,5 @@ class DifferentiableField(ABC):
         return px + changed, ptheta + slope
 
     def at(self, t: float, theta: np.ndarray, x: np.ndarray) -> At:
-        """A time, parameters `(m,)` and points `(n, d)`, with the value there: where derivatives are taken."""
+        """The place where derivatives are taken: a time, parameters `(m,)` and points `(n, d)`, with the field's value."""
         return At(t, theta, x, self(t, theta, x))

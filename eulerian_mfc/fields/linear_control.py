@@ -28,8 +28,8 @@ class LinearControlField(Field):
     ----------
     fields : the vector fields F_i, functions `(n, d) -> (n, d)`.
     dim : the dimension d.
-    jacobians : their derivatives, functions `(n, d) -> (n, d, d)` with entries dF_a/dx_b; the complex step is used,
-        and checked against finite differences as in CustomField, where they are not given.
+    jacobians : their derivatives, functions `(n, d) -> (n, d, d)` with entries dF_a/dx_b. By default the complex step is
+        used, and checked against finite differences as in CustomField.
 
     Raises
     ------
@@ -74,9 +74,7 @@ class LinearControlField(Field):
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
             takes(f"fields[{i}]", f, "x")
-            with np.errstate(
-                all="ignore"
-            ):  # it need not be defined at these points: a Problem looks at those of its law
+            with np.errstate(all="ignore"):  # it need not be defined at these points: a Problem checks those of its law
                 value = array(f"fields[{i}]", f(own(x)), finite=False)
             if value.shape != x.shape:
                 raise mismatch(

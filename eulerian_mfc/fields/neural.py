@@ -17,7 +17,7 @@ from .points import At, Direction, Pulled
 
 
 def split_matrix_bias(theta: np.ndarray, dim: int, bias: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Theta = (W row by row, b) -> W `(d, d)` and b `(d, 1)` or None.
+    """Split theta = (W row by row, b) into W `(d, d)` and b `(d, 1)`; b is None without a bias.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class NeuralField(CompiledField):
     Parameters
     ----------
     dim : the dimension d of the state.
-    activation : "tanh", "sigmoid", "relu", "softplus", "swish", "sin", the name of one that you registered, or an `Activation`.
-    bias : whether there is a b (dimensionless, as sigma's argument); m = d^2 + d with it, d^2 without.
+    activation : "tanh", "sigmoid", "relu", "softplus", "swish", "sin", a name that you registered, or an `Activation`.
+    bias : whether there is a b (dimensionless, as sigma's argument); m = d^2 + d with b, m = d^2 without.
 
     Raises
     ------
     ArgumentError
-        For a dimension that is no positive integer, an unknown activation, a flag that is none.
+        For a dimension that is not a positive integer, an unknown activation, or a flag that is not a boolean.
 
     References
     ----------

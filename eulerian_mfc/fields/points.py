@@ -1,4 +1,4 @@
-"""Where derivatives of a field are taken, and in which direction."""
+"""The place at which derivatives of a field are taken, and their direction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..derivatives.differences import length
 
-#: covectors `(n, d)` at the points, and a covector `(m,)` of the parameters
+#: pulled-back covectors: `(n, d)` at the points, and `(m,)` of the parameters
 Pulled = tuple[np.ndarray, np.ndarray]
 
 
@@ -36,7 +36,7 @@ class At(NamedTuple):
     value: np.ndarray
 
     def moved(self, s: float, along: Direction) -> tuple[float, np.ndarray, np.ndarray]:
-        """Time, parameters `(m,)` and points `(n, d)` after the share s of a direction."""
+        """Time, parameters `(m,)` and points `(n, d)` after a move by s times the direction."""
         return self.t, self.theta + s * along.theta, self.x + s * along.x
 
 
@@ -62,7 +62,7 @@ class Direction(NamedTuple):
 
 
 def guess(at: At, along: Direction) -> float:
-    """How far a field is followed in a direction until it changes, to begin with: see `differences.along`.
+    """A first guess of how far to move in a direction until the field changes: see `differences.along`.
 
     Examples
     --------

@@ -19,7 +19,8 @@ from .scalar_basis import ScalarBasisField
 class PolynomialField(ScalarBasisField):
     """`F(u, x) = sum_alpha x^alpha u_alpha` over all monomials of degree at most `degree`, `u_alpha` in R^d.
 
-    Monomials by degree, within a degree as in `x1^2, x1 x2, x2^2`. Degree 0 leaves constant, degree 1 affine fields.
+    Monomials are ordered by degree, and within a degree as in `x1^2, x1 x2, x2^2`. Degree 0 gives constant fields, degree 1
+    affine fields.
     Flows of fields of degree 2 and more can reach infinity in finite time.
 
     Parameters
@@ -30,7 +31,7 @@ class PolynomialField(ScalarBasisField):
     Raises
     ------
     ArgumentError
-        For numbers that are no such integers.
+        For numbers that are not such integers.
 
     Examples
     --------
@@ -55,7 +56,7 @@ class PolynomialField(ScalarBasisField):
 
     @cached_property
     def exponents(self) -> np.ndarray:
-        """`(K, d)`: one row a monomial."""
+        """`(K, d)`: one row per monomial."""
         axes = [c for k in range(self.degree + 1) for c in combinations_with_replacement(range(self.dim), k)]
         return np.array([[axis.count(i) for i in range(self.dim)] for axis in axes])
 

@@ -20,7 +20,7 @@ class RadialBasisField(ScalarBasisField):
     Parameters
     ----------
     centres : `(K, d)`, in units of the state, kept as tuples; m = K d.
-    width : one number, in units of the state; a centre at the origin and width 1 are the bumps of AgrachevSarychevField.
+    width : one number, in units of the state. A centre at the origin with width 1 is the bump of AgrachevSarychevField.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class RadialBasisField(ScalarBasisField):
 
     @cached_property
     def _centres(self) -> np.ndarray:
-        """`(K, d, 1)`."""
+        """The centres, `(K, d, 1)`."""
         return np.array(self.centres)[:, :, None]
 
     def _offsets(self, x: np.ndarray) -> np.ndarray:
@@ -82,7 +82,7 @@ class RadialBasisField(ScalarBasisField):
         return np.einsum("kn,kdn->dn", 2.0 * scaled * np.einsum("kdn,dn->kn", z, dz), z) - scaled.sum(axis=0) * dz
 
     def raised(self, extra: int) -> RadialBasisField:
-        """The bumps of the larger space around the same centres, with zeros for the new coordinates."""
+        """The bumps in the larger space around the same centres, with zeros for the new coordinates."""
         return RadialBasisField([(*centre, *([0.0] * extra)) for centre in self.centres], self.width)
 
     def spec(self) -> Spec:

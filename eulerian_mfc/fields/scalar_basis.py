@@ -13,7 +13,7 @@ from .points import At, Direction, Pulled
 
 
 class ScalarBasisField(Field):
-    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses give the scalar functions b_k.
+    """`F(u, x) = sum_k b_k(x) u_k` with `u_k` in R^d; theta = (u_1, .., u_K). Subclasses define the scalar functions b_k.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class ScalarBasisField(Field):
     @property
     @abstractmethod
     def basis_names(self) -> tuple[str, ...]:
-        """One name a function, K."""
+        """One name per function, K."""
 
     @abstractmethod
     def basis(self, x: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ class ScalarBasisField(Field):
 
     @abstractmethod
     def basis_gradients(self, x: np.ndarray) -> np.ndarray:
-        """`(K, d, n)`: their gradients."""
+        """`(K, d, n)`: the gradients of the b_k."""
 
     @abstractmethod
     def basis_curvature(self, x: np.ndarray, weights: np.ndarray, dx: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ class ScalarBasisField(Field):
         return tuple(f"{name} d{i + 1}".strip() for name in self.basis_names for i in range(self.dim))
 
     def _coefficients(self, theta: np.ndarray) -> np.ndarray:
-        """`(K, d)`."""
+        """`(K, d)`: the u_k as rows."""
         return theta.reshape(-1, self.dim)
 
     def __call__(self, t: float, theta: np.ndarray, x: np.ndarray) -> np.ndarray:

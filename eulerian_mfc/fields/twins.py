@@ -1,4 +1,4 @@
-"""Parameters that nothing tells apart: hidden units that are equal at the start stay equal for ever."""
+"""Parameters that a solver cannot distinguish: hidden units that are equal at the start stay equal for ever."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import numpy as np
 
 from .base import Field
 
-#: random covectors at every point, with which derivatives are compared
+#: number of random covectors per point with which derivatives are compared
 PROBES = 2
-#: relative difference of what counts as equal
+#: relative difference below which two numbers count as equal
 EQUAL = 1e-9
-#: relative moves of the parameters by which twins are told from parameters that mean the same everywhere; long ones where a
-#: field is nearly linear in its parameters, in the units that it has
+#: relative moves of the parameters, which separate twins from parameters that have the same effect everywhere. Long moves are
+#: for a field that, in its units, is nearly linear in its parameters
 MOVES = (0.3, -0.3, 30.0, -30.0, 3e3, 3e5, 3e7)
-#: times the size of twins, that their own random values have
+#: size of the random values that twins receive, relative to the size of the twins
 APART = 5.0
 
 
 def twins(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-    """Groups of parameters, as indices, that a solver which starts from theta `(m,)` moves alike, although they need not be.
+    """Groups of parameters, as indices, that stay equal when a solver starts from theta `(m,)`, although they need not.
 
-    Two parameters are in a group if they are equal, or opposite, and the derivatives of the field in them are so too, at all the
-    points x `(n, d)` and `times`; but not at other parameters, as those of `(theta1 + theta2) x` are. A field that is linear in
-    its control has none.
+    Two parameters are in a group if they are equal or opposite, and if the derivatives of the field in them are equal or opposite
+    in the same way at all points x `(n, d)` and all `times`. If these derivatives agree at all other parameters too, as for
+    `(theta1 + theta2) x`, the two are not a group. A field that is linear in its control has no groups.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def twins(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> 
     here = _slopes(field, theta, x, times)
     if here is None:
         return []
-    # Equal columns are neighbours in the order of one random combination of their entries.
+    # Sorted by one random combination of their entries, equal columns are neighbours.
     heights = np.abs(np.random.default_rng(1).normal(size=len(here)) @ here)
     groups: list[list[int]] = []
     for i in np.argsort(heights, kind="stable").tolist():
@@ -48,7 +48,7 @@ def twins(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> 
 
 
 def silent(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Parameters, as indices, in which the field has no derivative at theta, and has some at others: nothing moves them.
+    """Parameters, as indices, in which the field's derivative is zero at theta but not everywhere: no gradient moves them.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def silent(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) ->
 
 
 def told_apart(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Parameters `(m,)` whose twins have random values of their own; theta itself where there are none.
+    """Parameters `(m,)` in which each twin has a random value of its own; a copy of theta if there are no twins.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def told_apart(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray
 
 
 def _slopes(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """`(times PROBES, m)`: derivatives in theta of the field, times random covectors; None where there is nothing to tell."""
+    """`(times PROBES, m)`: derivatives of the field in theta, times random covectors; None if linear or not finite."""
     if field.control_linear or field.parameters == 0:
         return None
     covectors = np.random.default_rng(0).normal(size=(PROBES, *x.shape))
@@ -94,7 +94,7 @@ def _slopes(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -
 
 
 def _elsewhere(field: Field, theta: np.ndarray, x: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-    """The same at other parameters."""
+    """The finite results of `_slopes` at other parameters."""
     moves = np.random.default_rng(2).normal(size=len(theta)) * np.where(theta == 0.0, 1.0, np.abs(theta))
     found = (_slopes(field, theta + size * moves, x, times) for size in MOVES)
     return [slopes for slopes in found if slopes is not None]

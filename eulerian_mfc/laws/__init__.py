@@ -1,8 +1,8 @@
 """Initial laws of inputs and labels (X, Y).
 
-Every law gives a quadrature rule for `int f dmu0`, which may be refined to have panel ends on given grid lines (where
-a mesh's basis functions are not smooth), draws samples, and says in which box its mass lies. A new law is one
-file and one line here.
+Every law has a quadrature rule for `int f dmu0`, draws samples, and gives a box that holds its mass. The rule can be refined
+so that panels end on the grid lines on which a mesh's basis functions are not smooth. A new law needs one file and one line
+here.
 """
 
 from .augmented import Augmented as Augmented
@@ -22,7 +22,7 @@ from .refined import refined_rule as refined_rule
 from .uniform import Uniform as Uniform
 from .uniform import UniformBall as UniformBall
 
-#: by their names; the tests run over them
+#: the laws by name; the tests run over them
 REGISTRY: dict[str, type[Law | LabelledLaw]] = {
     "empirical": Empirical,
     "gaussian": Gaussian,

@@ -13,20 +13,20 @@ from .charts import Chart
 
 
 class Augmented(LabelledLaw):
-    """The law of `((X, 0), Y)`: inputs with `extra` more coordinates, all mass at zero in them.
+    """The law of `((X, 0), Y)`: inputs with `extra` more coordinates, which are all zero.
 
-    The Dirac masses are exact: every rule's points lie on the plane, and no mesh has to resolve them. A flow of the larger
-    space can do what none of the smaller one can, such as taking a ring off the disc that it surrounds.
+    The Dirac masses are exact: the points of every rule have zeros there, and no mesh has to resolve them. Flows in the larger
+    space can realise maps that flows in the smaller space cannot, such as separating a ring from the disc that it surrounds.
 
     Parameters
     ----------
     base : the law of (X, Y).
-    extra : number of coordinates, which come after those of X.
+    extra : number of extra coordinates, which follow those of X.
 
     Raises
     ------
     ArgumentError
-        If `base` is no law of pairs, or `extra` no positive integer.
+        If `base` is not a law of pairs, or `extra` is not a positive integer.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""What every law of inputs, and every law of inputs and labels, offers."""
+"""The contracts of laws of inputs, and of laws of inputs and labels."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class LabelledRule(NamedTuple):
 
 
 class ProductRule(NamedTuple):
-    """A rule for a law with independent coordinates and one label, as one point of a `LabelledRule` is.
+    """Tensor-product rule for a component with independent coordinates and a single label.
 
     Attributes
     ----------
-    axes : an axis each, nodes `(n_k,)` and weights `(n_k,)`, which sum to 1.
-    w : `(1,)`, the law's weight.
+    axes : per axis, nodes `(n_k,)` and weights `(n_k,)` that sum to 1.
+    w : `(1,)`, the weight of the component.
     y : `(1, q)`, its label.
 
     Examples
@@ -83,12 +83,12 @@ class ProductRule(NamedTuple):
     y: np.ndarray
 
     def masses(self, lines: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
-        """`(R, *shape)`: the c_r of the label, `moments` `(R, 1)`, times the products of the axes' masses `(n_k,)`."""
+        """`(R, *shape)`: weight times `moments` `(R, 1)`, the c_r of the label, times the product of `lines`, masses per axis."""
         return np.multiply.outer(moments @ self.w, reduce(np.multiply.outer, lines))
 
 
 class Product(NamedTuple):
-    """A component with independent coordinates: its weight, and a rule an axis as in `ProductRule`.
+    """A component with independent coordinates: its weight, and one rule per axis, as in `ProductRule`.
 
     Examples
     --------
@@ -108,12 +108,12 @@ class Law(ABC):
     Attributes
     ----------
     dim : the dimension d.
-    components : their number, 1 where it is no mixture.
+    components : the number of components; 1 if the law is not a mixture.
 
     Raises
     ------
     ArgumentError
-        From `sample`, if the number of samples is no positive integer.
+        From `sample`, if the number of samples is not a positive integer.
 
     Examples
     --------
@@ -137,37 +137,37 @@ class Law(ABC):
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
         """A rule for the law.
 
-        `lines`, one array an axis, are coordinates at which integrands are continuous but not smooth (a mesh's);
-        `breaks`, likewise, those at which they jump.
+        `lines`, one array per axis, are coordinates at which integrands are continuous but not smooth (grid lines of a mesh).
+        `breaks`, one array per axis, are coordinates at which integrands jump.
         """
 
     def blocks(self, lines: Lines = None, breaks: Lines = None) -> Iterator[Rule]:
-        """`quadrature` in pieces, so that a rule of many points never is in memory at once."""
+        """`quadrature` in pieces, so that a rule of many points is never in memory as a whole."""
         yield self.quadrature(lines, breaks)
 
     def products(self, lines: Lines = None, breaks: Lines = None, points: int | None = None) -> list[Product] | None:
-        """The components as rules of their axes, `points` a panel; None where coordinates are not independent."""
+        """The components as one rule per axis, with `points` per panel; None if coordinates are not independent."""
         return None
 
     def charts(self, breaks: Lines = None) -> list[Chart] | None:
-        """One image of a box a component, with cells that end at the breaks; None where only `quadrature` is known."""
+        """One chart (image of a box) per component, with cells that end at the breaks; None if only `quadrature` is known."""
         return None
 
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """N samples `(n, d)` and the component of each `(n,)`."""
+        """`n` samples `(n, d)`, and the component of each `(n,)`."""
 
     @abstractmethod
     def box(self, tolerance: float) -> np.ndarray:
-        """`(d, 2)` bounds outside which lies at most `tolerance` of the mass."""
+        """`(d, 2)` bounds; at most the share `tolerance` of the mass lies outside."""
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> np.ndarray:
-        """N independent samples `(n, d)`.
+        """`n` independent samples `(n, d)`.
 
         Raises
         ------
         ArgumentError
-            If `n` is no positive integer, or more than memory holds, or `seed` is none.
+            If `n` is not a positive integer, or more than memory holds, or if `seed` is not a valid seed.
         """
         affordable("n", integer("n", n), n * self.dim, "so many samples")
         return self.draw(n, generator(seed))[0]
@@ -184,7 +184,7 @@ class LabelledLaw(ABC):
     Raises
     ------
     ArgumentError
-        From `sample`, if the number of samples is no positive integer.
+        From `sample`, if the number of samples is not a positive integer.
 
     Examples
     --------
@@ -199,16 +199,16 @@ class LabelledLaw(ABC):
 
     @property
     def finite(self) -> bool:
-        """Whether it is a finite sum of point masses, of which the rule of `quadrature` is exact."""
+        """Whether the law is a finite sum of point masses, so that the rule of `quadrature` is exact."""
         return False
 
     def charts(self) -> list[Chart] | None:
-        """One image of a box a component, with labels, see `laws.refined`; None where only `quadrature` is known."""
+        """One chart (image of a box) per component, with labels, see `laws.refined`; None if only `quadrature` is known."""
         return None
 
     @property
     def input_dim(self) -> int:
-        """How many of the coordinates are inputs: the others start at zero."""
+        """The number of coordinates that are inputs; the others start at zero."""
         return self.dim
 
     @abstractmethod
@@ -218,27 +218,27 @@ class LabelledLaw(ABC):
     def pieces(self, lines: Lines = None, products: bool = False) -> Iterator[LabelledRule | ProductRule]:
         """A rule for the law in pieces whose memory is bounded.
 
-        With `products`, what has independent coordinates and one label comes as rules of the axes: on tensor-product meshes
+        With `products`, a component with independent coordinates and one label is a `ProductRule`. On tensor-product meshes
         integrals against basis functions are then products of integrals on lines.
         """
         yield self.quadrature(lines)
 
     @abstractmethod
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """N independent samples: inputs `(n, d)`, labels `(n, q)`."""
+        """`n` independent samples: inputs `(n, d)`, labels `(n, q)`."""
 
     @abstractmethod
     def box(self, tolerance: float) -> np.ndarray:
-        """`(d, 2)` bounds outside which lies at most `tolerance` of the mass of X."""
+        """`(d, 2)` bounds; at most the share `tolerance` of the mass of X lies outside."""
 
     @cached_property
     def labels(self) -> np.ndarray | None:
-        """`(K, q)` distinct labels in increasing order, or None where there are more than 64."""
+        """`(K, q)` distinct labels in increasing order; None if there are more than 64."""
         return distinct(piece.y for piece in self.pieces())
 
 
 def distinct(labels: Iterable[np.ndarray]) -> np.ndarray | None:
-    """`(K, q)` distinct rows of arrays `(n, q)` in increasing order, or None where there are more than 64.
+    """`(K, q)` distinct rows of arrays `(n, q)` in increasing order; None if there are more than 64.
 
     Examples
     --------
@@ -255,7 +255,7 @@ def distinct(labels: Iterable[np.ndarray]) -> np.ndarray | None:
 
 
 def joined(rules: Iterable[Rule]) -> Rule:
-    """All blocks of a rule as one, columns of points contiguous in memory.
+    """All blocks of a rule joined to one rule; the columns of its points are contiguous in memory.
 
     Examples
     --------
@@ -268,7 +268,7 @@ def joined(rules: Iterable[Rule]) -> Rule:
 
 
 def merged(lines: Lines, breaks: Lines) -> Lines:
-    """All the lines of both, axis by axis.
+    """The union of both sets of coordinates, axis by axis.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def merged(lines: Lines, breaks: Lines) -> Lines:
 
 
 def checked_weights(weights: ArrayLike | None, n: int) -> np.ndarray:
-    """`(n,)` weights: equal where none are given.
+    """`(n,)` weights after a check; equal weights by default.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Components of laws as images of boxes, whose quadrature rules can be refined wherever a function needs it."""
+"""Components of laws as images of boxes, whose quadrature rules can be refined where a function requires it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from numpy.polynomial.legendre import leggauss
 
 from .quadrature import composite, panels
 
-#: longest first cell of a normal law, in standard deviations, and where its cells end, by dimension
+#: longest initial cell of a normal law, and end of its cells, both in standard deviations, by dimension
 LONGEST = {1: 1.6, 2: 3.0, 3: 3.75}
 REACH = {1: 9.0, 2: 9.0, 3: 7.5}
-#: cells an axis at least, by dimension
+#: smallest number of cells per axis, by dimension
 FEWEST = {1: 8, 2: 4, 3: 2}
-#: points an axis of the two rules of a cell: the value is that of the first, the error the difference of both
+#: points per axis of the two rules of a cell: the first gives the value, the difference of both gives the error
 RULES = {1: (12, 9), 2: (7, 6), 3: (8, 7)}
 #: points whose weight is below this share of a component's mass are left out
 NEGLIGIBLE = 1e-17
-#: points that are evaluated at once
+#: number of points that are evaluated at once
 BLOCK = 2**15
 
 Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -29,7 +29,7 @@ Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Cells:
-    """Boxes `[low, low + size]`, `(n, k)` both, in the coordinates of a chart.
+    """Boxes `[low, low + size]` in the coordinates of a chart; both arrays are `(n, k)`.
 
     Examples
     --------
@@ -48,14 +48,14 @@ class Cells:
         return Cells(self.low[rows], self.size[rows])
 
     def halved(self) -> Cells:
-        """Every cell cut into halves along every axis."""
+        """The cells that result when every cell is halved along every axis."""
         k = self.low.shape[1]
         corners = np.stack(np.meshgrid(*([np.arange(2)] * k), indexing="ij"), axis=-1).reshape(-1, 1, k)
         low = self.low + corners * self.size / 2
         return Cells(low.reshape(-1, k), np.broadcast_to(self.size / 2, low.shape).reshape(-1, k))
 
     def blocks(self, points: int) -> Iterator[Cells]:
-        """In pieces of about `BLOCK` points, where a cell has so many."""
+        """The cells in pieces of about `BLOCK` points, where `points` is the number of points per cell."""
         step = max(1, BLOCK // points)
         for start in range(0, len(self), step):
             yield self[start : start + step]
@@ -68,10 +68,10 @@ class Chart:
     Attributes
     ----------
     weight : w, the component's share of the mass.
-    edges : for every coordinate, the ends of the first cells: integrands may jump there.
+    edges : per coordinate, the ends of the initial cells, at which integrands may jump.
     place : coordinates `(n, k)` -> points `(n, d)`.
-    density : coordinates `(n, k)` -> `(n,)`, which integrates to 1.
-    label : points `(n, d)` -> labels `(n, q)`; of a law without labels none.
+    density : coordinates `(n, k)` -> `(n,)`; it integrates to 1.
+    label : points `(n, d)` -> labels `(n, q)`; None if the law has no labels.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class Chart:
 
     @property
     def cells(self) -> Cells:
-        """The first cells."""
+        """The initial cells."""
         low = np.stack([g.ravel() for g in np.meshgrid(*(e[:-1] for e in self.edges), indexing="ij")], axis=1)
         size = np.stack([g.ravel() for g in np.meshgrid(*map(np.diff, self.edges), indexing="ij")], axis=1)
         return Cells(low, size)
@@ -106,7 +106,7 @@ class Chart:
         return out
 
     def rule(self, cells: Cells, which: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points `(p, d)`, weights `(p,)` and the cell `(p,)` of each, without those of negligible weight."""
+        """Points `(p, d)`, weights `(p,)` and the cell `(p,)` of each point, without points of negligible weight."""
         nodes, w = self.rules[which]
         u = cells.low[:, None] + cells.size[:, None] * nodes
         u = u.reshape(-1, u.shape[2])
@@ -115,7 +115,7 @@ class Chart:
         return np.asfortranarray(self.place(u[kept])), self.weight * weights[kept], kept // len(w)
 
     def integrals(self, cells: Cells, values: Values) -> tuple[np.ndarray, np.ndarray]:
-        """`(n,)` the integrals of `values(x, y)` over cells, and the modulus of the difference of both rules."""
+        """`(n,)` the integrals of `values(x, y)` over the cells, and `(n,)` the absolute differences of both rules."""
         found, start = np.zeros((2, len(cells))), 0
         for block in cells.blocks(sum(len(w) for _, w in self.rules)):
             (x, w, cell), (x2, w2, cell2) = self.rule(block), self.rule(block, 1)
@@ -136,7 +136,7 @@ def box_chart(
     breaks: list[np.ndarray] | None,
     density: Callable[[int, np.ndarray], np.ndarray] = lambda axis, z: np.ones_like(z),
 ) -> Chart:
-    """A product density on a box `(d, 2)`, with cells no longer than `longest` `(d,)` and ends at the breaks.
+    """The chart of a product density on a box `(d, 2)`, with cells no longer than `longest` `(d,)` that end at the breaks.
 
     `density(k, z)` is its factor along axis k, up to a constant.
 
@@ -166,9 +166,9 @@ def box_chart(
 def ball_chart(
     weight: float, centre: np.ndarray, radius: float, longest: float, density: Callable[[np.ndarray], np.ndarray]
 ) -> Chart:
-    """A density of the distance from the centre of a disc or ball (up to a constant), in polar coordinates.
+    """The chart, in polar coordinates, of a disc or ball; the density is a function (up to a constant) of the radius.
 
-    The first cells have ends on the planes through the centre: integrands may jump there.
+    The initial cells end on the planes through the centre, at which integrands may jump.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Wasserstein distances of samples to the law they were drawn from.
+"""Wasserstein distances of samples to the law from which they were drawn.
 
-On the line `W_p^p = int_0^1 |Q_N(u) - Q(u)|^p du` with the quantile functions, to round-off for normal laws, their
-mixtures, truncations, and uniform laws, by Gauss-Legendre rules between the quantiles. In the plane and in
-space the law is gathered into atoms and the discrete problem is solved by POT (extra `transport`).
+On the line `W_p^p = int_0^1 |Q_N(u) - Q(u)|^p du` with the quantile functions. For normal laws, their mixtures and
+truncations, and for uniform laws it is computed to round-off by Gauss-Legendre rules between the quantiles. In the plane and
+in space the law is approximated by atoms, and POT (extra `transport`) solves the discrete problem.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from .gaussian import GaussianMixture
 from .labelled import Labelled
 from .uniform import Uniform
 
-#: a map of points `(n, d)`, constant on orbits
+#: a map of points `(n, d)` that is constant on the orbits of a group
 Symmetry = Callable[[np.ndarray], np.ndarray]
-#: panels an axis of the rule that stands for a law with no density on the line
+#: panels per axis of the rule that replaces a law without a known density on the line
 PANELS = 2048
-#: deviations at which normal densities end: what lies beyond is round-off
+#: standard deviations at which normal densities end: the mass beyond is round-off
 FAR = 10.0
-#: of the Gauss-Legendre rule on half a deviation, or on what the quantiles and samples leave of it
+#: points of the Gauss-Legendre rule on half a deviation, or on a part of it between quantiles and samples
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)
-#: steps for a quantile at most: brackets, halved so often, are round-off
+#: largest number of steps for a quantile: a bracket that is halved so often is as small as round-off
 BISECTIONS = 60
-#: units of the last place that distances on the line may be off
+#: error of distances on the line, in units of the last place
 LAST_PLACES = 16.0
 
 
@@ -42,8 +42,8 @@ class Distance(NamedTuple):
     Attributes
     ----------
     value : the distance, in units of the state.
-    tolerance : bound of its error, in the same units: round-off on the line; elsewhere the distance by which the law was
-        moved into atoms, and the gap between the linear program's value and its dual.
+    tolerance : bound of its error, in the same units. On the line it is round-off. Elsewhere it is the distance of the law to
+        its atoms, plus the gap between the linear program's value and its dual value.
     method : how it was computed.
 
     Examples
@@ -70,18 +70,18 @@ def wasserstein(
 
     Parameters
     ----------
-    law : the law of the inputs; of a law of inputs and labels, its inputs.
+    law : a law of inputs, or a law of inputs and labels, of which only the inputs count.
     x : samples `(n, d)`, or `(n,)` on a line.
     p : 1 or 2.
-    symmetry : a map of points `(n, d) -> (n, d)` constant on the orbits of a group that leaves the control problem as it
-        is, such as `np.abs` where `x -> -x, y -> -y` does: distance of the two laws' images. The optimal control cannot
-        tell orbits apart, so that its distance is bounded by this smaller one too.
-    atoms : in the plane and in space, about how many atoms stand for a law that is not one of samples.
+    symmetry : a map of points `(n, d) -> (n, d)` that is constant on the orbits of a group of symmetries of the control
+        problem, such as `np.abs` for the symmetry `x -> -x, y -> -y`. The distance is then that of the images of the two laws.
+        The optimal control depends on these images only, so that this smaller distance bounds its error too.
+    atoms : in the plane and in space, the approximate number of atoms that replace a law that is not a law of samples.
 
     Raises
     ------
     ArgumentError
-        If the samples have another dimension than the law, or p is another number.
+        If the samples have another dimension than the law, or p is neither 1 nor 2.
     EulerianError
         In two and three dimensions without POT, or if its solver stops before the optimum.
 
@@ -104,7 +104,7 @@ def wasserstein(
     inputs = law.law if isinstance(law, Labelled) else law
     if law.dim > 1:
         return _by_linear_program(inputs, points, p, symmetry, integer("atoms", atoms))
-    # Distances do not change with the origin, and grow with the unit: nothing cancels far from zero, or underflows near it.
+    # Distances are invariant under shifts and scale with the unit. Centred and scaled, nothing cancels or underflows.
     box = inputs.box(1e-16)[0]
     centre, scale = float(box.mean()), float(np.ptp(box)) or 1.0
     closed = None if symmetry is not None else _on_the_line(inputs, centre, scale)
@@ -121,13 +121,13 @@ def wasserstein(
 
 
 def _law_points(law: Law | LabelledLaw, symmetry: Symmetry | None, lines: Lines) -> tuple[np.ndarray, np.ndarray]:
-    """Points and weights of the law's rule, mapped."""
+    """Points and weights of the law's rule, after the symmetry map."""
     rule = law.quadrature(lines)
     return (rule.x if symmetry is None else symmetry(rule.x)), rule.w
 
 
 class _Density(NamedTuple):
-    """A law on the line: a density `(n,) -> (n,)` that is zero outside of its knots, and smooth between them."""
+    """A law on the line: a density `(n,) -> (n,)` that is zero outside its knots and smooth between them."""
 
     knots: np.ndarray
     at: Callable[[np.ndarray], np.ndarray]
@@ -135,14 +135,14 @@ class _Density(NamedTuple):
     def integral(
         self, low: np.ndarray, high: np.ndarray, factor: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> np.ndarray:
-        """`(n,)` integrals of the density, times `factor` of points `(n, POINTS)`, over intervals between two knots."""
+        """`(n,)` integrals of the density times `factor`, a function of points `(n, POINTS)`, over intervals without knots."""
         half = 0.5 * (high - low)
         points = 0.5 * (low + high)[:, None] + half[:, None] * NODES
         values = self.at(points.ravel()).reshape(points.shape)
         return half * ((values if factor is None else values * factor(points)) @ WEIGHTS)
 
     def quantiles(self, levels: np.ndarray) -> np.ndarray:
-        """Points `(n,)` below which lies so much of the mass, by Newton steps within brackets."""
+        """Points `(n,)` below which the mass is `levels`, by Newton steps within brackets."""
         below = np.concatenate([[0.0], np.cumsum(self.integral(self.knots[:-1], self.knots[1:]))])
         panel = np.clip(np.searchsorted(below, levels, side="right") - 1, 0, len(self.knots) - 2)
         start, wanted = self.knots[panel], levels - below[panel]
@@ -162,7 +162,7 @@ class _Density(NamedTuple):
 
 
 def _on_the_line(law: Law | LabelledLaw, centre: float, scale: float) -> _Density | None:
-    """The density of `(X - centre) / scale` where it is known."""
+    """The density of `(X - centre) / scale`; None if it is not known."""
     if isinstance(law, Uniform):
         ends = (np.asarray(law.bounds[0], dtype=np.float64) - centre) / scale
         return _Density(ends, lambda x: np.full(len(x), 1.0 / (ends[1] - ends[0])))
@@ -183,7 +183,7 @@ def _on_the_line(law: Law | LabelledLaw, centre: float, scale: float) -> _Densit
 
 
 def _by_quantiles(law: _Density, x: np.ndarray, p: int) -> float:
-    """Sample i takes the law's mass between the quantiles i/N and (i + 1)/N, on the line; sums of positive terms only."""
+    """`W_p` on the line: sample i receives the law's mass between the quantiles i/N and (i + 1)/N; all terms are positive."""
     ends = law.quantiles(np.arange(1, len(x)) / len(x))
     low, high = law.knots[[0, -1]]
     marks = np.unique(np.concatenate([law.knots, ends, np.clip(x, low, high)]))
@@ -193,7 +193,7 @@ def _by_quantiles(law: _Density, x: np.ndarray, p: int) -> float:
 
 
 def _discrete_line(a: np.ndarray, weights: np.ndarray, b: np.ndarray, p: int) -> float:
-    """`W_p` of weighted atoms to equally weighted ones: the quantile functions are steps."""
+    """`W_p` of weighted atoms to equally weighted ones on the line: the quantile functions are piecewise constant."""
     order = np.argsort(a)
     a, b = a[order], np.sort(b)
     ends_a = np.cumsum(weights[order])
@@ -203,7 +203,7 @@ def _discrete_line(a: np.ndarray, weights: np.ndarray, b: np.ndarray, p: int) ->
     lengths = np.diff(ends, prepend=0.0)
     middles = ends - 0.5 * lengths
     gap = np.abs(a[np.searchsorted(ends_a, middles)] - b[np.searchsorted(ends_b, middles)])
-    largest = float(gap.max()) or 1.0  # whose square may be no number
+    largest = float(gap.max()) or 1.0  # its square may overflow
     return largest * float((lengths @ (gap / largest) ** p) ** (1 / p))
 
 
@@ -229,7 +229,7 @@ def _by_linear_program(
     value, log = ot.emd2(equal, weights, cost, numItermax=10_000_000, log=True)
     if log["warning"]:
         raise EulerianError(f"POT stopped before the optimum: {log['warning']}")
-    # Moving both duals to feasibility makes the dual value a bound from below.
+    # The duals are moved until they are feasible: the dual value is then a lower bound.
     u, v = np.asarray(log["u"]), np.asarray(log["v"])
     dual = float(equal @ u + weights @ np.minimum(v, (cost - u[:, None]).min(axis=0)))
     gap = abs(float(value) - dual)
@@ -239,7 +239,7 @@ def _by_linear_program(
 
 
 def _gathered(x: np.ndarray, w: np.ndarray, atoms: int, p: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """About as many atoms, each the mean of a cell of a grid, and how far (W_p at most) that moved the mass."""
+    """About `atoms` atoms, each the mean of the mass in a grid cell, and a bound of the distance `W_p` to the law."""
     dim = x.shape[1]
     order = np.cumsum(np.sort(w)[::-1])
     keep = w >= np.sort(w)[::-1][min(int(np.searchsorted(order, 1 - 1e-9)), len(w) - 1)]

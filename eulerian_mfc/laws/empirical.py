@@ -21,7 +21,7 @@ class Empirical(LabelledLaw):
     Raises
     ------
     ArgumentError
-        For arrays of other shapes, values that are not finite, weights that are no law.
+        For arrays of other shapes, values that are not finite, weights that are negative or do not sum to 1.
 
     Examples
     --------

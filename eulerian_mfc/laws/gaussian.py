@@ -1,4 +1,4 @@
-"""Normal laws and their mixtures, cut off around their means if asked."""
+"""Normal laws and their mixtures, with an optional cut-off around their means."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .charts import LONGEST, Chart, ball_chart, box_chart
 from .charts import REACH as CELLS_END
 from .quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
 
-#: how means may be written
+#: the forms in which means may be passed
 MEANS = "means=[[-1.0], [1.0]], one row a component"
-#: standard deviations at which the rules of normal laws end: what lies beyond is round-off
+#: standard deviations at which the rules of normal laws end: the mass beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
 
 
 def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
-    """The polar rule has panel ends on the planes through the centre, and on no others.
+    """ArgumentError for breaks on other planes than those through the centre: the polar rule has panel ends only there.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
 
 
 def polar_panel(longest: float, radius: float, lines: Lines) -> float:
-    """The longest panel of a polar rule: no longer than the lines of a mesh are apart, within reason.
+    """The longest panel of a polar rule: at most the distance of the mesh's lines, with a bound from below.
 
     Examples
     --------
@@ -54,19 +54,21 @@ def polar_panel(longest: float, radius: float, lines: Lines) -> float:
 
 
 class GaussianMixture(Law):
-    """Mixture of normal laws with independent coordinates, each cut off at a radius around its mean if asked.
+    """Mixture of normal laws with independent coordinates, each with an optional cut-off at a radius around its mean.
 
     Parameters
     ----------
     means : `(K, d)`, in units of the state.
-    std : standard deviation: one number, one a component `(K,)`, or one a component and axis `(K, d)`.
+    std : standard deviation: one number, one per component `(K,)`, or one per component and axis `(K, d)`.
     weights : `(K,)`, summing to 1; equal by default.
-    truncation : radius, in units of the state; each component is conditioned on `|x - mean| < truncation` (one std for all axes).
+    truncation : radius, in units of the state; each component is conditioned on `|x - mean| < truncation`, and must have the
+        same std on all axes.
 
     Raises
     ------
     ArgumentError
-        For shapes that do not fit, deviations or a radius that are not positive, weights that are no law, d > 3.
+        For shapes that do not fit, deviations or a radius that are not positive, weights that are negative or do not sum to 1, or
+        d > 3.
 
     References
     ----------
@@ -120,7 +122,7 @@ class GaussianMixture(Law):
         return [Product(float(w), self._axes(k, every, points)) for k, w in enumerate(self.weights)]
 
     def _axes(self, k: int, lines: Lines, points: int | None) -> list[Line]:
-        """The rules of component k's axes."""
+        """The rules of the axes of component k."""
         mean, std = self.means[k], self.std[k]
         reach = REACH[self.dim] * std
         if self.truncation is not None:
@@ -145,7 +147,7 @@ class GaussianMixture(Law):
         return box_chart(weight, bounds, LONGEST[self.dim] * std, breaks, factor)
 
     def _ball_blocks(self, k: int, lines: Lines, breaks: Lines) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The polar rule of component k, cut off."""
+        """The polar rule of component k, with the cut-off."""
         mean, std = self.means[k], float(self.std[k, 0])
         radius = min(REACH[self.dim] * std, float(self.truncation or np.inf))
         check_breaks(mean, radius, breaks)
@@ -157,7 +159,7 @@ class GaussianMixture(Law):
         component = rng.choice(self.components, size=n, p=self.weights)
         offset = rng.standard_normal((n, self.dim))
         if self.truncation is not None:
-            # Radius by the inverse of the cut-off chi law, direction uniform.
+            # The radius is drawn by the inverse of the truncated chi law; the direction is uniform.
             half, cut = self.dim / 2, self.truncation / self.std[component, 0]
             radius = np.sqrt(2 * gammaincinv(half, rng.uniform(size=n) * gammainc(half, cut**2 / 2)))
             offset *= (radius / np.linalg.norm(offset, axis=1))[:, None]
@@ -171,18 +173,18 @@ class GaussianMixture(Law):
 
 
 class Gaussian(GaussianMixture):
-    """Normal law with independent coordinates, cut off at a radius around its mean if asked.
+    """Normal law with independent coordinates, with an optional cut-off at a radius around its mean.
 
     Parameters
     ----------
     mean : `(d,)`, in units of the state.
-    std : standard deviation, in units of the state: one number, or one an axis `(d,)`.
-    truncation : radius; the law is conditioned on `|x - mean| < truncation`.
+    std : standard deviation, in units of the state: one number, or one per axis `(d,)`.
+    truncation : radius, in units of the state; the law is conditioned on `|x - mean| < truncation`.
 
     Raises
     ------
     ArgumentError
-        For shapes that do not fit, deviations or a radius that are not positive, d > 3.
+        For shapes that do not fit, deviations or a radius that are not positive, or d > 3.
 
     References
     ----------

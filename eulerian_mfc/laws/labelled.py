@@ -21,16 +21,16 @@ class Labelled(LabelledLaw):
     Parameters
     ----------
     law : law of the inputs.
-    label : a function `(N, d) -> (N, q)` or `(N,)`, or one constant label a component of the law.
-    breaks : coordinates, in units of the state, at which a label function jumps, one list an axis (one flat list on a line):
-        the quadrature is split there. Jumps across other surfaces are integrated to low order. Truncated laws in two and
-        three dimensions can be split through their centres only.
+    label : a function `(N, d) -> (N, q)` or `(N,)`, or one constant label per component of the law.
+    breaks : coordinates, in units of the state, at which a label function jumps, one list per axis (one flat list on a line):
+        the quadrature is split there. Jumps across other surfaces are integrated with low order. Truncated laws in two and
+        three dimensions can be split only at the coordinates of their centres.
 
     Raises
     ------
     ArgumentError
-        If `law` is none, the label does not fit its components, or the breaks are no lists of coordinates. Of a label function's
-        values: when the law is first integrated or sampled.
+        If `law` is not a law, the label does not fit its components, or the breaks are not lists of coordinates. The values of a
+        label function are checked when the law is first integrated or sampled.
 
     Examples
     --------

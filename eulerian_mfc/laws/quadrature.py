@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.polynomial.legendre import leggauss
 
-#: Gauss points a panel, by dimension; panels are at most `PANEL` times the law's own scale
+#: Gauss points per panel, by dimension; panels are at most `PANEL` times the law's length scale
 POINTS = {1: 8, 2: 5, 3: 4}
 PANEL = 0.4
-#: weights below this are left out: together they are less than round-off
+#: weights below this are left out: their sum is less than round-off
 NEGLIGIBLE = 1e-22
-#: points that are made at once
+#: number of points that are computed at once
 BLOCK = 2**18
 
 #: nodes `(n,)` and weights `(n,)` of a rule on a line
@@ -59,10 +59,10 @@ def box_axes(
     density: Callable[[int, np.ndarray], np.ndarray] | None = None,
     points: int | None = None,
 ) -> list[Line]:
-    """Composite rules of the axes, whose tensor product is a rule on a box; the weights of each sum to 1.
+    """One composite rule per axis, whose tensor product is a rule on a box; the weights of each rule sum to 1.
 
-    `density(k, x)` is the factor of a product density along axis k (1 by default); `points` are those of a panel, by default
-    `POINTS` for the dimension.
+    `density(k, x)` is the factor of a product density along axis k (1 by default); `points` is the number of points per panel,
+    by default `POINTS` for the dimension.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def box_axes(
 def tensor_blocks(axes: Sequence[Line]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The tensor product of rules: `(n, d)` points and `(n,)` weights that sum to 1 over all blocks of about `BLOCK` points.
 
-    Points whose weights are below `NEGLIGIBLE` are left out before they take memory: in three dimensions they are the most.
+    Points whose weights are below `NEGLIGIBLE` are left out before they take memory: in three dimensions most points are.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def tensor_blocks(axes: Sequence[Line]) -> Iterator[tuple[np.ndarray, np.ndarray
 
 
 def _products(points: np.ndarray, weights: np.ndarray, line: Line) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Columns `(k, n)` and their weights times a rule of one more axis: columns `(k + 1, n')`, in blocks."""
+    """The product of a rule with columns `(k, n)` and the rule of one more axis: columns `(k + 1, n')`, in blocks."""
     nodes, w = line
     step = max(1, BLOCK // len(nodes))
     for start in range(0, len(weights), step):
@@ -115,7 +115,7 @@ def ball_blocks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rule on a ball about the origin in two or three dimensions against a density of |x|, in blocks as `tensor_blocks`.
 
-    Polar product rule with panel ends on the coordinate planes: integrands may jump there.
+    It is a polar product rule with panel ends on the coordinate planes, at which integrands may jump.
 
     Examples
     --------

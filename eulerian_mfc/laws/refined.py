@@ -1,4 +1,4 @@
-"""Quadrature rules of laws that are refined until the integral of a given function is known to a given error."""
+"""Quadrature rules of laws, refined until the integral of a function is known to a tolerance."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from .._validate import integer, positive
 from .base import LabelledLaw, LabelledRule
 from .charts import BLOCK, Cells, Chart, Values
 
-#: share of the error whose cells are cut in a round
+#: share of the error; the cells that carry it are cut in one round
 SHARE = 0.8
-#: factor by which the difference of a cell's two rules falls at least, as the cell is cut, where the function is smooth
+#: for a smooth function, the difference of a cell's two rules falls at least by this factor when the cell is cut
 SMOOTH = 2.0**-10
-#: rounds at most: a jump is then found to round-off
+#: largest number of rounds: after so many a jump is located to round-off
 ROUNDS = 60
-#: points a rule may have by default
+#: default limit of a rule's points
 POINTS = 200_000
 
 
 class RefinedRule(NamedTuple):
-    """A rule of a law, and how well it integrates the function that it was made for.
+    """A rule of a law, and its error for the function for which it was refined.
 
     Attributes
     ----------
     rule : points, weights and labels.
-    integral : of the function, by the rule.
-    error : the estimated error of the function's integral, in the function's units; 0 where the rule is exact.
+    integral : the integral of the function by the rule.
+    error : the estimated error of this integral, in the function's units; 0 if the rule is exact.
 
     Examples
     --------
@@ -42,24 +42,24 @@ class RefinedRule(NamedTuple):
 
 
 def refined_rule(law: LabelledLaw, values: Values, tolerance: float, limit: int = POINTS) -> RefinedRule:
-    """A rule that integrates `values(x (n, d), y (n, q)) -> (n,)` to the tolerance, or with about as many points as the limit.
+    """A rule that integrates `values(x (n, d), y (n, q)) -> (n,)` to the tolerance, or that has about `limit` points.
 
-    Every cell has two Gauss-Legendre rules; the error is the sum over cells of the moduli of their differences, and the
-    cells that carry most of it are cut into halves along every axis. Jumps that nobody declared are so found by bisection. Laws
-    that are a finite sum of point masses are exact; a user's law that tells nothing of its shape is integrated on more and
-    more lines, and the error is the largest of the last changes.
+    Every cell has two Gauss-Legendre rules. The error is the sum over cells of the absolute differences of the two, and the
+    cells that carry most of it are halved along every axis. Jumps that the law does not declare are thus found by bisection.
+    Laws that are a finite sum of point masses are exact. A user's law without charts is integrated on more and more lines, and
+    the error is the largest of the last changes.
 
     Parameters
     ----------
-    law : of inputs and labels.
+    law : a law of inputs and labels.
     values : the function.
-    tolerance : of its integral, in its units.
-    limit : of points.
+    tolerance : the largest error of its integral, in its units.
+    limit : the largest number of points, approximately.
 
     Raises
     ------
     ArgumentError
-        If the tolerance is negative, or the limit no positive integer.
+        If the tolerance is negative, or the limit is not a positive integer.
 
     References
     ----------
@@ -119,13 +119,13 @@ class _Piece:
         return len(self.cells) * len(self.chart.rules[0][1])
 
     def cut(self, chosen: np.ndarray, values: Values) -> None:
-        """Cut the cells that are chosen."""
+        """Cut the chosen cells into halves along every axis."""
         if not chosen.any():
             return
         new = self.cells[chosen].halved()
         integrals, errors = self.chart.integrals(new, values)
-        # Of a smooth function the difference falls by far more than a factor 4, at a jump by about 2: where it falls by something
-        # between, both rules may agree by chance.
+        # For a smooth function the difference falls by far more than a factor 4, at a jump by about 2. If it falls by a factor in
+        # between, the two rules may agree by chance.
         parents = self.errors[chosen]
         sums = errors.reshape(-1, len(parents)).sum(axis=0)
         lucky = (sums > SMOOTH * parents) & (sums < parents / 4)
@@ -146,7 +146,7 @@ class _Piece:
 
 
 def _on_more_lines(law: LabelledLaw, values: Values, tolerance: float, limit: int) -> RefinedRule:
-    """The rule of a law that is not known to consist of charts, on twice as many lines an axis until it changes no more."""
+    """The rule of a law without charts: the lines per axis are doubled until the integral does not change."""
     low, high = law.box(1e-12).T
     rule = law.quadrature()
     before, change, error = _integral(rule, values), np.inf, np.inf
@@ -156,7 +156,7 @@ def _on_more_lines(law: LabelledLaw, values: Values, tolerance: float, limit: in
         rule = law.quadrature([np.linspace(a, b, lines + 1) for a, b in zip(low, high, strict=True)])
         here = _integral(rule, values)
         before, change, last = here, abs(here - before), change
-        # Two agreements by chance are rarer than one.
+        # Two agreements are required: two by chance are rarer than one.
         error = max(change, last / 4)
         if error <= tolerance:
             break

@@ -1,4 +1,4 @@
-"""Uniform laws on boxes and balls, the compact sets on which maps are learnt."""
+"""Uniform laws on boxes and balls, the compact sets on which maps are learned."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .quadrature import PANEL, ball_blocks, box_axes, tensor_blocks
 class Uniform(Law):
     """Uniform law on a box, of density `1 / prod_k (high_k - low_k)`.
 
-    Integrals are taken by composite Gauss-Legendre rules, of panels an eighth of a side at most.
+    Integrals are computed by composite Gauss-Legendre rules with panels of at most an eighth of a side.
 
     Parameters
     ----------
-    bounds : one pair (low, high) an axis, one to three of them, in units of the state.
+    bounds : one pair (low, high) per axis, one to three of them, in units of the state.
 
     Raises
     ------
     ArgumentError
-        For other shapes, or where low is not below high.
+        For other shapes, or if low is not below high.
 
     References
     ----------
@@ -64,18 +64,18 @@ class Uniform(Law):
         return self.bounds.copy()
 
     def grid(self, count: int) -> np.ndarray:
-        """`(count^d, d)`: a grid of the box with its boundary."""
+        """`(count^d, d)`: a grid of the box that contains its boundary."""
         axes = [np.linspace(low, high, integer("count", count, minimum=2)) for low, high in self.bounds]
         return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")]).T
 
 
 class UniformBall(Law):
-    """Uniform law on the disc or ball of a radius around a centre in two or three dimensions.
+    """Uniform law on a disc or a ball, in two or three dimensions.
 
     Parameters
     ----------
     centre : `(d,)`, d = 2 or 3, in units of the state.
-    radius : in units of the state.
+    radius : the radius, in units of the state.
 
     Raises
     ------
@@ -122,7 +122,7 @@ class UniformBall(Law):
         return np.stack([self.centre - self.radius, self.centre + self.radius], axis=1)
 
     def grid(self, count: int) -> np.ndarray:
-        """`(n, d)`: the points in the ball of a grid with `count` points an axis, and as many on every circle of its boundary."""
+        """`(n, d)`: the points in the ball of a grid with `count` points per axis; `count` points on each boundary circle."""
         count = integer("count", count, minimum=2)
         axis = np.linspace(-1.0, 1.0, count)
         inside = np.stack([g.ravel() for g in np.meshgrid(*([axis] * self.dim), indexing="ij")]).T

@@ -1,4 +1,4 @@
-"""Losses of final states and labels, and their exact separable form. A new loss is one file and one line here.
+"""Losses of final states and labels, and their exact separable form. A new loss needs one file and one line here.
 
 The labels never move, so a loss `c_0(y) + sum_r a_r(x) c_r(y)` needs R scalar fields on the mesh of the states, for
 any joint law of (X, Y): the moments `m_r = int c_r(y) mu(., dy)` and the potentials `psi_r(T) = a_r`.
@@ -50,16 +50,16 @@ __all__ = [
 
 
 def from_spec(spec: Spec) -> Loss:
-    """The loss that `Loss.spec` described.
+    """The loss that `Loss.spec` describes.
 
     Parameters
     ----------
-    spec : `type`, a name of `REGISTRY`, and the constructor's arguments.
+    spec : `type`, which is a name of `REGISTRY`, and the constructor's arguments.
 
     Raises
     ------
     FileFormatError
-        If nothing of that name is registered.
+        If no loss of that name is registered.
     ArgumentError
         From the constructor.
 

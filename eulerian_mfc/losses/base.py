@@ -17,7 +17,7 @@ from .._validate import fail, mismatch
 from .readout import Readout, Spec, TrainedReadout
 from .readout_training import Training
 
-#: how far the entries of labels that count as one may differ, relative to one plus the largest
+#: largest difference of the entries of two labels that count as equal, relative to one plus the largest entry
 SAME_LABEL = 1e-9
 
 
@@ -26,16 +26,16 @@ class Separable(NamedTuple):
 
     Attributes
     ----------
-    names : R names of the moments.
+    names : the R names of the moments.
     terminal : points `(n, d)` -> `(R, n)`, the final potentials a_r.
     moments : labels `(n, q)` -> `(R, n)`, the c_r.
     offset : labels `(n, q)` -> `(n,)`, c_0.
     terminal_gradient : points `(n, d)` -> `(R, n, d)`, the gradients of the a_r.
-    total : `(R,)` coefficients with `sum_r total_r m_r` = the density of X.
-    labels : `(K, q)` where the moments are densities of single labels, else None.
-    signed : R flags, whether a moment may be negative (none where left out).
-    training : how a read-out is trained together with the control, or None where the loss has none to train; `terminal`
-        then takes the trained one from `Training.fit`.
+    total : `(R,)` coefficients such that `sum_r total_r m_r` is the density of X.
+    labels : `(K, q)` if the moments are densities of single labels, otherwise None.
+    signed : R flags, whether a moment may be negative; by default none may.
+    training : how a read-out is trained together with the control; None if the loss has no trained read-out. With
+        training, `terminal` is that of the read-out from `Training.fit`.
 
     References
     ----------
@@ -63,8 +63,9 @@ class Separable(NamedTuple):
 class Loss(ABC):
     """A loss `loss(x, y)` of a final state x and a label y, which `separate` writes as `c_0(y) + sum_r a_r(x) c_r(y)`.
 
-    States are `(n, d)` in units of the state, labels `(n, q)`, values `(n,)` in units of the cost. A subclass has `value` and
-    `gradient`. For laws of finitely many labels that is all; a loss with another form, such as one by moments, has `separate`.
+    States are `(n, d)` in units of the state, labels `(n, q)`, values `(n,)` in units of the cost. A subclass defines `value` and
+    `gradient`, which is enough for laws with finitely many labels. A loss with another form, such as one by moments, defines
+    `separate` too.
 
     Raises
     ------
@@ -73,7 +74,7 @@ class Loss(ABC):
 
     References
     ----------
-    docs/theory/reduction.md has the proposition and which losses have which R.
+    docs/theory/reduction.md has the proposition, and the number R for each loss.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class Loss(ABC):
     [16.0, 1.0]
     """
 
-    #: what stands between the state and the loss, of losses that have one: a Readout, or a TrainedReadout
+    #: the map from the state to the argument of the loss: a Readout or a TrainedReadout; None if there is no such map
     readout: Readout | TrainedReadout | None = None
 
     @abstractmethod
@@ -99,9 +100,10 @@ class Loss(ABC):
         """`(n, d)` gradients in the state."""
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
-        """The separable form: `form` is "moments", "labels", or "auto" for the one with fewer fields.
+        """The separable form: `form` is "moments", "labels", or "auto" for the form with fewer fields.
 
-        `labels` are the law's, `(K, q)`, or None where there are not finitely many; q is `label_dim`. Here one field per label.
+        `labels` are the law's labels, `(K, q)`, or None if there are not finitely many; q is `label_dim`. Here the form has one
+        field per label.
 
         Raises
         ------
@@ -124,23 +126,23 @@ class Loss(ABC):
 
     @property
     def trained(self) -> bool:
-        """Whether it has a read-out that is trained together with the control."""
+        """Whether the loss has a read-out that is trained together with the control."""
         return False
 
     def with_readout(self, readout: Readout) -> Loss:
-        """The loss with a read-out in place of one that is trained; only losses with a read-out have it."""
+        """The loss with a fixed read-out in place of the trained one; only for losses with a read-out."""
         raise fail("loss", self, "a loss with a read-out")
 
     def output(self, x: np.ndarray) -> np.ndarray:
-        """What the loss compares with the label, `(n, p)`: the states themselves, or their read-out."""
+        """The outputs `(n, p)` that the loss compares with the label: the states themselves, or their read-out."""
         return x
 
     def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """`(n, K)`: the loss of every state `(n, d)` for every label `(K, q)`, for predictions; without class weights."""
+        """`(n, K)`: the loss of every state `(n, d)` for every label `(K, q)`, without class weights; used for predictions."""
         return np.stack([self.value(x, np.broadcast_to(y, (len(x), len(y)))) for y in labels], axis=1)
 
     def spec(self) -> Spec | None:
-        """JSON-ready arguments that rebuild the loss (see `losses.from_spec`), or None where it holds user functions."""
+        """JSON-ready arguments that rebuild the loss (see `losses.from_spec`); None if it holds user functions."""
         return None
 
 
@@ -149,13 +151,13 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
 
     Parameters
     ----------
-    loss : its values and gradients are used.
+    loss : the loss, of which `value` and `gradient` are used.
     labels : `(K, q)`, every label of the law.
 
     Raises
     ------
     ArgumentError
-        From the moments, for labels that are not in the list.
+        From the form's `moments`, for labels that are not in the list.
 
     Examples
     --------
@@ -183,7 +185,7 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
 
 
 def label_names(labels: np.ndarray) -> tuple[str, ...]:
-    """The names of the densities of single labels `(K, q)`: different ones, with as many digits as that takes.
+    """Distinct names of the densities of single labels `(K, q)`, with as many digits as the distinction requires.
 
     Examples
     --------
@@ -194,7 +196,7 @@ def label_names(labels: np.ndarray) -> tuple[str, ...]:
 
 
 def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of labels `(K, q)` hold the same ones in the same order, up to round-off.
+    """Whether two arrays of labels `(K, q)` hold the same labels in the same order, up to round-off.
 
     Examples
     --------
@@ -205,7 +207,7 @@ def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`(n,)` the row of `labels` that each of the labels `(n, q)` is; ArgumentError for one that is not there.
+    """`(n,)`: for each of the labels `y` `(n, q)` its row in `labels`; ArgumentError for a label that is not there.
 
     Examples
     --------

@@ -12,18 +12,18 @@ from .output_loss import LabelledOutputLoss
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy(LabelledOutputLoss):
-    """`loss(x, y_k) = -weights_k log p_k`, `p = softmax(A x + b)`: one output a label.
+    """`loss(x, y_k) = -weights_k log p_k`, `p = softmax(A x + b)`: one output per label.
 
     Parameters
     ----------
     labels : `(K,)` or `(K, q)`, every label that the law has.
     readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
-    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
+    weights : `(K,)` positive numbers, one per label, dimensionless; 1 by default.
 
     Raises
     ------
     ArgumentError
-        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none.
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out of another type.
 
     References
     ----------
@@ -61,7 +61,7 @@ class CrossEntropy(LabelledOutputLoss):
 
 
 def _softmax(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities `(n, K)` and `log sum_k exp z_k` `(n,)`; SciPy's functions take ten times as long on few samples."""
+    """Probabilities `(n, K)`, and `log sum_k exp z_k` `(n,)`; SciPy's functions take ten times as long for few samples."""
     top = z.max(axis=1)
     powers = np.exp(z - top[:, None])
     total = powers.sum(axis=1)

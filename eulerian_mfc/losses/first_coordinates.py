@@ -13,19 +13,19 @@ from .readout import Readout, Spec, TrainedReadout
 
 @dataclass(frozen=True)
 class FirstCoordinates(Loss):
-    """`loss(x_1..x_dim, y)`: a loss of the first coordinates of the state, whatever the others are.
+    """`loss(x_1..x_dim, y)`: a loss of the first coordinates of the state; the other coordinates are free.
 
-    What an augmented problem is judged by (see `Problem.augmented`): its extra coordinates are free.
+    It is the loss of an augmented problem (see `Problem.augmented`), whose extra coordinates do not count.
 
     Parameters
     ----------
     loss : the loss of a state in dimension `dim`.
-    dim : how many coordinates it sees.
+    dim : the number of coordinates that the loss uses.
 
     Raises
     ------
     ArgumentError
-        If `loss` is none, or `dim` no positive integer; from `separate`, if the state has fewer coordinates.
+        If `loss` is not a Loss, or `dim` is not a positive integer; from `separate`, if the state has fewer coordinates.
 
     References
     ----------
@@ -52,7 +52,7 @@ class FirstCoordinates(Loss):
 
     @property
     def readout(self) -> Readout | TrainedReadout | None:  # type: ignore[override]
-        """The read-out of the loss within, which sees the first coordinates only."""
+        """The read-out of the inner loss, which uses the first coordinates only."""
         return self.loss.readout
 
     def with_readout(self, readout: Readout) -> Loss:
@@ -71,7 +71,7 @@ class FirstCoordinates(Loss):
         return self._padded(self.loss.gradient(x[:, : self.dim], y), x)
 
     def _padded(self, gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
-        """Gradients `(..., n, dim)` -> `(..., n, d)`: none in the coordinates that are not seen."""
+        """Gradients `(..., n, dim)` -> `(..., n, d)`: zero in the coordinates that the loss does not use."""
         zeros = np.zeros((*gradient.shape[:-1], x.shape[1] - self.dim))
         return np.concatenate([gradient, zeros], axis=-1)
 
@@ -90,7 +90,7 @@ class FirstCoordinates(Loss):
 
 
 def seen(loss: Loss, dim: int) -> tuple[Loss, int]:
-    """The loss itself and how many of `dim` coordinates it sees, without the wrappers of augmented problems.
+    """The loss without the wrappers of augmented problems, and the number of coordinates, out of `dim`, that it uses.
 
     Examples
     --------

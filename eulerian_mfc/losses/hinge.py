@@ -14,20 +14,20 @@ from .readout import Spec
 
 @dataclass(frozen=True, eq=False)
 class Hinge(LabelledOutputLoss):
-    """`loss(x, y_k) = weights_k sum_{j != k} max(0, 1 - z_k + z_j)^power`, `z = A x + b`: one output a label.
+    """`loss(x, y_k) = weights_k sum_{j != k} max(0, 1 - z_k + z_j)^power`, `z = A x + b`: one output per label.
 
     Parameters
     ----------
     labels : `(K,)` or `(K, q)`, every label that the law has.
     readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
-    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
-    power : 1, or 2 for a loss with a continuous gradient; a read-out can be trained with 2 only.
+    weights : `(K,)` positive numbers, one per label, dimensionless; 1 by default.
+    power : 1, or 2 for a loss with a continuous gradient; a trained read-out requires 2.
 
     Raises
     ------
     ArgumentError
-        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none;
-        another power, or 1 with a trained read-out.
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out of another type;
+        another power, or power 1 with a trained read-out.
 
     References
     ----------
@@ -56,7 +56,7 @@ class Hinge(LabelledOutputLoss):
         return len(self.labels)
 
     def _margins(self, z: np.ndarray, k: int) -> np.ndarray:
-        """`(n, p)`: `max(0, 1 - z_k + z_j)`, zero at j = k."""
+        """`(n, p)`: `max(0, 1 - z_k + z_j)` for each j, zero for j = k."""
         out = np.maximum(1.0 + z - z[:, k : k + 1], 0.0)
         out[:, k] = 0.0
         return out

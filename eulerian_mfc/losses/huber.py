@@ -1,4 +1,4 @@
-"""Huber's loss: squares near the label, growth of first order far from it."""
+"""Huber's loss: quadratic near the label, linear growth far from it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .readout import Spec
 class Huber(LabelledOutputLoss):
     """`loss(x, y_k) = weights_k h(|z - y_k|)`, `z = A x + b`, `h(r) = r^2` up to the threshold s, `s (2 r - s)` beyond.
 
-    Inside the threshold it is the squared loss. Labels must be finitely many: it has no form by moments.
+    Below the threshold it is the squared loss. There must be finitely many labels: the loss has no form by moments.
 
     Parameters
     ----------
     labels : `(K,)` or `(K, q)`, every label that the law has.
     readout : a `Readout` or a `TrainedReadout` `(A, b)`; None for the states themselves.
-    weights : `(K,)` above zero, one a label, dimensionless; 1 by default.
+    weights : `(K,)` positive numbers, one per label, dimensionless; 1 by default.
     threshold : s > 0, in units of the labels.
 
     Raises
     ------
     ArgumentError
-        For fewer than two labels, or equal ones; weights that are not positive; a read-out that is none;
+        For fewer than two labels, or equal ones; weights that are not positive; a read-out of another type;
         a threshold that is not positive.
 
     References

@@ -1,4 +1,4 @@
-"""A loss with finitely many labels, from a NumPy function."""
+"""A loss for finitely many labels, from a NumPy function."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..derivatives.checks import check_derivative
 from ..derivatives.complex_step import complex_step_jacobian, passed_as
 from .base import Loss, Separable, by_labels, label_index
 
-#: what messages call a function without a gradient, and how that is passed
+#: the name in messages of a function without a gradient, and the code that passes the gradient
 NAME = "the loss LabelLoss: its function"
 FORM = "LabelLoss(function, labels, state_gradient=...), of (x (n, d), y (q,)) with values (n, d)"
 #: a function of states `(n, d)` and one label `(q,)`
@@ -24,20 +24,21 @@ CHECKED = 16
 
 @dataclass(frozen=True, eq=False)
 class LabelLoss(Loss):
-    """A loss with finitely many labels, one field each: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
+    """A loss for finitely many labels, with one field per label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
 
     Parameters
     ----------
-    function : `(x (n, d), y (q,)) -> (n,)`, the loss at states x for one label y.
+    function : `(x (n, d), y (q,)) -> (n,)`, the losses at states x for one label y.
     labels : `(K, q)` or `(K,)`, every label that the law has.
-    state_gradient : `(x, y) -> (n, d)`; only particles need it, and error budgets; by the complex step where not given.
+    state_gradient : `(x, y) -> (n, d)`, needed only by particles and error budgets; by default computed by the complex step.
 
     Raises
     ------
     ArgumentError
-        If `function` is none or returns other shapes, or labels are no array; from `separate`, if they are not the law's.
+        If `function` is not a function or returns other shapes, or `labels` is not an array. From `separate`, if the labels are
+        not the law's.
     NotAnalyticError
-        If a derivative is wrong, or the function has none by the complex step.
+        If the complex step does not give the derivative of the function.
 
     References
     ----------
@@ -91,7 +92,7 @@ class LabelLoss(Loss):
             full = returned("state_gradient", self.state_gradient(own(x), own(y)), np.float64)[:, None]
         else:
             full = complex_step_jacobian(lambda z: np.repeat(column(z), x.shape[1], axis=1), x, NAME)[:, :1]
-        # At every call, since the states move: at a few of them, from the first to the last.
+        # Checked at every call, since the states move, at a few of the states from the first to the last.
         few = np.unique(np.linspace(0, len(x) - 1, min(len(x), CHECKED)).round().astype(int))
         spread = x.max(axis=0, initial=-np.inf) - x.min(axis=0, initial=np.inf)
         scale = np.where(spread > 0, spread, np.abs(x).max(axis=0, initial=0.0))

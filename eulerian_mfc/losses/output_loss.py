@@ -1,4 +1,4 @@
-"""Losses of a read-out: what cross-entropy, hinge, Huber and the squared loss share."""
+"""Losses of a read-out: the base of cross-entropy, hinge, Huber and the squared loss."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class OutputLoss(Loss):
     [[11.0]]
     """
 
-    #: the name in the registry and in files
+    #: the name of the loss in the registry and in files
     name: ClassVar[str]
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class OutputLoss(Loss):
         """`(n, p, p)` second derivatives."""
 
     def _check_outputs(self, outputs: int, dim: int) -> None:
-        """ArgumentError where states of dimension `dim` do not give so many outputs."""
+        """ArgumentError if states of dimension `dim` do not give `outputs` outputs."""
         if isinstance(self.readout, Readout):
             self.readout.check(outputs, dim)
         elif self.readout is None and outputs != dim:
@@ -75,7 +75,7 @@ class OutputLoss(Loss):
             )
 
     def _of_states(self, form: Separable, heads: Heads, outputs: int, dim: int) -> Separable:
-        """A separable form of the outputs, as one of the states."""
+        """The separable form in the states, from a separable form in the outputs."""
         if isinstance(self.readout, TrainedReadout):
             training = Training(heads, outputs, dim, self.readout.penalty)
             return form._replace(terminal=self.output, terminal_gradient=self.output, training=training)  # both refuse
@@ -87,7 +87,7 @@ class OutputLoss(Loss):
         )
 
     def _of_labels(self, labels: np.ndarray, outputs: int, dim: int) -> Separable:
-        """One field a label."""
+        """The separable form with one field per label."""
 
         def each(function: Callable[[np.ndarray, int], np.ndarray], z: np.ndarray) -> np.ndarray:
             return np.stack([function(z, k) for k in range(len(labels))])
@@ -101,7 +101,7 @@ class OutputLoss(Loss):
         return self._of_states(by_labels(self, labels), heads, outputs, dim)
 
     def _by_label(self, labels: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], ...]:
-        """`phi`, `slope` and `bend` as functions of outputs and the label's row."""
+        """`phi`, `slope` and `bend` as functions of the outputs and of the label's row in `labels`."""
 
         def at(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
             return lambda z, k: function(z, np.broadcast_to(labels[k], (len(z), labels.shape[1])))
@@ -120,7 +120,7 @@ class LabelledOutputLoss(OutputLoss):
     ----------
     labels : `(K,)` or `(K, q)`, every label that the law has.
     readout : a Readout, a TrainedReadout, or None for the states themselves.
-    weights : `(K,)` above zero, one a label; 1 by default.
+    weights : `(K,)` positive numbers, one per label; 1 by default.
 
     Examples
     --------

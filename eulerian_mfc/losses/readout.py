@@ -1,4 +1,4 @@
-"""Affine read-outs: what stands between the final state and the loss, fixed or trained."""
+"""Affine read-outs, fixed or trained: maps from the final state to the argument of the loss."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Readout:
 
     Parameters
     ----------
-    matrix : `(p, d)`, one row an output (for classes one row a label), one column a coordinate of the state.
+    matrix : `(p, d)`, one row per output (for classes: one row per label), one column per coordinate of the state.
     bias : `(p,)`; zero by default.
 
     Raises
@@ -51,7 +51,7 @@ class Readout:
         return x @ self.matrix.T + self.bias
 
     def check(self, outputs: int, dim: int) -> None:
-        """ArgumentError unless it takes states of dimension `dim` to so many outputs."""
+        """ArgumentError unless the read-out maps states of dimension `dim` to `outputs` outputs."""
         if self.matrix.shape != (outputs, dim):
             raise mismatch(
                 "readout",
@@ -70,14 +70,14 @@ class TrainedReadout:
 
     Parameters
     ----------
-    penalty : kappa, above zero, so that there is one minimiser for a convex loss.
+    penalty : kappa > 0, so that the minimiser is unique for a convex loss.
 
     Raises
     ------
     ArgumentError
         If the penalty is not positive.
     NonFiniteError
-        While a problem is solved, if Newton's method for the read-out does not end at a minimum.
+        During a solve, if Newton's method for the read-out does not end at a minimum.
 
     References
     ----------

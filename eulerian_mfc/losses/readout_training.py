@@ -4,10 +4,11 @@ Beside the control theta there is a second block of unknowns, `B = (A, b)`. The 
 
     J(theta, B) = int loss_B dmu_theta(T) + kappa/2 |B|^2 + penalty of theta,    d_B J = int d_B loss dmu(T) + kappa B.
 
-For given theta the best B solves the few equations `d_B J = 0`: Newton's method on the final masses. What is left is a
-function of theta alone, `j(theta) = min_B J(theta, B)`, so that a solver sees nothing new. Its critical points are those of J,
-its gradient is `d_theta J(theta, B)` (the envelope theorem): the adjoint starts from `psi(T) = loss_B`. The Hessian is the
-Schur complement `J_tt - J_tB J_BB^{-1} J_Bt`: the final potentials move with the masses by `dB = -J_BB^{-1} int d_B loss d(dmu)`.
+For fixed theta, the best B solves the small system `d_B J = 0`, by Newton's method on the final masses. The result is a
+function of theta alone, `j(theta) = min_B J(theta, B)`, so that solvers need no change. Its critical points are those of J.
+Its gradient is `d_theta J(theta, B)` (the envelope theorem): the adjoint starts from `psi(T) = loss_B`. Its Hessian is the
+Schur complement `J_tt - J_tB J_BB^{-1} J_Bt`: if the final masses change by `dmu`, B changes by
+`dB = -J_BB^{-1} int d_B loss d(dmu)`, and the final potentials change with it.
 
 Reference: G. H. Golub, V. Pereyra, The differentiation of pseudo-inverses and nonlinear least squares problems whose
 variables separate, SIAM J. Numer. Anal. 10 (1973), 413-432, doi:10.1137/0710036.
@@ -25,7 +26,7 @@ from ..errors import NonFiniteError
 from ..kernels.sums import moments, paired
 from .readout import Readout
 
-#: Newton steps, and residual relative to the terms that cancel at the minimum, at which they stop; that which is accepted
+#: largest number of Newton steps; residual, relative to the terms that cancel, at which they stop; largest accepted residual
 STEPS, TOLERANCE, ACCEPTED = 100, 1e-14, 1e-9
 
 
@@ -75,7 +76,7 @@ class Training:
         Raises
         ------
         NonFiniteError
-            If the residual `int d_B loss dmu + kappa B` does not vanish: masses too rough for the mesh, usually.
+            If the residual `int d_B loss dmu + kappa B` does not vanish; usually the masses are too rough for the mesh.
         """
         points = np.concatenate([x[:, : self.dim], np.ones((len(x), 1))], axis=1)
         first = fit = Fit(self, points, masses, np.zeros((self.outputs, points.shape[1])))
@@ -87,7 +88,7 @@ class Training:
             )
 
         for _ in range(STEPS):
-            # Where a read-out fits all labels the terms vanish as the gradient does: those at zero do not.
+            # If a read-out fits all labels, the terms at B vanish like the gradient; the terms at B = 0 do not.
             scale = np.maximum(fit.scale, first.scale)
             size = share(fit, scale)
             if not np.isfinite(size):
@@ -99,7 +100,7 @@ class Training:
             new = fit
             while length > 1e-10:
                 new = Fit(self, points, masses, fit.parameters + length * step)
-                # Near the minimum values are round-off: a smaller gradient is then the better witness.
+                # Near the minimum, changes of the value are round-off: then a smaller gradient decides.
                 if new.value <= fit.value + 1e-4 * length * decrease or share(new, scale) < 0.5 * size:
                     break
                 length *= 0.5
@@ -115,7 +116,7 @@ class Training:
 
 
 class Fit:
-    """A read-out `B = (A, b)`, `(p, d + 1)`, for masses `(R, n)` at points `(x, 1)`, `(n, d + 1)`.
+    """A read-out `B = (A, b)`, `(p, d + 1)`, with its cost for masses `(R, n)` at points `(x, 1)`, `(n, d + 1)`.
 
     Examples
     --------
@@ -129,13 +130,13 @@ class Fit:
         self.training, self.points, self.masses, self.parameters = training, points, masses, parameters
         self._outputs = points @ parameters.T
         kappa = training.penalty
-        #: the penalty's part of the cost, `kappa/2 |B|^2`
+        #: the penalty of the read-out, `kappa/2 |B|^2`, a part of the cost
         self.penalty_cost = 0.5 * kappa * float((parameters**2).sum())
         self.value = paired(masses, training.heads.value(self._outputs)) + self.penalty_cost
         self._slope = training.heads.slope(self._outputs)
         terms = self._integral(masses)
         self.gradient = terms + kappa * parameters
-        #: `(1, d + 1)`, what the gradient is measured by: the moduli of the terms that cancel, of the output with most
+        #: `(1, d + 1)`, scale of the gradient: the sum of absolute values of the terms that cancel, largest over the outputs
         moduli = moments(np.einsum("rn,rnp->pn", np.abs(masses), np.abs(self._slope)), np.abs(points).T)
         self.scale = (moduli + kappa * np.abs(parameters)).max(axis=0, keepdims=True)
 
@@ -145,13 +146,13 @@ class Fit:
         return Readout(self.parameters[:, :-1], self.parameters[:, -1])
 
     def _integral(self, masses: np.ndarray) -> np.ndarray:
-        """`int d_B loss dm`, `(p, d + 1)`."""
+        """`int d_B loss dm`, `(p, d + 1)`, for masses m `(R, n)`."""
         return moments(np.einsum("rn,rnp->pn", masses, self._slope), self.points.T)
 
     def solved(self, right: np.ndarray) -> np.ndarray:
-        """`|J_BB|^-1 right`, the moduli of the eigenvalues where the masses' signs make them negative.
+        """`|J_BB|^-1 right`; |.| takes absolute values of eigenvalues, which are negative if masses of negative sign prevail.
 
-        Eigenvalues are those for coordinates without units: each divided by its largest value, as b is.
+        The eigenvalues are those in dimensionless coordinates: each coordinate is divided by its largest value.
         """
         p, e = self.parameters.shape
         sizes = np.abs(self.points).max(axis=0)
@@ -165,11 +166,11 @@ class Fit:
         return ((vectors @ ((vectors.T @ (right.ravel() / unit)) / moduli)) / unit).reshape(p, e)
 
     def tangent(self, dmasses: np.ndarray) -> np.ndarray:
-        """`dB` `(p, d + 1)` as the masses move by `dmasses` `(R, n)`."""
+        """The change `dB` `(p, d + 1)` if the masses change by `dmasses` `(R, n)`."""
         return -self.solved(self._integral(dmasses))
 
     def terminal_tangent(self, x: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """The change `(R, n)` of the final potentials at points `(n, d)` as B moves by `change`."""
+        """The change `(R, n)` of the final potentials at points `(n, d)` if B changes by `change`."""
         seen = x[:, : self.training.dim]
         slope = self.training.heads.slope(self.readout(seen))
         return np.einsum("rnp,np->rn", slope, seen @ change[:, :-1].T + change[:, -1])

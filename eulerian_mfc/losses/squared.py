@@ -22,12 +22,12 @@ class SquaredLoss(OutputLoss):
 
     Parameters
     ----------
-    readout : a Readout or a TrainedReadout, for labels of another dimension than the state's; none by default.
+    readout : a Readout or a TrainedReadout, for labels of another dimension than the state's; None by default.
 
     Raises
     ------
     ArgumentError
-        If the read-out is none; from `separate`, if outputs and labels have other dimensions.
+        If the read-out has another type; from `separate`, if outputs and labels differ in dimension.
 
     References
     ----------

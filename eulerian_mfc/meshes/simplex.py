@@ -52,6 +52,17 @@ class SimplexMesh(Mesh):
     ----------
     T. Gustafsson, G. D. McBain, scikit-fem: A Python package for finite element assembly, J. Open Source Softw. 5
     (2020), 2369, doi:10.21105/joss.02369.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skfem
+    >>> import eulerian_mfc as emfc
+    >>> square = emfc.SimplexMesh(skfem.MeshTri())  # the unit square, two triangles
+    >>> square.size, float(square.volumes.sum()), square.refined().size
+    (2, 1.0, 8)
+    >>> square.contains(np.array([[0.2, 0.3], [2.0, 0.0]])).tolist()
+    [True, False]
     """
 
     skfem: Any

@@ -1,4 +1,4 @@
-"""Contracts of schemes: what a transport and a continuity scheme declare, what their operators do, and their transposes."""
+"""Contracts of schemes: the properties that a scheme declares, the methods of its operator, and its transpose."""
 
 from .adjoint import adjoint_of as adjoint_of
 from .continuity import ContinuityOperator as ContinuityOperator

@@ -10,10 +10,10 @@ from .declared import Scheme
 
 @singledispatch
 def adjoint_of(scheme: Scheme) -> Scheme:
-    """The scheme whose layer is the exact transpose of the scheme's layer: beside each other they are an adjoint pair.
+    """The scheme whose layer is the exact transpose of the given scheme's layer: together they are an adjoint pair.
 
-    Each kind of scheme that has a transpose registers a function here, `@adjoint_of.register`, beside the transpose; a
-    scheme of your own may do the same.
+    Each kind of scheme that has a transpose registers a function here with `@adjoint_of.register`, in the file of the
+    transpose. A scheme of your own may do the same.
 
     Parameters
     ----------
@@ -23,6 +23,12 @@ def adjoint_of(scheme: Scheme) -> Scheme:
     ------
     ArgumentError
         For a scheme that has no transpose.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> emfc.schemes.adjoint_of(emfc.transport.SemiLagrangian(degree=3))
+    PushForward()
     """
     raise fail(
         "adjoint", scheme, 'a linear scheme that has a transpose: SemiLagrangian(...), or FiniteVolume("upwind")'

@@ -21,15 +21,22 @@ class ContinuityScheme(Scheme):
     """A scheme for `d_t mu + div_x (F mu) = 0`, forwards over one layer.
 
     A scheme of your own is a frozen dataclass that inherits from this class, see docs/howto/own_scheme.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> scheme = emfc.continuity.FiniteVolume("weno5")
+    >>> isinstance(scheme, emfc.schemes.ContinuityScheme), scheme.order, scheme.keeps_mass
+    (True, 5, False)
     """
 
     @property
     @abstractmethod
     def keeps_mass(self) -> bool:
-        """Whether mass that meets the boundary of the mesh stays on it; otherwise it leaves, and is gone."""
+        """Whether mass that meets the boundary of the mesh stays on the mesh; otherwise it leaves and is lost."""
 
     def adjoint(self) -> Scheme:
-        """The transpose, a transport scheme; ArgumentError where there is none."""
+        """The transpose, a transport scheme; ArgumentError if the scheme has no transpose."""
         return adjoint_of(self)
 
     def unknowns(self, nodes: Mesh) -> Mesh:
@@ -42,8 +49,8 @@ class ContinuityScheme(Scheme):
     ) -> ContinuityOperator:
         """The scheme on a mesh, for the field of a flow.
 
-        `transport` is the operator of the transport scheme beside this one; `signed` says of every field of masses whether
-        it may be negative.
+        `transport` is the operator of the pair's transport scheme; `signed` says for each field of masses whether it may be
+        negative.
         """
 
 
@@ -53,13 +60,24 @@ class ContinuityOperator(ABC):
     Attributes
     ----------
     scheme : the scheme.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.continuity.FiniteVolume().on(mesh, flow, emfc.transport.SemiLagrangian(1).on(mesh, flow))
+    >>> isinstance(operator, emfc.schemes.ContinuityOperator), operator.points.shape[1]
+    (True, 1)
     """
 
     scheme: ContinuityScheme
 
     @abstractmethod
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses `(R, *shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """Masses `(R, *shape)` at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
 
     @property
     @abstractmethod
@@ -70,12 +88,12 @@ class ContinuityOperator(ABC):
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses `(R, *shape)` of a law's rule; `moments` `(R, N)` are the c_r at its points.
 
-        A `ProductRule`, with moments `(R, 1)`, comes only where `products` is True.
+        A `ProductRule`, with moments `(R, 1)`, is passed only if `products` is True.
         """
 
     @property
     def products(self) -> bool:
-        """Whether `initial` takes a `ProductRule`; otherwise the law comes as points."""
+        """Whether `initial` takes a `ProductRule`; otherwise the law is passed as points."""
         return False
 
     @property

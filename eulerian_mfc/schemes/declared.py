@@ -1,4 +1,4 @@
-"""What every scheme declares of itself."""
+"""The properties that every scheme declares."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from typing import ClassVar
 from .._validate import mismatch
 from ..meshes import CartesianMesh, Mesh, SimplexMesh
 
-#: the condition at all sides, or a mapping from the names of sides to conditions: "outflow", "no_flux" or "periodic"
+#: one condition for all sides ("outflow", "no_flux" or "periodic"), or a mapping from the names of sides to conditions
 Boundary = str | Mapping[str, str]
 
 
 class Scheme(ABC):
-    """A scheme before it knows a mesh: a frozen dataclass of its settings, with the properties that it declares.
+    """A scheme that is not yet bound to a mesh: a frozen dataclass of settings, with the properties that it declares.
 
-    A subclass may give a property as a class variable, e.g. `order: ClassVar[int] = 1`.
+    A subclass may define a property as a class variable, e.g. `order: ClassVar[int] = 1`.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> scheme = emfc.transport.SemiLagrangian(degree=3)
+    >>> isinstance(scheme, emfc.schemes.Scheme), scheme.order, scheme.linear
+    (True, 3, True)
     """
 
     #: the meshes on which the scheme lives: "cartesian", "simplex" or "any"
@@ -30,12 +37,12 @@ class Scheme(ABC):
     @property
     @abstractmethod
     def stencil(self) -> int:
-        """Cells per axis that the scheme needs at least."""
+        """The smallest number of cells per axis that the scheme accepts."""
 
     @property
     @abstractmethod
     def largest_courant_number(self) -> float:
-        """The largest Courant number of one step (of one substep, where the scheme takes substeps); infinity if any will do."""
+        """The largest Courant number of one step, or of one substep if the scheme takes substeps; infinity without a bound."""
 
     @property
     @abstractmethod
@@ -50,7 +57,7 @@ class Scheme(ABC):
     @property
     @abstractmethod
     def reference(self) -> str:
-        """The source of the scheme: a DOI, a book with its section, or a page of the docs."""
+        """The source of the scheme: a DOI, a section of a book, or a page of the docs."""
 
     @property
     def boundary(self) -> Boundary:
@@ -59,7 +66,7 @@ class Scheme(ABC):
 
 
 def boxes(mesh: Mesh, scheme: Scheme) -> CartesianMesh:
-    """The mesh, which must be a Cartesian one.
+    """The mesh itself, after a check that it is Cartesian.
 
     Parameters
     ----------
@@ -69,7 +76,7 @@ def boxes(mesh: Mesh, scheme: Scheme) -> CartesianMesh:
     Raises
     ------
     ArgumentError
-        For another mesh.
+        For a mesh of another kind.
     """
     base = mesh.base
     if not isinstance(base, CartesianMesh):
@@ -78,7 +85,7 @@ def boxes(mesh: Mesh, scheme: Scheme) -> CartesianMesh:
 
 
 def simplices(mesh: Mesh, scheme: Scheme) -> SimplexMesh:
-    """The mesh, which must consist of simplices.
+    """The simplex mesh of the argument, after a check that there is one.
 
     Parameters
     ----------
@@ -88,7 +95,7 @@ def simplices(mesh: Mesh, scheme: Scheme) -> SimplexMesh:
     Raises
     ------
     ArgumentError
-        For another mesh.
+        For a mesh of another kind.
     """
     base = mesh.base
     if not isinstance(base, SimplexMesh):

@@ -8,11 +8,23 @@ import numpy as np
 
 
 class Interpolant(ABC):
-    """The operator I: values at the nodes `(R, *shape)` -> functions, with values and gradients at any points."""
+    """The operator I: values at the nodes `(R, *shape)` -> functions, with values and gradients at any points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(0.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> interpolant = emfc.transport.SemiLagrangian(degree=3).on(mesh, flow).between_nodes()
+    >>> values, _ = interpolant.gather(np.array([[0.5]]), interpolant.coefficients(mesh.centres.T**2))
+    >>> isinstance(interpolant, emfc.schemes.Interpolant), round(float(values[0, 0]), 12)
+    (True, 0.25)
+    """
 
     @abstractmethod
     def coefficients(self, values: np.ndarray) -> np.ndarray:
-        """What `gather` takes, from nodal values `(R, *shape)`; the shape of the result is the interpolation's own."""
+        """The argument of `gather`, from nodal values `(R, *shape)`; each interpolation has its own shape of it."""
 
     @abstractmethod
     def gather(
@@ -26,7 +38,16 @@ class Interpolant(ABC):
 
 
 class TangentInterpolant(Interpolant):
-    """An interpolation with exact second derivatives."""
+    """An interpolation with exact second derivatives.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(0.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> isinstance(emfc.transport.SemiLagrangian(degree=3).on(mesh, flow).between_nodes(), emfc.schemes.TangentInterpolant)
+    True
+    """
 
     @abstractmethod
     def gather_tangent(
@@ -38,7 +59,7 @@ class TangentInterpolant(Interpolant):
         coefficients: np.ndarray,
         dcoefficients: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`gather`'s second result `(n, d)`, and the derivatives of both, `(R, n)` and `(n, d)`, as all arguments move.
+        """`gather`'s second result `(n, d)`, and the directional derivatives of both results, `(R, n)` and `(n, d)`.
 
-        Points and their changes are `(n, d)`, masses and their changes `(R, n)`.
+        All arguments of `gather` move: points and their changes are `(n, d)`, masses and their changes `(R, n)`.
         """

@@ -14,7 +14,15 @@ class Measure(NamedTuple):
     ----------
     points : `(n, d)`.
     weights : `(R, n)`.
-    cells : `(n,)`, on simplex meshes a cell that holds each point; None where it is not known.
+    cells : `(n,)`, on simplex meshes a cell that holds each point; None if the cells are not known.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eulerian_mfc.schemes import Measure
+    >>> measure = Measure(np.array([[0.0], [1.0]]), np.array([[0.5, 0.5]]))
+    >>> float((measure.weights[0] * measure.points[:, 0] ** 2).sum())  # int x^2
+    0.5
     """
 
     points: np.ndarray

@@ -24,7 +24,18 @@ class TransportOperator(ABC):
     scheme : the scheme.
     mesh : the space of the potentials, see `TransportScheme.nodes`.
     flow : the characteristics of the controlled field.
-    interpolation : evaluates potentials between the nodes; None where the scheme has no such function.
+    interpolation : evaluates potentials between the nodes; None if the scheme has no interpolation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.transport.FiniteVolume().on(mesh, flow)
+    >>> isinstance(operator, emfc.schemes.TransportOperator), operator.step(layer, np.ones((2, 10))).shape
+    (True, (2, 10))
     """
 
     scheme: Scheme
@@ -39,19 +50,32 @@ class TransportOperator(ABC):
     def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
         """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)` for masses at any points.
 
-        `psi` `(R, *shape)` are the potentials at the layer's end, the measure is that of the masses at its start.
+        `psi` `(R, *shape)` are the potentials at the layer's end; `measure` is the measure of the masses at its start.
         """
         return point_pairing(self.flow, self.between_nodes(), psi, measure)
 
     def between_nodes(self) -> Interpolant:
-        """The interpolation; ArgumentError where the scheme has none."""
+        """The interpolation; ArgumentError if the scheme has none."""
         if self.interpolation is None:
             raise fail("transport", self.scheme, "a scheme whose potentials have gradients between the nodes")
         return self.interpolation
 
 
 class AdjointOperator(TransportOperator):
-    """A transport operator `S` whose transpose is a layer of the continuity scheme beside it, `m^{n+1} = S^T m^n`."""
+    """A transport operator `S` whose transpose is a layer of the pair's continuity scheme, `m^{n+1} = S^T m^n`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.continuity.FiniteVolume("upwind").adjoint().on(mesh, flow)
+    >>> psi, slope = operator.step_with_slope(layer, np.ones((1, 10)), np.full((1, 10), 0.1))
+    >>> isinstance(operator, emfc.schemes.AdjointOperator), psi.shape, slope.shape
+    (True, (1, 10), (1,))
+    """
 
     @abstractmethod
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -67,20 +91,34 @@ class AdjointOperator(TransportOperator):
 
 
 class TransposableOperator(AdjointOperator):
-    """A linear transport operator that can apply its own transpose: what `continuity.PushForward` needs.
+    """A linear transport operator that can apply its own transpose, as `continuity.PushForward` requires.
 
-    `nodal_pairing` takes the basis functions of the interpolation as those of the nodes, `(S_theta psi)(x_j) =
-    (I psi)(Phi_theta(x_j))`; a scheme of another kind overrides it.
+    `nodal_pairing` assumes a semi-Lagrangian scheme, `(S_theta psi)(x_j) = (I psi)(Phi_theta(x_j))`; a scheme of another
+    kind overrides it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.transport.SemiLagrangian(degree=3).on(mesh, flow)
+    >>> rng = np.random.default_rng(0)
+    >>> psi, masses = rng.normal(size=(2, 1, 10))
+    >>> pushed, clamped = operator.adjoint_step(layer, masses)
+    >>> bool(np.isclose((operator.step(layer, psi) * masses).sum(), (psi * pushed).sum()))  # <S psi, m> = <psi, S^T m>
+    True
     """
 
     @property
     @abstractmethod
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth; the law's rule is cut there."""
+        """Coordinates, one array `(n,)` per axis, at which the basis functions are not smooth: panel ends of the law's rule."""
 
     @abstractmethod
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta^T m`: masses `(R, *shape)` at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """`S_theta^T m`: masses `(R, *shape)` at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
 
     @abstractmethod
     def deposit(self, points: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -88,7 +126,7 @@ class TransposableOperator(AdjointOperator):
 
     @property
     def products(self) -> bool:
-        """Whether the basis functions are products of those of the axes, so that `line_deposit` makes sense."""
+        """Whether each basis function is a product of one function per axis, so that `line_deposit` can be used."""
         return False
 
     def line_deposit(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -100,17 +138,26 @@ class TransposableOperator(AdjointOperator):
 
 
 class TangentOperator(TransposableOperator):
-    """A transposable operator with exact derivatives of its steps, from which exact Hessians are made."""
+    """A transposable operator with exact derivatives of its steps, from which exact Hessians are computed.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> isinstance(emfc.transport.SemiLagrangian(degree=3).on(mesh, flow), emfc.schemes.TangentOperator)
+    True
+    """
 
     @abstractmethod
     def prepared(self, psi: np.ndarray) -> np.ndarray:
-        """What `step_with_slope_tangent` takes of the potentials `(R, *shape)` at a layer's end; made once per Hessian."""
+        """The form of potentials `(R, *shape)` that `step_with_slope_tangent` takes; it is computed once per Hessian."""
 
     @abstractmethod
     def adjoint_step_tangent(
         self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
     ) -> np.ndarray:
-        """The derivative of `adjoint_step`'s masses `(R, *shape)` as theta `(m,)` and the masses move."""
+        """The directional derivative of `adjoint_step`'s masses `(R, *shape)` in theta `(m,)` and the masses."""
 
     @abstractmethod
     def step_with_slope_tangent(
@@ -122,4 +169,4 @@ class TangentOperator(TransposableOperator):
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The derivative of `step_with_slope` as theta, the potentials and the masses move, `(R, *shape)` and `(m,)`."""
+        """The directional derivative of `step_with_slope` in theta, potentials and masses, `(R, *shape)` and `(m,)`."""

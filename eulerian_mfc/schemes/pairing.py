@@ -15,19 +15,32 @@ from ..kernels.sums import paired
 from .interpolant import Interpolant, TangentInterpolant
 from .measure import Measure
 
-#: points a block: the stages of a block and its kernels' work fit in the second-level cache
+#: points per block: the stages of a block and the work arrays of its kernels fit in the second-level cache
 BLOCK = 8192
 
 
 class Pairing(ABC):
-    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative in theta `(m,)`)`, psi and m given."""
+    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative in theta `(m,)`)` for fixed psi and m.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.1), [[1.0]])
+    >>> problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-2.0, 2.0)], 40), layers=2)
+    >>> pairing = system.pair.pairing(system.mesh.centres.T[:, :40] ** 1, system.initial_masses[:1])
+    >>> value, slope = pairing(system.layer(0, np.array([0.4])))  # int (x + 0.2) dm, and its derivative in theta
+    >>> round(value, 6), slope.round(6).tolist()
+    (0.2, [0.5])
+    """
 
     @abstractmethod
     def __call__(self, layer: Layer) -> tuple[float, np.ndarray]:
         """The value and its derivative at the layer's theta."""
 
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
-        """`(m, m)` second derivatives in theta; here central differences of the derivative, by shares of its sizes `(m,)`."""
+        """`(m, m)` second derivatives in theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
         theta = layer.theta
         steps = 1e-5 * (sizes + np.abs(theta))
         rows = [
@@ -90,7 +103,7 @@ class SmoothPointPairing(PointPairing):
 
 
 def point_pairing(flow: Flow, interpolation: Interpolant, psi: np.ndarray, measure: Measure) -> PointPairing:
-    """The pairing of potentials with a measure, the points that carry nothing left out.
+    """The pairing of potentials with a measure, without the points whose weights are round-off.
 
     Parameters
     ----------
@@ -112,7 +125,7 @@ def point_pairing(flow: Flow, interpolation: Interpolant, psi: np.ndarray, measu
 
 
 def carrying(weights: np.ndarray) -> np.ndarray:
-    """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others cost as much and add nothing."""
+    """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others would cost time and add nothing."""
     if not np.isfinite(weights).all():
         raise NonFiniteError("the masses are not finite")
     sizes = _kernels.largest_moduli(np.ascontiguousarray(weights))

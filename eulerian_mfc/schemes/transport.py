@@ -17,26 +17,33 @@ class TransportScheme(Scheme):
     """A scheme for `d_t psi + <grad_x psi, F> = 0`, backwards over one layer.
 
     A scheme of your own is a frozen dataclass that inherits from this class, see docs/howto/own_scheme.md.
+
+    Examples
+    --------
+    >>> import eulerian_mfc as emfc
+    >>> scheme = emfc.transport.SemiLagrangian(degree=1)
+    >>> isinstance(scheme, emfc.schemes.TransportScheme), scheme.transpose, scheme.kinks
+    (True, PushForward(), True)
     """
 
     @property
     def kinks(self) -> bool:
-        """Whether the cost has kinks, where the gradient of the interpolated potentials jumps."""
+        """Whether the cost has kinks, because the gradient of the interpolated potentials jumps."""
         return False
 
     @property
     def transpose(self) -> ContinuityScheme | None:
-        """The continuity scheme that makes an adjoint pair with this scheme; None where there is no such scheme."""
+        """The continuity scheme that makes an adjoint pair with this scheme; None if there is no such scheme."""
         return None
 
     def adjoint(self) -> ContinuityScheme:
-        """The transpose, a continuity scheme; ArgumentError where there is none."""
+        """The transpose, a continuity scheme; ArgumentError if the scheme has no transpose."""
         found = adjoint_of(self)
         assert isinstance(found, ContinuityScheme)
         return found
 
     def nodes(self, mesh: Mesh) -> Mesh:
-        """The space of the potentials on a mesh: the mesh itself, where they live at the centres of its cells."""
+        """The space of the potentials on a mesh; here the mesh itself: they live at the centres of its cells."""
         return mesh.base
 
     @abstractmethod

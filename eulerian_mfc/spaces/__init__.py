@@ -1,4 +1,4 @@
-"""Spaces of unknowns on a mesh: nodes of Lagrange elements, alone or beside masses in the cells. Boxes are their own space."""
+"""Spaces of unknowns on a mesh: nodes of Lagrange elements, alone or with masses in the cells. A box is its own space."""
 
 from .beside_cells import NodesBesideCells as NodesBesideCells
 from .beside_cells import with_cell_masses as with_cell_masses

@@ -1,4 +1,4 @@
-"""Potentials at the nodes of an element, beside masses that live in the cells of the mesh."""
+"""Potentials at the nodes of an element, together with masses that live in the cells of the mesh."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NodesBesideCells(Mesh):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """`(nodes,)`: that of the potentials."""
+        """`(nodes,)`: the shape of the potentials."""
         return self.nodes.shape
 
     @property
@@ -44,7 +44,7 @@ class NodesBesideCells(Mesh):
 
     @property
     def centres(self) -> np.ndarray:
-        """`(nodes, d)`: the points of the potentials."""
+        """`(nodes, d)`: the points at which the potentials live."""
         return self.nodes.centres
 
     @property
@@ -74,6 +74,6 @@ def with_cell_masses(nodes: Mesh) -> Mesh:
 
     Parameters
     ----------
-    nodes : an element's nodes, or a mesh whose cells hold the potentials too, which is returned as it is.
+    nodes : an element's nodes; or a mesh whose cells hold the potentials too, which is returned unchanged.
     """
     return NodesBesideCells(nodes) if isinstance(nodes, ElementNodes) else nodes

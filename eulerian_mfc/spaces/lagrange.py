@@ -21,7 +21,7 @@ ELEMENTS = {
 
 
 def element_nodes(mesh: SimplexMesh, degree: int) -> ElementNodes:
-    """The nodes of the continuous element of a degree on a mesh; they are made once per mesh and degree.
+    """The nodes of the continuous element of this degree on a mesh; they are computed once per mesh and degree.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class ElementNodes(Mesh):
             [self.element.lbasis(places[:, 1:].T, j)[0] * np.ones(len(places)) for j in range(self.dofs.shape[1])],
             axis=1,
         )
-        # Multiples of one half up to degree 3: free of round-off, so that constants are reproduced exactly.
+        # Multiples of one half up to degree 3: no round-off, so that constants are reproduced exactly.
         self.coefficients = np.round(2 * np.linalg.solve(monomials, basis)) / 2
 
     @property
@@ -102,7 +102,7 @@ class ElementNodes(Mesh):
 
     @property
     def centres(self) -> np.ndarray:
-        """`(nodes, d)`."""
+        """`(nodes, d)`: the nodes."""
         return self._centres
 
     @property
@@ -150,9 +150,9 @@ class ElementNodes(Mesh):
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses `(..., nodes)` -> densities at the vertices `(..., vertices)`.
 
-        `int phi_i dm / int phi_i dx` with the hat function phi_i of vertex i: the mean of the density against the hat, and
-        exact for the masses, since elements of every degree hold the hats. (A basis function of degree 2 may have
-        integral zero: its mass alone says nothing about a density.)
+        The density at vertex i is `int phi_i dm / int phi_i dx` with the hat function phi_i: a weighted mean of the density.
+        The integrals are exact, since elements of every degree contain the hat functions. (A basis function of degree 2 may
+        have integral zero, so that its mass alone gives no density.)
         """
         rows = masses.reshape(-1, self.size)
         out = (self._hats @ rows.T).T / self._hat_volumes

@@ -1,4 +1,4 @@
-"""Backward schemes for the potentials: each maps potentials to potentials over a layer."""
+"""Backward schemes for the potentials: each maps the potentials at the end of a layer to those at its start."""
 
 from ..schemes import TransportScheme
 from .elements import Elements as Elements

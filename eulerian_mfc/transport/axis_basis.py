@@ -2,13 +2,13 @@
 
 On nodes 0..n-1 (index coordinates) the interpolant is `(I psi)(s) = sum_j c_j B_j(s)` with `A c = psi`, `A_ij = B_j(i)`. For
 splines `B_j` are the B-splines of degree p on the not-a-knot knots and A is banded; for local Lagrange interpolation A is the
-identity. Either way p + 1 basis functions, the ones from `clip(floor(s) - (p - 1)/2, 0, n - p - 1)` on, are non-zero on an
-interval, and each is a polynomial there.
+identity. In both cases p + 1 basis functions are non-zero on an interval, and each is a polynomial there. The first of
+them has the index `clip(floor(s) - (p - 1)/2, 0, n - p - 1)`.
 
 On the outermost (p - 1)/2 intervals I is linear between the nodes. One-sided pieces of degree 5 and 7 there amplify:
 with an outward velocity the step `psi -> (I psi)(x + v dt)`, clamped to the nodes, has a spectral radius up to 1.55 and
 3.53 for splines (40 nodes, Courant numbers to 8); with linear ends it is 1 and the powers stay bounded. Both are measured
-by `docs/boundary_stability.py`. Accuracy is lost only where no mass may be anyway.
+by `docs/boundary_stability.py`. Accuracy is lost only near the boundary, where there should be no mass.
 
 Reference: C. de Boor, A Practical Guide to Splines, Springer 2001, chapters IX and XIII. The collocation matrix is
 totally positive, so Gaussian elimination without pivoting is stable: C. de Boor and A. Pinkus, Backward error
@@ -40,7 +40,7 @@ class Axis(NamedTuple):
 
     @property
     def cardinal(self) -> bool:
-        """Whether the coefficients are the nodal values, so that there is no system to solve."""
+        """Whether the coefficients are the nodal values, so that no linear system has to be solved."""
         return self.lower.size == 0
 
 
@@ -50,14 +50,14 @@ def _starts(count: int, degree: int) -> np.ndarray:
 
 
 def _lagrange_pieces(count: int, degree: int) -> np.ndarray:
-    """Polynomial pieces of local Lagrange interpolation on every interval: the same everywhere."""
+    """Polynomial pieces of local Lagrange interpolation on every interval; all intervals have the same ones."""
     nodes = np.arange(degree + 1) - degree / 2
     return np.repeat(np.linalg.inv(np.vander(nodes, increasing=True))[None], count - 1, axis=0)
 
 
 def _spline_pieces(count: int, degree: int) -> np.ndarray:
     """Polynomial pieces of the not-a-knot B-splines on every interval."""
-    from scipy.interpolate import BSpline  # as slow to import as the whole package
+    from scipy.interpolate import BSpline  # this import takes as long as that of the whole package
 
     half = (degree + 1) // 2
     knots = np.concatenate([np.zeros(degree + 1), np.arange(half, count - half), np.full(degree + 1, count - 1.0)])
@@ -70,7 +70,7 @@ def _spline_pieces(count: int, degree: int) -> np.ndarray:
 
 
 def _values(pieces: np.ndarray, start: int, s: float) -> np.ndarray:
-    """The p + 1 basis functions of an interval, given its polynomials, at index coordinate s."""
+    """The values of the p + 1 basis functions of an interval at index coordinate s, from their polynomials `pieces`."""
     degree = len(pieces) - 1
     return (s - start - degree / 2) ** np.arange(degree + 1) @ pieces
 
@@ -86,7 +86,7 @@ def _linear_piece(pieces: np.ndarray, start: int, interval: int) -> np.ndarray:
 
 
 def _factorise(matrix_rows: np.ndarray, starts: np.ndarray, degree: int) -> tuple[np.ndarray, ...]:
-    """Band LU without pivoting of the collocation matrix given by its rows, trimmed to the true profile."""
+    """Band LU factors, without pivoting, of the collocation matrix with these rows; zeros outside the profile are dropped."""
     n = len(starts)
     band = np.zeros((n, 2 * degree + 1))  # band[i, degree + j - i] = A[i, j]
     for i in range(n):
@@ -117,11 +117,11 @@ def _factorise(matrix_rows: np.ndarray, starts: np.ndarray, degree: int) -> tupl
 
 @lru_cache(maxsize=64)
 def axis_basis(count: int, degree: int, interpolation: str) -> Axis:
-    """The basis of one axis of `count` nodes; degree 0 stands for an axis that is not there."""
+    """The basis of one axis of `count` nodes; degree 0 stands for an axis beyond the dimension."""
     cardinal = np.empty((0, 0)), np.empty((0, 0)), np.empty(0, np.int64), np.empty(0, np.int64)
     if degree == 0:
         return Axis(np.ones((1, 1, 1)), np.zeros(1, dtype=np.int64), *cardinal)
-    # The ends reach less than `ends` intervals inwards; all intervals between share one set of pieces.
+    # The boundary changes fewer than `ends` intervals on each side; all intervals between share one set of pieces.
     ends = 2 * degree
     short = min(count, 2 * ends + 3)
     splines = interpolation == "spline" and degree > 1
@@ -131,7 +131,9 @@ def axis_basis(count: int, degree: int, interpolation: str) -> Axis:
     factors: tuple[np.ndarray, ...] = cardinal
     if splines:
         first = _starts(count, degree)
-        within = np.minimum(np.arange(count), count - 2)  # node i is the left end of interval i, the last a right end
+        within = np.minimum(
+            np.arange(count), count - 2
+        )  # node i is the left end of interval i; the last is a right end
         rows = np.stack([_values(pieces[kind[c]], first[c], i) for i, c in enumerate(within)])
         factors = _factorise(rows, first[within], degree)
     zone = (degree - 1) // 2

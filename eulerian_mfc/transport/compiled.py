@@ -1,4 +1,4 @@
-"""Layers of semi-Lagrangian transport and of its transpose for a field that is compiled: see `kernels.neural_layer`."""
+"""Layers of semi-Lagrangian transport, and of its transpose, for a compiled field: see `kernels.neural_layer`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..kernels import neural_layer as _layer_kernels
 from ..kernels.team import FAILED, USED
 from .interpolation import Interpolation
 
-#: the slabs are given this many times the numbers that all coefficients take, at first
+#: initial size of the slabs, as a multiple of the number of all coefficients
 ROOM = 3
 
 
 class CompiledLayers:
-    """`S_theta psi` with its slope, and `S_theta^T m`, each one call of a kernel a layer.
+    """`S_theta psi` with its slope, and `S_theta^T m`: each takes one call of a kernel per layer.
 
-    Feet that are not finite end a method with None: the uncompiled one knows which and where.
+    A method returns None if a foot is not finite; the uncompiled method then reports which one, and where.
     """
 
     def __init__(self, interpolation: Interpolation, flow: Flow) -> None:
@@ -46,7 +46,7 @@ class CompiledLayers:
         return None if sync[FAILED] else (out, np.add.reduce(slopes, axis=0)[: len(layer.theta)])
 
     def forward(self, layer: Layer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the masses `(R,)` whose feet were clamped."""
+        """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the mass `(R,)` whose feet were clamped."""
         tasks = -(-self._nodes.shape[1] // _layer_kernels.SLAB_TASK)
         out = np.empty((len(rows), *self.interpolation.counts))
         needed = ROOM * out.size
@@ -61,7 +61,7 @@ class CompiledLayers:
             needed = int(sync[USED])
 
     def _run(self, kernel: Callable[..., object], layer: Layer, rows: np.ndarray, *arrays: object) -> np.ndarray:
-        """Run a kernel in all threads; returns what they have counted."""
+        """Run a kernel in all threads; return its counters, such as `FAILED` and `USED`."""
         if self.field.dim != len(self._nodes):
             raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's, {len(self._nodes)}")
         if rows.shape[1] not in (0, self._nodes.shape[1]):

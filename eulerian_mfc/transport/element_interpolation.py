@@ -23,7 +23,7 @@ class ElementInterpolation(Interpolant):
         self._size, self._degree = (0,) * nodes.dim, (0,) * nodes.degree
 
     def coefficients(self, values: np.ndarray) -> np.ndarray:
-        """`(R, nodes)` nodal values -> `(cells, R, K)` coefficients of the monomials on every cell."""
+        """`(R, nodes)` nodal values -> `(cells, R, K)` coefficients of the monomials in every cell."""
         local = values[:, self.nodes.dofs].transpose(1, 0, 2)
         return np.ascontiguousarray(local @ self.nodes.coefficients.T)
 
@@ -32,7 +32,7 @@ class ElementInterpolation(Interpolant):
         return np.zeros((len(self.nodes.dofs), fields, len(self.nodes.exponents)))
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
-        """What `scatter` gathered -> masses of the nodes `(R, nodes)`."""
+        """The sums that `scatter` made -> masses of the nodes `(R, nodes)`."""
         out = np.zeros((deposits.shape[1], self.nodes.size))
         _elements.assemble(deposits, self.nodes.coefficients, self.nodes.dofs, out)
         return out
@@ -47,7 +47,7 @@ class ElementInterpolation(Interpolant):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Values `(R, n)` at located points, and `sum_r m_r grad (I psi_r)` `(n, d)` for masses `(R, n)` (0 by default).
 
-        The covectors are pulled back to the targets of the trace, through the rule at the boundary.
+        The covectors are pulled back to the targets of the trace through the derivative of the boundary rule.
         """
         n, fields = len(trace.cells), coefficients.shape[1]
         values, pull = np.empty((fields, n)), np.empty((n, self.nodes.dim), order="F")
@@ -59,5 +59,5 @@ class ElementInterpolation(Interpolant):
     def gather(
         self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`evaluate` at any points `(n, d)`; those outside the mesh are brought to its boundary."""
+        """`evaluate` at any points `(n, d)`; points outside the mesh are moved to its boundary."""
         return self.evaluate(self.locator.locate(points), coefficients, masses)

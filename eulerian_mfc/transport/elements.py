@@ -29,15 +29,16 @@ class Elements(TransportScheme):
 
     Parameters
     ----------
-    degree : 1 (unknowns at the vertices), 2 (and at the midpoints of edges), or 3 (triangles only).
+    degree : 1 (unknowns at the vertices), 2 (also at the midpoints of edges), or 3 (triangles only).
 
-    The element is scikit-fem's; feet are found by walking from the node along the characteristic. One that leaves the
-    domain slides: what is left of its way is projected onto the wall that it meets. That rule's derivative is exact, and
-    so is the gradient of the cost; the mass that it moves is counted.
+    The element is scikit-fem's. Feet are found by walking from the node along the characteristic. A foot that would leave
+    the domain slides: the rest of its way is projected onto the wall that it meets. The derivative of this rule is exact,
+    and so is the gradient of the cost. The mass that the rule moves is counted.
 
-    The error is `O(h^{p+1})` a layer where feet travel farther than a cell, so order p at a fixed Courant number. For p > 1
-    masses may be negative. Across facets the gradient of `I psi` jumps by `O(h^p)`, so that J has kinks of the size of one
-    node's mass times that. Minima lie on kinks, where the residual stays of that size; solvers tell by the gradients about.
+    The error is `O(h^{p+1})` per layer if feet travel farther than a cell, so the order is p at a fixed Courant number. For
+    p > 1 masses may be negative. Across facets the gradient of `I psi` jumps by `O(h^p)`. J therefore has kinks, whose size is
+    the mass of one node times this jump. Minima lie on kinks, and the residual there does not fall below that size; solvers
+    recognise such a minimum by the gradients around it.
 
     Raises
     ------
@@ -48,6 +49,18 @@ class Elements(TransportScheme):
     ----------
     M. Falcone, R. Ferretti, Semi-Lagrangian Approximation Schemes for Linear and Hamilton-Jacobi Equations,
     SIAM 2013, doi:10.1137/1.9781611973051.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import skfem
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.SimplexMesh(skfem.MeshTri().refined(2))
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(2, matrix=False), emfc.LayerMap("rk4"))
+    >>> operator = emfc.transport.Elements(degree=2).on(mesh, flow)
+    >>> psi = operator.step(emfc.flow.Layer(0.0, 1.0, np.array([0.1, 0.0])), np.ones((1, operator.mesh.size)))
+    >>> bool(np.allclose(psi, 1.0))  # constants stay
+    True
     """
 
     degree: int = 2
@@ -74,7 +87,7 @@ class Elements(TransportScheme):
 
     @property
     def transpose(self) -> PushForward:
-        """The push-forward of masses beside this scheme."""
+        """The push-forward of masses, which makes an adjoint pair with this scheme."""
         return PushForward()
 
     def nodes(self, mesh: Mesh) -> ElementNodes:
@@ -97,10 +110,10 @@ class ElementsOperator(TransposableOperator):
 
     @cached_property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array an axis, that keep a law's quadrature as fine as the cells.
+        """Coordinates, one array per axis, that make a law's quadrature as fine as the cells.
 
-        Facets cannot be followed by coordinate lines; none is needed for accuracy, since errors of a smooth potential
-        are what the rule integrates.
+        Coordinate lines cannot follow facets. Accuracy does not need this: the rule integrates the interpolation error
+        of a smooth potential.
         """
         dim = self.mesh.dim
         size = float(np.quantile(self.mesh.mesh.volumes, 0.1)) ** (1 / dim)
@@ -133,7 +146,7 @@ class ElementsOperator(TransposableOperator):
     def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
         """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`.
 
-        Characteristics are followed from the measure's cells; where it does not know them, its points are located.
+        Characteristics are followed from the measure's cells. If it does not have them, its points are located first.
         """
         points, weights, cells = measure
         if cells is None:
@@ -146,7 +159,7 @@ class ElementsOperator(TransposableOperator):
         return super().node_measure(masses)._replace(cells=self.mesh.cell_of_node)
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """`S_theta^T m`: masses at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
         deposits, met = self.interpolation.deposits(len(masses)), np.zeros(len(masses))
         for block, x, cells in self.blocks:
             trace = self._feet(layer, x, cells)

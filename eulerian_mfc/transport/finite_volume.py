@@ -22,7 +22,7 @@ from .interpolation import Interpolation
 
 
 class Difference(NamedTuple):
-    """A one-sided difference: its order, the integrator and CFL number that suit it, and the degree that its pairing needs."""
+    """A one-sided difference: its order, its default integrator and CFL number, and the degree that its pairing needs."""
 
     order: int
     integrator: str
@@ -35,22 +35,22 @@ DIFFERENCES = {"upwind": Difference(1, "euler", 0.9, 3), "weno5": Difference(5, 
 
 @dataclass(frozen=True)
 class FiniteVolume(TransportScheme):
-    """`d_t psi + <F, grad psi> = 0` backwards in time at the cell centres, differences leaning to where F points.
+    """`d_t psi + <F, grad psi> = 0` backwards in time at the cell centres, by differences on the side to which F points.
 
     Parameters
     ----------
     reconstruction : "upwind" (order 1) or "weno5" (WENO-Z differences, order 5).
     integrator : "euler", "ssprk2", "ssprk3" or "ssprk104"; by default euler for upwind, ssprk104 for weno5.
     cfl : Courant number (dimensionless) of a substep, `dt sum_k |F_k| / h_k`, at most the integrator's SSP coefficient.
-    boundary : as for `continuity.FiniteVolume`; beyond sides that are not periodic psi is continued as a constant.
+    boundary : as for `continuity.FiniteVolume`; psi is continued as a constant beyond sides that are not periodic.
 
-    Not the transpose of the finite volumes for the masses: the pair is not adjoint. For the transpose of upwind finite
+    The scheme is not the transpose of finite volumes for the masses: the pair is not adjoint. For the transpose of upwind finite
     volumes use `continuity.FiniteVolume("upwind").adjoint()`.
 
     Raises
     ------
     ArgumentError
-        For a name that is none of these, or a `cfl` above the integrator's coefficient.
+        For a name that is not one of these, or a `cfl` above the integrator's coefficient.
     SubstepError
         While a layer is stepped, for a control that would carry mass more than ten times across the box in a layer.
 
@@ -63,6 +63,17 @@ class FiniteVolume(TransportScheme):
     S. Gottlieb, D. Ketcheson, C.-W. Shu, Strong Stability Preserving Runge-Kutta and Multistep Time Discretizations,
     World Scientific 2011, doi:10.1142/7498; D. Ketcheson, Highly efficient strong stability-preserving Runge-Kutta methods with
     low-storage implementations, SIAM J. Sci. Comput. 30 (2008), 2113-2136, doi:10.1137/07070485X (ssprk104).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.transport.FiniteVolume().on(mesh, flow)
+    >>> operator.step(layer, np.ones((1, 10))).round(6).tolist() == np.ones((1, 10)).tolist()  # constants stay
+    True
     """
 
     reconstruction: str = "weno5"
@@ -89,7 +100,7 @@ class FiniteVolume(TransportScheme):
 
     @property
     def stencil(self) -> int:
-        """Cells an axis that the scheme needs at least."""
+        """Cells per axis that the scheme needs at least."""
         return DIFFERENCES[self.reconstruction].degree + 1
 
     @property

@@ -1,6 +1,6 @@
 """Tensor-product interpolation on cell centres, its derivative, and its exact transpose.
 
-The basis of every axis, its ends and its sources: see `axis_basis`.
+For the basis of each axis, its end intervals and the references see `axis_basis`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .axis_basis import axis_basis
 DEGREES = (1, 3, 5, 7)
 INTERPOLATIONS = ("spline", "lagrange")
 OUTSIDE = ("clamp", "extrapolate", "periodic")
-#: how far beside a node its two sides are looked at, in cells
+#: distance from a node, in cells, at which the gradients on its two sides are evaluated
 BESIDE = 1e-8
 
 
 class Deposit(NamedTuple):
-    """Sums of point masses against a part of the basis: `sums` `(R, c0, c1, c2)` from the functions `first` on.
+    """Sums of point masses times basis functions: `sums` `(R, c0, c1, c2)`, for the basis functions from index `first` on.
 
-    `clamped` `(R,)` are the masses that lay outside the hull of the nodes.
+    `clamped` `(R,)` is the mass that lay outside the hull of the nodes.
     """
 
     first: np.ndarray
@@ -38,12 +38,12 @@ class Deposit(NamedTuple):
     clamped: np.ndarray
 
     def add_to(self, deposits: np.ndarray) -> None:
-        """Add the sums to those of the whole basis."""
+        """Add the sums to `deposits`, which hold those of the whole basis."""
         part = tuple(slice(a, a + n) for a, n in zip(self.first, self.sums.shape[1:], strict=True))
         deposits[:, *part] += self.sums
 
 
-#: cells by which a period is repeated on both sides, so that the splines' ends are felt below round-off
+#: cells by which a period is repeated on both sides, so that the effect of the splines' ends is below round-off
 _OVERLAP = {("spline", 3): 28, ("spline", 5): 44, ("spline", 7): 60}
 
 
@@ -54,7 +54,7 @@ class Interpolation(TangentInterpolant):
     ----------
     mesh : CartesianMesh; its cell centres are the nodes.
     degree : 1, 3, 5 or 7.
-    interpolation : "spline" (not-a-knot) or "lagrange" (local, p + 1 points an axis).
+    interpolation : "spline" (not-a-knot) or "lagrange" (local, p + 1 points per axis).
     outside : what happens to points outside the hull of the nodes: "clamp" moves them onto it, "extrapolate" continues
         the linear end pieces, "periodic" wraps them around (the period is the box).
     workers : the threads that solve for coefficients.
@@ -63,6 +63,17 @@ class Interpolation(TangentInterpolant):
     ------
     ArgumentError
         For an unknown degree, kind or rule, or fewer than degree + 1 cells on an axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> from eulerian_mfc.transport.interpolation import Interpolation
+    >>> mesh = emfc.CartesianMesh([(0.0, 1.0)], cells=10)
+    >>> cubic = Interpolation(mesh, 3, "spline")
+    >>> values, slopes = cubic.gather(np.array([[0.5]]), cubic.coefficients(mesh.centres.T**3), np.ones((1, 1)))
+    >>> round(float(values[0, 0]), 12), round(float(slopes[0, 0]), 12)  # x^3 and 3 x^2 at x = 0.5
+    (0.125, 0.75)
     """
 
     def __init__(
@@ -84,7 +95,7 @@ class Interpolation(TangentInterpolant):
         self._overlap = _OVERLAP.get((interpolation, degree), degree + 1) if outside == "periodic" else 0
         padded = [n + 2 * self._overlap for n in mesh.shape]
         missing = 3 - mesh.dim
-        #: of basis functions, `(n0, n1, n2)`; 1 on an axis that is not there
+        #: of basis functions, `(n0, n1, n2)`; 1 on an axis beyond the dimension
         self.counts = (*([1] * missing), *padded)
         self.axes = [axis_basis(1, 0, interpolation)] * missing + [axis_basis(n, degree, interpolation) for n in padded]
         self._origin = np.array([mesh.axis(k)[0] for k in range(mesh.dim)]) - self._overlap * mesh.widths
@@ -96,7 +107,7 @@ class Interpolation(TangentInterpolant):
         self._basis = (tuple(a.pieces for a in self.axes), kinds, sizes, outside != "extrapolate")
 
     def __getstate__(self) -> dict[str, object]:
-        """Without addresses, which are this process's."""
+        """The state without addresses, which are valid in this process only."""
         return {name: value for name, value in self.__dict__.items() if name not in ("_pointed", "_place")}
 
     @property
@@ -112,21 +123,21 @@ class Interpolation(TangentInterpolant):
         return self._solve(self.padded(values).copy(), False)
 
     def compiled(self, fields: int) -> tuple[tuple[int, ...], tuple[object, ...], tuple[object, ...]]:
-        """What `neural_layer` needs to know: pointers, place; and period, factors and groups of lines for so many fields."""
+        """Arguments of `neural_layer`: pointers; mesh and basis; and period, factors and groups of lines for `fields` fields."""
         factors = tuple((a.lower, a.upper, a.first, a.last) for a in self.axes)
         lines = tuple(_lines(*view) for view in _views(fields, self.counts))
         return *self._pointed, (self._period, factors, lines)
 
     @cached_property
     def _pointed(self) -> tuple[tuple[int, ...], tuple[object, ...]]:
-        """Addresses of the kernels for this basis, and what they all take."""
+        """The addresses of the kernels for this basis, and the arguments that all of them take."""
         sizes = self._basis[2]
         kernels = self._gather, _stencils.gather_values(sizes), self._scatter, _stencils.solve
         return tuple(kernel.address for kernel in kernels), self._place
 
     @cached_property
     def _place(self) -> tuple[object, ...]:
-        """The mesh and the basis, as `_stencils` take them."""
+        """The mesh and the basis, as the functions of `kernels.stencils` take them."""
         tables, kinds, _, clamp = self._basis
         axes = [
             (n, len(kind), len(table), kind, table) for n, kind, table in zip(self.counts, kinds, tables, strict=True)
@@ -134,17 +145,17 @@ class Interpolation(TangentInterpolant):
         return self.mesh.dim, self._origin, self._inverse_widths, int(clamp), *(part for axis in axes for part in axis)
 
     def padded(self, values: np.ndarray) -> np.ndarray:
-        """Nodal values `(R, *shape)` as `(R, n0, n1, n2)`, repeated beyond the ends of a period; not always a copy."""
+        """Nodal values `(R, *shape)` as `(R, n0, n1, n2)`, repeated beyond the ends of a period; may share memory."""
         if self._overlap:
             values = np.pad(values, ((0, 0), *([(self._overlap,) * 2] * self.mesh.dim)), mode="wrap")
         return np.ascontiguousarray(values, dtype=np.float64).reshape(-1, *self.counts)
 
     def deposits(self, fields: int) -> np.ndarray:
-        """Zeros `(fields, n0, n1, n2)` for what `scatter` makes to be added to."""
+        """Zeros `(fields, n0, n1, n2)`, to which the results of `scatter` are added."""
         return np.zeros((fields, *self.counts))
 
     def nodal_masses(self, deposits: np.ndarray) -> np.ndarray:
-        """Sums of `B_j` against point masses -> masses A^-T deposits, `(R, *shape)`. Overwrites its argument."""
+        """Sums of point masses times `B_j` -> nodal masses `A^-T deposits`, `(R, *shape)`. Overwrites its argument."""
         return self.folded(self._solve(deposits, True))
 
     def folded(self, work: np.ndarray) -> np.ndarray:
@@ -169,7 +180,7 @@ class Interpolation(TangentInterpolant):
         return work
 
     def _rows(self, feet: np.ndarray) -> np.ndarray:
-        """`(n, d)` feet -> `(d, n)` contiguous rows, wrapped into the period where there is one."""
+        """`(n, d)` feet -> `(d, n)` contiguous rows, wrapped into the period if the box is periodic."""
         rows = np.ascontiguousarray(feet.T, dtype=np.float64)
         if self._overlap:
             low, high = np.array(self.mesh.bounds).T[:, :, None]
@@ -177,7 +188,7 @@ class Interpolation(TangentInterpolant):
         return rows
 
     def scatter(self, feet: np.ndarray, masses: np.ndarray) -> Deposit:
-        """Point masses `(R, n)` at `(n, d)` feet, added to zeros that just hold their stencils: see `Deposit`."""
+        """Point masses `(R, n)` at `(n, d)` feet times basis functions, on the smallest block that holds their stencils."""
         rows, weights = self._rows(feet), np.ascontiguousarray(masses, dtype=np.float64)
         counts = self.counts
         slab = np.array([0, 0, 0, 1, 1, 1])
@@ -205,9 +216,9 @@ class Interpolation(TangentInterpolant):
         return values, pull.T
 
     def gradients(self, points: np.ndarray, coefficients: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """`sum_r m_r grad (I psi_r)`, `(n, d)`, at points `(n, d)`; at a node with a kink the mean of both sides.
+        """`sum_r m_r grad (I psi_r)`, `(n, d)`, at points `(n, d)`; the mean of both sides at a node with a kink.
 
-        One side alone would prefer a direction: a mirrored problem would have another Hamiltonian.
+        A one-sided gradient would prefer a direction: a mirrored problem would have another Hamiltonian.
         """
         if not self.kinks:
             return self.gather(points, coefficients, masses)[1]
@@ -217,7 +228,7 @@ class Interpolation(TangentInterpolant):
     def scatter_tangent(
         self, feet: np.ndarray, dfeet: np.ndarray, masses: np.ndarray, dmasses: np.ndarray, deposits: np.ndarray
     ) -> None:
-        """Add to `deposits` the derivative of `scatter` as feet `(n, d)` and masses `(R, n)` move by their tangents."""
+        """Add to `deposits` the derivative of `scatter` in the direction of tangents of feet `(n, d)` and masses `(R, n)`."""
         rows, drows = self._rows(feet), np.ascontiguousarray(dfeet.T)
         weights, dweights = np.ascontiguousarray(masses), np.ascontiguousarray(dmasses)
         arguments = rows, drows, weights, dweights, self._origin, self._inverse_widths
@@ -232,7 +243,7 @@ class Interpolation(TangentInterpolant):
         coefficients: np.ndarray,
         dcoefficients: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """`gather`'s second result `(n, d)`, and the derivatives of both, `(R, n)` and `(n, d)`, as all arguments move."""
+        """`gather`'s second result `(n, d)`, and the directional derivatives of both results, `(R, n)` and `(n, d)`."""
         rows, drows = self._rows(feet), np.ascontiguousarray(dfeet.T)
         weights, dweights = np.ascontiguousarray(masses), np.ascontiguousarray(dmasses)
         dvalues = np.empty((len(coefficients), len(feet)))
@@ -242,21 +253,21 @@ class Interpolation(TangentInterpolant):
         return pull.T, dvalues, dpull.T
 
     def bounded(self, feet: np.ndarray, nodal: np.ndarray) -> np.ndarray:
-        """Values `(R, n)` at `(n, d)` feet, each moved between the nodal values about it.
+        """Values `(R, n)` at `(n, d)` feet, each limited to the range of the nodal values around it.
 
-        `nodal` are the coefficients of a cardinal basis (Lagrange), which are the nodal values.
+        `nodal` are the coefficients of a cardinal basis (Lagrange), that is, the nodal values.
         """
         values, _ = self.gather(feet, nodal)
         _kernels.bound_by_cell(self._rows(feet), nodal, self._origin, self._inverse_widths, values)
         return values
 
 
-#: numbers a group of lines
+#: numbers per group of lines
 _TASK = 2**15
 
 
 def _views(fields: int, counts: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """Shapes `(outer, n, inner)` of `(fields, n0, n1, n2)` coefficients, one for each axis in the middle."""
+    """Shapes `(outer, n, inner)` of `(fields, n0, n1, n2)` coefficients, one per axis: n is the length of that axis."""
     n0, n1, n2 = counts
     return [(fields, n0, n1 * n2), (fields * n0, n1, n2), (fields * n0 * n1, n2, 1)]
 
@@ -267,7 +278,7 @@ def _solve_groups(arguments: tuple[object, ...], lines: np.ndarray) -> None:
 
 @lru_cache(maxsize=64)
 def _lines(outer: int, n: int, inner: int) -> np.ndarray:
-    """The lines of an array `(outer, n, inner)` along its middle axis, as `_stencils.solve` takes them: groups in cache."""
+    """Lines of an array `(outer, n, inner)` along its middle axis for `kernels.stencils.solve`, in groups that fit the cache."""
     step = max(_stencils.LINES, _TASK // n)
     if inner == 1:
         return np.array([(0, begin, min(begin + step, outer)) for begin in range(0, outer, step)])

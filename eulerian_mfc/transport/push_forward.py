@@ -25,11 +25,11 @@ from ..schemes import (
 
 @dataclass(frozen=True)
 class PushForward(ContinuityScheme):
-    """`m^{n+1} = S_theta^T m^n`, S the transport scheme of the same system.
+    """`m^{n+1} = S_theta^T m^n`, where S is the transport scheme of the same system.
 
     Conservative to round-off on every mesh, since S maps constants to constants, and `sum_r <psi_r, m_r>` is constant
-    in time. Masses may be negative for degree > 1; quantities tested against smooth functions converge at the order
-    of the transport, even where the law has jumps or atoms.
+    in time. Masses may be negative for degree > 1. Integrals of smooth functions against the masses converge at the order
+    of the transport, even if the law has jumps or atoms.
 
     Raises
     ------
@@ -38,11 +38,22 @@ class PushForward(ContinuityScheme):
 
     References
     ----------
-    docs/theory/duality.md proves both; orders: docs/theory/orders.md.
+    docs/theory/duality.md (conservation and duality), docs/theory/orders.md (orders).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.1), [[1.0]])
+    >>> problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> system = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-2.0, 2.0)], 40), layers=2)
+    >>> masses, crossed = system.masses(0.5)
+    >>> system.continuity_scheme, masses[:, 0].sum(axis=1).round(12).tolist()  # the mass of every time
+    (PushForward(), [1.0, 1.0, 1.0])
     """
 
     mesh_kind: ClassVar[str] = "any"
-    # What holds beside every transport: where its order and stencil are larger, or its degree is 1, the pair's are better.
+    # These hold for every transport. A pair may have a larger order and stencil, and non-negative masses for degree 1.
     order: ClassVar[int] = 1
     stencil: ClassVar[int] = 1
     largest_courant_number: ClassVar[float] = np.inf
@@ -54,7 +65,7 @@ class PushForward(ContinuityScheme):
     def on(
         self, mesh: Mesh, flow: Flow, transport: TransportOperator | None = None, signed: Sequence[bool] = ()
     ) -> PushForwardOperator:
-        """The scheme beside a transport operator that can apply its transpose."""
+        """The scheme, bound to a transport operator that can apply its transpose."""
         if not isinstance(transport, TransposableOperator) or not transport.scheme.linear:
             beside = "no transport scheme" if transport is None else repr(transport.scheme)
             raise mismatch(
@@ -83,8 +94,8 @@ class PushForwardOperator(ContinuityOperator):
     def initial(self, rule: LabelledRule | ProductRule, moments: np.ndarray) -> np.ndarray:
         """Masses of the law, `m_rj = int c_r L_j dmu0`; `moments` `(R, N)` are the c_r at the rule's points.
 
-        The L_j of tensor-product splines are products of those of the axes, so that a `ProductRule`, with `moments` `(R, 1)`,
-        takes integrals on lines only.
+        The L_j of tensor-product splines are products of one function per axis. For a `ProductRule`, with `moments` `(R, 1)`,
+        only integrals on lines are therefore computed.
         """
         if isinstance(rule, LabelledRule):
             return self.transport.deposit(rule.x, moments * rule.w)
@@ -92,7 +103,7 @@ class PushForwardOperator(ContinuityOperator):
         return rule.masses(lines, moments)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Masses at the layer's start -> at its end; and the masses `(R,)` that met the boundary."""
+        """Masses at the layer's start -> at its end; and the mass `(R,)` that met the boundary."""
         return self.transport.adjoint_step(layer, masses)
 
     def measure(self, masses: np.ndarray) -> Measure:

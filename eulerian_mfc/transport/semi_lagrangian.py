@@ -22,7 +22,7 @@ from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolat
 from .push_forward import PushForward
 
 Nodes = slice | np.ndarray
-#: share of nodes with mass above which it is not worth to pick them out
+#: share of nodes with mass above which selecting them costs more than it saves
 MOST = 0.8
 
 
@@ -33,29 +33,40 @@ class SemiLagrangian(TransportScheme):
     Parameters
     ----------
     degree : odd degree p of the interpolation I: 1, 3, 5 or 7.
-    interpolation : "spline" (tensor-product, not-a-knot), "lagrange" (local, p + 1 points an axis), or "limited": cubic
-        Lagrange, each value moved between the nodal values about the foot (R. Bermejo, A. Staniforth, Mon. Weather Rev.
-        120 (1992), 2622-2632), but for smooth extrema, which only the bounds of all nodal values limit. Limited transport
-        keeps bounds; it has no adjoint.
+    interpolation : "spline" (tensor-product, not-a-knot), "lagrange" (local, p + 1 points per axis), or "limited": cubic
+        Lagrange, where each value is limited to the range of the nodal values around the foot (R. Bermejo, A. Staniforth,
+        Mon. Weather Rev. 120 (1992), 2622-2632). Smooth extrema are limited only by the range of all nodal values. Limited
+        transport keeps bounds; it has no adjoint.
     outside : rule for feet outside the hull of the cell centres: "clamp" moves them onto it, axis by axis;
         "extrapolate" continues the linear end pieces; "periodic" wraps around. High-order extrapolation is not offered:
-        it amplifies round-off by a factor a layer where the field points outwards.
+        it amplifies round-off by a constant factor per layer where the field points outwards.
 
-    The error is `O(h^{p+1})` a layer, so order p at a
-    fixed Courant number, and p + 1 at a fixed number of layers once the Courant number exceeds 1. No time-step limit.
-    The gradient of `I psi` is continuous for splines of degree 3 and more; else it jumps at the nodes by `O(h^p)`, so that J has
-    kinks as feet cross them, see `solvers.kinks`.
+    The error is `O(h^{p+1})` per layer. The order is therefore p at a fixed Courant number, and p + 1 at a fixed number of
+    layers once the Courant number exceeds 1. There is no time-step limit.
+    The gradient of `I psi` is continuous for splines of degree 3 and more. Otherwise it jumps at the nodes by `O(h^p)`, and J
+    has a kink wherever a foot crosses a node, see `solvers.kinks`.
 
     Raises
     ------
     ArgumentError
-        For a degree, interpolation or rule that is none of these, or another degree than 3 with limited interpolation.
+        For a degree, interpolation or rule that is not one of these, or another degree than 3 with limited interpolation.
 
     References
     ----------
     M. Falcone, R. Ferretti, Semi-Lagrangian Approximation Schemes for Linear and Hamilton-Jacobi Equations,
     SIAM 2013, doi:10.1137/1.9781611973051.
     C. de Boor, A Practical Guide to Splines, Springer 2001 (not-a-knot splines).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> mesh = emfc.CartesianMesh([(-1.0, 1.0)], cells=10)
+    >>> flow = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("rk4"))
+    >>> layer = emfc.flow.Layer(0.0, 1.0, np.array([0.2]))  # points move by 0.2, one cell
+    >>> operator = emfc.transport.SemiLagrangian(degree=3).on(mesh, flow)
+    >>> operator.step(layer, mesh.centres.T)[0, :3].round(6).tolist()  # psi(x) = x becomes x + 0.2
+    [-0.7, -0.5, -0.3]
     """
 
     degree: int = 5
@@ -84,12 +95,12 @@ class SemiLagrangian(TransportScheme):
 
     @property
     def stencil(self) -> int:
-        """Cells an axis that the scheme needs at least."""
+        """The smallest number of cells per axis that the scheme accepts."""
         return self.degree + 1
 
     @property
     def kinks(self) -> bool:
-        """Whether the gradient of the interpolant jumps at the nodes, and with it that of the cost as feet cross them."""
+        """Whether the gradient of the interpolant jumps at the nodes, so that that of the cost jumps when a foot crosses one."""
         return self.degree == 1 or self.interpolation != "spline"
 
     @property
@@ -100,16 +111,16 @@ class SemiLagrangian(TransportScheme):
 
     @property
     def boundary(self) -> str:
-        """What the box does with particles that leave it: "periodic" wraps them around, "outflow" lets them go on."""
+        """What happens to particles that leave the box: "periodic" wraps them around, "outflow" lets them move on."""
         return "periodic" if self.outside == "periodic" else "outflow"
 
     @property
     def transpose(self) -> PushForward | None:
-        """The push-forward of masses beside this scheme; None for limited interpolation."""
+        """The push-forward of masses, which makes an adjoint pair with this scheme; None for limited interpolation."""
         return PushForward() if self.linear else None
 
     def adjoint(self) -> ContinuityScheme:
-        """The transpose, a continuity scheme: the push-forward of masses beside this scheme."""
+        """The transpose, a continuity scheme: the push-forward of masses."""
         if not self.linear:
             raise fail("interpolation", self.interpolation, "'spline' or 'lagrange': a limited scheme has no transpose")
         return super().adjoint()
@@ -122,8 +133,8 @@ class SemiLagrangian(TransportScheme):
 class SemiLagrangianOperator(TangentOperator):
     """`SemiLagrangian` bound to a mesh and a flow. Potentials and masses are `(R, *shape)`.
 
-    Blocks of nodes are traced by the flow's threads. Nodes without mass (see `pairing.carrying`) are not pushed forward, and
-    give nothing to a derivative.
+    The flow's threads trace blocks of nodes. Nodes without mass (see `pairing.carrying`) are not pushed forward and do not
+    contribute to derivatives.
     """
 
     def __init__(self, scheme: SemiLagrangian, mesh: CartesianMesh, flow: Flow) -> None:
@@ -179,7 +190,7 @@ class SemiLagrangianOperator(TangentOperator):
         return out.reshape(psi.shape), slope
 
     def adjoint_step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta^T m`: masses at the layer's start -> at its end; and the masses `(R,)` whose feet were clamped."""
+        """`S_theta^T m`: masses at the layer's start -> at its end; and the mass `(R,)` whose feet were clamped."""
         rows = masses.reshape(len(masses), -1)
         if self._compiled is not None and (done := self._compiled.forward(layer, rows)) is not None:
             return done
@@ -192,7 +203,7 @@ class SemiLagrangianOperator(TangentOperator):
     def _collect(
         self, push: Callable[[Nodes], Deposit], blocks: list[Nodes], fields: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Nodal masses of the deposits of all blocks, summed in the order of the blocks; and the masses clamped `(R,)`."""
+        """Nodal masses from the deposits of all blocks, summed in the order of the blocks; and the clamped mass `(R,)`."""
         deposits, clamped = self.interpolation.deposits(fields), np.zeros(fields)
         for part in self.flow.workers.map(push, blocks):
             part.add_to(deposits)
@@ -202,7 +213,7 @@ class SemiLagrangianOperator(TangentOperator):
     def adjoint_step_tangent(
         self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
     ) -> np.ndarray:
-        """The derivative of `adjoint_step`'s masses as theta moves by `dtheta` `(m,)` and the masses by `dmasses`."""
+        """The derivative of `adjoint_step`'s masses in the direction `dtheta` `(m,)` of theta and `dmasses` of the masses."""
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         deposits = self.interpolation.deposits(len(masses))
         for nodes in self._blocks:
@@ -224,7 +235,7 @@ class SemiLagrangianOperator(TangentOperator):
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The derivative of `step_with_slope`, `(R, *shape)` and `(m,)`, as theta, psi and the masses move."""
+        """The directional derivative of `step_with_slope`, `(R, *shape)` and `(m,)`, in theta, psi and the masses."""
         dcoefficients = self.interpolation.coefficients(dpsi)
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         out = np.empty((len(dpsi), self.mesh.size))
@@ -257,7 +268,7 @@ class SemiLagrangianOperator(TangentOperator):
 
     @property
     def lines(self) -> list[np.ndarray]:
-        """Coordinates, one array an axis, at which the basis functions are not smooth: the cell centres."""
+        """Coordinates, one array per axis, at which the basis functions are not smooth: the cell centres."""
         return [self.mesh.axis(k) for k in range(self.mesh.dim)]
 
     def _points(self, nodes: Nodes) -> np.ndarray:
@@ -270,7 +281,7 @@ class SemiLagrangianOperator(TangentOperator):
         return [slice(start, min(start + BLOCK, self.mesh.size)) for start in range(0, self.mesh.size, BLOCK)]
 
     def _carrying_blocks(self, rows: np.ndarray) -> list[Nodes]:
-        """The nodes whose masses `(R, n)` are not below round-off, in blocks."""
+        """The nodes whose masses `(R, n)` are above round-off, in blocks."""
         heavy = np.flatnonzero(carrying(rows))
         if len(heavy) > MOST * self.mesh.size:
             return self._blocks
