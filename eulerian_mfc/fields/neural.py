@@ -118,15 +118,15 @@ class NeuralField(CompiledField):
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `kernels.neural_field.packed`; theta is `(m,)`."""
+        """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other; theta is `(m,)`."""
         if theta.shape != (self.parameters,):
             raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
-        matrix = np.array(theta[: self.dim**2], dtype=np.float64).reshape(self.dim, self.dim)
-        shift = np.array(theta[self.dim**2 :], dtype=np.float64) if self.bias else np.zeros(self.dim)
         kernel = self.sigma.kernel
         if kernel is None:
             raise fail("activation", self.activation, "one with a compiled kernel")
-        return kernels.packed(kernel, matrix, shift)
+        numbers = np.zeros(self.dim * (self.dim + 1))  # without a bias, b is zero
+        numbers[: len(theta)] = theta
+        return kernels.integers_of(kernel, self.dim), numbers
 
     @property
     def compiled(self) -> bool:

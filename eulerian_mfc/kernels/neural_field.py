@@ -4,8 +4,10 @@ Points are `(d, n)` contiguous rows; a Runge-Kutta method is its numbers of stag
 with its `reach` and `weights`, as in `flow.Tableau`. `trace` and `pull` take pointers (see `pointers`).
 
 What the field is comes as integers and numbers: the addresses of the activation's value and slope and whether the slope reads its
-argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `packed`.
+argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `integers_of`.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numba import carray
@@ -21,10 +23,10 @@ METHOD = INTEGERS, DOUBLES
 VALUE, SLOPE, ARGUMENT, DIM, INTEGER_COUNT = range(5)
 
 
-def packed(kernel: ActivationKernel, matrix: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The integers and numbers of `sigma(W x + b)`, for W `(d, d)` and b `(d,)`."""
-    integers = np.array([kernel.value.address, kernel.slope.address, kernel.argument, len(shift)], np.int64)
-    return integers, np.concatenate([matrix.ravel(), shift])
+@lru_cache
+def integers_of(kernel: ActivationKernel, dim: int) -> np.ndarray:
+    """The integers of `sigma(W x + b)` in dimension d; addresses are those of this process."""
+    return np.array([kernel.value.address, kernel.slope.address, kernel.argument, dim], np.int64)
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")

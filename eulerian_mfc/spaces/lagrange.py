@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import product
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from scipy.sparse import coo_matrix, csr_matrix
 
 from .._validate import choice
 from ..meshes import Mesh, SimplexMesh
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 #: scikit-fem's Lagrange elements by dimension and degree
 ELEMENTS = {
@@ -139,6 +141,8 @@ class ElementNodes(Mesh):
         b = self.mesh.locator.trace(cell, self.centres, self.centres).barycentric
         rows = self.mesh.cells[cell].ravel()
         columns = np.repeat(np.arange(self.size), self.dim + 1)
+        from scipy.sparse import coo_matrix  # slow to import
+
         return coo_matrix((b.ravel(), (rows, columns)), (len(self.mesh.points), self.size)).tocsr()
 
     @cached_property

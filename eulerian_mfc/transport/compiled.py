@@ -36,31 +36,38 @@ class CompiledLayers:
         """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
         values, count = self.interpolation.padded(psi), self._nodes.shape[1]
         out = np.empty((len(psi), count))
-        numbers = len(self.field.kernel_arguments(layer.theta)[1])
-        slopes = np.empty((-(-count // _layer_kernels.TASK), numbers))
+        field = self.field.kernel_arguments(layer.theta)
+        slopes = np.empty((-(-count // _layer_kernels.TASK), len(field[1])))
         masses = np.empty((len(psi), 0)) if rows is None else rows
         if len(masses) != len(psi):
             raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
         arrays = values.shape, values.reshape(-1), np.empty(values.size)
-        sync = self._run(_layer_kernels.backward, layer, masses, *arrays, out, slopes)
+        sync = self._run(_layer_kernels.backward, layer, field, masses, *arrays, out, slopes)
         return None if sync[FAILED] else (out, np.add.reduce(slopes, axis=0)[: len(layer.theta)])
 
     def forward(self, layer: Layer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the mass `(R,)` whose feet were clamped."""
         tasks = -(-self._nodes.shape[1] // _layer_kernels.SLAB_TASK)
         out = np.empty((len(rows), *self.interpolation.counts))
-        needed = ROOM * out.size
+        needed, field = ROOM * out.size, self.field.kernel_arguments(layer.theta)
         while True:
             slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
             work = self.interpolation.degree, (np.empty(needed), slabs, clamped), out.shape, out.reshape(-1)
-            sync = self._run(_layer_kernels.forward, layer, rows, *work)
+            sync = self._run(_layer_kernels.forward, layer, field, rows, *work)
             if sync[FAILED]:
                 return None
             if sync[USED] <= needed:
                 return self.interpolation.folded(out), clamped.sum(axis=0)
             needed = int(sync[USED])
 
-    def _run(self, kernel: Callable[..., object], layer: Layer, rows: np.ndarray, *arrays: object) -> np.ndarray:
+    def _run(
+        self,
+        kernel: Callable[..., object],
+        layer: Layer,
+        field: tuple[np.ndarray, np.ndarray],
+        rows: np.ndarray,
+        *arrays: object,
+    ) -> np.ndarray:
         """Run a kernel in all threads; return its counters, such as `FAILED` and `USED`."""
         if self.field.dim != len(self._nodes):
             raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's, {len(self._nodes)}")
@@ -68,7 +75,6 @@ class CompiledLayers:
             raise mismatch("masses", f"{rows.shape[1]} numbers a field", f"{self._nodes.shape[1]}, one a node")
         pointers, place, rest = self.interpolation.compiled(len(rows))
         trace, pull = self.field.addresses
-        field = self.field.kernel_arguments(layer.theta)
         method = self.flow.layer_map.steps(layer).pointed
         workers = self.flow.workers
         shared = self._nodes, np.require(rows, np.float64, ["C", "W"]), np.empty(workers.threads)
