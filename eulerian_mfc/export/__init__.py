@@ -1,6 +1,6 @@
-"""A trained control as the residual network it is: PyTorch modules, ONNX files, and the weights back.
+"""A trained control as a residual network: export to PyTorch modules and ONNX files, and import of their weights.
 
-PyTorch and ONNX are loaded when they are needed: the extras `torch` and `onnx`.
+PyTorch and ONNX (the extras `torch` and `onnx`) are loaded when they are needed.
 """
 
 from .network import Network as Network

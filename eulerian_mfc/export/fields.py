@@ -1,7 +1,7 @@
-"""Fields as formulas over a few operations, which PyTorch and ONNX each have. A field that is exported is one entry here.
+"""Fields as formulas over a few operations that PyTorch and ONNX have. An exportable field needs one entry here.
 
-An entry names the blocks that theta consists of, in order, and gives the formula of the value, with points as rows, at a time
-that is a number: what depends on time becomes constants of the layers.
+An entry names the blocks of theta, in order, and gives the formula of the value, with points as rows. The time is a number, so
+that functions of time become constants of the layers.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ..fields import (
     SumField,
 )
 
-#: what a library's operations take and give: a tensor, the name of a node
+#: the values of a library's operations: a tensor, or the name of a node
 V = TypeVar("V")
 Form = TypeVar("Form")
 
 
 class Operations(ABC, Generic[V]):
-    """What formulas are made of; values are the library's own, `(n, k)`."""
+    """The operations in formulas; their values `(n, k)` are of the library's type."""
 
     @abstractmethod
     def constant(self, value: np.ndarray) -> V:
@@ -58,7 +58,7 @@ class Operations(ABC, Generic[V]):
 
     @abstractmethod
     def column(self, a: V, k: int) -> V:
-        """`(n, 1)`, column k."""
+        """`(n, 1)`: column k."""
 
     @abstractmethod
     def exp(self, a: V) -> V: ...
@@ -77,14 +77,14 @@ FieldKind = TypeVar("FieldKind", bound=Field, contravariant=True)
 
 
 class ValueOf(Protocol[FieldKind]):
-    """A field's value in a library's own operations."""
+    """A function that gives a field's value in the operations of a library."""
 
     def __call__(self, ops: Operations[V], field: FieldKind, w: dict[str, V], x: V, t: float, /) -> V: ...
 
 
 @dataclass(frozen=True)
 class Formula(Generic[FieldKind]):
-    """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields that it is made of."""
+    """`blocks(field)`: names and shapes; `value(ops, field, weights, x, t)`; `parts(field)`: the fields inside the field."""
 
     blocks: Callable[[FieldKind], Blocks]
     value: ValueOf[FieldKind]
@@ -139,7 +139,7 @@ def _polynomial(ops: Operations[V], field: PolynomialField, w: dict[str, V], x: 
 
 
 def _sum_blocks(field: SumField) -> Blocks:
-    """Those of the parts, numbered: `W_1`, `b_1`, `W_2`."""
+    """The blocks of the summands, numbered: `W_1`, `b_1`, `W_2`."""
     parts = enumerate(field.fields, 1)
     return {f"{name}_{i}": shape for i, part in parts for name, shape in formula(part).blocks(part).items()}
 
@@ -173,7 +173,7 @@ FORMULAS: dict[type[Field], Formula[Any]] = {
 
 
 def at_times(field: Field, times: list[float]) -> Field:
-    """The same field at these times, its functions of time replaced by their values: what can be pickled, and sent."""
+    """The same field at these times, with functions of time replaced by their values, so that it can be pickled."""
     if isinstance(field, SumField):
         return SumField([at_times(part, times) for part in field.fields])
     if not isinstance(field, ScaledField):
@@ -186,13 +186,13 @@ def at_times(field: Field, times: list[float]) -> Field:
 
 
 def activations(field: Field) -> list[Activation]:
-    """Those of a field, and of the fields that it is made of."""
+    """The activations of a field, and of the fields inside it."""
     own = [field.sigma] if isinstance(field, NeuralField | BottleneckField) else []
     return own + [a for part in formula(field).parts(field) for a in activations(part)]
 
 
 def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
-    """The activation in the language of a library, the argument of that name; ArgumentError where it has none."""
+    """The activation's form for a library (`argument` is its name in `Activation`); ArgumentError if there is none."""
     if form is None:
         raise mismatch(
             "field",
@@ -203,7 +203,7 @@ def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
 
 
 def formula(field: Field) -> Formula[Any]:
-    """The formula of a field; ArgumentError where it has none."""
+    """The formula of a field; ArgumentError if it has none."""
     if type(field) not in FORMULAS:
         known = ", ".join(kind.__name__ for kind in FORMULAS)
         raise mismatch("field", f"a {type(field).__name__}", f"a field that can be exported: {known}")

@@ -1,5 +1,5 @@
-"""The classes of exported networks in PyTorch. They have a module of their own so that they can be pickled by their names,
-and PyTorch is loaded with it: `export.torch` imports it when a network is asked for.
+"""The classes of exported networks in PyTorch. They are in a module of their own, so that they can be pickled by name.
+Importing it loads PyTorch: `export.torch` does so when a network is exported.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from .network import Network
 
 
 class ResidualNetwork(torch.nn.Module):
-    """The layers one after the other, and the read-out.
+    """The layers in order, and the read-out.
 
     Parameters
     ----------
-    network : its weights are copied; without a read-out the outputs are the final states.
-    dtype : of the weights and the inputs.
+    network : the network, whose weights are copied; without a read-out the outputs are the final states.
+    dtype : the type of the weights and the inputs.
 
     Raises
     ------
@@ -35,7 +35,7 @@ class ResidualNetwork(torch.nn.Module):
         super().__init__()
         self.network = network
         for activation in activations(network.field):
-            need_form(activation, activation.torch, "torch")  # now, not at the first call
+            need_form(activation, activation.torch, "torch")  # an error is raised now, not at the first call
         self.layers = torch.nn.ModuleList([Layer(network, n, dtype) for n in range(len(network.control))])
         self.readout = None
         if network.readout is not None:
@@ -46,7 +46,7 @@ class ResidualNetwork(torch.nn.Module):
                 self.readout.bias.copy_(torch.tensor(network.readout.bias))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Inputs `(n, features)`, or states `(n, d)`, to final states `(n, d)` or outputs of the read-out `(n, p)`."""
+        """Map inputs `(n, features)`, or states `(n, d)`, to final states `(n, d)` or outputs of the read-out `(n, p)`."""
         dim = self.network.field.dim
         check(x, sorted({self.network.input_dim, dim}), next(self.parameters()))
         if x.shape[1] < dim:
@@ -63,9 +63,9 @@ class Layer(torch.nn.Module):
 
     Parameters
     ----------
-    network : that the layer belongs to.
-    number : of the layer.
-    dtype : of the weights.
+    network : the network to which the layer belongs.
+    number : the number of the layer.
+    dtype : the type of the weights.
     """
 
     def __init__(self, network: Network, number: int, dtype: torch.dtype) -> None:
@@ -75,14 +75,14 @@ class Layer(torch.nn.Module):
             self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=dtype)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """States `(n, d)` at the start of the layer to those at its end."""
+        """Map states `(n, d)` at the start of the layer to those at its end."""
         weights = dict(self.named_parameters())
         check(x, [self._network.field.dim], next(iter(weights.values())))
         return self._network.layer(OPERATIONS, self.number, weights, x)
 
 
 def check(x: object, widths: list[int], weight: torch.Tensor) -> None:
-    """ArgumentError unless x is a tensor `(n, width)` of the kind of the weights: sums would broadcast it without a word."""
+    """ArgumentError unless x is a tensor `(n, width)` with the weights' dtype and device; sums would broadcast it silently."""
     shapes = " or ".join(f"(n, {k})" for k in widths)
     if not isinstance(x, torch.Tensor):
         raise fail("x", x, f"a torch.Tensor of shape {shapes}")
@@ -101,7 +101,7 @@ def check(x: object, widths: list[int], weight: torch.Tensor) -> None:
 
 
 class TorchOperations(Operations[torch.Tensor]):
-    """Constants are arrays, which take the dtype and the device of the tensor that they meet."""
+    """Operations on tensors; constants are arrays and take dtype and device of the tensor with which they are combined."""
 
     def constant(self, value: np.ndarray) -> torch.Tensor:
         return value

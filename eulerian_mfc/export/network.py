@@ -1,4 +1,4 @@
-"""A control as a residual network, before any library: weights by layer, Runge-Kutta steps, read-out."""
+"""A control as a residual network, independent of a library: weights per layer, Runge-Kutta steps, read-out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from .fields import Operations, V, at_times, formula
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """`x <- Phi_n(x)` for every layer, Phi_n the layer map of `F(theta_n, x)`, then perhaps `A x + b`.
+    """`x <- Phi_n(x)` for every layer, where Phi_n is the layer map of `F(theta_n, x)`; then, with a read-out, `A x + b`.
 
     Attributes
     ----------
-    field, layer_map : what a layer is made of.
+    field, layer_map : the field and the layer map, which define a layer.
     control : `(layers, m)`.
     dt : length of a layer, in units of time.
-    input_dim : coordinates of the inputs; those of the states that follow start at zero.
-    readout : the affine last layer, or None for the final states.
+    input_dim : number of input coordinates; the remaining coordinates of the states start at zero.
+    readout : the affine last layer; None if the outputs are the final states.
 
     Raises
     ------
     ArgumentError
-        From `Network.of`, for fields that are not exported and read-outs that there are not.
+        From `Network.of`, for fields that cannot be exported, and if there is no read-out.
 
     References
     ----------
@@ -59,7 +59,7 @@ class Network:
 
     @classmethod
     def of(cls, solution: SolutionData, readout: bool = False) -> Network:
-        """The network that a solution is; ArgumentError for fields that are not exported."""
+        """The network of a solution; ArgumentError for fields that cannot be exported."""
         choice("readout", readout, (True, False))
         flow = solution.controlled_flow.flow
         formula(flow.field)
@@ -79,11 +79,11 @@ class Network:
 
     @property
     def names(self) -> list[str]:
-        """The names of the blocks that a layer's parameters consist of, in order."""
+        """The names of the blocks of a layer's parameters, in order."""
         return list(formula(self.field).blocks(self.field))
 
     def blocks(self, n: int) -> dict[str, np.ndarray]:
-        """The weights of layer n by name: of a neural field `W (d, d)` and `b (d,)`, of others see their formula."""
+        """The weights of layer n by name: `W (d, d)` and `b (d,)` for a neural field; for other fields see their formula."""
         out, at = {}, 0
         for name, shape in formula(self.field).blocks(self.field).items():
             size = int(np.prod(shape))
@@ -92,7 +92,7 @@ class Network:
         return out
 
     def layer(self, ops: Operations[V], n: int, weights: dict[str, V], x: V) -> V:
-        """Layer n in a library's own operations: the steps of `LayerMap`, stage by stage."""
+        """Layer n in the operations of a library: the steps of `LayerMap`, stage by stage."""
         tableau = TABLEAUX[self.layer_map.method]
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
@@ -109,7 +109,7 @@ class Network:
 
 
 def stage_times(layer_map: LayerMap, dt: float, layers: int, first: int = 0) -> list[float]:
-    """The times at which layers of length dt evaluate the field, in the order of the stages."""
+    """The times at which `layers` layers of length dt evaluate the field, in the order of the stages."""
     step = dt / layer_map.substeps
     return [
         n * dt + k * step + reach * step
@@ -120,5 +120,5 @@ def stage_times(layer_map: LayerMap, dt: float, layers: int, first: int = 0) -> 
 
 
 def joined(names: list[str], layers: list[dict[str, np.ndarray]]) -> np.ndarray:
-    """`(layers, m)`: the control whose layers have blocks of these names, in this order."""
+    """`(layers, m)`: the control whose layers have blocks with these names, in this order."""
     return np.array([np.concatenate([np.ravel(layer[name]) for name in names]) for layer in layers], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Residual networks as ONNX files: the extra `onnx`. The graph is written node by node; PyTorch is not needed."""
+"""Residual networks as ONNX files (extra `onnx`). The graph is written node by node; PyTorch is not needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .network import Network, joined
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
-#: of the graph: old enough for every ONNX Runtime of the last years
+#: versions for the graph: old enough for every ONNX Runtime of the last years
 OPSET, IR_VERSION = 17, 8
 FORMAT = "eulerian_mfc.network"
 
@@ -29,22 +29,22 @@ FORMAT = "eulerian_mfc.network"
 def to_onnx(
     solution: SolutionData, path: str | os.PathLike[str], *, dtype: str = "float32", readout: bool = False
 ) -> None:
-    """Write the residual network that a solution is: input `x` `(n, features)`, output `(n, d)` (or of the read-out).
+    """Write a solution as a residual network: input `x` `(n, features)`, output `(n, d)` (or that of the read-out).
 
     Parameters
     ----------
     solution, readout : see `to_torch`.
-    path : the file to write, by custom `NAME.onnx`.
+    path : the file to write, usually `NAME.onnx`.
     dtype : "float32" or "float64".
 
-    Initialisers are called `layers.N.W` and the like, so that `control_from_onnx` finds them.
+    Initialisers have names such as `layers.N.W`, by which `control_from_onnx` finds them.
 
     Raises
     ------
     ImportError
         If ONNX is not installed.
     ArgumentError
-        If the field is not exported, or there is no read-out.
+        If the field cannot be exported, or there is no read-out.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def to_onnx(
 
 
 def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The control `(layers, m)` in a file that `to_onnx` wrote, trained on or not: a start for `solve(initial=...)`.
+    """The control `(layers, m)` in a file from `to_onnx`, possibly trained further: a start for `solve(initial=...)`.
 
     Parameters
     ----------
@@ -121,9 +121,9 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     MissingFileError
-        If there is none.
+        If there is no such file.
     FileFormatError
-        If it is damaged, or no network that `to_onnx` wrote.
+        If the file is damaged, or was not written by `to_onnx`.
     ImportError
         If ONNX is not installed.
 
@@ -160,7 +160,7 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
     except (onnx.onnx_cpp2py_export.checker.ValidationError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is no network that export.to_onnx wrote: {error}") from error
     except Exception as error:
-        if type(error).__name__ != "DecodeError":  # protobuf's, whose module depends on its version
+        if type(error).__name__ != "DecodeError":  # an error of protobuf; its module depends on the version
             raise
         raise FileFormatError(f"{path} is damaged or not an ONNX file: {error}") from error
 
@@ -184,13 +184,13 @@ class Graph(Operations[str]):
         self.initializers: list[TensorProto] = []
 
     def node(self, kind: str, *inputs: str, output: str | None = None, **attributes: object) -> str:
-        """Add a node; its output's name."""
+        """Add a node; return the name of its output."""
         name = output or f"v{len(self.nodes)}"
         self.nodes.append(self._onnx.helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
     def weight(self, name: str, value: np.ndarray) -> str:
-        """Add an initialiser."""
+        """Add an initialiser; return its name."""
         stored = np.ascontiguousarray(value, dtype=self._dtype)
         self.initializers.append(self._onnx.numpy_helper.from_array(stored, name))
         return name

@@ -1,4 +1,4 @@
-"""Residual networks in PyTorch: the extra `torch`."""
+"""Residual networks in PyTorch (extra `torch`)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = 
 
     Parameters
     ----------
-    solution : with a field that is exported, see `fields.FORMULAS`.
+    solution : a solution whose field can be exported, see `fields.FORMULAS`.
     dtype : "float64" or "float32".
-    readout : whether the read-out of the loss is the last layer: outputs are then those that the loss compares with labels.
+    readout : whether the read-out of the loss is the last layer; the loss compares its outputs with the labels.
 
-    `module.layers[n]` has the layer's weights by name, such as `W` and `b`; all are trainable. States of an augmented problem
-    are made from the inputs, with zeros. Inputs are `(n, features)`, of the dtype and on the device of the weights. Modules can
-    be copied, pickled, stored by `torch.save` (to be read by `torch.load(path, weights_only=False)` where this package is
-    installed; `state_dict` as of any module), traced and exported; `torch.jit.script` does not compile them, since their
-    layers are formulas in Python.
+    `module.layers[n]` has the layer's weights by name, such as `W` and `b`; all are trainable. For an augmented problem the
+    module appends zeros to the inputs. Inputs are `(n, features)`, with the dtype and device of the weights. Modules can be
+    copied, pickled, traced and exported, and stored by `torch.save`. `torch.load(path, weights_only=False)` reads them if this
+    package is installed; `state_dict` works as for any module. `torch.jit.script` does not compile them, since their layers are
+    formulas in Python.
 
     Raises
     ------
     ImportError
         If PyTorch is not installed.
     ArgumentError
-        If the field is not exported, or there is no read-out; from calls of the module, for inputs of another shape, dtype or
-        device.
+        If the field cannot be exported, or there is no read-out. From calls of the module, for inputs of another shape, dtype
+        or device.
 
     Examples
     --------
@@ -59,18 +59,18 @@ def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = 
 
 
 def control_from_torch(module: Module) -> np.ndarray:
-    """The control `(layers, m)` of a module that `to_torch` made, trained on or not: a start for `solve(initial=...)`.
+    """The control `(layers, m)` of a module from `to_torch`, possibly trained further: a start for `solve(initial=...)`.
 
     Parameters
     ----------
-    module : what `to_torch` returned.
+    module : a module that `to_torch` returned.
 
     Raises
     ------
     ImportError
         If PyTorch is not installed.
     ArgumentError
-        If it is another module.
+        If it is a module from elsewhere.
 
     Examples
     --------

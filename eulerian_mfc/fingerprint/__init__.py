@@ -1,4 +1,4 @@
-"""The identity of a computation: a hash of everything that its result depends on.
+"""The identity of a computation: a hash of everything on which its result depends.
 
 Nothing here runs or stores a computation.
 """

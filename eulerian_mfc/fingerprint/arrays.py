@@ -1,4 +1,4 @@
-"""Containers and arrays, by what is in them."""
+"""Containers and arrays, by their content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def write_items(writer: Writer, tag: str, value: Sequence[object]) -> None:
 
 
 def write_dict(writer: Writer, value: Mapping[object, object]) -> None:
-    """In its order, which a function may follow."""
+    """Write a dictionary in its order, since functions may depend on the order."""
     writer.put("dict", b"%d" % len(value))
     for key, item in value.items():
         writer.write(key)
@@ -42,7 +42,7 @@ def write_array(writer: Writer, value: np.ndarray) -> None:
     write_dtype(writer, value.dtype)
     order = "C" if value.flags.c_contiguous else "F" if value.flags.f_contiguous else str(value.strides)
     writer.put("array", f"{value.shape}{order}".encode())
-    if value.dtype.names is not None:  # by fields: there may be anything between them
+    if value.dtype.names is not None:  # field by field: the bytes between fields are arbitrary
         for name in value.dtype.names:
             writer.under(name, value[name])
     elif value.dtype.hasobject or value.dtype.kind == "T":
@@ -56,14 +56,14 @@ def write_array(writer: Writer, value: np.ndarray) -> None:
 def write_dtype(writer: Writer, dtype: np.dtype[Any]) -> None:
     if type(dtype).__module__.startswith("numpy") and dtype.names is None and dtype.metadata is None:
         writer.put("dtype", (dtype.str if dtype.kind != "T" else repr(dtype)).encode())
-        writer.put("type", dtype.type.__name__.encode())  # types of other packages share their texts
+        writer.put("type", dtype.type.__name__.encode())  # the types of other packages may have equal type strings
     else:
         write_reduced(writer, dtype)
 
 
 def write_array_of_a_class(writer: Writer, value: np.ndarray) -> None:
-    """A masked array, a matrix, a user's class of arrays: the class, the array and its attributes."""
+    """Write a masked array, a matrix or a user's class of arrays: the class, the array and its attributes."""
     writer.write(type(value))
     write_array(writer, np.ndarray.view(value, np.ndarray))
-    if not isinstance(value, np.memmap):  # which has its file there
+    if not isinstance(value, np.memmap):  # a memmap has its file in its attributes
         write_attributes(writer, value)

@@ -1,4 +1,4 @@
-"""Classes and modules of the user's, by all that they hold."""
+"""The user's classes and modules, by everything that they hold."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .origins import INSTALLED, OWN, file_of, module_content, origin_of_module
 from .sources import SOURCES
 from .writer import Handler, Writer
 
-#: entries of a class that say nothing of what it computes, or change while it is used
+#: entries of a class that do not affect what it computes, or that change while it is used
 NOT_CONTENT = {
     "__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__", "__dict__",
     "__doc__", "__firstlineno__", "__module__", "__orig_bases__", "__parameters__", "__slotnames__",
     "__static_attributes__", "__type_params__", "__weakref__", "_abc_impl", "_value2member_map_",
 }  # fmt: skip
-#: entries of a module that say where it is and how it was loaded
+#: entries of a module that describe its place and how it was loaded
 NOT_VALUES = {
     "__annotations__", "__builtins__", "__cached__", "__doc__", "__file__", "__loader__", "__package__", "__path__",
     "__spec__", "__warningregistry__",
@@ -42,7 +42,7 @@ def write_class(writer: Writer, kind: type) -> None:
 
 
 def write_descriptor(writer: Writer, value: object) -> None:
-    """A property, a class method and their like: by the functions in them."""
+    """Write a property, a class method or a similar object, by the functions in it."""
     writer.put("descriptor", type(value).__name__.encode())
     for name in ("fget", "fset", "fdel", "func", "__func__"):
         if hasattr(value, name):
@@ -54,13 +54,13 @@ def write_slot(writer: Writer, value: types.MemberDescriptorType | types.GetSetD
 
 
 def write_field(writer: Writer, value: dataclasses.Field[Any]) -> None:
-    """A field of a dataclass, without its annotation."""
+    """Write a field of a dataclass, without its annotation."""
     names = (n for n in value.__slots__ if n not in ("type", "_field_type"))
     writer.under(value.name, {n: getattr(value, n) for n in names})
 
 
 def write_module(writer: Writer, module: types.ModuleType) -> None:
-    """A module as a whole: the user's by its text and the values of all its names, the submodules among them."""
+    """Write a whole module; a user's module by its text and the values of all its names, including submodules."""
     writer.put("module", module.__name__.encode())
     if not is_own(module):
         writer.put("computes", SOURCES.of_modules([module.__name__]).encode())
@@ -73,7 +73,7 @@ def write_module(writer: Writer, module: types.ModuleType) -> None:
 
 
 def own_class(kind: type) -> bool:
-    """Whether a class is the user's, or made while the program ran."""
+    """Whether a class belongs to the user, or was made while the program ran."""
     if made_in_c(kind) is kind:
         return False
     if origin_of_module(kind.__module__) == OWN:
@@ -85,7 +85,7 @@ def own_class(kind: type) -> bool:
 
 
 def made_in_c(kind: type) -> type:
-    """The first of a class's bases whose objects may hold what Python does not see."""
+    """The first base of a class whose objects may hold data that Python cannot see."""
     for base in kind.__mro__:
         if not base.__flags__ & _HEAP or isinstance(vars(base).get("__new__"), types.BuiltinFunctionType):
             return base
@@ -97,7 +97,7 @@ def package_class(kind: type) -> bool:
     return kind.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
-#: how what a class holds is written, by its type
+#: functions that write the entries of a class, by type
 MEMBERS: dict[type, Handler] = {
     property: write_descriptor,
     classmethod: write_descriptor,

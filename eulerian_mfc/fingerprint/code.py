@@ -1,7 +1,7 @@
-"""Functions, classes and modules of the user's, written into a hash: by their code, and by all that it can see.
+"""The user's functions, classes and modules, written into a hash by their code and by everything that the code can see.
 
-Code of Python, of this package and of installed packages is named, where the name leads to it; installed packages are told
-by what their files hold.
+Code of Python, of this package and of installed packages is written by its name, if the name leads to it; installed packages
+are identified by the content of their files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .origins import OWN, module_content, origin
 from .writer import Writer
 
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
-#: instructions whose argument is no variable from outside the function
+#: instructions whose argument is not a variable from outside the function
 _NO_VARIABLE = (*_ATTRIBUTE, "LOAD_CONST", "LOAD_FAST", "LOAD_CLOSURE", "LOAD_SUPER")
 
 
@@ -38,7 +38,7 @@ def write_function(writer: Writer, function: types.FunctionType) -> None:
     enclosed = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     variables = {name: cell.cell_contents for name, cell in enclosed if _filled(cell)}
     if whose == OWN:
-        # What an installed function finds in its own module is told by the module's name and content.
+        # Names that an installed function uses in its own module are covered by the module's name and content.
         used = _names(function.__code__)
         variables = {**{name: names[name] for name in sorted(used) if name in names}, **variables}
     else:
@@ -58,7 +58,7 @@ def write_function(writer: Writer, function: types.FunctionType) -> None:
 
 
 def write_code(writer: Writer, code: types.CodeType) -> None:
-    # Addresses must not depend on where a function stands: no lines, no file names.
+    # Addresses must not depend on the place of a function: line numbers and file names are left out.
     writer.put("code", code.co_code)
     writer.put("handlers", getattr(code, "co_exceptiontable", b""))
     writer.each(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)
@@ -66,7 +66,7 @@ def write_code(writer: Writer, code: types.CodeType) -> None:
 
 
 def _write_attribute(writer: Writer, module: types.ModuleType, chain: tuple[str, ...]) -> None:
-    """What code sees that looks at attributes of the user's modules, one after the other."""
+    """Write the value that code reaches by a chain of attributes of the user's modules."""
     value: object = module
     writer.put("module", module.__name__.encode())
     for k, name in enumerate(chain):
@@ -82,15 +82,17 @@ def _write_attribute(writer: Writer, module: types.ModuleType, chain: tuple[str,
 
 
 def _write_late_import(writer: Writer, function: types.FunctionType, name: str, level: int) -> None:
-    """A module that a function imports when it is called: what the function names of it."""
+    """Write the names that a function uses of a module that it imports when it is called."""
     writer.put("import", f"{level}{name}".encode())
     try:
         top = importlib.util.find_spec(name.partition(".")[0]) if level == 0 else None
         if top is not None and origin(top.name, top.origin) != OWN:
-            return write_package_of(writer, top.name, top.origin)  # not imported: that may take long
+            return write_package_of(
+                writer, top.name, top.origin
+            )  # the package is not imported, since that may take long
         package = function.__globals__.get("__package__")
         module = importlib.import_module("." * level + name, package)
-    except Exception:  # a module that is not there: the function may have an answer to that
+    except Exception:  # the module does not exist: the function may handle this
         return writer.put("missing")
     bound = [module] if top is None else [module, sys.modules[top.name]]
     for one in dict.fromkeys(bound):
@@ -99,7 +101,7 @@ def _write_late_import(writer: Writer, function: types.FunctionType, name: str, 
 
 
 def _write_named_in(writer: Writer, module: types.ModuleType, names: set[str]) -> None:
-    """What a module of the user's has of some names, and its submodules of the same names."""
+    """Write the values of some names in a user's module, and its submodules with these names."""
     writer.put("text", module_content(module).encode())
     for name in sorted(names & vars(module).keys()):
         value = vars(module)[name]
@@ -111,7 +113,7 @@ def _write_named_in(writer: Writer, module: types.ModuleType, names: set[str]) -
 
 
 def uses_of(code: types.CodeType, names: Iterable[str]) -> dict[str, set[tuple[str, ...]]]:
-    """By variable, the chains of attributes that code looks up on it; `()` where it uses the variable as a whole."""
+    """Per variable, the chains of attributes that code looks up on it; `()` if it uses the variable as a whole."""
     chains: dict[str, set[tuple[str, ...]]] = {name: set() for name in names}
     for part in _parts(code):
         steps = [i for i in dis.get_instructions(part) if i.opname != "EXTENDED_ARG"]

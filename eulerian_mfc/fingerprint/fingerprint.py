@@ -1,11 +1,15 @@
-"""Addresses of computations: a hash of everything that a result depends on.
+"""Addresses of computations: hashes of everything on which a result depends.
 
-Two calls have one address only if they describe the same computation. The user's objects are told by their classes (all
-that these hold) and by all their attributes and slots; arrays by their types, shapes and bytes; functions by their code,
-defaults, closures and all that they can see of the user's modules; objects of libraries by what `pickle` would keep of
-them, and libraries by what their files hold; what this package computes by the sources that compute it, see
-`sources`. What cannot be told in these ways is refused.
-Annotations, the places of functions in their files and what this package has cached do not count, nor do the process,
+Two calls have the same address only if they describe the same computation. The hash covers
+
+* the user's objects: their classes (with all that these hold), and all their attributes and slots;
+* arrays: their types, shapes and bytes;
+* functions: their code, defaults, closures, and everything that they can see of the user's modules;
+* objects of libraries: what `pickle` would store of them, and the content of the libraries' files;
+* this package: the sources that compute the result, see `sources`.
+
+A value that cannot be identified in these ways raises an error.
+Annotations, the places of functions in their files and cached values of this package do not count; nor do the process,
 memory addresses and the order of sets.
 """
 
@@ -24,20 +28,20 @@ def address(*things: object) -> str:
     Raises
     ------
     ArgumentError
-        If something is of a kind whose value cannot be told, such as a random generator or an open file.
+        If the value of something cannot be identified, such as that of a random generator or an open file.
     """
     return Addresses().of(*things)
 
 
 class Addresses:
-    """Addresses of many computations at once, between which nothing changes: what they share is looked at once."""
+    """Addresses of many computations, between which nothing changes: shared values are hashed once."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[object, bytes]] = {}
         self._packages: dict[str, str] = {}
 
     def of(self, *things: object) -> str:
-        """As `address`."""
+        """The address of `things`, as `address` computes it."""
         writer = new_writer(self._known, self._packages)
         writer.each(sys.implementation.name, sys.version_info[:2])
         try:

@@ -1,4 +1,4 @@
-"""Kinds of objects that have a way of their own, of Python and of installed packages."""
+"""Objects of Python and of installed packages that need their own way of hashing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .names import write_named
 from .pickled import write_attributes, write_reduced
 from .writer import UntoldError, Writer
 
-#: what numpy.random.normal uses, and objects of SciPy hold without using it
+#: the global generator of numpy.random, which objects of SciPy hold without using it
 GLOBAL_RANDOM = np.random.mtrand._rand
 
 
@@ -38,7 +38,7 @@ def write_ufunc(writer: Writer, value: np.ufunc) -> None:
     for name in ("numpy", "scipy.special"):
         if write_named(writer, value, name, value.__name__):
             return
-    # A ufunc made of a function, by `numpy.frompyfunc`, knows the function, and does not show it.
+    # A ufunc from `numpy.frompyfunc` holds its Python function, but does not expose it.
     from gc import get_referents
 
     made_of = [r for r in get_referents(value) if isinstance(r, types.FunctionType | types.BuiltinFunctionType)]
@@ -50,7 +50,7 @@ def write_ufunc(writer: Writer, value: np.ufunc) -> None:
 
 
 def write_compiled(writer: Writer, value: Any) -> None:
-    """Of Numba: the Python function, the options, and the types where they are fixed (otherwise they come with use)."""
+    """Write a compiled function of Numba: the Python function, the options, and the types if they are fixed."""
     writer.put("compiled", type(value).__qualname__.encode())
     maker = getattr(value, "gufunc_builder", getattr(value, "_dispatcher", value))
     writer.under("py_func", maker.py_func)
@@ -79,7 +79,7 @@ def write_random(writer: Writer, value: object) -> None:
 
 
 def write_tensor(writer: Writer, value: Any) -> None:
-    """Of PyTorch: type, shape and bytes; gradients and the graph do not count."""
+    """Write a tensor of PyTorch: type, shape and bytes; gradients and the graph do not count."""
     import torch
 
     if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
@@ -91,13 +91,13 @@ def write_tensor(writer: Writer, value: Any) -> None:
 
 
 def write_tree(writer: Writer, value: Any) -> None:
-    """Of SciPy: what pickle keeps of it has places in memory."""
+    """Write a tree of SciPy by its data, since its pickle contains memory addresses."""
     writer.put("tree", type(value).__qualname__.encode())
     writer.each(value.data, value.indices, value.leafsize, value.boxsize, value.size)
 
 
 def write_fitted_spline(writer: Writer, value: Any) -> None:
-    """A spline of FITPACK: knots, coefficients, degree and rule outside; the rest is work space, part of it never written."""
+    """Write a spline of FITPACK: knots, coefficients, degree and extrapolation rule; the rest is uninitialised work space."""
     writer.put(f"{type(value).__module__}.{type(value).__qualname__}")
     writer.each(*value._eval_args, getattr(value, "ext", None))
 
@@ -120,7 +120,7 @@ def write_cell(writer: Writer, value: types.CellType) -> None:
     return writer.write(content)
 
 
-#: classes of libraries that may not be there, by name
+#: classes of libraries that may not be installed, by name
 BY_NAME = {
     "numba.core.registry.CPUDispatcher": write_compiled,
     "numba.np.ufunc.dufunc.DUFunc": write_compiled,

@@ -1,4 +1,4 @@
-"""What has a name in code that is not the user's, written by that name."""
+"""Objects that have a name in code that is not the user's, written by that name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .writer import Writer
 
 
 def write_named(writer: Writer, value: object, module: str | None, name: str) -> bool:
-    """Write what has a name in code that is not the user's by that name; False where the name does not lead to it."""
+    """Write an object by its name in code that is not the user's; return False if the name does not lead to it."""
     found = sys.modules.get(module or "")
     if found is None:
         return False
@@ -24,7 +24,7 @@ def write_named(writer: Writer, value: object, module: str | None, name: str) ->
             return False
     except AttributeError:
         return False
-    if whose == PACKAGE:  # what it computes, wherever its file is
+    if whose == PACKAGE:  # by what it computes, wherever its file is
         writer.put("ours", SOURCES.of_definition(found.__name__, name).encode())
         writer.put("computes", SOURCES.of_modules([_module_of(value, found)]).encode())
         return True
@@ -36,7 +36,7 @@ def write_named(writer: Writer, value: object, module: str | None, name: str) ->
 
 
 def _module_of(value: object, found: types.ModuleType) -> str:
-    """The module of this package whose code a function or a class is; the one that hands it on, for other values."""
+    """The module of this package that defines a function or a class; for other values the module that exports them."""
     module = getattr(value, "__module__", None)
     return module if isinstance(module, str) and module.startswith(f"{SOURCES.root.name}.") else found.__name__
 

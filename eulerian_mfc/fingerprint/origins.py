@@ -1,4 +1,4 @@
-"""Where code comes from, and what the files of installed packages and of modules hold."""
+"""The origin of code, and the content of the files of installed packages and of modules."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-#: kinds of code: of Python itself, of this package, of installed packages, of the user
+#: origins of code: Python itself, this package, installed packages, the user
 PYTHON, PACKAGE, INSTALLED, OWN = "python", "package", "installed", "own"
 SITE = ("site-packages", "dist-packages")
-#: installed packages of more files or bytes are told by the list of checksums that their installer left
+#: installed packages with more files or bytes are identified by the list of checksums from their installer
 SMALL_FILES, SMALL_BYTES = 400, 4_000_000
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -22,23 +22,23 @@ _LIBRARY = Path(os.__file__).resolve().parent
 
 
 def file_of(module: ModuleType) -> str | None:
-    """The file of a module; None of modules without one.
+    """The file of a module; None if it has no file.
 
     Parameters
     ----------
-    module : any.
+    module : any module.
     """
     file = vars(module).get("__file__")
     return file if isinstance(file, str) else None
 
 
 def origin(name: str, file: object) -> str:
-    """Whose a module is: its file decides, for a user's `statistics.py` has a name of Python's own.
+    """The origin of a module. Its file decides, since a user's `statistics.py` has the name of a module of Python.
 
     Parameters
     ----------
-    name : of the module.
-    file : its `__file__`; None of modules without one.
+    name : the name of the module.
+    file : its `__file__`; None if it has no file.
     """
     if not isinstance(file, str):
         built_in = name in sys.builtin_module_names or name.split(".")[0] in sys.stdlib_module_names
@@ -49,7 +49,7 @@ def origin(name: str, file: object) -> str:
 @functools.cache
 def _origin_of_file(file: str) -> str:
     path = Path(file)
-    # First, since this package may be installed or not: both have one address.
+    # This is the first test: the package has the same address whether it is installed or not.
     if path.resolve().is_relative_to(_ROOT):
         return PACKAGE
     if not set(SITE).isdisjoint(path.parts):
@@ -59,13 +59,13 @@ def _origin_of_file(file: str) -> str:
 
 
 def origin_of_module(name: str) -> str:
-    """Whose the module of that name is; the user's where there is none (code that was made while the program ran)."""
+    """The origin of the module with this name; the user if there is no such module (code made while the program ran)."""
     module = sys.modules.get(name)
     return OWN if module is None else origin(name, file_of(module))
 
 
 def module_content(module: ModuleType) -> str:
-    """A hash of a module's file, also inside an archive; of nothing where there is no file."""
+    """A hash of a module's file, which may be inside an archive; the hash of no bytes if there is no file."""
     file = file_of(module)
     if file is None:
         return ""
@@ -80,12 +80,12 @@ def module_content(module: ModuleType) -> str:
 
 
 def file_content(file: str | os.PathLike[str]) -> str:
-    """A hash of what a file holds, computed again when the file was written to."""
+    """A hash of the content of a file, computed again after the file was written to."""
     return _content(os.fspath(file), *_stamp(os.stat(file)))
 
 
 def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    # The time of the last change of the file's record: tools that keep the time of the content cannot keep this one.
+    # The inode's change time is used: tools that preserve the modification time cannot preserve this one.
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
@@ -97,19 +97,19 @@ def _content(file: str, *stamp: int) -> str:
 def package_content(name: str, file: object) -> str:
     """A hash of the installed package that a module belongs to.
 
-    A small package is told by its files, a large one by the checksums that its installer has recorded (or all its files,
-    where there are none).
+    A small package is identified by its files, a large one by the checksums that its installer has recorded (or by all its
+    files, if there are no checksums).
 
     Parameters
     ----------
-    name : of the module.
+    name : the name of the module.
     file : its `__file__`.
     """
     if not isinstance(file, str):
         return ""
     parts = Path(file).parts
     depth = max(k for k, part in enumerate(parts) if part in SITE)
-    if len(parts) == depth + 2:  # a package of one file
+    if len(parts) == depth + 2:  # a package that is one file
         return file_content(file)
     root = Path(*parts[: depth + 2])
     recorded = _recorded(root)
@@ -118,7 +118,7 @@ def package_content(name: str, file: object) -> str:
 
 @functools.cache
 def _recorded(root: Path) -> str | None:
-    """A hash of the record of a large package's installer: what is loaded stays as it is while this process lives."""
+    """A hash of the installer's record of a large package, computed once: loaded code does not change in this process."""
     count = size = 0
     for file in _files(root):
         count, size = count + 1, size + file.stat().st_size
@@ -135,7 +135,7 @@ def _distribution(package: str) -> importlib.metadata.Distribution | None:
     try:
         return importlib.metadata.distribution(package)
     except importlib.metadata.PackageNotFoundError:
-        names = importlib.metadata.packages_distributions().get(package)  # such as scikit-learn of sklearn
+        names = importlib.metadata.packages_distributions().get(package)  # such as scikit-learn for sklearn
         return importlib.metadata.distribution(names[0]) if names else None
 
 

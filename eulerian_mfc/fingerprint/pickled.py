@@ -1,4 +1,4 @@
-"""Objects by what they hold, and by what pickle keeps of them."""
+"""Objects by their attributes, and by what pickle stores of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .writer import UntoldError, Writer
 
 
 def write_attributes(writer: Writer, value: object) -> None:
-    # This package's cached properties are functions of the rest.
+    # Cached properties of this package are functions of the other attributes.
     derived = {
         name
         for c in type(value).__mro__
@@ -28,7 +28,7 @@ def write_attributes(writer: Writer, value: object) -> None:
 
 
 def write_reduced(writer: Writer, value: object) -> None:
-    """By what pickle keeps: a function with its arguments, a state, items; or a name."""
+    """Write an object by what pickle stores: a function with its arguments, a state, items; or a name."""
     kind = type(value)
     try:
         reduce = dispatch_table.get(kind)
@@ -48,7 +48,7 @@ def write_reduced(writer: Writer, value: object) -> None:
 
 
 def attributes_of(value: object) -> Iterator[tuple[str, object]]:
-    """Names and values of all that an object holds: its dictionary, and the slots of all its classes."""
+    """Names and values of all attributes of an object: its dictionary, and the slots of all its classes."""
     for kind in type(value).__mro__:
         if "__slots__" not in vars(kind):
             continue

@@ -1,9 +1,9 @@
-"""What the package's own modules compute, as hashes of their sources.
+"""Hashes of the package's own sources, which identify what its modules compute.
 
-The rule: a result depends on the modules that its job's functions and objects come from, and on all that these import, but for
-the rooms that only show, store or order results (`OUTSIDE`). Of a module count its statements, without comments and docstrings,
-and what its imported names stand for; where its file is does not count. So a file that is moved, and a figure that changes its
-colour, leave stored results as good as they were, and a number that is changed anywhere below a job does not.
+The rule: a result depends on the modules of its job's functions and objects, and on all modules that these import, except the
+folders that only show, store or order results (`OUTSIDE`). The hash of a module covers its statements, without comments and
+docstrings, and the definitions of its imported names; the place of its file does not count. Stored results therefore stay valid
+if a file is moved, or a figure changes its colour. They become invalid if a number is changed in any module below a job.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-#: rooms whose modules show, store, order or name results, and compute none
+#: folders whose modules show, store, order or name results, but do not compute them
 OUTSIDE = frozenset({"app", "export", "files", "fingerprint", "storage", "views"})
 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -34,12 +34,12 @@ class Sources:
         self.root = root
 
     def of_modules(self, names: Iterable[str]) -> str:
-        """A hash of what these modules, and all that they import, compute.
+        """A hash of these modules and of all modules that they import.
 
         Parameters
         ----------
-        names : full names such as "eulerian_mfc.fields.neural"; the package's own name stands for all of it; names of other
-            packages are passed over.
+        names : full names such as "eulerian_mfc.fields.neural"; the package's own name stands for all its modules; names of
+            other packages are ignored.
         """
         inside = frozenset(name for name in names if self._path(name) is not None)
         if self.root.name in inside:
@@ -47,12 +47,12 @@ class Sources:
         return self._of_closure(inside)
 
     def of_definition(self, module: str, name: str) -> str:
-        """A hash of what a name stands for, wherever its definition is.
+        """A hash of the definition of a name, wherever this definition is.
 
         Parameters
         ----------
-        module : where it is found, for example a folder that hands it on.
-        name : its qualified name there.
+        module : the module in which the name is found, for example a folder that exports it.
+        name : its qualified name in that module.
         """
         module, top = self._defined(module, name.partition(".")[0])
         for statement in self._read(module).statements:
@@ -77,7 +77,7 @@ class Sources:
         return _digest(*sorted(self._with_imports(name).encode() for name in known))
 
     def _targets(self, module: str) -> Iterator[str]:
-        """The modules that a module imports from, those outside left out."""
+        """The modules from which a module imports, except those in `OUTSIDE`."""
         for found, name, _ in self._imports(module):
             target = self._defined(found, name)[0]
             if self._room(target) not in OUTSIDE:
@@ -85,7 +85,7 @@ class Sources:
 
     @functools.cache  # noqa: B019
     def _with_imports(self, module: str) -> str:
-        """A hash of a module's statements, and of what the names that it imports stand for."""
+        """A hash of a module's statements, and of the definitions of the names that it imports."""
         names = []
         for found, name, local in self._imports(module):
             target, original = self._defined(found, name)
@@ -108,7 +108,7 @@ class Sources:
         return self._read(module).imports
 
     def _defined(self, module: str, name: str) -> tuple[str, str]:
-        """Where a name is defined that a module hands on; the module itself where the name is a module's."""
+        """The module and the name under which an exported name is defined; if the name is a module, that module."""
         if self._path(below := f"{module}.{name}") is not None:
             return below, ""
         for found, original, local in self._imports(module):
@@ -131,7 +131,7 @@ class Sources:
 
 
 class _Statement(NamedTuple):
-    """A statement of a module: the names that it gives a value to, and a hash of it."""
+    """A statement of a module: the names to which it assigns, and its hash."""
 
     names: frozenset[str]
     content: bytes
@@ -152,7 +152,7 @@ def _parsed(package: str, module: str, face: bool, text: bytes) -> _Module:
 
 
 class _Remover(ast.NodeTransformer):
-    """Takes docstrings and imports from this package out of a tree, and lists the imports."""
+    """Removes docstrings and imports from this package from a tree, and lists the imports."""
 
     def __init__(self, package: str, module: list[str], face: bool, imports: list[tuple[str, str, str]]) -> None:
         self._package, self._imports = package, imports
@@ -173,7 +173,7 @@ class _Remover(ast.NodeTransformer):
 
 
 def _bound(node: ast.stmt) -> frozenset[str]:
-    """The names that a statement of a module gives a value to."""
+    """The names to which a statement of a module assigns."""
     if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return frozenset({node.name})
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
@@ -187,5 +187,5 @@ def _digest(*parts: bytes) -> str:
     return digest.hexdigest()
 
 
-#: those of this package
+#: the sources of this package
 SOURCES = Sources()

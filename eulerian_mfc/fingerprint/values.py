@@ -1,4 +1,4 @@
-"""Which kind a value is of, and so how it is written into a hash; see `fingerprint`."""
+"""The kind of a value, which determines how it is written into a hash; see `fingerprint`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .libraries import (
 from .pickled import write_attributes, write_reduced
 from .writer import Handler, Writer
 
-#: what a user's class of numbers, texts or containers holds, as the plain value
+#: for a user's subclass of numbers, texts or containers: the conversion to the plain value
 _CONTENT: dict[type, Callable[[Any], Any]] = {
     int: lambda v: int.__getnewargs__(v)[0],
     float: lambda v: float.__getnewargs__(v)[0],
@@ -49,7 +49,7 @@ _CONTENT: dict[type, Callable[[Any], Any]] = {
 }
 _RANDOM = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 _LOCKS = (type(threading.Lock()), type(threading.RLock()))
-#: arrays of so many bytes are looked at once in a session
+#: arrays of at least this many bytes are hashed once per session
 _LARGE = 10_000
 
 
@@ -58,13 +58,13 @@ def new_writer(known: dict[int, tuple[object, bytes]], packages: dict[str, str])
 
     Parameters
     ----------
-    known, packages : see `Writer`; shared by the writers of one session.
+    known, packages : see `Writer`; the writers of one session share them.
     """
     return Writer(known, packages, at_once, write_other)
 
 
 def at_once(value: object) -> Handler | None:
-    """How a value is written that is not numbered: what cannot change, arrays, and code, which is shared."""
+    """The function that writes a value without a number: immutable values, arrays, and shared code; None for other values."""
     kind = type(value)
     if kind is tuple:
         return _write_tuple
@@ -91,7 +91,7 @@ def _write_shared_code(writer: Writer, value: object) -> None:
 
 
 def write_other(writer: Writer, value: object) -> None:
-    """Write a value that may be met again."""
+    """Write a value that may occur again."""
     _HANDLERS.get(type(value), write_object)(writer, value)
 
 
@@ -127,7 +127,7 @@ def write_object(writer: Writer, value: Any) -> None:
         writer.put("object", f"{kind.__module__}.{kind.__qualname__}".encode())
         write_attributes(writer, value)
     elif is_dataclass(kind) and kind.__reduce_ex__ is object.__reduce_ex__:
-        # What a library's dataclass holds beside its fields is derived from them, and comes with its use.
+        # Other attributes of a library's dataclass are derived from its fields, and appear when it is used.
         writer.write(kind)
         for field in fields(value):
             writer.under(field.name, getattr(value, field.name, None))
@@ -138,7 +138,7 @@ def write_object(writer: Writer, value: Any) -> None:
 
 
 def _write_own_object(writer: Writer, value: Any) -> None:
-    """An object of a class of the user's: all of the class, and all that the object holds."""
+    """Write an object of a user's class: the whole class, and all attributes of the object."""
     kind = type(value)
     writer.put("object")
     writer.write(kind)
@@ -150,9 +150,9 @@ def _write_own_object(writer: Writer, value: Any) -> None:
         write_reduced(writer, value)
 
 
-#: by exact type, of what is not numbered
+#: writers by exact type, for values without numbers
 _AT_ONCE: dict[type, Handler] = {types.CodeType: write_code, frozenset: write_set}
-#: by exact type
+#: writers by exact type
 _HANDLERS: dict[type, Handler] = {
     list: write_list,
     dict: write_dict,
@@ -165,7 +165,7 @@ _HANDLERS: dict[type, Handler] = {
     np.ufunc: write_ufunc,
     functools._lru_cache_wrapper: write_cached,
 }
-#: by any class of theirs
+#: writers by class, for instances of subclasses too
 _SPECIAL: dict[type, Handler] = {
     **MEMBERS,
     np.dtype: write_dtype,

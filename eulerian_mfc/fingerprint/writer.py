@@ -1,4 +1,4 @@
-"""A hash that is fed with values, so that different values cannot read the same."""
+"""A hash of values, whose encoding is different for different values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-#: plain values, by their exact types
+#: the types of plain values
 _PLAIN: dict[type, Callable[[Any], bytes]] = {
     type(None): lambda v: b"",
     type(Ellipsis): lambda v: b"",
@@ -22,7 +22,7 @@ _PLAIN: dict[type, Callable[[Any], bytes]] = {
 
 
 class UntoldError(Exception):
-    """Something whose value cannot be told; `path` leads to it from the argument that holds it."""
+    """A value that cannot be identified; `path` leads to it from the argument that holds it."""
 
     def __init__(self, value: object, reason: str) -> None:
         super().__init__(reason)
@@ -33,15 +33,16 @@ class UntoldError(Exception):
 class Writer:
     """Feeds a hash with tagged, length-prefixed pieces.
 
-    What can change, or refer to itself, is written once, and by its number where it is met again. Functions, classes and
-    modules are written into a hash of their own, the same wherever they are met.
+    Values that can change, or refer to themselves, are written once; when they occur again, only their number is written.
+    Functions, classes and modules are written into a separate hash, which is the same wherever they occur.
 
     Parameters
     ----------
-    known : hashes of code and of large arrays, by the ids of these; the values too, for ids are those of living objects only.
-    packages : what the installed packages hold that were met, by name.
-    at_once : how values are written that are not numbered; None for others.
-    describe : how all others are written.
+    known : hashes of code and of large arrays, by id, together with the objects, since an id is valid only while its object
+        lives.
+    packages : hashes of the installed packages that occurred, by name.
+    at_once : the function that writes a value without a number; None for other values.
+    describe : writes all other values.
     """
 
     def __init__(
@@ -57,15 +58,15 @@ class Writer:
         self._seen: dict[int, int] = {}
         self._alive: list[object] = []
         self._in_code = False
-        #: how many objects of libraries we are in
+        #: number of library objects inside which the current value is
         self.library = 0
 
     def put(self, tag: str, data: bytes = b"") -> None:
-        """Write a piece of bytes, with its tag and its length."""
+        """Write bytes, with a tag and their length."""
         self.hash.update(b"%s:%d:%s" % (tag.encode(), len(data), data))
 
     def under(self, name: str, value: object) -> None:
-        """Write a value with its name, which leads to it in messages."""
+        """Write a value with its name, which messages use to describe its place."""
         self.put("name", name.encode("utf-8", "surrogatepass"))
         try:
             self.write(value)
@@ -79,7 +80,7 @@ class Writer:
             self.write(value)
 
     def write(self, value: object) -> None:
-        """Write a value of any kind; UntoldError where its value cannot be told."""
+        """Write a value of any kind; UntoldError if it cannot be identified."""
         kind = type(value)
         if (plain := _PLAIN.get(kind)) is not None:
             self.put(kind.__name__, plain(value))
@@ -89,7 +90,7 @@ class Writer:
             self._describe(self, value)
 
     def _again(self, value: object) -> bool:
-        """Write the number of a value that was met before, or give it one."""
+        """Write the number of a value that occurred before, and return True; otherwise give it a number."""
         if id(value) in self._seen:
             self.put("again", b"%d" % self._seen[id(value)])
             return True
@@ -98,12 +99,12 @@ class Writer:
         return False
 
     def shared(self, value: object, write: Handler, code: bool = True) -> None:
-        """Write what many may share: by a hash of its own, computed once; code within code, where all may refer to all, in turn.
+        """Write a value that others may share by a hash of its own, computed once; code inside code is written directly.
 
         Parameters
         ----------
         value : the value.
-        write : what writes it.
+        write : the function that writes it.
         code : whether it is a function, a class or a module.
         """
         if self._in_code and code:
@@ -119,7 +120,7 @@ class Writer:
         self.put("hash", self._known[id(value)][1])
 
     def part(self, value: object) -> bytes:
-        """The hash of one value, to sort sets by."""
+        """The hash of one value, by which sets are sorted."""
         part = Writer(self._known, self.packages, self._at_once, self._describe)
         part._in_code, part.library = self._in_code, self.library
         part._seen = {} if type(value) in _PLAIN else dict(self._seen)
@@ -133,5 +134,5 @@ class Writer:
         return type(value) in _PLAIN
 
 
-#: what writes a value of some kind
+#: a function that writes a value of some kind
 Handler = Callable[[Writer, Any], None]

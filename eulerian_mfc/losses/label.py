@@ -35,8 +35,8 @@ class LabelLoss(Loss):
     Raises
     ------
     ArgumentError
-        If `function` is not a function or returns other shapes, or `labels` is not an array. From `separate`, if the labels are
-        not the law's.
+        If `function` is not a function or returns other shapes, `labels` is not an array, or `state_gradient` is wrong. From
+        `separate`, if the labels are not the law's.
     NotAnalyticError
         If the complex step does not give the derivative of the function.
 

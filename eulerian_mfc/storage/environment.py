@@ -1,4 +1,4 @@
-"""What a computation ran on: versions, threads, the kernels' cache, optional extras."""
+"""The environment of a computation: versions, threads, the kernels' cache, optional extras."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..version import __version__
 
 #: packages whose versions may change the last bits of a result
 NUMERICAL = ("numpy", "scipy", "numba", "scikit-fem")
-#: optional extras by the module that each needs
+#: the optional extras, with the module that each needs
 EXTRAS = {
     "distributed": "distributed",
     "film": "imageio_ffmpeg",
@@ -26,7 +26,7 @@ EXTRAS = {
 
 
 def versions() -> dict[str, str]:
-    """Of the package, of Python and of what computes."""
+    """The versions of the package, of Python and of the numerical libraries."""
     out = {"eulerian_mfc": __version__, "python": platform.python_version()}
     for name in NUMERICAL:
         try:
@@ -42,9 +42,9 @@ def extras() -> dict[str, bool]:
 
 
 def kernel_cache() -> str:
-    """Where Numba keeps the compiled kernels: beside each source (`**` is any folder of the package), or all in one folder.
+    """Where Numba stores compiled kernels: beside each source (`**` is any folder of the package), or all in one folder.
 
-    A sentence that begins with "none" where no folder can be written to, or nothing is compiled.
+    If no folder can be written to, or nothing is compiled, the text begins with "none".
     """
     from numba import config
 
@@ -53,7 +53,7 @@ def kernel_cache() -> str:
 
     if config.DISABLE_JIT:
         return f"none: {DISABLED}"
-    # Numba's own choice: NUMBA_CACHE_DIR, beside the sources, or the user's cache where these may not be written to.
+    # Numba's own choice: NUMBA_CACHE_DIR, else beside the sources, else (if these are read-only) the user's cache.
     if meet.stats.cache_path is None:
         return f"none, every process compiles the kernels again. {advice()}"
     folder = Path(meet.stats.cache_path)

@@ -1,10 +1,10 @@
-"""Checkpoints: a journal of what a run has evaluated, from which a killed run goes on and ends with the same bits.
+"""Checkpoints: a journal of the evaluations of a run, from which a killed run continues, with bitwise the same result.
 
-A solver is a deterministic function of the values that the system gives it. A `Journal` keeps these values by a hash of
-what they are values of; a run that is started again finds them there instead of computing them, so that it takes the steps
-that it took before, bit for bit, up to the moment of the last checkpoint, and goes on from there. Nothing in it depends on
-the solver, and a solver of the user's own is covered as well. Densities are not kept: a record is a cost with its
-gradient, a Hessian product, a layer's value and slope, each about as long as the control.
+A solver is a deterministic function of the values that the system returns. A `Journal` stores each value under a hash of the
+question that it answers. A run that is started again reads these values instead of computing them. It therefore repeats its
+steps bit for bit up to the last checkpoint, and continues from there. The journal does not depend on the solver, so that a
+user's own solver is covered too. Densities are not stored: a record is a cost with its gradient, a Hessian product, or a
+layer's value and slope, and each is about as long as the control.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from ..solvers.protocol import DiscreteProblem
 from .journal_file import KEY, encode, read
 from .journalled import journalled
 
-#: bytes of values after which no more are kept (a resumed run then evaluates the rest again)
+#: bytes of values after which no more are stored (a resumed run evaluates the rest again)
 LARGEST = 256 * 2**20
-#: the time between two writes is at least so many times the time that a write takes
+#: the time between two writes is at least this multiple of the time of a write
 PATIENCE = 20
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often `solve(checkpoint=...)` keeps what it has evaluated.
+    """Where and how often `solve(checkpoint=...)` stores its evaluations.
 
     Parameters
     ----------
-    path : the file; one run a file.
-    every : seconds between two writes (0: after every evaluation); never more than a twentieth of the time is spent on
-        writing, unless it is 0.
+    path : the file; each run has its own file.
+    every : seconds between two writes (0: after every evaluation). Unless it is 0, writing takes at most a twentieth of the
+        time.
 
-    The file grows by about `8 layers m` bytes an evaluation, to `LARGEST` bytes at most.
+    The file grows by about `8 layers m` bytes per evaluation, to at most `LARGEST` bytes.
 
     Raises
     ------
     ArgumentError
-        For a path that is none, or negative seconds. What is wrong with the file is told by `solve`.
+        For a value that is not a path, or negative seconds. Errors of the file itself are raised by `solve`.
 
     Examples
     --------
@@ -71,26 +71,26 @@ class Checkpoint:
 
     @classmethod
     def of(cls, value: Checkpoint | str | os.PathLike[str]) -> Checkpoint:
-        """From what `solve` takes."""
+        """The checkpoint from the argument of `solve`."""
         return value if isinstance(value, Checkpoint) else cls(value)
 
     def journal(self, **arguments: Any) -> Journal:
-        """The journal of the run with these arguments, with what the file has of it.
+        """The journal of the run with these arguments, with the values that the file already holds.
 
         Raises
         ------
         FileFormatError
             If the file is damaged, or belongs to another run or to other versions.
         ArgumentError
-            If an argument's value cannot be told, so that nothing says whether the file belongs to the run.
+            If the value of an argument cannot be hashed, so that the file cannot be matched with the run.
         """
         return Journal(Path(self.path), self.every, address(arguments))
 
 
 class Journal:
-    """Values by the hash of what they are values of, in memory and in a file.
+    """Values by the hash of the questions that they answer, in memory and in a file.
 
-    A context: the file is written at the end too, unless a file could not be written.
+    It is a context manager: the file is also written at the end, unless an earlier write failed.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Journal:
     FileFormatError
         If the file is damaged, or belongs to another run or to other versions.
     StorageError
-        If it cannot be written.
+        If the file cannot be written.
     """
 
     def __init__(self, path: Path, every: float, run: str) -> None:
@@ -119,7 +119,7 @@ class Journal:
             self._bytes = sum(v.nbytes for v in self._values.values())
             self._written = len(self)
         else:
-            self.write()  # a folder that does not exist, or may not be written to, is told before the work
+            self.write()  # a folder that is missing or read-only is reported before the work starts
 
     def __len__(self) -> int:
         return len(self._values) + len(self._errors)
@@ -132,12 +132,12 @@ class Journal:
             self.write()
 
     def watching(self, system: DiscreteProblem) -> DiscreteProblem:
-        """The system, each of its values taken from the journal where it has it, and kept there where not."""
+        """The system, whose values are read from the journal if it has them, and otherwise computed and stored there."""
         self._systems += 1
         return journalled(self, system, self._systems)
 
     def value(self, what: bytes, compute: Callable[[], np.ndarray]) -> np.ndarray:
-        """The value of `what`, a new flat array `(size,)`: from the journal, or computed and kept."""
+        """The value of `what`, a new flat array `(size,)`: read from the journal, or computed and stored."""
         key = hashlib.blake2b(what, digest_size=KEY).digest()
         if key in self._errors:
             raise NonFiniteError(self._errors[key])
@@ -160,7 +160,7 @@ class Journal:
             self.write()
 
     def write(self) -> None:
-        """Write the file, whole, if anything is new."""
+        """Write the complete file if there are new values."""
         if self._written == len(self):
             return
         start = time.monotonic()

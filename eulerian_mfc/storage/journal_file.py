@@ -1,4 +1,4 @@
-"""The file of a journal: a line that says what it is, and plain arrays; nothing that runs when read."""
+"""The file of a journal: a line of JSON that describes it, and plain arrays; reading it runs no code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..files.untrusted import archive
 from ..fingerprint.sources import SOURCES
 from .environment import versions
 
-#: where what a checkpoint holds is computed from
+#: the modules on which the values in a checkpoint depend
 SOLVING = "eulerian_mfc.run.solve"
 FORMAT = "eulerian_mfc.checkpoint"
 SCHEMA = 1
@@ -24,7 +24,7 @@ KEY = 16
 
 
 def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) -> bytes:
-    """A line of JSON (format, schema, versions, run, length and checksum of the rest), then plain arrays.
+    """The content of the file: a line of JSON (format, schema, versions, run, length and checksum of the rest), then arrays.
 
     Parameters
     ----------
@@ -59,14 +59,14 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
     Parameters
     ----------
     path : the file.
-    run : the address of the run that asks.
+    run : the address of the run that reads the file.
 
     Raises
     ------
     FileFormatError
-        If it is no checkpoint, is damaged, or belongs to another run, schema or version.
+        If it is not a checkpoint, is damaged, or belongs to another run, schema or version.
     StorageError
-        If the system does not let it be read.
+        If the system does not allow reading it.
     """
     start_anew = "delete it to start from the beginning"
     line, _, body = read_whole(path).partition(b"\n")
@@ -100,7 +100,7 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
         return _rows(body)
     except (FileFormatError, MemoryError):
         raise
-    except Exception as error:  # a checksum says that nothing was altered by chance, not who made it
+    except Exception as error:  # a checksum excludes accidental changes, not a file that was made otherwise
         raise FileFormatError(f"{path} was altered: {error}; {start_anew}") from error
 
 

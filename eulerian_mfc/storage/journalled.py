@@ -1,8 +1,9 @@
-"""A discrete problem whose answers come from a journal: made from the protocol of the questions, whatever these are.
+"""A discrete problem whose answers come from a journal. Its methods are generated from the protocol of the problem.
 
-Numbers and arrays (and tuples of them) that a question returns are kept by the question and its arguments. Objects that it
-returns are asked in turn, by the protocol that its annotation names, and are made only where the journal lacks an answer of
-theirs. What is annotated as `DEFERRED` (densities, potentials) is not kept, but computed where it is looked at.
+A question is a method or a property with its arguments. If it returns numbers or arrays (or tuples of them), they are stored
+under the question. If it returns an object, this object is journalled in turn, by the protocol that the annotation names, and is
+made only if the journal lacks one of its answers. Results that are annotated as `DEFERRED` (densities, potentials) are not
+stored, but computed when they are used.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ import numpy as np
 from ..fingerprint.fingerprint import address
 from ..solvers.protocol import DEFERRED, DiscreteProblem, LayeredProblem, LayerWise
 
-#: first number of a packed answer, or of one of its parts
+#: first number of a packed answer, or of one of its parts: it encodes the type
 NONE, NUMBER, ARRAY, TUPLE, OBJECTS = range(5)
-#: a question, its arguments' values and names, and what it would take to answer it
+#: a function without arguments that computes an answer
 Compute = Callable[[], np.ndarray]
 
 
 class Values(Protocol):
-    """Where answers are kept, see `Journal`."""
+    """The store of answers, see `Journal`."""
 
     def value(self, what: bytes, compute: Compute) -> np.ndarray:
-        """The answer to `what`, flat: from there, or computed and kept."""
+        """The answer to `what` as a flat array: read from the store, or computed and stored."""
         ...
 
 
 class Asked:
-    """An object that is asked by a protocol; what is asked of it besides is answered by the object itself.
+    """An object whose protocol is journalled; attributes outside the protocol are those of the object itself.
 
     Parameters
     ----------
-    values : where answers are kept.
+    values : the store of answers.
     path : the questions that lead to the object, with their arguments.
-    make : makes the object.
+    make : a function that makes the object.
     """
 
     def __init__(self, values: Values, path: bytes, make: Callable[[], Any]) -> None:
@@ -61,7 +62,7 @@ class Asked:
 
         named = [_named(a) for a in arguments]
         if any(n is None for n in named):
-            return answer()  # an argument that nothing names
+            return answer()  # an argument cannot be named, so that the answer cannot be stored
         path = b"|".join([self._path, name.encode(), *(n for n in named if n is not None)])
         if DEFERRED in getattr(hint, "__metadata__", ()):
             return Deferred(path, answer)
@@ -70,7 +71,7 @@ class Asked:
         return self._kept(path, hint, answer)
 
     def _kept(self, path: bytes, hint: object, answer: Callable[[], object]) -> object:
-        """Numbers and arrays from the journal, and objects that are asked in turn."""
+        """The answer: numbers and arrays from the journal, or an object that is journalled in turn."""
         computed: list[object] = []
 
         def whole() -> object:
@@ -98,12 +99,12 @@ class Asked:
 
 
 class Deferred:
-    """An array that is computed where it is looked at.
+    """An array that is computed when it is used.
 
     Parameters
     ----------
     path : the questions that lead to it, with their arguments.
-    answer : computes it.
+    answer : a function that computes the array.
     """
 
     def __init__(self, path: bytes, answer: Callable[[], object]) -> None:
@@ -122,13 +123,13 @@ class Deferred:
 
 
 def journalled(values: Values, system: DiscreteProblem, number: int) -> DiscreteProblem:
-    """The system, each of its answers taken from where they are kept, and kept there where it was not.
+    """The system, whose answers are read from the store if it has them, and otherwise computed and stored.
 
     Parameters
     ----------
-    values : where answers are kept.
-    system : an OptimalitySystem, a ParticleSystem or one of the user's.
-    number : of the system in its run, so that answers of several differ.
+    values : the store of answers.
+    system : an OptimalitySystem, a ParticleSystem, or a user's system.
+    number : the number of the system in its run, which separates the answers of several systems.
     """
     protocol = LayeredProblem if isinstance(system, LayerWise) else DiscreteProblem
     return cast(DiscreteProblem, _class_for(protocol, present=True)(values, str(number).encode(), lambda: system))
@@ -136,9 +137,9 @@ def journalled(values: Values, system: DiscreteProblem, number: int) -> Discrete
 
 @cache
 def _class_for(protocol: type, present: bool = False) -> type[Asked]:
-    """The class of objects that are asked by a protocol: a method for each of its methods, a property for each property.
+    """The class of journalled objects of a protocol: a method per method of the protocol, a property per property.
 
-    Properties of an object that is `present` are its own.
+    If the object is `present`, its properties are read from it directly.
     """
     members = {
         name: value for base in reversed(protocol.__mro__) if _is_protocol(base) for name, value in vars(base).items()
@@ -174,7 +175,7 @@ def _is_protocol(hint: object) -> bool:
 
 
 def _named(argument: object) -> bytes | None:
-    """Bytes that tell an argument from others; None where nothing does."""
+    """Bytes that identify an argument; None if it cannot be identified."""
     if isinstance(argument, np.ndarray):
         return np.ascontiguousarray(argument, dtype=np.float64).tobytes()
     if isinstance(argument, Deferred):
@@ -199,7 +200,7 @@ def _picker(whole: Callable[[], Any], where: tuple[int, ...]) -> Callable[[], ob
 
 
 def _packed(value: Any) -> list[float]:
-    """An answer as numbers that say what they are; of objects, how many."""
+    """An answer as numbers that also encode its types; objects are only counted."""
     if value is None:
         return [NONE]
     if isinstance(value, bool | int | float | np.number | np.bool_):

@@ -1,4 +1,4 @@
-"""Schemes in files: the name of the class, and its arguments. Nothing is imported, and no code runs, because a file says so."""
+"""Schemes in files: the name of the class, and its arguments. A file cannot cause an import, or run code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
 from ..errors import FileFormatError
 from ..schemes import Scheme
 
-#: the package's own schemes by their names in files
+#: the package's own schemes, by their names in files
 OWN: dict[str, type[Scheme]] = {
     **{f"transport.{kind.__name__}": kind for kind in transport.REGISTRY.values()},
     **{f"continuity.{kind.__name__}": kind for kind in continuity.REGISTRY.values()},
@@ -22,16 +22,16 @@ OWN: dict[str, type[Scheme]] = {
 
 
 def scheme_spec(scheme: Scheme) -> dict[str, Any]:
-    """JSON-ready name and arguments of a scheme, the package's own or a user's.
+    """JSON-ready name and arguments of a scheme of the package or of a user.
 
     Parameters
     ----------
-    scheme : of transport or continuity: a dataclass whose fields are numbers, texts, mappings of texts, or schemes.
+    scheme : a transport or continuity scheme: a dataclass whose fields are numbers, texts, mappings of texts, or schemes.
 
     Raises
     ------
     ArgumentError
-        For a scheme that is not such a dataclass, and a limiter of the user's that is not registered.
+        For a scheme that is not such a dataclass, and for a user's limiter that is not registered.
     """
     kind = type(scheme)
     name = next((name for name, known in OWN.items() if kind is known), _name(kind))
@@ -59,7 +59,7 @@ def _name(kind: type[Scheme]) -> str:
 
 
 def scheme_of(spec: dict[str, Any]) -> Any:
-    """The scheme that `scheme_spec` described; a user's own class is found where its module has been imported.
+    """The scheme that `scheme_spec` described; a user's own class is found if its module has been imported.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def scheme_of(spec: dict[str, Any]) -> Any:
     Raises
     ------
     FileFormatError
-        For a name that is not that of a known class.
+        For a name of an unknown class.
     """
     arguments = {k: scheme_of(v) if isinstance(v, dict) and "type" in v else v for k, v in spec.items() if k != "type"}
     name = spec["type"]
@@ -85,7 +85,7 @@ def scheme_of(spec: dict[str, Any]) -> Any:
 
 
 def _subclasses(kinds: Iterable[type[Scheme]]) -> Iterator[type[Scheme]]:
-    """All classes below some, those defined last at the end."""
+    """All subclasses of the classes in `kinds`; those defined last come last."""
     for kind in kinds:
         yield kind
         yield from _subclasses(kind.__subclasses__())

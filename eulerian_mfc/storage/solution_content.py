@@ -1,4 +1,4 @@
-"""A solution as the metadata and arrays of its file, and made of them again."""
+"""Conversion of a solution to the metadata and arrays of its file, and back."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def arrays_of(solution: SolutionData) -> dict[str, np.ndarray]:
 
     Parameters
     ----------
-    solution : its potentials and paths are computed where they are not known yet.
+    solution : the solution; its potentials and paths are computed if they are not known yet.
     """
     out = {
         "times": solution.times,
@@ -53,11 +53,11 @@ def arrays_of(solution: SolutionData) -> dict[str, np.ndarray]:
 
 
 def metadata_of(solution: SolutionData) -> Metadata:
-    """All of a solution but its arrays, ready for JSON.
+    """All of a solution except its arrays, ready for JSON.
 
     Parameters
     ----------
-    solution : what is not known of it, such as its second order, is not computed.
+    solution : the solution; quantities that are not known yet, such as its second order, are not computed.
     """
     numerics, chosen = solution.numerics, solution.numerics.discretisation
     return {
@@ -95,8 +95,8 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
 
     Parameters
     ----------
-    kind : the class of what is made.
-    meta, stored : what the file holds.
+    kind : the class of the returned solution.
+    meta, stored : the metadata and the arrays of the file.
 
     Raises
     ------
@@ -182,6 +182,6 @@ def _mesh(spec: Table, stored: Stored) -> Mesh:
 
 
 def _names(meta: Metadata, labels: np.ndarray | None) -> tuple[str, ...]:
-    """The names of the fields. Files of earlier versions may have one name for labels that differ from the seventh digit on."""
+    """The names of the fields. In files of earlier versions, labels that first differ in the seventh digit may share a name."""
     stored = tuple(meta["names"])
     return stored if labels is None or len(set(stored)) == len(stored) else label_names(labels)

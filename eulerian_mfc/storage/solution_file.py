@@ -1,7 +1,7 @@
-"""Solutions in HDF5 files: arrays and JSON only, nothing that runs when read.
+"""Solutions in HDF5 files: arrays and JSON only, so that reading them runs no code.
 
-The first 512 bytes, which HDF5 leaves to users, say format, schema, length and checksum of the rest: a file that was cut off
-or altered anywhere is refused before HDF5 sees it.
+The first 512 bytes, which HDF5 leaves to users, hold format, schema, length and checksum of the rest. A file that was cut off
+or altered is therefore rejected before HDF5 reads it.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ FORMAT = "eulerian_mfc.solution"
 SCHEMA = 3
 #: earlier schemas that are read too: 2 had no checksum
 READABLE = (2, SCHEMA)
-#: bytes before the HDF5 file proper
+#: number of bytes before the HDF5 file itself
 HEAD = 512
 
 
 def save(solution: SolutionData, path: str | os.PathLike[str]) -> None:
-    """Write `solution` to `path`, whole or not at all.
+    """Write `solution` to `path`, completely or not at all.
 
     Parameters
     ----------
     solution : the solution.
-    path : the file, HDF5 after a line of text.
+    path : the file: HDF5 after a line of text.
 
     Raises
     ------
     StorageError
-        If the file cannot be written; the old one is intact.
+        If the file cannot be written; an old file stays intact.
     """
     import h5py
 
-    # In memory first: a disk that fills up then meets plain bytes, not HDF5 in the middle of its work.
+    # HDF5 writes to memory first: if the disk is full, only a plain write fails, not HDF5 in the middle of its work.
     with h5py.File("solution", "w", driver="core", backing_store=False, userblock_size=HEAD) as file:
         file.attrs["format"], file.attrs["schema"], file.attrs["version"] = FORMAT, SCHEMA, __version__
-        # Longer texts than 64 kB are no attributes.
+        # HDF5 attributes hold at most 64 kB of text.
         file["metadata"] = json.dumps(metadata_of(solution))
         for key, value in arrays_of(solution).items():
             file.create_dataset(key, data=value, compression="gzip" if value.size > 4096 else None)
@@ -65,7 +65,7 @@ def head(content: bytes) -> bytes:
 
     Parameters
     ----------
-    content : all of the HDF5 file.
+    content : the complete HDF5 file.
     """
     return _first_line(len(content), hashlib.sha256(content).hexdigest())
 
@@ -75,7 +75,7 @@ def _first_line(size: int, checksum: str) -> bytes:
 
 
 def _verify(opened: BufferedReader, path: Path, size: int) -> bool:
-    """Whether the file has a first line, which files of schema 2 have not; FileFormatError if it has, and is another file."""
+    """Whether the file has a first line (files of schema 2 do not); FileFormatError if the line does not match the file."""
     first = opened.read(HEAD)
     if first.startswith(b"\x89HDF\r\n\x1a\n"):
         return False
@@ -106,20 +106,20 @@ def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
 
     Parameters
     ----------
-    kind : the class of what is made: SolutionData, or a class on top of it.
+    kind : the class of the returned solution: SolutionData, or a subclass.
     path : the file.
 
     Raises
     ------
     MissingFileError, FileFormatError
-        If there is no file, or it is not a solution, was cut off or altered, or has a schema that is not read.
+        If there is no file, or it is not a solution, was cut off or altered, or has an unknown schema.
     StorageError
-        If the system does not let it be read.
+        If the system does not allow reading it.
     """
     import h5py
 
     file_path = existing("path", path, "solution file")
-    # One open file for the checksum and for HDF5, which opens nothing itself: no locks, which some network file systems refuse.
+    # One open file serves the checksum and HDF5. HDF5 would lock a file that it opens, which some network file systems refuse.
     with reading(file_path), open(file_path, "rb") as opened:
         size = os.fstat(opened.fileno()).st_size
         headed = _verify(opened, file_path, size)
@@ -128,9 +128,13 @@ def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
                 return assembled(kind, *_read(file, opened, size, headed, file_path))
         except FileFormatError as error:
             raise error if str(path) in str(error) else FileFormatError(f"{path}: {error}") from error
-        except (MemoryError, DeprecationWarning, FutureWarning):  # of this machine, and of the packages on it
+        except (
+            MemoryError,
+            DeprecationWarning,
+            FutureWarning,
+        ):  # caused by this machine and its packages, not by the file
             raise
-        except Exception as error:  # whatever HDF5, JSON or the checks of the parts say of what is in the file
+        except Exception as error:  # any error of HDF5, JSON or the checks is about the content of the file
             raise FileFormatError(f"{path} is damaged or not a solution file: {error}") from error
 
 

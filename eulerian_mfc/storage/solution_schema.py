@@ -1,4 +1,4 @@
-"""What a solution file says, checked before anything is made of it."""
+"""The schema of a solution file, which is checked before any object is made from the file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ..system.reverse_sweep import PRECISIONS
 if TYPE_CHECKING:
     import h5py
 
-#: a table of JSON, whose values are looked at by whoever takes them
+#: an object of JSON, whose values are checked where they are used
 Table = dict[str, Any]
 
-#: the arrays of every solution; labels are not in all of them, those of a simplex mesh stand below "mesh"
+#: the arrays of every solution; labels are optional, and the arrays of a simplex mesh are below "mesh"
 ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")
-#: bytes that a simplex mesh takes for a byte of its arrays, by its dimension: neighbours, volumes, boxes for point location
+#: bytes of memory of a simplex mesh per byte of its arrays, by dimension: neighbours, volumes, boxes for point location
 PER_BYTE = {1: 9, 2: 16, 3: 25}
 
 
 def _number(value: object) -> bool:
-    """A number in double precision; infinity is one, NaN is none."""
+    """Whether the value is a number in double precision; infinity is allowed, NaN is not."""
     if isinstance(value, float):
         return value == value
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**1000
@@ -47,7 +47,7 @@ def _natural(value: object) -> bool:
 
 
 def _kind(value: object) -> bool:
-    """A table that names a type, or null."""
+    """Whether the value is an object that names a type, or null."""
     return value is None or (isinstance(value, dict) and isinstance(value.get("type"), str))
 
 
@@ -69,12 +69,12 @@ def _numbers(value: object) -> bool:
     return isinstance(value, dict) and all(map(_finite, value.values()))
 
 
-#: numbers of a certificate that may not be known
+#: numbers of a certificate that may be unknown
 UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance")
 
 
 def _checks(value: object) -> bool:
-    """What a certificate may say: a drift that there is none of is null."""
+    """Whether the value is a valid certificate; a drift that does not exist is null."""
     return (
         isinstance(value, dict)
         and all(_finite(v) or isinstance(v, bool) for k, v in value.items() if k not in UNKNOWN)
@@ -95,7 +95,7 @@ def _status(value: Any) -> bool:
 
 
 def _resources(value: Any) -> bool:
-    """What `Resources` may be made of."""
+    """Whether `Resources` can be made from the value."""
     if not isinstance(value, dict) or set(value) != {f.name for f in fields(Resources)}:
         return False
     threads, memory, precision = value["threads"], value["memory"], value["precision"]
@@ -103,7 +103,7 @@ def _resources(value: Any) -> bool:
     return counted and _finite(memory) and memory > 0 and precision in PRECISIONS
 
 
-#: what each key of the metadata may be, in words and as a test
+#: the allowed values of each key of the metadata, in words and as a test
 RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "horizon": ("a number > 0", _positive),
     "layers": ("an integer > 0", _natural),
@@ -127,7 +127,7 @@ RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
 
 
 class Metadata(TypedDict):
-    """All of a solution but its arrays, as JSON has it; `RULES` say what each may be."""
+    """All of a solution except its arrays, as in JSON; `RULES` define the allowed values."""
 
     mesh: Table
     transport: Table
@@ -158,16 +158,16 @@ def check_metadata(meta: object) -> Metadata:
 
     Parameters
     ----------
-    meta : what the JSON in the file is.
+    meta : the parsed JSON of the file.
 
     Raises
     ------
     FileFormatError
-        For the first key that is missing or is not what `RULES` says.
+        For the first key that is missing or violates `RULES`.
     """
     if not isinstance(meta, dict):
         raise FileFormatError("the metadata is no table")
-    meta = {"kink": None, "status": None, "resources": None, **meta}  # which older files do not have
+    meta = {"kink": None, "status": None, "resources": None, **meta}  # older files do not have these keys
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
@@ -178,7 +178,7 @@ def check_metadata(meta: object) -> Metadata:
     return cast(Metadata, meta)
 
 
-#: what sentences of files without a status say, by how they begin after "not converged: " (of earlier versions)
+#: for files of earlier versions, without a status: the status by the beginning of the sentence after "not converged: "
 SENTENCES = {
     "interrupt": Status.INTERRUPTED,
     "the limit of": Status.ITERATION_LIMIT,
@@ -196,12 +196,12 @@ SENTENCES = {
     "cost inf": Status.NOT_FINITE,
     "layer ": Status.NOT_FINITE,
 }
-#: what separates a doubt from the solver's own sentence
+#: the text between a doubt and the solver's own sentence
 INNER = "the discrete system: "
 
 
 def status_of(meta: Metadata) -> Status:
-    """The verdict of a file; in files of earlier versions it is only in the sentence.
+    """The status in a file; files of earlier versions have it only in the message.
 
     Parameters
     ----------
@@ -217,14 +217,14 @@ def status_of(meta: Metadata) -> Status:
     message = str(meta["message"])
     if meta["converged"]:
         return Status.CONVERGED_AT_KINK if "at a kink of the cost" in message else Status.CONVERGED
-    # A solver that did not converge itself is why, whatever else speaks against the answer.
+    # If the solver did not converge, that is the status, whatever other doubts there are.
     own = message.rpartition(INNER)[2]
     reason = (own if own.startswith("not converged: ") else message).removeprefix("not converged: ")
     return next((status for words, status in SENTENCES.items() if reason.startswith(words)), Status.UNKNOWN)
 
 
 def resources_of(meta: Metadata) -> Resources:
-    """What the solution was evaluated with; files of earlier versions have the precision only, in the description.
+    """The resources with which the solution was evaluated; files of earlier versions have only the precision.
 
     Parameters
     ----------
@@ -241,7 +241,7 @@ def resources_of(meta: Metadata) -> Resources:
 
 
 def boundaries_of(spec: object) -> list[str]:
-    """Names of the arrays of a mesh's named boundaries."""
+    """The names of the arrays of a mesh's named boundaries."""
     names = spec.get("boundaries", []) if isinstance(spec, dict) else None
     if names is None or not (names == [] or _texts(names)):
         raise FileFormatError(
@@ -251,20 +251,20 @@ def boundaries_of(spec: object) -> list[str]:
 
 
 class Stored:
-    """The arrays of a solution file by their paths, each looked at before a byte of it is read.
+    """The arrays of a solution file by their paths, each checked before a byte of it is read.
 
-    Only what a solution has is looked at, whatever else there may be.
+    Only the arrays of a solution are checked; others in the file are ignored.
 
     Parameters
     ----------
     file : the open HDF5 file.
-    size : its bytes.
+    size : its size in bytes.
     boundaries : names of the arrays of the mesh's named boundaries.
 
     Raises
     ------
     FileFormatError
-        If an array claims values that are not in the file, or all of them more than the machine's memory.
+        If an array claims values that are not in the file, or all arrays claim more than the machine's memory.
     """
 
     def __init__(self, file: h5py.File, size: int, boundaries: Sequence[str]) -> None:
@@ -281,13 +281,13 @@ class Stored:
         return path in self._found
 
     def shape(self, path: str) -> tuple[int, ...]:
-        """The shape of an array; FileFormatError where there is none."""
+        """The shape of an array; FileFormatError if there is no such array."""
         if path not in self._found:
             raise FileFormatError(f"{path} is missing: the file was altered")
         return tuple(self._found[path].shape)
 
     def take(self, shapes: dict[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
-        """The arrays of these shapes, None for any length; FileFormatError where they have others, or are not finite."""
+        """The arrays of these shapes (None for any length); FileFormatError if a shape differs, or a value is not finite."""
         for path, wanted in shapes.items():
             found = self.shape(path)
             if len(found) != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, found, strict=True)):

@@ -1,7 +1,7 @@
 """Convergence studies in mesh width, layers, samples and penalty: reproducible, restartable, publishable.
 
-Every study is a set of independent jobs, run here, by processes or by a cluster, each result kept as it comes; what
-comes back is a `Study`: a table with errors against a stated value and observed orders.
+Every study is a set of independent jobs, run in this process, by other processes or by a cluster. Each result is stored as
+soon as it arrives. A study returns a `Study`: a table with errors against a stated value and observed orders.
 """
 
 from .convergence import layer_convergence as layer_convergence

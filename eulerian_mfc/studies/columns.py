@@ -19,12 +19,12 @@ LAYERS = Column("layers", "layers, on each of which the control is constant")
 
 
 def error_columns(of_cost: Errors, of_control: Errors, theory: str) -> tuple[ErrorColumn, ...]:
-    """The columns of errors that have a value.
+    """The columns of those errors that have values.
 
     Parameters
     ----------
-    of_cost, of_control : the errors.
-    theory : the order that theory expects, in words.
+    of_cost, of_control : the errors of the cost and of the control.
+    theory : the order that theory predicts, in words.
     """
     pairs = ((ERROR_J.name, of_cost), (ERROR_THETA.name, of_control))
     return tuple(
@@ -35,7 +35,7 @@ def error_columns(of_cost: Errors, of_control: Errors, theory: str) -> tuple[Err
 
 
 class Ended(Protocol):
-    """A run that has ended: whether its solver reached its tolerance, and what it warned of."""
+    """A run that has ended: whether its solver reached its tolerance, and its warnings."""
 
     @property
     def solved(self) -> bool:
@@ -43,16 +43,16 @@ class Ended(Protocol):
 
     @property
     def warnings(self) -> str:
-        """What was warned of, in one text."""
+        """All warnings, in one text."""
 
 
 def run_notes(runs: Sequence[Ended], twins: Sequence[Ended] = ()) -> tuple[str, ...]:
-    """How many runs did not converge, or warned.
+    """Notes that say how many runs did not converge, and how many warned.
 
     Parameters
     ----------
     runs : on meshes.
-    twins : the particle twins beside them.
+    twins : the particle twins of these runs.
     """
     lost = sum(not e.solved for e in twins)
     told = [r.warnings for r in runs if r.warnings]

@@ -1,4 +1,4 @@
-"""What `emfc study` does."""
+"""The work of the command `emfc study`."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .study_file import StudyFile
 def run_study(
     file: str | os.PathLike[str], out: str | os.PathLike[str], workers: int | None = None, scheduler: str | None = None
 ) -> bool:
-    """Run a study file with a progress bar and write everything into a folder; whether all runs converged.
+    """Run a study file with a progress bar and write everything into a folder; return whether all runs converged.
 
     The folder gets `study.json` (see `Study.load`), `table.txt`, `.md`, `.tex`, `.csv`, `study.png`, a copy of the study
-    file, and `jobs/`, a file a result, from which an interrupted study goes on.
+    file, and `jobs/` with one file per result, from which an interrupted study continues.
     """
     from rich.console import Console
 
@@ -33,7 +33,7 @@ def run_study(
     console = Console(highlight=False)
     with _cluster(scheduler, workers) as executor:
         found = loaded.run(folder=target / "jobs", executor=executor, workers=workers, progress=Bar(console))
-    with alone(target, patient=True):  # files of one study each, where two end at once
+    with alone(target, patient=True):  # if two studies end at once, one waits: files of the two do not mix
         write_whole(target / "study.toml", loaded.text.encode())
         write(found, target)
     console.print(found.table(), soft_wrap=True, markup=False)

@@ -35,12 +35,12 @@ def mesh_convergence(
     ----------
     problem : the control problem.
     cells : cells of each mesh, from coarse to fine, each as for `CartesianMesh`; or the meshes themselves.
-    layers : one number for all, or one per mesh (in proportion to the cells: a fixed Courant number).
-    bounds : the box, one pair (low, high) per axis in units of the state; by default the one that covers the problem with the
+    layers : one number for all meshes, or one per mesh (in proportion to the cells for a fixed Courant number).
+    bounds : the box, one pair (low, high) per axis in units of the state; by default the box that covers the problem with the
         finest mesh.
-    reference : what errors are against: "richardson" (the default), "finest", "particles" (the particle twin on the law's
-        own quadrature points or samples, with the same layers: no mesh at all), a `Reference`, a mapping with `cost` and
-        `control`, or a Solution.
+    reference : the value from which errors are measured: "richardson" (the default), "finest", "particles" (the particle
+        twin on the law's own quadrature points or samples, with the same layers and without a mesh), a `Reference`, a
+        mapping with `cost` and `control`, or a Solution.
     options : `folder`, `executor`, `workers` and `progress`, see `Runner`; and keyword arguments of `solve`.
 
     Returns
@@ -80,7 +80,7 @@ def mesh_sources(
     bounds: Box | None,
     options: Options,
 ) -> list[Source]:
-    """One source per mesh, from the arguments of `mesh_convergence`."""
+    """The sources of `mesh_convergence` from its arguments: one source per mesh."""
     boxes = meshes(problem, cells, bounds)
     if any(fine.width >= coarse.width for coarse, fine in pairwise(boxes)):
         raise mismatch("cells", f"widths {[float(m.width) for m in boxes]}", "meshes from coarse to fine")
@@ -108,10 +108,10 @@ def layer_convergence(
 
     Parameters
     ----------
-    problem, mesh : as for `solve`; the mesh so fine that its error is far below that of the layers.
+    problem, mesh : as for `solve`; the mesh must be so fine that its error is far below that of the layers.
     layers : numbers of layers, from few to many.
-    reference : as for `mesh_convergence`, but "particles".
-    twin : run the particle twin on the law's own points instead of a mesh: no mesh error at all.
+    reference : as for `mesh_convergence`, except "particles".
+    twin : whether to run the particle twin on the law's own points instead of a mesh, which has no mesh error.
     options : as for `mesh_convergence`.
 
     Controls are compared by their means over each layer.
@@ -119,7 +119,7 @@ def layer_convergence(
     Raises
     ------
     ArgumentError
-        For arguments that are none of the study or of `solve`, or if no run succeeded.
+        For unknown arguments (neither of the study nor of `solve`), or if no run succeeded.
 
     References
     ----------
@@ -155,6 +155,6 @@ def layer_study(
 
 def several(name: str, values: Sequence[T]) -> list[T]:
     """A list of two or more values; ArgumentError otherwise."""
-    if np.ndim(values) != 1 or len(values) < 2:  # type: ignore[arg-type]  # of any kind
+    if np.ndim(values) != 1 or len(values) < 2:  # type: ignore[arg-type]  # entries of any kind
         raise fail(name, values, "a list of two or more")
     return list(values)

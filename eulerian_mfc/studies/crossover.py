@@ -35,11 +35,11 @@ def crossover(
     seed: int = 0,
     **options: Any,
 ) -> Study:
-    """The error of the control of N samples on meshes of width h, and where its two parts are equal.
+    """The error of the control of N samples on meshes of width h, and the width at which its two parts are equal.
 
-    The mesh error `C h^p` is fitted to runs with the law itself, the sampling error `c N^-q` to particle twins of the
-    samples, both against the particle twin of the law. They are equal at `h* = (c N^-q / C)^(1/p)`: finer meshes are
-    spent on an error that the sample does not let go.
+    The mesh error `C h^p` is fitted to runs with the law itself, and the sampling error `c N^-q` to particle twins of the
+    samples. Both are measured from the particle twin of the law. They are equal at `h* = (c N^-q / C)^(1/p)`: on finer
+    meshes the sampling error dominates, and refinement does not reduce it.
 
     Parameters
     ----------
@@ -54,12 +54,13 @@ def crossover(
     Raises
     ------
     ArgumentError
-        For arguments that are none of the study or of `solve`, or if no run succeeded.
+        For unknown arguments (neither of the study nor of `solve`), or if no run succeeded.
 
     References
     ----------
-    Own construction; the rates: docs/theory/orders.md, and N. Fournier, A. Guillin, On the rate of convergence in Wasserstein
-    distance of the empirical measure, Probab. Theory Relat. Fields 162 (2015), 707-738, doi:10.1007/s00440-014-0583-7.
+    The construction is our own. The rates: docs/theory/orders.md, and N. Fournier, A. Guillin, On the rate of convergence in
+    Wasserstein distance of the empirical measure, Probab. Theory Relat. Fields 162 (2015), 707-738,
+    doi:10.1007/s00440-014-0583-7.
 
     Examples
     --------
@@ -128,8 +129,8 @@ def equal_width(samples: int, mesh_fit: Fit, sample_fit: Fit) -> float:
 
     Parameters
     ----------
-    samples : N.
-    mesh_fit, sample_fit : with the orders p and q, and the constants C and c.
+    samples : the number N.
+    mesh_fit, sample_fit : the fits, with the orders p and q, and the constants C and c.
     """
     sampling = sample_fit.constant * samples**-sample_fit.order
     return float((sampling / mesh_fit.constant) ** (1 / mesh_fit.order))
@@ -137,7 +138,7 @@ def equal_width(samples: int, mesh_fit: Fit, sample_fit: Fit) -> float:
 
 @dataclass(frozen=True)
 class _Trained:
-    """Root mean squares of the control's errors `(samples, 1 + meshes)`, that of the twin first; and what failed."""
+    """Root mean squares of the control's errors `(samples, 1 + meshes)`, the twin in column 0; and the failed jobs."""
 
     rms: np.ndarray
     failures: tuple[dict[str, str], ...]
@@ -146,7 +147,7 @@ class _Trained:
 def _trained(
     sources: Sequence[Source], samples: Sequence[int], repeats: int, seed: int, truth: np.ndarray, runner: Runner
 ) -> _Trained:
-    """Train on every sample, by the twin and on every mesh."""
+    """Train on every sample, by the particle twin and on every mesh."""
     jobs = []
     for n in samples:
         for k in range(repeats):

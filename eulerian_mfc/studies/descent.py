@@ -1,4 +1,4 @@
-"""Coupled descent: what training on a sample does to the cost on its law, iteration by iteration."""
+"""Coupled descent: the cost on the law along a training on a sample, iteration by iteration."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def coupled_descent(
 ) -> Study:
     """Training error `J_N(theta_k)` and generalisation error `J(theta_k)` at every iterate k, for samples of each size.
 
-    Both fall together until the sample tells its control from the law's: the training cost goes on to its own optimum,
-    the generalisation cost stays above the law's.
+    Both fall together until the control of the sample departs from that of the law. From then on the training cost falls to
+    its own optimum, while the generalisation cost stays above the law's optimum.
 
     Parameters
     ----------
     problem, mesh, layers : as for `solve`, for the true law.
     samples, repeats, seed : as for `sample_convergence`.
-    options : as for `mesh_convergence`; the samples are trained by the particle twin, with `options["solver"]` where that is
-        LBFGS, from `options["initial"]`.
+    options : as for `mesh_convergence`. The samples are trained by the particle twin from `options["initial"]`, with
+        `options["solver"]` if it is of the twin's default kind (such as LBFGS), otherwise with that default.
 
     Returns
     -------
     Study
         Rows `N, iteration, training error, generalisation error`, means over the repeats of `J_N(theta_k) - min J_N` and
-        `J(theta_k) - min J`. A run that has ended counts with its last iterate.
+        `J(theta_k) - min J`. After its end, a run counts with its last iterate.
 
     Raises
     ------
     ArgumentError
-        For arguments that are none of the study or of `solve`, or if no run succeeded.
+        For unknown arguments (neither of the study nor of `solve`), or if no run succeeded.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Figures of studies: log-log errors with slope triangles, and one for each other kind."""
+"""Figures of studies: log-log errors with slope triangles, and one figure for each other kind of study."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def draw(study: StudyData) -> Figure:
 
 
 def errors(study: StudyData) -> Figure:
-    """Every column of errors over the parameter; a sweep without errors as lines of the cost."""
+    """Every column of errors over the parameter; for a sweep without errors, lines of the cost."""
     figure = Figure(figsize=(7.0, 4.8))
     axes = figure.subplots()
     if not study.errors:
@@ -54,7 +54,7 @@ def _labelled(name: str, unit: str) -> str:
 
 
 def _plain_ticks(axes: Axes, x: np.ndarray) -> None:
-    """The runs' own values on the axis, as far as they have room."""
+    """Put ticks at the parameter values of the runs, as far as there is room."""
     values = sorted(set(x.tolist()))
     kept = [v for k, v in enumerate(values) if k == 0 or np.log(v / values[0]) > 0]
     least = np.log(values[-1] / values[0]) / 8
@@ -71,7 +71,7 @@ def _plain_ticks(axes: Axes, x: np.ndarray) -> None:
 
 
 def _error_line(axes: Axes, study: StudyData, name: str, k: int) -> None:
-    """The k-th column of errors, over the parameter; what is not fitted in white."""
+    """The k-th column of errors over the parameter; errors that are not fitted have white markers."""
     colour, marker = PALETTE[k % len(PALETTE)], MARKERS[k % len(MARKERS)]
     x, values, known = study.values(study.parameter), study.values(name), study.usable(name)
     shown = np.isfinite(values) & (values > 0)
@@ -90,12 +90,12 @@ def _error_line(axes: Axes, study: StudyData, name: str, k: int) -> None:
 
 
 def _on_axis(study: StudyData, widths: np.ndarray) -> np.ndarray:
-    """The parameter at widths with which errors fall: of parameters that grow, the inverse."""
+    """The parameter values of these widths: the inverse for parameters that grow as errors fall."""
     return 1 / widths if study.parameter in GROWING else widths
 
 
 def _triangle(axes: Axes, study: StudyData, name: str, fit: Fit, k: int) -> None:
-    """A right triangle under the fitted line, its legs 1 and the order, at the k-th third of the line."""
+    """A right triangle under the fitted line, with legs 1 and the order, at the k-th third of the line."""
     widths = np.sort(study.widths()[study.usable(name)])
     span = np.log(widths[-1] / widths[0])
     left = np.exp(np.log(widths[0]) + span * (0.15 + 0.28 * (k % 3)))
@@ -112,7 +112,7 @@ def _triangle(axes: Axes, study: StudyData, name: str, fit: Fit, k: int) -> None
 
 
 def _plain_sweep(figure: Figure, axes: Axes, study: StudyData) -> Figure:
-    """The cost over the first argument that varies, one line a combination of the others."""
+    """The cost over the first argument that varies, with one line per combination of the other arguments."""
     first, *others = study.details.get("vary", [study.parameter])
     x = study.values(first)
     keys = [tuple(r[name] for name in others) for r in study.records]
@@ -134,7 +134,7 @@ def _plain_sweep(figure: Figure, axes: Axes, study: StudyData) -> Figure:
 
 
 def _shortened(values: list[Value]) -> dict[Value, str]:
-    """The beginnings of the values' texts, with numbers behind those that begin alike."""
+    """The beginnings of the values' texts; equal beginnings are followed by a number."""
     different = list(dict.fromkeys(values))
     return dict(zip(different, numbered([str(v)[:40] for v in different], different), strict=True))
 
@@ -158,7 +158,7 @@ def penalty(study: StudyData) -> Figure:
 
 
 def samples(study: StudyData) -> Figure:
-    """Errors and distances over N; errors over W1 with the bound; the ratio; training and generalisation cost."""
+    """Four panels: errors and distances over N; errors over W1 with the bound; their ratio; training and generalisation cost."""
     figure = Figure(figsize=(11.0, 8.4))
     (rates, bound), (ratio, costs) = figure.subplots(2, 2)
     methods = study.details["methods"]

@@ -14,10 +14,10 @@ class Job(NamedTuple):
 
     Attributes
     ----------
-    function : of a module, so that another process can import it.
-    arguments : what it is called with, sent to the worker.
-    label : what to call it in messages.
-    identity : what its result depends on, hashed into its address; the arguments where not given.
+    function : a function of a module, so that another process can import it.
+    arguments : its keyword arguments, which are sent to the worker.
+    label : the name of the job in messages.
+    identity : the inputs on which the result depends, hashed into the address; by default the arguments.
 
     Examples
     --------
@@ -37,5 +37,5 @@ class Job(NamedTuple):
         return self.address_among(Addresses())
 
     def address_among(self, addresses: Addresses) -> str:
-        """The same, beside those of other jobs."""
+        """The address, computed together with those of other jobs, which is faster."""
         return addresses.of(self.function, self.arguments if self.identity is None else self.identity)

@@ -1,4 +1,4 @@
-"""Independent jobs, run by any executor, each result kept as it comes."""
+"""Independent jobs, run by any executor; each result is stored as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .pool import DIED, Pool, failed, perform, perform_sent, sent
 from .progress import Progress, Silent
 from .store import Result, Store
 
-#: seconds between two looks at jobs that another study is doing
+#: seconds between two checks of jobs that another study is running
 WAIT = 0.2
-#: jobs that are claimed at once: each holds a file open
+#: largest number of jobs that are claimed at the same time: each claim holds a file open
 LARGEST_BATCH = 200
 
 
@@ -32,33 +32,33 @@ def run_jobs(
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> list[Result]:
-    """Run jobs and return their results in the jobs' order; those that `folder` holds already are not run again.
+    """Run jobs and return their results in the order of the jobs; results that `folder` holds already are not computed again.
 
     Parameters
     ----------
-    jobs : independent of each other; equal ones run once.
-    folder : where each result is written as it finishes, by its address; nothing is written where not given.
+    jobs : the jobs, independent of each other; equal jobs run once.
+    folder : the folder in which each result is stored under its address when it is ready; by default nothing is written.
     executor : any `concurrent.futures.Executor`, such as `dask.distributed.Client(address).get_executor()`.
-    workers : instead of an executor, so many processes; without both, the jobs run one after the other here.
-    progress : told what is done, running and failed.
+    workers : number of processes, instead of an executor; without both, the jobs run one after the other in this process.
+    progress : is notified of finished, running and failed jobs.
 
-    A job that raises, or whose process is killed, is recorded with its error, and does not end the others. An interrupt does,
-    and loses only the jobs that were running. A job's values do not depend on who ran it. Studies that share a folder at the
-    same time do each job once (on systems with file locks): what another is doing is waited for, and taken over if it dies.
-    The first result that is taken from the folder, and the first that comes from another process, is looked at once more: its
-    cost at its control is evaluated here.
+    A job that raises, or whose process is killed, is recorded with its error and does not end the others. An interrupt ends
+    all jobs; only those that were running are lost. The result of a job does not depend on the process that ran it. Studies that
+    share a folder at the same time run each job once (on systems with file locks): a study waits for jobs of another study,
+    and takes them over if that study dies. The first result from the folder, and the first from another process, is
+    checked: its cost at its control is evaluated again in this process.
 
     Raises
     ------
     ArgumentError
-        If processes were asked for and a job cannot be sent to one; if a folder is given and nothing tells a job's value.
+        If a job cannot be sent to another process; if there is a folder and the address of a job cannot be computed.
     EulerianError
-        If other processes compute something else than this one would.
+        If other processes compute something else than this process would.
 
     Warns
     -----
     StoredResultWarning
-        If what the folder holds is not what would be computed: nothing of it is used.
+        If the stored results differ from what this process would compute; none of them is used then.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def run_jobs(
     progress = progress or Silent()
     progress.start(len(unique), len(done))
     claims: dict[str, Claim] = {}
-    looked = isinstance(executor, ThreadPoolExecutor)  # which is this process
+    looked = isinstance(executor, ThreadPoolExecutor)  # its threads belong to this process: no check is needed
     try:
         with _executor(executor, workers, list(pending.values())) as chosen:
             while left := {a: job for a, job in pending.items() if a not in done}:
@@ -96,7 +96,7 @@ def run_jobs(
                         claims.pop(found).release()
                     progress.finished(pending[found].label, result.error)
                 if len(done) == before:
-                    time.sleep(WAIT)  # what is left is another study's work
+                    time.sleep(WAIT)  # the remaining jobs are run by another study
     finally:
         for claim in claims.values():
             claim.release()
@@ -109,14 +109,14 @@ def failures_of(jobs: Sequence[Job], results: Sequence[Result]) -> tuple[dict[st
 
     Parameters
     ----------
-    jobs, results : as many.
+    jobs, results : the jobs and their results, in the same order.
     """
     both = zip(jobs, results, strict=True)
     return tuple({"label": job.label, "error": result.error} for job, result in both if result.error)
 
 
 def _addresses(jobs: Sequence[Job], needed: bool) -> list[str]:
-    """Those of the jobs; their numbers for those that have none, where nothing is stored under them."""
+    """The addresses of the jobs. Unless they are `needed` for storage, a job without an address gets a number instead."""
     among, out = Addresses(), []
     for k, job in enumerate(jobs):
         try:
@@ -145,7 +145,7 @@ class _Claimer:
         self._store, self._kept, self._claims = store, kept, claims
 
     def __call__(self, address: str) -> Result | bool:
-        """The result where another study has stored it by now, whether the job is ours to do where not."""
+        """The result, if another study has stored it by now; otherwise whether this study may run the job."""
         if self._store is None:
             return True
         claim = self._store.claim(address) if len(self._claims) < LARGEST_BATCH else None
@@ -162,7 +162,7 @@ class _Claimer:
 def _results(
     executor: Executor | Pool | None, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
 ) -> Iterator[tuple[str, Result]]:
-    """Addresses and results as they come, of those jobs that nobody else is doing."""
+    """Addresses and results, as they arrive, of the jobs that no other study is running."""
     if executor is None:
         for found, job in jobs.items():
             ours = claimed(found)
@@ -226,7 +226,7 @@ def _submitted(
 
 @contextmanager
 def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -> Iterator[Executor | Pool | None]:
-    """The executor to use: the caller's stays open, our own is closed, at once where the study is interrupted."""
+    """The executor to use: the caller's stays open, our own is closed at the end, or at once if the study is interrupted."""
     if executor is None and (workers is None or integer("workers", workers) == 1 or not jobs):
         yield None
         return
@@ -241,7 +241,7 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
 
 
 def _packed(job: Job, executor: Executor | None = None) -> bytes:
-    """A job as bytes, for processes of this machine; ArgumentError where they could not read it."""
+    """A job as bytes, for processes of this machine; ArgumentError if they could not read it."""
     context = getattr(executor, "_mp_context", None)
     forked = context is not None and context.get_start_method() == "fork"
     return sent(job.label, job.function, job.arguments, fresh=not forked)

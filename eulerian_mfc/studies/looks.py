@@ -1,7 +1,7 @@
-"""A second look at results that were not computed here and now: the cost at the control, evaluated once more.
+"""A check of results that this process did not compute: the cost at the control is evaluated once more.
 
-An address names all that it can see of a computation. What it cannot see, such as a file that a label reads when it is called,
-may have changed since; one evaluation tells.
+An address covers everything that the hash can see of a computation. Other inputs, such as a file that a label function reads
+when it is called, may have changed since; one evaluation shows this.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from .runs import Draw, descent_run, first_control, sample_control_run, sample_r
 from .sources import Built, Options
 from .store import Arguments, Entries, Result, Store
 
-#: costs that differ by more than this share are costs of two problems (another processor rounds otherwise, by far less)
+#: costs that differ by more than this share belong to different problems (rounding on another processor is far below)
 SHARE = 1e-9
-#: share of the terms that cancel in a cost below which differences are round-off
+#: differences of costs below this share of the terms that cancel are round-off
 ROUND_OFF = 1e-12
 
-#: a system, a control and the cost that was stored
+#: a system, a control and the stored cost
 Told = tuple[OptimalitySystem | ParticleSystem, np.ndarray, float]
 
 
 def doubt(function: Callable[..., Entries], arguments: Arguments, result: Result) -> str | None:
-    """Why a result is not believed, None where it is, or where nothing is known that could be evaluated.
+    """The reason to reject a result; None if it is accepted, or if there is nothing that could be evaluated.
 
     Parameters
     ----------
     function, arguments : the job.
-    result : what it gave, elsewhere or earlier.
+    result : its result, from another process or from an earlier run.
     """
     tell = _TOLD.get(function)
     if tell is None:
@@ -78,7 +78,7 @@ def _system(problem: Problem, options: Options, twin: bool) -> OptimalitySystem 
 def _of_solve(arguments: Arguments, result: Result) -> Told | None:
     problem, options = arguments["source"].build()
     if options.get("adapt") is not None:
-        return None  # the mesh on which it ended is not kept
+        return None  # the final mesh of the adaptive run is not stored
     run = Run.of(result)
     return _system(problem, options, arguments.get("twin", False)), run.control, run.cost
 
@@ -118,12 +118,12 @@ _TOLD: dict[Callable[..., Entries], Callable[[Arguments, Result], Told | None]] 
 
 
 class Kept:
-    """The results that a folder holds, none where the first of them that is used is not believed.
+    """The results that a folder holds. The first one that is used is checked; if it is rejected, none is used.
 
     Parameters
     ----------
-    store : the folder; None for nothing kept.
-    jobs : by address.
+    store : the folder; None if nothing is stored.
+    jobs : the jobs by address.
     """
 
     def __init__(self, store: Store | None, jobs: Mapping[str, Job]) -> None:
@@ -131,7 +131,7 @@ class Kept:
         self._believed: bool | None = None
 
     def get(self, address: str) -> Result | None:
-        """The result of that address, None if it is not done or not believed.
+        """The result under this address; None if it is not stored, or if the stored results are rejected.
 
         Raises
         ------
@@ -155,6 +155,6 @@ class Kept:
         return result if self._believed is not False else None
 
     def done(self) -> dict[str, Result]:
-        """All that is kept of the jobs."""
+        """All stored results of the jobs, by address."""
         found = {a: r for a in self._jobs if (r := self.get(a)) is not None}
         return found if self._believed is not False else {}

@@ -11,7 +11,7 @@ import numpy as np
 from .._validate import mismatch
 from ..kernels.special import stdtrit
 
-#: orders that extrapolation believes
+#: smallest and largest order that extrapolation accepts
 CREDIBLE = (0.2, 16.0)
 
 
@@ -57,7 +57,8 @@ def pairwise(h: Sequence[float], errors: Sequence[float]) -> list[float | None]:
 def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95, spent: int = 0) -> Fit:
     """The order over all points, with its confidence interval.
 
-    `spent` degrees of freedom have gone into the limit that the errors are against: no interval where none is left.
+    `spent` degrees of freedom were used for the limit from which the errors are measured; if none is left, the fit has no
+    confidence interval.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95, spent:
 
 
 class Limit(NamedTuple):
-    """An extrapolated value `(...)`, the order that it was found with, and how in words."""
+    """An extrapolated value `(...)`, the order that was used for it, and the method in words."""
 
     value: np.ndarray
     order: float | None
@@ -90,14 +91,14 @@ class Limit(NamedTuple):
 def extrapolate(
     h: Sequence[float], values: Sequence[np.ndarray], floor: float = 0.0, expected: float | None = None
 ) -> Limit:
-    """Richardson: the limit of `v + c h^p` through the three finest values, p from their differences.
+    """Richardson extrapolation: the limit v of `v + c h^p` through the three finest values, with p from their differences.
 
-    An order more than 0.1 above the `expected` one is not believed: the expected is then used, which estimates larger errors.
+    If the order is more than 0.1 above the `expected` order, the expected order is used, which gives larger error estimates.
 
-    Values that differ by no more than `floor` from the next are at round-off: where the finest are, the finest is the
-    limit. Numbers and arrays alike; the differences of arrays are measured by their largest entry.
+    Values that differ by at most `floor` from the next are at round-off; if the finest are, the finest value is the limit.
+    Values are numbers or arrays; differences of arrays are measured by their largest entry.
 
-    Where the three finest do not show a credible order (their differences grow or change sign), the finest is taken.
+    If the three finest do not show a credible order (their differences grow or change sign), the finest value is taken.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Jobs in processes of this machine: a worker that dies costs its own job, and new ones take the place of the old."""
+"""Jobs in processes of this machine: if a worker dies, only its own job is lost, and a new worker replaces it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ NEVER_BEGAN = (
 
 
 def perform(function: Callable[..., Entries], arguments: Arguments) -> Result:
-    """Run a job where it stands; what it raises is its result too."""
+    """Run a job in this process; an exception becomes a result with an error."""
     with one_thread():
         try:
             return as_result(function(**arguments))
         except Exception as error:
             return failed(error)
         finally:
-            see_modules()  # the next job may find a case's modules edited
+            see_modules()  # a case's modules may be edited before the next job
 
 
 def perform_sent(data: bytes) -> Result:
-    """Run a job that `sent` has packed; what keeps it from being unpacked is its result too."""
+    """Run a job that `sent` has packed; an exception, also from unpacking, becomes a result with an error."""
     try:
         function, arguments = pickle.loads(data)
     except Exception as error:
@@ -59,9 +59,9 @@ def sent(label: str, function: Callable[..., Entries], arguments: Arguments, fre
 
     Parameters
     ----------
-    label : what the job is called in messages.
+    label : the name of the job in messages.
     function, arguments : the job.
-    fresh : whether the other process starts from nothing, so that it does not know what was typed in here.
+    fresh : whether the other process is started anew, so that it has no definitions of an interactive session.
 
     Raises
     ------
@@ -91,11 +91,11 @@ def _main_has_a_file() -> bool:
 
 
 class Pool:
-    """Some processes, and new ones where one of them dies. A context; an interrupt ends what is running.
+    """Worker processes; a worker that dies is replaced. It is a context manager; an interrupt ends the running jobs.
 
     Parameters
     ----------
-    workers : how many.
+    workers : the number of processes.
     """
 
     def __init__(self, workers: int) -> None:
@@ -106,10 +106,10 @@ class Pool:
     def results(
         self, jobs: Iterator[tuple[str, bytes]], running: Callable[[int], None]
     ) -> Iterator[tuple[str, Result]]:
-        """Names and results of packed jobs, as they come; `jobs` is asked for the next one when a worker is free.
+        """Names and results of packed jobs, as they arrive; the next job is taken from `jobs` when a worker is free.
 
-        Where a worker dies, the jobs that were running are run again one by one: the one that is alone with a worker that
-        dies is the one that fails.
+        If a worker dies, the jobs that were running are run again one by one. A job fails if the worker dies while it runs
+        alone.
         """
         alone: deque[tuple[str, bytes]] = deque()
         doing: dict[Future[Result], tuple[str, bytes]] = {}
@@ -133,7 +133,7 @@ class Pool:
                     yield job[0], failed(error)
             if not broken:
                 continue
-            broken += doing.values()  # they break with the first
+            broken += doing.values()  # all running jobs break together with the first
             doing.clear()
             self._end()
             if not self._begun and not self._begins():
@@ -149,9 +149,7 @@ class Pool:
     ) -> None:
         try:
             doing[self._started(perform_sent, job[1])] = job
-        except (
-            BrokenExecutor
-        ):  # a worker has died while it had nothing to do, or we have not seen yet that one has died
+        except BrokenExecutor:  # a worker has died while it was idle, or its death has not been noticed yet
             if not doing:
                 self._end()
             later.append(job)
@@ -164,14 +162,14 @@ class Pool:
         if self._executor is None:
             from multiprocessing import get_context
 
-            # Fresh processes: forks of one that has threads may hang, and inherit its state.
+            # New processes, no forks: a fork of a process with threads may hang, and inherits its state.
             self._executor = ProcessPoolExecutor(
                 self.workers, mp_context=get_context("spawn"), initializer=_follow_the_parent
             )
         return self._executor
 
     def _begins(self) -> bool:
-        """Whether a worker comes to life at all."""
+        """Whether a worker starts at all."""
         try:
             self._started(os.getpid).result()
         except BrokenExecutor:
@@ -191,13 +189,13 @@ class Pool:
     def __exit__(self, kind: type | None, *error: object) -> None:
         if kind is not None and self._executor is not None:
             for process in list((getattr(self._executor, "_processes", None) or {}).values()):
-                process.terminate()  # what was running is lost, what was done is stored
+                process.terminate()  # running jobs are lost, finished ones are stored
         self._end()
 
 
 @contextmanager
 def _main_without_a_file() -> Iterator[None]:
-    """Keep new processes from reading a script again that is no file, such as the standard input."""
+    """Prevent new processes from reading the main script again if it is not a file, such as the standard input."""
     main = vars(sys.modules["__main__"])
     if "__file__" not in main or _main_has_a_file():
         yield
@@ -210,7 +208,7 @@ def _main_without_a_file() -> Iterator[None]:
 
 
 def _follow_the_parent() -> None:
-    """In a worker: interrupts are the parent's business, and a parent that was killed leaves no workers behind."""
+    """For a worker: ignore interrupts, which the parent handles, and end if the parent is killed."""
     import signal
     import threading
     from multiprocessing import parent_process

@@ -1,4 +1,4 @@
-"""How far a study is: jobs done, running, failed, and the time left."""
+"""The progress of a study: jobs done, running and failed, and the time left."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
 
 class Progress(Protocol):
-    """What `run_jobs` tells."""
+    """The notifications that `run_jobs` sends."""
 
     def start(self, total: int, done: int) -> None:
-        """So many jobs in all, so many found done."""
+        """The study starts: `total` jobs in all, of which `done` have stored results."""
 
     def running(self, count: int) -> None:
-        """So many jobs are with workers now."""
+        """`count` jobs are running now."""
 
     def finished(self, label: str, error: str | None) -> None:
-        """One job more is done, or has failed."""
+        """One more job is done, or has failed with `error`."""
 
     def stop(self) -> None:
-        """Nothing more comes."""
+        """The study has ended."""
 
 
 class Silent:
-    """Says nothing."""
+    """Shows nothing."""
 
     def start(self, total: int, done: int) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What a run of a study gave, as records: what jobs return, what studies measure, what figures draw."""
+"""The results of a study's runs, as records: jobs return them, tables and figures show them."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Run:
     cost, terminal_cost, penalty_cost : `J` and its parts.
     residual : the optimality residual.
     control : `(layers, m)`.
-    converged : as of a solution: of a twin, whether the solver reached its tolerance.
-    solved : whether the solver reached its tolerance, whatever the mesh does to the cost, which studies of meshes measure.
+    converged : on a mesh, `converged` of the solution; for a twin, whether the solver reached its tolerance.
+    solved : whether the solver reached its tolerance; the effect of the mesh on the cost, which studies measure, is ignored.
     message : why the solver stopped.
-    left : how far the control may be from the optimum.
-    warnings : what was warned of, in one text.
+    left : bound of the distance of the control to the optimum.
+    warnings : all warnings, in one text.
     courant : the largest Courant number; None without a mesh.
-    quadrature : error of the twin's own integrals.
+    quadrature : error of the law's integrals in the twin.
     measures : further numbers and words, by name.
     """
 
@@ -57,7 +57,7 @@ class Run:
     measures: Mapping[str, Value] = field(default_factory=dict)
 
     def entries(self) -> Entries:
-        """What a job returns."""
+        """The values and arrays that a job returns."""
         return {
             "cost": self.cost,
             "terminal_cost": self.terminal_cost,
@@ -76,7 +76,7 @@ class Run:
 
     @classmethod
     def of(cls, result: Result) -> Self:
-        """The run whose job gave this result, perhaps stored by an earlier version: then some entries have their defaults."""
+        """The run of a job's result; entries that a result of an earlier version lacks have their defaults."""
         values = result.values
         known = {"cost", "terminal_cost", "penalty_cost", "residual", "left", "converged", "solved", "message"}
         known |= {"warnings", "courant", "quadrature"}
@@ -107,9 +107,9 @@ class Trained:
     converged : whether the solver reached its tolerance.
     training : its cost on the sample.
     generalisation : its cost on the true law.
-    control : `(layers, m)`; None where only numbers are kept.
-    error : its largest difference to the law's control, where that is known.
-    excess : its generalisation cost minus the law's optimal cost, where that is known.
+    control : `(layers, m)`; None if only numbers are stored.
+    error : its largest difference to the law's control; None if that is not known.
+    excess : its generalisation cost minus the law's optimal cost; None if that is not known.
     """
 
     converged: bool
@@ -127,7 +127,7 @@ class Distance:
     Attributes
     ----------
     power : 1 or 2.
-    folded : whether it is that of the images under a symmetry.
+    folded : whether it is the distance of the images under a symmetry.
     value, tolerance : in units of the state.
     method : how it was computed.
     """
@@ -140,26 +140,26 @@ class Distance:
 
     @property
     def name(self) -> str:
-        """As it is called in results: `W1`, `W2_symmetry`."""
+        """Its name in results: `W1`, `W2_symmetry`."""
         return f"W{self.power}{'_symmetry' if self.folded else ''}"
 
     @property
     def column(self) -> str:
-        """As it is called in tables: `W1`, `W2 sym`."""
+        """Its name in tables: `W1`, `W2 sym`."""
         return f"W{self.power}{' sym' if self.folded else ''}"
 
 
 @dataclass(frozen=True)
 class SampleRun:
-    """What one sample gave.
+    """The results of one sample.
 
     Attributes
     ----------
-    trained : by method, in the order in which they were asked for: the first is the main one.
-    distances : of the sample to its law.
-    warnings : what was warned of.
-    size, repeat : samples, and the number of the sample among those of its size.
-    difference : largest difference of the controls of two methods; None of one method.
+    trained : the trained controls by method, in the requested order; the first method is the main one.
+    distances : the distances of the sample to its law.
+    warnings : all warnings, in one text.
+    size, repeat : the sample size, and the number of the sample among those of this size.
+    difference : largest difference of the controls of two methods; None if there is one method.
     """
 
     trained: Mapping[str, Trained]
@@ -176,20 +176,20 @@ class SampleRun:
 
     @property
     def solved(self) -> bool:
-        """The same: what the mesh does to the cost is no matter here."""
+        """The same as `converged`: the effect of the mesh on the cost is ignored here."""
         return self.converged
 
     @property
     def main(self) -> Trained:
-        """By the first method."""
+        """The control trained by the first method."""
         return next(iter(self.trained.values()))
 
     def distance(self, column: str) -> Distance:
-        """The distance with that name in tables; KeyError where it was not computed."""
+        """The distance with this name in tables; KeyError if it was not computed."""
         return {d.column: d for d in self.distances}[column]
 
     def entries(self) -> Entries:
-        """What a job returns."""
+        """The values and arrays that a job returns."""
         out: Entries = {"converged": self.converged, "warnings": self.warnings}
         for name, t in self.trained.items():
             out |= {f"converged_{name}": t.converged, f"training_{name}": t.training}
@@ -201,7 +201,7 @@ class SampleRun:
         return out
 
     def row(self) -> dict[str, Value]:
-        """What a study keeps of the run in its details, as JSON."""
+        """The entry of the run in the study's details, as JSON."""
         out: dict[str, Value] = {"N": self.size, "repeat": self.repeat}
         out |= {k: v for k, v in self.entries().items() if k != "warnings" and not isinstance(v, np.ndarray)}
         for name, t in self.trained.items():
@@ -212,7 +212,7 @@ class SampleRun:
     def of(
         cls, values: Mapping[str, Value], methods: Sequence[str], arrays: Mapping[str, np.ndarray] | None = None
     ) -> Self:
-        """The run of which `entries` (with the arrays), or `row`, gave these values."""
+        """The run from the values of `entries` (with the arrays) or of `row`."""
         trained = {
             name: Trained(
                 bool(values[f"converged_{name}"]),
@@ -256,11 +256,11 @@ class Descent:
     generalisation: np.ndarray
 
     def entries(self) -> Entries:
-        """What a job returns."""
+        """The values and arrays that a job returns."""
         return {"converged": self.converged, "training": self.training, "generalisation": self.generalisation}
 
     @classmethod
     def of(cls, result: Result) -> Self:
-        """The descent whose job gave this result."""
+        """The descent from the result of its job."""
         arrays = result.arrays
         return cls(bool(result.values["converged"]), arrays["training"], arrays["generalisation"])

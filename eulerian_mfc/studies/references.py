@@ -1,4 +1,4 @@
-"""What errors are measured against: an exact or reference value, Richardson's, the finest run, or no mesh at all."""
+"""The values from which errors are measured: a known value, Richardson's limit, the finest run, or runs without a mesh."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ..results.solution_data import SolutionData
 from .orders import extrapolate
 
 KINDS = ("richardson", "finest", "particles")
-#: relative size of differences of costs that are round-off: sums of many terms, optima to the solver's tolerance
+#: relative differences of costs below this are round-off: sums of many terms, optima to the solver's tolerance
 ROUND_OFF = 1e-14
-#: relative size of differences of controls that are round-off
+#: relative differences of controls below this are round-off
 SMALLEST = 1e-13
 TWINS = "the particle twin on refined points of the law, with the same layers and no mesh"
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Values known from elsewhere.
+    """Known values, such as an exact optimum.
 
     Parameters
     ----------
     cost : the optimal cost J.
-    control : the optimal control `(layers, m)`, on as many layers or others: it is averaged over each layer.
-    cost_floor, control_floor : how wrong they may be; smaller errors tell no order.
-    source : what they are, in words.
+    control : the optimal control `(layers, m)`, on any number of layers: it is averaged over the layers of the runs.
+    cost_floor, control_floor : their own errors; orders are not read from errors below these.
+    source : their source, in words.
 
     Raises
     ------
     ArgumentError
-        If neither cost nor control is given, or a number is negative or not finite.
+        If there is neither a cost nor a control, a floor is negative, or a number is not finite.
 
     Examples
     --------
@@ -61,12 +61,12 @@ class Reference:
             object.__setattr__(self, "control", array("reference.control", self.control, ndim=2))
 
 
-#: what studies take as a reference: the word for a way to find one, values by name, or a solution
+#: the references that studies accept: a word such as "richardson", values by name, or a solution
 ReferenceLike = str | Reference | SolutionData | Mapping[str, object]
 
 
 def as_reference(value: ReferenceLike) -> Reference | str:
-    """A Reference, from itself, a mapping, or a Solution; or one of the words that name a way to find one."""
+    """The Reference of a Reference, a mapping or a Solution; a word such as "richardson" is returned unchanged."""
     if isinstance(value, Reference):
         return value
     if isinstance(value, SolutionData):
@@ -78,14 +78,14 @@ def as_reference(value: ReferenceLike) -> Reference | str:
         for name in value:
             if name not in known and name not in ("penalty", "grad_max"):
                 raise fail("reference", name, "one of " + ", ".join(known))
-        return Reference(**{k: v for k, v in value.items() if k in known})  # type: ignore[arg-type]  # which it checks
+        return Reference(**{k: v for k, v in value.items() if k in known})  # type: ignore[arg-type]  # Reference checks the types
     if value in KINDS:
         return str(value)
     raise fail("reference", value, f"one of {', '.join(KINDS)}, a Reference, or a Solution")
 
 
 def averaged(control: np.ndarray, layers: int) -> np.ndarray:
-    """Means `(layers, m)` over other layers of a piecewise-constant control `(n, m)`: exact, by its integral."""
+    """Means of a piecewise-constant control `(n, m)` over `layers` other layers: `(layers, m)`, exact, from its integral."""
     if len(control) == layers:
         return control
     integral = np.concatenate([np.zeros((1, control.shape[1])), np.cumsum(control, axis=0)]) / len(control)
@@ -97,25 +97,25 @@ def averaged(control: np.ndarray, layers: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of a sequence of runs, what they are against, and below what they are round-off."""
+    """Errors of a sequence of runs, the value from which they are measured, and the floor below which they are round-off."""
 
     values: list[float | None]
     against: str
     floor: float
-    #: degrees of freedom that went into the other value: Richardson's limit and order come from the same runs
+    #: degrees of freedom used for that value: Richardson's limit and order are computed from the same runs
     spent: int = 0
 
 
 @dataclass(frozen=True)
 class Sequenced:
-    """A value of a sequence of runs, from coarse to fine, of which errors are taken.
+    """A quantity of a sequence of runs, from coarse to fine, whose errors are computed.
 
     Attributes
     ----------
-    h : widths, or what else errors are powers of.
-    values : the values, arrays of one shape (of controls: on different layers).
-    twins : the values without a mesh, for errors against "particles".
-    expected : the highest order of theory.
+    h : widths, or another quantity in powers of which errors fall.
+    values : the values, arrays of one shape (controls may have different numbers of layers).
+    twins : the values without a mesh, for the reference "particles".
+    expected : the highest order that theory predicts.
     """
 
     h: Sequence[float]
@@ -130,9 +130,9 @@ def errors(runs: Sequenced, reference: Reference | str, floor: float, known: np.
     Parameters
     ----------
     runs : the values v_k.
-    reference : what v is.
-    floor : errors up to here are round-off.
-    known : the reference's own value.
+    reference : determines v.
+    floor : errors up to this size are round-off.
+    known : v itself, if `reference` is a Reference that has it.
     """
     h, values = runs.h, runs.values
     if isinstance(reference, Reference):
@@ -155,7 +155,7 @@ def _gap(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def cost_errors(runs: Sequenced, reference: Reference | str, known_to: float = 0.0) -> Errors:
-    """Errors of the cost; `known_to` is the error of the twins' own integrals."""
+    """Errors of the cost; `known_to` is the error of the law's integrals in the twins."""
     floor = max(ROUND_OFF * max(float(np.abs(c)) for c in runs.values), known_to)
     known = None
     if isinstance(reference, Reference) and reference.cost is not None:
@@ -164,9 +164,9 @@ def cost_errors(runs: Sequenced, reference: Reference | str, known_to: float = 0
 
 
 def control_errors(runs: Sequenced, reference: Reference | str, left: float) -> Errors:
-    """Errors of the control; controls on different layers are compared by their means over the coarsest.
+    """Errors of the control; controls on different layers are compared by their means over the coarsest layers.
 
-    `left` is how far from the optimum the solver may have left a control.
+    `left` is a bound of the distance to the optimum at which the solver may have stopped.
     """
     controls = runs.values
     floor = max(left, SMALLEST * max(float(np.abs(c).max()) for c in controls))
@@ -182,7 +182,7 @@ def control_errors(runs: Sequenced, reference: Reference | str, left: float) -> 
 
 
 def spread(rows: int, used: Sequence[int], found: Errors | None) -> Errors:
-    """The errors found for the rows in `used`, and None for the others; of no rows nothing was found."""
+    """The errors `found` at the rows in `used`, and None at the others; None everywhere if nothing was found."""
     if found is None:
         return Errors([None] * rows, "nothing: no run converged", 0.0)
     values: list[float | None] = [None] * rows
@@ -192,7 +192,7 @@ def spread(rows: int, used: Sequence[int], found: Errors | None) -> Errors:
 
 
 def check_parameters(reference: Reference | str | None, parameters: int) -> None:
-    """ArgumentError where a known control has another number of parameters than the problem."""
+    """ArgumentError if a known control has another number of parameters than the problem."""
     if isinstance(reference, Reference) and reference.control is not None:
         found = np.shape(reference.control)[1]
         if found != parameters:

@@ -1,4 +1,4 @@
-"""Runs that are refined step by step, in their meshes or their layers, and what errors they have."""
+"""Runs that are refined step by step, in their meshes or their layers, and their errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .theory import order_in_cells, order_in_layers
 
 @dataclass(frozen=True)
 class Refined:
-    """One run of a study of refinement that succeeded: what was built, what it gave, and its particle twin where asked for."""
+    """One successful run of a refinement study: problem and options, the run, and its particle twin if there is one."""
 
     built: Built
     run: Run
@@ -48,7 +48,7 @@ class Refined:
         return self.run.solved and (self.twin is None or self.twin.converged)
 
     def record(self) -> Record:
-        """The row of the table, without its errors."""
+        """The row of the table, without errors."""
         problem, options = self.built
         mesh, layers = options["mesh"], options["layers"]
         return {
@@ -70,9 +70,9 @@ class Refinement:
     Attributes
     ----------
     kind : "mesh" or "layers".
-    reference : what errors are against.
+    reference : the value from which errors are measured.
     refined : the runs that succeeded, from coarse to fine.
-    failures : `label` and `error` of the others.
+    failures : `label` and `error` of the runs that failed.
     without_mesh : whether the runs are particle twins.
     """
 
@@ -91,7 +91,7 @@ class Refinement:
         runner: Runner,
         without_mesh: bool = False,
     ) -> Refinement:
-        """Run all sources, and their twins where errors are against these."""
+        """Run all sources, and their twins if these are the reference."""
         chosen = as_reference(reference)
         built = [source.build() for source in sources]
         check_refined(kind, built)
@@ -109,7 +109,7 @@ class Refinement:
 
     @property
     def parameter(self) -> str:
-        """The column that errors are powers of."""
+        """The column in powers of which errors fall."""
         return "h" if self.kind == "mesh" else "dt"
 
     @cached_property
@@ -119,12 +119,12 @@ class Refinement:
 
     @cached_property
     def used(self) -> list[int]:
-        """The rows of which errors are taken: a limit or a twin that did not converge would spoil the errors of all."""
+        """The rows that have errors. Unless the reference is known, only solved runs: others would spoil all errors."""
         stated = isinstance(self.reference, Reference)
         return [k for k, r in enumerate(self.refined) if r.solved or stated]
 
     def theory(self) -> tuple[str, float]:
-        """The order that the schemes promise: in words, and the highest."""
+        """The order that theory predicts for the schemes: in words, and the highest order as a number."""
         options = self.refined[-1].built[1]
         if self.kind == "layers":
             return order_in_layers(options)
@@ -132,7 +132,7 @@ class Refinement:
         return order_in_cells(options, [r.run.courant for r in self.refined], counts)
 
     def errors(self) -> tuple[Errors, Errors]:
-        """Of the cost and of the control."""
+        """The errors of the cost and of the control."""
         chosen, h, runs = [self.refined[k] for k in self.used], [self.h[k] for k in self.used], len(self.refined)
         if not chosen:
             return spread(runs, [], None), spread(runs, [], None)
@@ -159,7 +159,7 @@ class Refinement:
         )
 
     def study(self, title: str) -> Study:
-        """The table; ArgumentError where no run succeeded."""
+        """The table; ArgumentError if no run succeeded."""
         records = [r.record() for r in self.refined]
         checked(self.kind, records, self.failures)
         of_cost, of_control = self.errors()
@@ -185,7 +185,7 @@ def _width(kind: str, built: Built) -> float:
 
 
 def check_refined(kind: str, built: Sequence[Built]) -> None:
-    """ArgumentError where runs on meshes, or in layers, are not from coarse to fine."""
+    """ArgumentError if the meshes, or the layers, are not ordered from coarse to fine."""
     name, parameter = ("cells", "h") if kind == "mesh" else ("layers", "dt")
     h = [_width(kind, b) for b in built]
     if any(fine >= coarse for coarse, fine in pairwise(h)):
@@ -209,7 +209,7 @@ def _columns(kind: str, twin: bool) -> tuple[Column, ...]:
 def _job(source: Source, built: Built, twin: bool) -> Job:
     _, options = built
     label = f"{'twin, ' if twin else ''}{'x'.join(map(str, options['mesh'].shape))} cells, {options['layers']} layers"
-    # No mesh and no schemes: twins of several meshes are one job.
+    # The mesh and the schemes are left out: the twins of several meshes are one job.
     left_out = ("mesh", "continuity", "transport", "precision") if twin else ()
     identity = {**depended_on(built, *left_out), "twin": twin}
     return Job(solve_run, {"source": source, "twin": twin}, label, identity)

@@ -16,7 +16,7 @@ NONE = "-"
 
 
 def _columns(study: StudyData) -> list[tuple[str, str, list[Value], int | None]]:
-    """(name, heading, values, digits) in order, the observed orders (digits None) after their errors."""
+    """(name, heading, values, digits) of each column; observed orders (digits None) follow their errors."""
     out: list[tuple[str, str, list[Value], int | None]] = []
     errors = {e.name for e in study.errors}
     for column in study.columns:
@@ -39,7 +39,7 @@ def _cell(value: Value, digits: int | None) -> str:
 
 def _grid(study: StudyData) -> tuple[list[str], list[list[str]]]:
     columns = _columns(study)
-    # What the rows are told apart by has as many digits as that takes.
+    # Columns that identify the rows have enough digits to distinguish them.
     told = {study.parameter, *study.details.get("vary", ())}
     rows = zip(
         *(
@@ -52,20 +52,20 @@ def _grid(study: StudyData) -> tuple[list[str], list[list[str]]]:
 
 
 def _apart(values: list[Value], digits: int | None) -> list[str]:
-    """The cells of a column, its numbers with as many digits as tell them apart."""
+    """The cells of a column, whose numbers have enough digits to be distinguished."""
     numbers = [v for v in values if isinstance(v, float) and v == v]
     texts = iter(apart(numbers, digits or 6))
     return [next(texts) if isinstance(v, float) and v == v else _cell(v, digits) for v in values]
 
 
 def statements(study: StudyData) -> list[str]:
-    """What the columns mean, what errors are measured against, orders with their theory, notes and failures."""
+    """Sentences about the columns, the reference of the errors, observed and predicted orders, notes and failures."""
     out = []
     for e in study.errors:
         text = f"{e.name}: against {e.against}"
         if study.fitted_points(e.name) >= 2:
             fit: Fit = study.fit(e.name)
-            # Without an interval the order itself says of how many points it is.
+            # Without an interval, the text of the order says how many points it uses.
             level = f", {fit.level:.0%} confidence, {fit.points} points" if np.isfinite(fit.low) else ""
             out.append(f"{text}; fitted order {fit}{level}")
         else:
@@ -121,7 +121,7 @@ def latex(study: StudyData) -> str:
 
 
 def _number(text: str) -> str:
-    """`1.2e-05` as `$1.2\\cdot10^{-5}$`; other text with LaTeX's own characters escaped."""
+    """`1.2e-05` as `$1.2\\cdot10^{-5}$`; other text with LaTeX's special characters escaped."""
     mantissa, e, exponent = text.partition("e")
     try:
         float(text)

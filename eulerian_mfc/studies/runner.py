@@ -1,4 +1,4 @@
-"""Who runs the jobs of a study, where their results are kept, and who is told how far they are."""
+"""How the jobs of a study are run: executor, folder for results, and progress."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .store import Result
 
 @dataclass(frozen=True)
 class Runner:
-    """Where the jobs of a study run.
+    """The way in which the jobs of a study are run and stored.
 
     Parameters
     ----------
-    folder : where each result is written as it finishes, so that an interrupted study goes on; nowhere where not given.
+    folder : the folder in which each result is stored, so that an interrupted study can continue; by default none.
     executor : any `concurrent.futures.Executor`, such as `dask.distributed.Client(address).get_executor()`.
-    workers : instead of an executor, so many processes; without both, the jobs run one after the other here.
-    progress : told what is done, running and failed.
+    workers : number of processes, instead of an executor; without both, the jobs run one after the other in this process.
+    progress : is notified of finished, running and failed jobs.
 
     Every study takes these four as keyword arguments of its own; see `run_jobs`.
 
@@ -41,7 +41,7 @@ class Runner:
 
     @classmethod
     def taken_from(cls, options: Mapping[str, Any]) -> tuple[Runner, dict[str, Any]]:
-        """A runner of the options that are a runner's, and the other options.
+        """A runner, from the options that belong to a runner; and the other options.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What jobs do. These functions run in workers: they take sources, numbers and arrays, and return the same."""
+"""The functions that jobs run, in workers: they take sources, numbers and arrays, and return numbers, words and arrays."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from .records import POWERS, Descent, Distance, Run, SampleRun, Trained
 from .sources import Options, Source
 from .store import Entries, Value
 
-#: a further column of a study: a number or a word of a solution
+#: a function for a further column of a study: solution -> number or word
 Measure = Callable[[Solution], Value]
-#: what folds a law onto its images under a symmetry: points `(n, d)` -> `(n, d)`
+#: a map that is constant on the orbits of a symmetry: points `(n, d)` -> `(n, d)`
 Fold = Callable[[np.ndarray], np.ndarray]
 
-#: error of the law's integrals that the twin of a study aims at, relative to the cost, and points that it may take for it
+#: desired error of the law's integrals in the twin of a study, relative to the cost; largest number of points for it
 TWIN_AIM, TWIN_POINTS = 1e-13, 60_000
 #: cells with less than this share of the largest mass do not count for the Courant number
 NEGLIGIBLE_MASS = 1e-6
@@ -42,8 +42,8 @@ class Draw(NamedTuple):
 
     Attributes
     ----------
-    samples : their number.
-    repeat : the number of the sample among those of its size.
+    samples : the sample size.
+    repeat : the number of the sample among those of this size.
     seed : an integer >= 0.
     """
 
@@ -52,22 +52,22 @@ class Draw(NamedTuple):
     seed: int
 
     def of(self, problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-        """States and labels: a stream of its own, the same whatever other sizes and repeats a study has."""
+        """States and labels. Each sample has its own random stream, independent of the other sizes and repeats of a study."""
         stream = np.random.SeedSequence(self.seed, spawn_key=(self.samples, self.repeat))
         return problem.law.sample(self.samples, np.random.default_rng(stream))
 
     def problem(self, problem: Problem) -> Problem:
-        """The problem with the sample for its law."""
+        """The problem whose law is the sample."""
         return replace(problem, law=Empirical(*self.of(problem)))
 
 
 def sample_of(problem: Problem, samples: int, repeat: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """States and labels of a sample of a study, see `Draw`."""
+    """States and labels of one sample of a study, see `Draw`."""
     return Draw(samples, repeat, seed).of(problem)
 
 
 def solve_run(source: Source, twin: bool = False, measures: Mapping[str, Measure] | None = None) -> Entries:
-    """Solve the source's problem on its mesh, or its particle twin; cost, checks, control, and the measures."""
+    """Solve the source's problem on its mesh, or its particle twin; return cost, checks, control and measures."""
     problem, options = source.build()
     return (twin_run(problem, options) if twin else mesh_run(problem, options, measures or {})).entries()
 
@@ -104,13 +104,13 @@ def mesh_run(problem: Problem, options: Options, measures: Mapping[str, Measure]
 
 
 def _not_interrupted(status: Status) -> None:
-    """Solvers keep their best control on Ctrl-C; a study must not keep it as a result."""
+    """Raise KeyboardInterrupt again: a solver returns its best control on Ctrl-C, which a study must not store as a result."""
     if status is Status.INTERRUPTED:
         raise KeyboardInterrupt
 
 
 def twin_run(problem: Problem, options: Options) -> Run:
-    """The problem with no mesh, on a rule of the law that is refined for its optimal control, or on its samples."""
+    """Solve the problem without a mesh, on a rule of the law that is refined for its optimal control, or on its samples."""
     layers, layer_map = options["layers"], options.get("layer_map", "rk4")
     system = ParticleSystem(problem, layers, layer_map=layer_map)
     outcome, error = _twin_outcome(system, options), 0.0
@@ -136,7 +136,7 @@ def twin_run(problem: Problem, options: Options) -> Run:
 
 
 def twin_solver(system: ControlledSystem, options: Options) -> Solver:
-    """The solver of the particle twin: the one that was given, if it is of the kind that the problem needs without a mesh."""
+    """The solver of the particle twin: that of the options if it is of the twin's default kind, otherwise the default."""
     default, given = default_solver(system), options.get("solver")
     return given if isinstance(given, type(default)) else default
 
@@ -148,24 +148,24 @@ def _twin_outcome(system: ControlledSystem, options: Options) -> Outcome:
 
 
 def first_control(system: ControlledSystem, options: Options) -> np.ndarray:
-    """The first control `(layers, m)` of a twin: that of the mesh.
+    """The first control `(layers, m)` of a twin: the same as on the mesh.
 
     Parameters
     ----------
-    system : for the shape.
+    system : the system, which determines the shape.
     options : keyword arguments of `solve`.
     """
     return starting_control(system, options.get("initial"))
 
 
 def left_over(solution: Solution, problem: Problem) -> float:
-    """How far a converged control may be from the optimum, by the penalty's curvature; at a kink by the gradients nearby."""
+    """Bound of a converged control's distance to the optimum, by the penalty's curvature; at a kink by nearby gradients."""
     residual, distance = (solution.residual, 0.0) if solution.kink is None else solution.kink
     return distance + 10 * residual / float(problem.regulariser.penalties.min())
 
 
 def largest_courant_number(solution: Solution) -> float:
-    """Cells crossed in a layer, at most, over the layers and the cells that hold mass: `max |F_i| dt / h_i` on boxes."""
+    """Largest number of cells crossed in one layer, over layers and cells with mass: `max |F_i| dt / h_i` on boxes."""
     masses = np.abs(solution.masses[:-1]).sum(axis=1).reshape(solution.layers, -1)
     largest = 0.0
     for n in range(solution.layers):
@@ -184,7 +184,7 @@ def sample_run(
     symmetry: Fold | None,
     atoms: int,
 ) -> Entries:
-    """Train on one sample, on the mesh and by the particle twin, and cost the control on the true law."""
+    """Train on one sample, on the mesh and by the particle twin, and evaluate the cost of the control on the true law."""
     problem, options = source.build()
     draw = Draw(samples, repeat, seed)
     empirical, options = draw.problem(problem), {**options, "initial": initial}
@@ -202,7 +202,7 @@ def sample_run(
     for p in POWERS:
         for fold in (None, symmetry):
             if fold is None and any(d.power == p for d in distances):
-                continue  # without a symmetry
+                continue  # there is no symmetry
             found = wasserstein(problem.law, draw.of(problem)[0], p, symmetry=fold, atoms=atoms)
             distances.append(Distance(p, fold is not None, found.value, found.tolerance, found.method))
     return SampleRun(trained, tuple(distances), told).entries()
@@ -211,7 +211,7 @@ def sample_run(
 def sample_control_run(
     source: Source, samples: int, repeat: int, seed: int, initial: np.ndarray, twin: bool
 ) -> Entries:
-    """The control of one sample, on the source's mesh or by the particle twin, and no more."""
+    """Only the control of one sample, on the source's mesh or by the particle twin."""
     problem, options = source.build()
     empirical, options = Draw(samples, repeat, seed).problem(problem), {**options, "initial": initial}
     run = twin_run(empirical, options) if twin else mesh_run(empirical, options, {})
@@ -219,7 +219,7 @@ def sample_control_run(
 
 
 def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries:
-    """Train on one sample by its particle twin, and cost every iterate on the sample and on the true law."""
+    """Train on one sample by its particle twin, and evaluate the cost of every iterate on the sample and on the true law."""
     problem, options = source.build()
     empirical = Draw(samples, repeat, seed).problem(problem)
     system = _Watched(empirical, options["layers"], layer_map=options.get("layer_map", "rk4"))
@@ -234,7 +234,7 @@ def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries
 
 
 class _Watched(ParticleSystem):
-    """Remembers which control had which cost: callbacks of solvers get the costs of their iterates alone."""
+    """Stores the control of every cost: callbacks of solvers receive only the costs of their iterates."""
 
     def __init__(self, problem: Problem, layers: int, layer_map: LayerMap | str) -> None:
         super().__init__(problem, layers, layer_map=layer_map)

@@ -1,4 +1,4 @@
-"""What a study of samples does, and the columns of its table."""
+"""The design of a sample study, and the columns of its table."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ RATES = {
 
 @dataclass(frozen=True)
 class SampleDesign:
-    """What a study of samples does.
+    """The design of a sample study.
 
     Parameters
     ----------
-    sizes : the N.
-    repeats : samples of each size.
+    sizes : the sample sizes N.
+    repeats : number of samples of each size.
     seed : an integer >= 0.
     methods : "mesh", "particles", or both.
-    symmetry : folds a law onto its images, see `laws.distance.wasserstein`.
-    atoms : see there.
+    symmetry : a map that is constant on the orbits of a symmetry, see `laws.distance.wasserstein`.
+    atoms : number of atoms, see `laws.distance.wasserstein`.
     reference : the law's control: by default its solution on the same mesh.
 
     Raises
     ------
     ArgumentError
-        For numbers that are out of range, and methods that there are not.
+        For numbers that are out of range, and for unknown methods.
 
     Examples
     --------
@@ -69,16 +69,16 @@ class SampleDesign:
         integer("seed", self.seed, minimum=0)
 
     def draws(self) -> Iterator[tuple[int, int]]:
-        """The size and the number of every sample."""
+        """The size and the repeat number of every sample."""
         return itertools.product(self.sizes, range(self.repeats))
 
     def known(self, parameters: int) -> Reference | None:
-        """The law's control where it is given.
+        """The law's control, if the reference has one.
 
         Raises
         ------
         ArgumentError
-            If what is given has no control, or one of another number of parameters.
+            If the reference has no control, or a control with another number of parameters.
         """
         if self.reference is None:
             return None

@@ -1,4 +1,4 @@
-"""What a sample costs: the control of N samples beside that of their law."""
+"""The error of training on a sample: the control of N samples compared with that of their law."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def sample_convergence(
     reference: ReferenceLike | None = None,
     **options: Any,
 ) -> Study:
-    """Control and cost of empirical laws of N samples, against those of the law itself.
+    """Control and cost of empirical laws of N samples, compared with those of the law itself.
 
-    For each N, `repeats` independent samples train a control each, on the same mesh and by the particle twin, starting at
-    the law's own control (so that both are the same branch of critical points). The theory bounds
+    For each N, a control is trained on each of `repeats` independent samples, on the same mesh and by the particle twin. Training
+    starts at the law's own control, so that both are on the same branch of critical points. The theory gives the bound
     `|theta_N - theta| <= C W1(mu_N, mu)`.
 
     Parameters
     ----------
     problem, mesh, layers : as for `solve`, for the true law.
-    samples : the N.
-    repeats : samples of each size. Every sample has a random stream of its own, spawned from `seed` by its size and
-        number: adding sizes or repeats changes none of the others.
+    samples : the sample sizes N.
+    repeats : number of samples of each size. Every sample has its own random stream, spawned from `seed` by its size and
+        number: more sizes or repeats do not change the other samples.
     seed : an integer >= 0.
     methods : "mesh", "particles", or both.
     symmetry : see `laws.distance.wasserstein`: distances of the laws' images are reported too.
@@ -63,12 +63,12 @@ def sample_convergence(
     Study
         One row per N, root mean squares and means over the repeats: distances, errors of the control, training cost
         `J_N(theta_N)`, generalisation cost `J(theta_N)`, their gap, excess `J(theta_N) - J(theta)`, ratios to W1.
-        `details["runs"]` has every sample.
+        `details["runs"]` has the results of every sample.
 
     Raises
     ------
     ArgumentError
-        For arguments that are none of the study or of `solve`, or if no run succeeded.
+        For unknown arguments (neither of the study nor of `solve`), or if no run succeeded.
 
     References
     ----------
@@ -148,7 +148,7 @@ def _truth(result: Result, known: Reference | None) -> tuple[np.ndarray, float]:
 def _compared(
     result: Result, size: int, repeat: int, methods: Sequence[str], control: np.ndarray, cost: float
 ) -> SampleRun:
-    """What one sample gave, beside the law's control and cost."""
+    """The results of one sample, with errors against the law's control and cost."""
     run = SampleRun.of(result.values, methods, result.arrays)
     controls = {name: result.arrays[f"control_{name}"] for name in methods}
     trained = {
@@ -170,7 +170,7 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _summary(runs: Sequence[SampleRun]) -> Record:
-    """The row of the samples of one size: root mean squares, and means."""
+    """The row of one sample size: root mean squares, and means."""
     out: Record = {"N": runs[0].size, "runs": len(runs)}
     distances = {d.column: _rms([run.distance(d.column).value for run in runs]) for d in runs[0].distances}
     out |= distances

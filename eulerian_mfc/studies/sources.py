@@ -1,4 +1,4 @@
-"""Where a job's problem and numerics come from: objects in hand, or a case file that the worker reads itself."""
+"""The source of a job's problem and numerics: objects, or a case file that the worker reads itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Given:
         return self.problem, dict(self.options)
 
     def varied(self, name: str, value: object) -> Given:
-        """With another argument of the problem, of the mesh (`cells`, `bounds`) or of `solve`."""
+        """The source with another value of an argument of the problem, of the mesh (`cells`, `bounds`) or of `solve`."""
         changed: Options = {name: value}
         if name in (f.name for f in fields(Problem)):
             return replace(self, problem=replace(self.problem, **changed))
@@ -47,7 +47,7 @@ class Given:
 
 @dataclass(frozen=True)
 class FromCase:
-    """A case file with settings: what processes and clusters are sent is its path, and they read it themselves."""
+    """A case file with settings: processes and clusters receive its path and read the file themselves."""
 
     path: str
     settings: Mapping[str, object]
@@ -57,7 +57,7 @@ class FromCase:
         return problem, options
 
     def varied(self, name: str, value: object) -> FromCase:
-        """With another setting."""
+        """The source with another value of a setting."""
         return replace(self, settings={**self.settings, name: value})
 
 
@@ -65,7 +65,7 @@ Source = Given | FromCase
 
 
 def given(problem: Problem, mesh: Mesh, layers: int, options: Mapping[str, object]) -> Given:
-    """A source from the arguments of a study, checked as far as `solve` would not do it before the first job."""
+    """A source from the arguments of a study, with the checks that should precede the first job."""
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
     for name in options:
@@ -77,16 +77,16 @@ def given(problem: Problem, mesh: Mesh, layers: int, options: Mapping[str, objec
 
 
 def depended_on(built: Built, *left_out: str) -> dict[str, object]:
-    """What the result of a job on a problem with options depends on: not on the threads and memory, nor what is left out.
+    """The inputs that identify a job on a problem with options; threads, memory and `left_out` are excluded.
 
-    Nor does it depend on the order of the options, or on anything of a Solution to start from but its control.
+    The order of the options does not count. Of a Solution to start from, only its control counts.
     """
     problem, options = built
     return {"problem": problem, "options": what_counts(options, *left_out)}
 
 
 def meshes(problem: Problem, cells: Sequence[Cells], bounds: Box | None) -> list[Mesh]:
-    """One box cut into each of `cells`; without bounds, the box that covers the problem with the finest. Meshes as they are."""
+    """One mesh per entry of `cells`, all of the same box, by default the one for the finest mesh; meshes stay unchanged."""
     try:
         counts = list(cells)
     except TypeError:
@@ -98,7 +98,7 @@ def meshes(problem: Problem, cells: Sequence[Cells], bounds: Box | None) -> list
         if bounds is not None:
             raise fail("bounds", bounds, "None beside meshes, which have their own")
         return given_meshes
-    numbers: list[Any] = counts  # CartesianMesh says what is wrong with them
+    numbers: list[Any] = counts  # CartesianMesh checks them
     if bounds is None:
         finest = max(numbers, key=lambda c: max(c) if isinstance(c, tuple | list) else c)
         bounds = CartesianMesh.covering(problem, finest).bounds

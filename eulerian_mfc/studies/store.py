@@ -1,4 +1,4 @@
-"""Where results are kept: one file a job, named by its address, written whole or not at all."""
+"""The store of results: one file per job, named by its address, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ..files.untrusted import archive
 Value = bool | int | float | str | None
 #: keyword arguments of a job's function
 Arguments = Mapping[str, Any]
-#: what a job's function returns: numbers, words and arrays by name
+#: the return value of a job's function: numbers, words and arrays by name
 Entries = dict[str, Value | np.ndarray]
 
 
 class Result(NamedTuple):
-    """What a job gave: numbers and words by name, and arrays by name; or why it failed."""
+    """The result of a job: numbers and words by name, and arrays by name; or the reason why it failed."""
 
     values: dict[str, Value]
     arrays: dict[str, np.ndarray]
@@ -33,7 +33,7 @@ class Result(NamedTuple):
 
 
 class Store:
-    """A folder of results. Files hold JSON and plain arrays: reading them runs no code."""
+    """A folder of results. Files hold JSON and plain arrays, so that reading them runs no code."""
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = make_folder("folder", folder)
@@ -42,14 +42,14 @@ class Store:
         return self.folder / f"{address}.npz"
 
     def get(self, address: str) -> Result | None:
-        """The result of that address, or None if it is not done.
+        """The result under this address; None if it is not stored.
 
         Raises
         ------
         FileFormatError
             If the file is damaged.
         StorageError
-            If the system does not let it be read.
+            If the system does not allow reading it.
         """
         path = self.path(address)
         if not path.is_file():
@@ -65,7 +65,7 @@ class Store:
             raise FileFormatError(f"{path} is damaged ({error}): delete it, and its job runs again") from error
 
     def put(self, address: str, result: Result) -> None:
-        """Keep a result; its record of an earlier failure goes. The same result gives the same bytes."""
+        """Store a result, and remove the record of an earlier failure. The same result gives the same bytes."""
         values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
         arrays = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
         content = io.BytesIO()
@@ -74,11 +74,11 @@ class Store:
         self._failure(address).unlink(missing_ok=True)
 
     def claim(self, address: str) -> Claim | None:
-        """The right to compute that result, until it is released or this process ends; None where another has it."""
+        """The exclusive right to compute a result, until it is released or this process ends; None if another has it."""
         return Claim.of(self.folder / f"{address}.claim")
 
     def put_failure(self, address: str, label: str, error: str) -> None:
-        """Record why a job failed, for people; it runs again with the study."""
+        """Record why a job failed, for the user; the job runs again with the study."""
         write_whole(self._failure(address), f"{label}\n\n{error}\n".encode())
 
     def _failure(self, address: str) -> Path:
@@ -86,7 +86,7 @@ class Store:
 
 
 def as_result(returned: Mapping[str, object]) -> Result:
-    """What a job's function returned, split into values and arrays, with plain Python numbers."""
+    """The return value of a job's function, split into values and arrays, with plain Python numbers."""
     values: dict[str, Value] = {}
     arrays: dict[str, np.ndarray] = {}
     for name, item in returned.items():

@@ -1,4 +1,4 @@
-"""A study: its data, and all that can be done with them."""
+"""A study: its data, with tables, figures and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Study(StudyData):
-    """What a study found: a table with errors against a stated value and observed orders.
+    """The result of a study: a table with errors against a stated value and observed orders.
 
     Made by the functions of `studies` and by `Study.load`.
 
@@ -24,21 +24,21 @@ class Study(StudyData):
     ----------
     kind : "mesh", "layers", "samples", "penalty" or "sweep".
     title : one line.
-    parameter : the column that errors are powers of (`h`, `dt`, `N`).
-    columns, errors : what the columns are; errors are columns too.
-    records : one dict a row, a key a column.
-    notes : what a reader must know.
+    parameter : the column in powers of which errors fall (`h`, `dt`, `N`).
+    columns, errors : descriptions of the columns, and of those that are errors.
+    records : one dict per row, with one key per column.
+    notes : notes for the reader.
     failures : `label` and `error` of every job that failed.
-    details : what figures need beside the table.
-    provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
-        text, its settings and the seed.
+    details : data that figures need beside the table.
+    provenance : `versions` of the package, of Python and of the numerical libraries; for study files also their text, the
+        case's text, its settings and the seed.
 
     Raises
     ------
     MissingFileError, FileFormatError
-        From `load`, if there is no file, or it is no study, was altered, or has a schema that is not read.
+        From `load`, if there is no file, or it is not a study, was altered, or has an unknown schema.
     ArgumentError
-        From methods, for columns that there are not.
+        From methods, for columns that do not exist.
 
     Examples
     --------
@@ -51,43 +51,43 @@ class Study(StudyData):
     """
 
     def table(self) -> str:
-        """For the terminal."""
+        """The table as text for the terminal."""
         return render.terminal(self)
 
     def legend(self) -> str:
-        """What every column is, with its unit: one line a column."""
+        """The meaning and the unit of every column, one line per column."""
         return "\n".join(render.legend(self))
 
     def to_markdown(self, path: str | os.PathLike[str] | None = None) -> str:
-        """A table in GitHub's Markdown; written to `path` too, if given."""
+        """A table in GitHub's Markdown; with `path`, also written to this file."""
         return _written(render.markdown(self), path)
 
     def to_latex(self, path: str | os.PathLike[str] | None = None) -> str:
-        """A `tabular` with booktabs rules; written to `path` too, if given."""
+        """A `tabular` with booktabs rules; with `path`, also written to this file."""
         return _written(render.latex(self), path)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Every column with all digits, the orders beside the errors; written to `path` too, if given."""
+        """Every column with all digits, and the orders of the errors; with `path`, also written to this file."""
         return _written(render.comma_separated(self), path)
 
     def plot(self) -> Figure:
-        """Errors over the parameter, log-log, with fitted lines and slope triangles; see `figures` for the others."""
+        """Errors over the parameter, log-log, with fitted lines and slope triangles; for other kinds see `figures`."""
         from .figures import draw
 
         return draw(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a JSON file with its checksum, whole or not at all; equal studies give equal bytes.
+        """Write a JSON file with its checksum, completely or not at all; equal studies give equal bytes.
 
         Raises
         ------
         StorageError
-            If the file cannot be written; the old one is intact.
+            If the file cannot be written; an old file stays intact.
         """
         write_whole(path, self.encoded())
 
     def encoded(self) -> bytes:
-        """What `save` writes."""
+        """The bytes that `save` writes."""
         return study_json.encoded(self)
 
     @classmethod
@@ -97,9 +97,9 @@ class Study(StudyData):
         Raises
         ------
         MissingFileError, FileFormatError
-            If there is no file, or it is not a study, was altered, or has a schema that is not read.
+            If there is no file, or it is not a study, was altered, or has an unknown schema.
         StorageError
-            If the system does not let it be read.
+            If the system does not allow reading it.
         """
         return study_json.load(cls, path)
 

@@ -1,4 +1,4 @@
-"""Checks of a study file, each of which shows the line of what is wrong."""
+"""Checks of a study file; each error shows the line that is wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def located(file: Path, text: str, number: int, message: str) -> ArgumentError:
 
 
 class Checker:
-    """Checks the content of a file, and shows the line of what is wrong."""
+    """Checks the content of a file; errors show the line that is wrong."""
 
     def __init__(self, file: Path, text: str, content: Content) -> None:
         self.file, self.text, self.content = file, text, content
@@ -33,7 +33,7 @@ class Checker:
         return located(self.file, self.text, self.line(table, key), message)
 
     def line(self, table: str | None, key: str | None) -> int:
-        """Where a key of a table stands (inline and dotted tables too), or the table's head, or the first line."""
+        """The line of a key in a table (also inline and dotted tables), else of the table's head, else the first line."""
         current, head = None, 1
         for number, line in enumerate(self.text.splitlines(), start=1):
             if found := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
@@ -82,7 +82,7 @@ class Checker:
             self._setting(case, "settings", name, value)
 
     def _built(self, case: Case) -> None:
-        """What only shows when the case is built, for every run that the study will make."""
+        """Check what needs the built case, for every run of the study."""
         vary, kind = self.content["vary"], self.content["kind"]
         built: list[Built] = []
         for point in points_of(self.content):
@@ -102,7 +102,7 @@ class Checker:
             self._reference_values(self.content["reference"], built[0][0].parameters)
 
     def _of_key(self, error: Exception, *tables: str) -> ArgumentError:
-        """An error at the line of the key of a table that it names; else of the first key of the first table."""
+        """The error with the line of the key that it names in one of the tables; else of the first key of the first table."""
         keys = [(table, key) for table in tables for key in self.content.get(table, {})]
         named = [(table, key) for table, key in keys if re.search(rf"\b{re.escape(key)}: ", str(error))]
         return self.wrong(*(named or keys)[0], _words_of(error))
@@ -119,7 +119,7 @@ class Checker:
         vary, kind = self.content["vary"], self.content["kind"]
         needed = {"mesh": "cells", "layers": "layers", "samples": "samples", "penalty": "penalty"}.get(kind)
         if kind == "mesh" and "cells" not in case.settings:
-            needed = None  # meshes that are refined by other settings, such as `refinements` or `width`
+            needed = None  # other settings refine the mesh, such as `refinements` or `width`
         given = isinstance(vary, Mapping) and set(vary) - ({"layers"} if kind == "mesh" else set())
         if not given or (needed is not None and needed not in vary):
             others = f" of a setting that refines the mesh: {', '.join(case.settings)}" if kind == "mesh" else ""
@@ -213,7 +213,7 @@ class Checker:
 
 
 def _words_of(error: Exception) -> str:
-    """An error of a case: the package's own as it is, others with the place."""
+    """The text of a case's error: unchanged for errors of the package, with the place in the code for others."""
     if isinstance(error, EulerianError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -1,4 +1,4 @@
-"""What a study file may say: its keys and words, and what they stand for."""
+"""The content of a study file: its keys and words, and their meaning."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .study_data import Json
 Content = Json
 
 KINDS = ("mesh", "layers", "samples", "penalty", "sweep")
-#: keys that each kind takes beside kind, case, title, settings and vary
+#: keys of each kind, in addition to kind, case, title, settings and vary
 KEYS = {
     "mesh": ("reference", "measure"),
     "layers": ("reference", "measure"),
@@ -26,14 +26,14 @@ KEYS = {
     "penalty": ("measure",),
     "sweep": ("reference", "measure", "parameter"),
 }
-#: words that a kind takes as its reference beside those of all others
+#: words that are accepted as `reference`, for the kinds that differ from the others
 REFERENCES: dict[str, tuple[str, ...]] = {"mesh": ("richardson", "finest", "particles"), "samples": ()}
 ERRORS = {"cost": "error J", "control": "error theta"}
 SYMMETRIES: dict[str, Fold] = {"abs": np.abs}
 
 
 def iterations(solution: SolutionData) -> int:
-    """Iterations that the solver made."""
+    """The number of iterations of the solver."""
     return len(solution.history) - 1
 
 
@@ -56,7 +56,7 @@ MEASURES: dict[str, Measure] = {f.__name__: f for f in (iterations, duality_drif
 
 
 def points_of(content: Content) -> list[dict[str, object]]:
-    """The settings that vary, of each run: together where they refine, in all combinations in sweeps, none of samples."""
+    """The varied settings of each run: lists in step for refinement, all combinations for sweeps, none for samples."""
     kind, vary = content["kind"], content["vary"]
     if kind == "samples":
         return [{}]
@@ -65,7 +65,7 @@ def points_of(content: Content) -> list[dict[str, object]]:
 
 
 def reference_of(folder: Path, value: ReferenceLike) -> ReferenceLike:
-    """A word, or a table: values, or `file` and `entry` of a JSON file that holds them."""
+    """The reference: a word, or a table of values; the table may name `file` and `entry` of a JSON file with the values."""
     if not isinstance(value, Mapping) or "file" not in value:
         return value
     rest = {k: v for k, v in value.items() if k not in ("file", "entry")}

@@ -14,16 +14,16 @@ from . import orders
 from .orders import Fit
 from .store import Value
 
-#: a row of a study, a key a column
+#: a row of a study, with one key per column
 Record = dict[str, Value]
-#: what JSON holds, by name
+#: an object of JSON: values by name
 Json = dict[str, Any]
 #: parameters that grow as errors fall
 GROWING = ("N", "cells", "layers")
 
 
 def provenance() -> Json:
-    """What a study that is made now records of where it was made."""
+    """The record of the software with which a study is made."""
     return {"versions": versions()}
 
 
@@ -34,9 +34,9 @@ class Column:
     Attributes
     ----------
     name : key of the records.
-    meaning : what it is, in words.
+    meaning : its meaning, in words.
     unit : "" for numbers without one.
-    digits : significant digits in tables (files have all).
+    digits : significant digits in tables (files have all digits).
     """
 
     name: str
@@ -52,10 +52,10 @@ class ErrorColumn:
     Attributes
     ----------
     name : key of the records.
-    against : the value that the errors are differences to, in words.
-    theory : the order that theory expects of these runs, in words.
-    floor : errors up to here are round-off, or the other value's own error: no order is read from them.
-    spent : degrees of freedom of the errors that went into the value they are against.
+    against : the value from which the errors are measured, in words.
+    theory : the order that theory predicts for these runs, in words.
+    floor : errors up to this size are round-off, or the reference's own error: no order is read from them.
+    spent : degrees of freedom of the errors that were used for the reference value.
     """
 
     name: str
@@ -67,25 +67,25 @@ class ErrorColumn:
 
 @dataclass(frozen=True)
 class StudyData:
-    """What a study found, as plain data.
+    """The result of a study, as plain data.
 
     Attributes
     ----------
     kind : "mesh", "layers", "samples", "penalty" or "sweep".
     title : one line.
-    parameter : the column that errors are powers of (`h`, `dt`, `N`).
-    columns, errors : what the columns are; errors are columns too.
-    records : one dict a row, a key a column.
-    notes : what a reader must know.
+    parameter : the column in powers of which errors fall (`h`, `dt`, `N`).
+    columns, errors : descriptions of the columns, and of those that are errors.
+    records : one dict per row, with one key per column.
+    notes : notes for the reader.
     failures : `label` and `error` of every job that failed.
-    details : what figures need beside the table.
-    provenance : `versions` of the package, of Python and of what computes; of study files also their text, the case's
-        text, its settings and the seed.
+    details : data that figures need beside the table.
+    provenance : `versions` of the package, of Python and of the numerical libraries; for study files also their text, the
+        case's text, its settings and the seed.
 
     Raises
     ------
     ArgumentError
-        From methods, for columns that there are not.
+        From methods, for columns that do not exist.
     """
 
     kind: str
@@ -105,7 +105,7 @@ class StudyData:
         return f"<{type(self).__name__} {self.kind}: {counts}>"
 
     def values(self, name: str) -> np.ndarray:
-        """A column `(rows,)`; NaN where there is no value.
+        """A column `(rows,)`; NaN in rows without a value.
 
         Raises
         ------
@@ -119,27 +119,27 @@ class StudyData:
         return np.array([np.nan if v is None else v for v in found], dtype=float)
 
     def error_column(self, name: str) -> ErrorColumn:
-        """What the column of errors of that name is."""
+        """The description of the column of errors with this name."""
         return self.errors[[e.name for e in self.errors].index(choice("name", name, [e.name for e in self.errors]))]
 
     def widths(self) -> np.ndarray:
-        """`(n,)` the parameter so that errors fall with it: of growing ones, such as N, the inverse."""
+        """`(n,)`: the parameter with which errors fall; for growing parameters, such as N, the inverse."""
         x = self.values(self.parameter)
         return 1.0 / x if self.parameter in GROWING else x
 
     def usable(self, name: str) -> np.ndarray:
-        """`(n,)` booleans: the rows whose error says something of the order: converged, positive, above the floor."""
+        """`(n,)` booleans: the rows from which the order can be read: converged, error positive and above the floor."""
         converged = np.array([record.get("converged", True) is not False for record in self.records], dtype=bool)
         errors = self.values(name)
         return converged & (errors > self.error_column(name).floor) & np.isfinite(errors) & (self.widths() > 0)
 
     def fitted_points(self, name: str) -> int:
-        """How many rows `fit` uses; 0 where their widths do not differ."""
+        """The number of rows that `fit` uses; 0 if their widths do not differ."""
         widths = self.widths()[self.usable(name)]
         return len(widths) if len(np.unique(widths)) > 1 else 0
 
     def orders(self, name: str) -> list[float | None]:
-        """The order between each row and the one above; None for the first, and at the floor."""
+        """The order between each row and the row above; None for the first row, and at the floor."""
         known = self.usable(name)
         pairs = orders.pairwise(self.widths().tolist(), self.values(name).tolist())
         return [p if k and known[k] and known[k - 1] else None for k, p in enumerate(pairs)]
@@ -152,7 +152,7 @@ class StudyData:
 
 
 def checked(kind: str, records: Sequence[Record], failures: Sequence[dict[str, str]]) -> None:
-    """A study of nothing is an error."""
+    """ArgumentError for a study without records."""
     if not records:
         first = failures[0]["error"].splitlines()[0] if failures else "no jobs"
         raise mismatch(kind, f"no run that succeeded (the first: {first})", "at least one")

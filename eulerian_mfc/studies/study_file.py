@@ -7,7 +7,7 @@
     [settings]                          # of the case
     degree = 3
     [vary]
-    cells = [40, 80, 160, 320]          # settings of the case, too; others where its mesh is refined by others
+    cells = [40, 80, 160, 320]          # settings of the case too; use the settings that refine its mesh
 
 The file is data; the case that it names is code.
 """
@@ -53,13 +53,13 @@ class StudyFile:
         Raises
         ------
         ArgumentError
-            With the line that is wrong, what it has and what is expected.
+            With the line that is wrong, its content, and the expected content.
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".toml":
             raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
         try:
-            text = file.read_text(encoding="utf-8-sig")  # with the mark that some editors put first, or without
+            text = file.read_text(encoding="utf-8-sig")  # with or without the byte order mark of some editors
         except UnicodeDecodeError as error:
             raise ArgumentError(f"{file}: a study file is a text in UTF-8: {error}") from None
         try:
@@ -82,7 +82,7 @@ class StudyFile:
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> Study:
-        """The study; `folder`, `executor`, `workers` and `progress` as for `run_jobs`."""
+        """Run the study; `folder`, `executor`, `workers` and `progress` are as for `run_jobs`."""
         found = self._run(Runner(folder, executor, workers, progress))
         seed = {"seed": self.content.get("seed", 0)} if self.kind == "samples" else {}
         settings = json.loads(json.dumps(dict(self.case.settings), default=repr))
@@ -112,7 +112,7 @@ class StudyFile:
 
 
 def _measured(study: Study, measure: list[str] | None) -> Study:
-    """A study of refinement with the errors that its file asks for; with all, where it says nothing."""
+    """A refinement study with only the errors in `measure`; with all errors if `measure` is None."""
     kept = tuple(e for e in study.errors if measure is None or e.name in [ERRORS[m] for m in measure])
     left_out = {e.name for e in study.errors} - {e.name for e in kept}
     return replace(study, errors=kept, columns=tuple(c for c in study.columns if c.name not in left_out))

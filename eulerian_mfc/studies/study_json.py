@@ -27,7 +27,7 @@ def encoded(study: StudyData) -> bytes:
 
     Parameters
     ----------
-    study : that is written.
+    study : the study that is written.
     """
     content = json.loads(json.dumps(asdict(study), default=_plain))
     text = json.dumps({"format": FORMAT, "schema": SCHEMA, "sha256": _checksum(content), **content}, indent=1)
@@ -35,19 +35,19 @@ def encoded(study: StudyData) -> bytes:
 
 
 def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
-    """Read a file whose content `encoded` made.
+    """Read a file that was written with `encoded`.
 
     Parameters
     ----------
-    kind : the class of what is made: StudyData, or a class on top of it.
+    kind : the class of the returned study: StudyData, or a subclass.
     path : the file.
 
     Raises
     ------
     MissingFileError, FileFormatError
-        If there is no file, or it is not a study, was altered, or has a schema that is not read.
+        If there is no file, or it is not a study, was altered, or has an unknown schema.
     StorageError
-        If the system does not let it be read.
+        If the system does not allow reading it.
     """
     data = read_whole(existing("path", path, "study file"))
     try:
@@ -79,7 +79,7 @@ def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
 
 
 def _checksum(content: Json) -> str:
-    """Of what a file holds, however it is indented."""
+    """The checksum of a file's content, independent of its indentation."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

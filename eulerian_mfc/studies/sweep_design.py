@@ -1,4 +1,4 @@
-"""What a sweep varies and measures."""
+"""The design of a sweep: what it varies and measures."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ SIZE = Column("largest theta", "largest modulus of the control", digits=6)
 
 @dataclass(frozen=True)
 class SweepDesign:
-    """What a sweep varies and measures.
+    """The design of a sweep: what it varies and measures.
 
     Parameters
     ----------
     vary : values by argument; all combinations are run.
     measure : further columns, by name.
-    parameter : the varied argument that errors are powers of; None for no errors.
-    reference : what errors are against.
+    parameter : the varied argument in powers of which errors fall; None for a sweep without errors.
+    reference : the value from which errors are measured.
 
     Raises
     ------
     ArgumentError
-        For lists that are none, names that other columns have, or values of the parameter that are not from coarse to fine.
+        For values that are not lists, names that other columns have, or parameter values that are not from coarse to fine.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class SweepDesign:
         return [dict(zip(self.vary, values, strict=True)) for values in itertools.product(*self.vary.values())]
 
     def shown(self) -> list[dict[str, Value]]:
-        """The same, as tables have them."""
+        """The values of every run, as tables show them."""
         texts = itertools.product(*map(_all_shown, self.vary.values()))
         return [dict(zip(self.vary, row, strict=True)) for row in texts]
 
@@ -93,7 +93,7 @@ class SweepDesign:
 
 
 def check_parameter(vary: Mapping[str, Sequence[object]], parameter: str, reference: ReferenceLike) -> None:
-    """ArgumentError where errors cannot be told of the parameter's values."""
+    """ArgumentError if errors cannot be computed for the values of the parameter."""
     if list(vary) != [parameter]:
         raise fail("parameter", parameter, "the one argument that varies")
     values = array(parameter, vary[parameter], ndim=1).tolist()
@@ -114,7 +114,7 @@ def largest_control(solution: SolutionData) -> float:
 
 
 def _all_shown(values: Sequence[object]) -> list[Value]:
-    """Numbers and words as they are, other arguments in words: those that differ, with a number where their words agree."""
+    """Numbers and words unchanged, other arguments as texts; different arguments with equal texts get a number."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     texts = [repr(v.tolist() if isinstance(v, np.ndarray) else v) for v in plain if not _shown_as_it_is(v)]
     told = iter(numbered(texts, range(len(texts))))

@@ -49,18 +49,18 @@ def sweep(
     Parameters
     ----------
     problem, mesh, layers : as for `solve`.
-    vary : values by argument: any of `Problem`, of the mesh (`cells`, `bounds`) or of `solve`; all combinations are run.
+    vary : values by argument: arguments of `Problem`, of the mesh (`cells`, `bounds`) or of `solve`; all combinations are run.
     measure : further columns, by name: functions of the Solution that return a number or a word.
-    parameter : a varied argument whose values are numbers from coarse to fine: errors against `reference` and orders in it
-        are reported too (of "cells" and "layers" in their inverse). Nothing else may vary then.
-    reference : as for `mesh_convergence`, but "particles".
-    title : of the table.
+    parameter : a varied argument whose values are numbers from coarse to fine. Errors against `reference`, and orders in this
+        argument (for "cells" and "layers" in its inverse), are then reported too. No other argument may vary then.
+    reference : as for `mesh_convergence`, except "particles".
+    title : the title of the table.
     options : as for `mesh_convergence`.
 
     Raises
     ------
     ArgumentError
-        For arguments that are none of the study or of `solve`, or if no run succeeded.
+        For unknown arguments (neither of the study nor of `solve`), or if no run succeeded.
 
     Examples
     --------
@@ -116,13 +116,13 @@ def penalty_sweep(problem: Problem, mesh: Mesh, layers: int, penalties: Sequence
 
 
 def as_penalty(study: Study) -> Study:
-    """A sweep over penalties, drawn as such."""
+    """The sweep as a study of kind "penalty", which has its own figure."""
     return replace(study, kind="penalty")
 
 
 @dataclass(frozen=True)
 class _Point:
-    """A run of a sweep that succeeded: its values, as tables have them, what was built, and what it gave."""
+    """A successful run of a sweep: its values, as tables show them, its problem and options, and its results."""
 
     values: Mapping[str, object]
     shown: Record
@@ -130,7 +130,7 @@ class _Point:
     run: Run
 
     def record(self) -> Record:
-        """The row of the table, without its errors."""
+        """The row of the table, without errors."""
         run = self.run
         measured = {
             "cost": run.cost,
@@ -181,7 +181,7 @@ def sweep_study(source: Source, design: SweepDesign, title: str, runner: Runner)
 
 
 def _errors(points: Sequence[_Point], parameter: str, reference: ReferenceLike) -> tuple[Errors, Errors]:
-    """Of the cost and of the control, over the values of the parameter."""
+    """The errors of the cost and of the control, over the values of the parameter."""
     chosen = choice_of_reference(reference)
     if not isinstance(chosen, str):
         check_parameters(chosen, points[0].built[0].parameters)

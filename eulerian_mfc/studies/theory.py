@@ -1,4 +1,4 @@
-"""The orders that theory promises for the runs of a study."""
+"""The orders that theory predicts for the runs of a study."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ def order_in_layers(options: Options) -> tuple[str, float]:
 
     Parameters
     ----------
-    options : of `solve`.
+    options : keyword arguments of `solve`.
     """
     euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
     return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
 
 
 def order_in_cells(options: Options, courant: Sequence[float | None], layers: Sequence[int]) -> tuple[str, float]:
-    """The order in the width of the cells: in words, and the highest that may be seen.
+    """The order in the width of the cells: in words, and the highest order that may be observed.
 
     Parameters
     ----------
-    options : of `solve`, of the finest run.
+    options : keyword arguments of `solve` for the finest run.
     courant : the largest Courant number of each run.
-    layers : of each run.
+    layers : the number of layers of each run.
     """
     chosen = Discretisation(options["mesh"], options["layers"], options.get("transport"), options.get("continuity"))
     continuity, transport = chosen.continuity, chosen.transport

@@ -1,1 +1,1 @@
-"""Pictures, reports and files for ParaView. Views read a solution, and nothing that computes imports them."""
+"""Pictures, reports and files for ParaView. Views read a solution; no module that computes imports them."""

@@ -1,4 +1,4 @@
-"""Pictures of the densities over time, drawn by VTK without a window."""
+"""Animations of the densities over time, drawn by VTK without a window."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from .vtk_pictures import surfaces
 if TYPE_CHECKING:
     import pyvista
 
-#: pixels of a picture, and pictures a second
+#: pixels of a picture, and pictures per second
 SIZE, RATE = (960, 720), 8
 
 
 def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
-    """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, `NNNN` the time level; the paths written.
+    """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, with the time level `NNNN`; return the paths.
 
-    On a line the graph of the density; in the plane its colours; in space its isosurfaces. Colours and heights have one
-    scale for all times.
+    The density is shown by its graph on a line, by colours in the plane, and by isosurfaces in space. All times have the same
+    scale of colours and heights.
 
     Parameters
     ----------
-    solution : with its densities.
-    folder : where they are written; made where it is missing.
-    stills : how many, spread over the time levels.
-    mp4 : a film instead of a GIF.
+    solution : a solution with its densities.
+    folder : the folder of the files; it is created if it does not exist.
+    stills : number of stills, spread over the time levels.
+    mp4 : whether to write a film instead of a GIF.
 
     Raises
     ------
     ArgumentError
-        If `stills` is no integer of at least 1.
+        If `stills` is not an integer of at least 1.
     StorageError
-        If something cannot be written.
+        If a file cannot be written.
     EulerianError
         For a film without `imageio` and `imageio-ffmpeg`.
     """
@@ -50,7 +50,7 @@ def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: boo
     target = make_folder("folder", folder)
     from vtkmodules.vtkCommonCore import vtkLogger
 
-    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns that there is no screen, which is the point
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # no warning that there is no screen: none is wanted
     frames = [_frame(solution, n) for n in range(solution.layers + 1)]
     levels = np.unique(np.linspace(0, len(frames) - 1, stills).round().astype(int))
     film = target / ("density.mp4" if mp4 else "density.gif")
@@ -63,7 +63,7 @@ def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: boo
 
 
 def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
-    """The file of all pictures, one after the other."""
+    """The content of the animation's file, from its pictures in order."""
     if mp4:
         try:
             import imageio.v2
@@ -73,7 +73,7 @@ def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
         return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, frames, format=".mp4", fps=RATE))
     from PIL import Image
 
-    # Colours that few pixels have, such as those of the bar, are kept.
+    # The palette keeps colours of few pixels, such as those of the colour bar.
     pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
     content = io.BytesIO()
     more = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // RATE, "loop": 0}
@@ -82,7 +82,7 @@ def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
 
 
 def _still(frame: np.ndarray) -> bytes:
-    """The PNG file of a picture."""
+    """The content of a PNG file of a picture."""
     from PIL import Image
 
     content = io.BytesIO()
@@ -119,7 +119,7 @@ def _line(plotter: pyvista.Plotter, solution: SolutionData, n: int) -> None:
     chart = pyvista.Chart2D()
     chart.line(x[order], density[order], color="tab:blue", width=3.0)
     chart.x_label, chart.y_label = "x", "density"
-    # Where there ever is something to see.
+    # The part of the domain in which the density is visible at some time.
     seen = x[(solution.total_density > 1e-4 * _largest(solution)).any(axis=0)]
     margin = 0.05 * (seen.max() - seen.min()) + solution.mesh.width
     low, high = solution.mesh.bounds[0]
@@ -148,7 +148,7 @@ def _plane(plotter: pyvista.Plotter, solution: SolutionData, n: int) -> None:
     )
     plotter.show_bounds(color="black", xtitle="x1", ytitle="x2", font_size=8)
     plotter.view_xy()
-    # The domain takes as much of the picture as axes and bar leave.
+    # The domain fills the picture, except for the axes and the colour bar.
     (west, east), (south, north) = solution.mesh.bounds
     half = max((north - south) / 1.4, (east - west) / 1.6)
     centre = ((west + east) / 2 + 0.04 * half, (south + north) / 2 - 0.18 * half)

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from .grid_sampling import BoxView
 from .style import DENSITY_MAP, PALETTE, label_colours, legend, texts_of
 
-#: characteristics drawn: on a line evenly by their order, in the plane the first ones
+#: number of characteristics that are drawn: on a line evenly spaced by their order, in the plane the first ones
 DRAWN = {1: 24, 2: 60, 3: 60}
 
 
 def density(figure: Figure, view: BoxView) -> None:
-    """Density of X over time, with characteristics: over (t, x) on a line, else at the start, the middle and the end."""
+    """Density of X over time, with characteristics: over (t, x) on a line, otherwise at the start, the middle and the end."""
     (_over_time if view.mesh.dim == 1 else _at_three_times)(figure, view)
 
 
@@ -90,7 +90,7 @@ def _terminal_plane(axes: Axes, view: BoxView, figure: Figure) -> None:
         axes.plot(*final.T, ".", ms=4, color=PALETTE[0], label="their $X(T)$")
     axes.set(xlim=_window(view, 0, labels), ylim=_window(view, 1, labels))
     figure.colorbar(image, ax=axes, label=r"density of $\mu(T)$")
-    if axes.get_legend_handles_labels()[0]:  # class numbers are no places in the plane
+    if axes.get_legend_handles_labels()[0]:  # class numbers are not points of the plane
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, fontsize=9)
 
 
@@ -113,7 +113,7 @@ def _terminal_line(axes: Axes, view: BoxView, figure: Figure) -> None:
 
 
 def _marginal(view: BoxView, n: int) -> np.ndarray:
-    """Density over the first two axes at time level n, integrated over the third where there is one."""
+    """Density over the first two axes at time level n, integrated over a third axis if there is one."""
     values = view.total_density[n]
     return values if view.mesh.dim == 2 else values.sum(axis=2) * view.mesh.widths[2]
 
@@ -129,7 +129,7 @@ def _faces(view: BoxView) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _window(view: BoxView, axis: int, labels: np.ndarray | None = None) -> tuple[float, float]:
-    """The part of an axis worth showing: where trajectories (and labels) are, with a margin, inside the box."""
+    """The part of an axis that is shown: the range of trajectories (and labels) with a margin, inside the box."""
     x = view.solution.paths.x[:, :, axis]
     low, high = float(np.quantile(x, 0.005, axis=1).min()), float(np.quantile(x, 0.995, axis=1).max())
     if labels is not None and len(labels) and labels.shape[1] == view.mesh.dim:
@@ -140,7 +140,7 @@ def _window(view: BoxView, axis: int, labels: np.ndarray | None = None) -> tuple
 
 
 def _ceiling(values: np.ndarray) -> float:
-    """Top of the colour scale: a few cells of a concentrated density must not hide the rest."""
+    """Top of the colour scale, chosen so that a few cells with a large density do not hide the rest."""
     positive = values[values > 1e-3 * values.max()]
     return float(max(np.quantile(positive, 0.99), 0.3 * values.max()))
 

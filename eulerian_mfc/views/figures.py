@@ -19,7 +19,7 @@ from .style import PALETTE, STYLE, label_colours, legend, symbol
 
 
 def figures(solution: SolutionData) -> dict[str, Figure]:
-    """Every figure of a solution by the name of its file."""
+    """All figures of a solution, by the names of their files."""
     view = on_boxes(solution)
     line = solution.mesh.dim == 1
     out = {
@@ -34,7 +34,7 @@ def figures(solution: SolutionData) -> dict[str, Figure]:
 
 
 def planar(solution: SolutionData) -> bool:
-    """Whether inputs lie in the plane and can be moved: their flow and the regions of the labels can be drawn."""
+    """Whether inputs lie in the plane and can be moved, so that their flow and the regions of the labels can be drawn."""
     return solution.numerics.input_dim == 2 and solution.numerics.flow is not None
 
 
@@ -43,13 +43,13 @@ def styled(draw: Callable[[Figure], object], size: tuple[float, float]) -> Figur
 
     Parameters
     ----------
-    draw : draws into it.
+    draw : a function that draws into the figure.
     size : width and height, in inches.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=size)
         draw(figure)
-        figure.draw_without_rendering()  # lay out under the style
+        figure.draw_without_rendering()  # compute the layout while the style is active
     return figure
 
 
@@ -75,7 +75,7 @@ def overview(solution: SolutionData) -> Figure:
 
 
 def controls(panels: list[tuple[str, SolutionData]]) -> Figure:
-    """Controls side by side, one panel a (title, solution)."""
+    """Controls side by side, one panel per pair (title, solution)."""
     with mpl.rc_context(STYLE):
         columns = min(3, len(panels))
         rows = -(-len(panels) // columns)
@@ -102,12 +102,12 @@ def control(figure: Figure, solution: SolutionData) -> None:
     axes = figure.subplots()
     styles = ("-", (0, (5, 3)), (0, (2, 2)), (0, (6, 2, 1, 2)))
     for k, name in enumerate(solution.parameter_names):
-        # Dashes over wider lines: parameters that coincide, as symmetric problems have them, stay visible.
+        # Dashes over wider lines: parameters that coincide, as in symmetric problems, stay visible.
         style = {"color": PALETTE[k % len(PALETTE)], "ls": styles[k % len(styles)], "lw": max(3.0 - 0.4 * k, 1.2)}
         axes.stairs(solution.control[:, k], solution.times, baseline=None, label=symbol(name), **style)
     middle, size = solution.control.mean(), np.abs(solution.control).max()
     if np.ptp(solution.control) < 1e-4 * size:
-        axes.set_ylim(middle - 0.5 * size, middle + 0.5 * size)  # a constant control, not its round-off
+        axes.set_ylim(middle - 0.5 * size, middle + 0.5 * size)  # do not magnify the round-off of a constant control
     axes.set(xlabel="time $t$", ylabel=r"control $\theta(t)$", xlim=(0, solution.times[-1]), title="Control per layer")
     legend(axes, None, outside=len(solution.parameter_names) > 3)
 
@@ -129,7 +129,7 @@ def convergence(figure: Figure, solution: SolutionData) -> None:
 
 
 def flow(figure: Figure, solution: SolutionData) -> None:
-    """Inputs in the plane: the regions that are given each label, and what the flow makes of a grid (its first two axes)."""
+    """Inputs in the plane: the region of each predicted label, and the image of a grid under the flow (first two axes)."""
     index, names, _ = label_colours(solution)
     start = solution.paths.x[0, :, :2]
     low, high = start.min(axis=0), start.max(axis=0)

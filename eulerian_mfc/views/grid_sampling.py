@@ -1,4 +1,4 @@
-"""Densities on boxes, as figures show them: a solution's own, or sampled from its simplices."""
+"""Densities on boxes for figures: those of the solution's mesh, or samples of the densities on simplices."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BoxView:
 
     Parameters
     ----------
-    solution : on a CartesianMesh.
+    solution : a solution on a CartesianMesh.
     mesh : the box.
     """
 
@@ -37,7 +37,7 @@ class BoxView:
 
     @property
     def outline(self) -> np.ndarray | None:
-        """The boundary of the domain as `(n, 2, 2)` segments; None where it is the box."""
+        """The boundary of the domain as `(n, 2, 2)` segments; None if the domain is the box."""
         return None
 
 
@@ -46,7 +46,7 @@ class SampledView(BoxView):
 
     Parameters
     ----------
-    solution : on simplices.
+    solution : a solution on simplices.
     simplices : its mesh.
     """
 
@@ -64,7 +64,7 @@ class SampledView(BoxView):
 
     @cached_property
     def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Rows of the boxes whose centres lie on the mesh, the vertices about each, and their weights."""
+        """Rows of the boxes whose centres lie on the mesh, the vertices around each centre, and their weights."""
         cells = self._simplices.locator.find(self.mesh.centres)
         rows = np.flatnonzero(cells >= 0)
         points = np.asfortranarray(self.mesh.centres[rows])
@@ -72,7 +72,7 @@ class SampledView(BoxView):
         return rows, trace.cells, trace.barycentric
 
     def _sampled(self, values: np.ndarray) -> np.ndarray:
-        """`(..., vertices)` or `(..., cells)` -> `(..., *boxes)`, zero off the mesh."""
+        """`(..., vertices)` or `(..., cells)` -> `(..., *boxes)`, zero outside the mesh."""
         rows, cells, weights = self._places
         out = np.zeros((*values.shape[:-1], self.mesh.size))
         if not self.solution.unknowns.masses_in_cells:
@@ -85,7 +85,7 @@ class SampledView(BoxView):
 
     @cached_property
     def outline(self) -> np.ndarray | None:
-        """Two dimensions: the boundary facets as `(n, 2, 2)` segments."""
+        """In two dimensions, the boundary facets as `(n, 2, 2)` segments."""
         mesh = self._simplices
         if mesh.dim != 2:
             return None
@@ -95,11 +95,11 @@ class SampledView(BoxView):
 
 
 def on_boxes(solution: SolutionData) -> BoxView:
-    """The densities of a solution on boxes: its own, or sampled from its simplices.
+    """The densities of a solution on boxes: on its own cells, or sampled from its simplices.
 
     Parameters
     ----------
-    solution : with its densities.
+    solution : a solution with its densities.
     """
     mesh = solution.mesh
     if isinstance(mesh, SimplexMesh):

@@ -32,11 +32,11 @@ def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: st
 
     Parameters
     ----------
-    solution : that it is of.
+    solution : the solution.
     figures : PNG files by name.
-    title : of the page.
+    title : the title of the page.
     case : text of the case's file, shown at the end.
-    analyse : whether second order is analysed where it has not been; the page says so where it is left out.
+    analyse : whether to analyse second-order optimality if this has not been done; if not, the page says so.
     """
     template = Template(files("eulerian_mfc.views").joinpath("report.html").read_text(encoding="utf-8"))
     numbers = [
@@ -75,14 +75,14 @@ def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: st
 def write(
     solution: SolutionData, folder: str | os.PathLike[str], title: str, case: str = "", analyse: bool = True
 ) -> None:
-    """Write the figures, one PNG file each (in the plane with the flow of a grid), and `report.html` into `folder`.
+    """Write the figures as PNG files (in the plane with the flow of a grid), and `report.html`, into `folder`.
 
-    All of them, or none; `title`, `case` and `analyse` as in `html`.
+    Either all files are written or none. `title`, `case` and `analyse` are as in `html`.
 
     Raises
     ------
     StorageError
-        If a file cannot be written; those of before are intact.
+        If a file cannot be written; earlier files stay intact.
     """
     from .figures import figures
 
@@ -95,7 +95,7 @@ def write(
 
 
 def _certificate(solution: SolutionData, analyse: bool) -> Certificate:
-    """The certificate, with dashes for second-order facts that are left out."""
+    """The certificate, with dashes for second-order results that are not computed."""
     if analyse or solution.analysed or solution.kink is not None:
         return solution.certificate
     return Certificate.of(solution.checks, AT_KINK)

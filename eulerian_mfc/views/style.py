@@ -1,4 +1,4 @@
-"""What all figures share: colours, labels, legends."""
+"""The common style of all figures: colours, labels, legends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matplotlib.colors import ListedColormap
 from .._names import label_texts
 from ..results.solution_data import SolutionData
 
-#: M. Okabe and K. Ito's palette, which colour-blind readers can tell apart; black and yellow left out
+#: M. Okabe and K. Ito's palette, which colour-blind readers can distinguish, without black and yellow
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 #: white to middle grey, so that coloured lines stay visible where the density is largest
 DENSITY_MAP = ListedColormap(mpl.colormaps["Greys"](np.linspace(0.0, 0.7, 256)))
@@ -25,7 +25,7 @@ STYLE = {
 
 
 def label_colours(solution: SolutionData) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """`(index of the colour of every path, legend of each colour, the labels)`: at most as many as the palette holds."""
+    """`(index of the colour of every path, legend of each colour, the labels)`: at most as many as the palette has colours."""
     y = solution.paths.y
     found = np.unique(y, axis=0) if solution.labels is None else solution.labels
     if len(found) > len(PALETTE):
@@ -35,13 +35,13 @@ def label_colours(solution: SolutionData) -> tuple[np.ndarray, list[str], np.nda
 
 
 def texts_of(labels: np.ndarray) -> list[str]:
-    """Labels `(K, q)` in legends: numbers, or rows of numbers."""
+    """The texts of labels `(K, q)` in legends: numbers, or rows of numbers."""
     texts = [text.replace(",", ", ") for text in label_texts(labels)]
     return texts if labels.shape[1] == 1 else [f"({text})" for text in texts]
 
 
 def symbol(name: str) -> str:
-    """`W12` as a mathematical symbol; other names as they are."""
+    """`W12` as a mathematical symbol; other names are unchanged."""
     if name == "W" or name == "b":
         return f"${name}$"
     stem, digits = name.rstrip("0123456789"), name[len(name.rstrip("0123456789")) :]
@@ -50,7 +50,7 @@ def symbol(name: str) -> str:
 
 
 def legend(axes: Axes, title: str | None, outside: bool = False) -> None:
-    """The legend of axes that have labelled lines, beside them where `outside`."""
+    """The legend of axes that have labelled lines, beside the axes if `outside`."""
     if axes.get_legend_handles_labels()[0]:
         place = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)} if outside else {"loc": "best"}
         frame = {"frameon": not outside, "framealpha": 0.85, "edgecolor": "none"}

@@ -24,25 +24,25 @@ if TYPE_CHECKING:
 
 
 def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
-    """Write everything ParaView needs into `folder`, which is made where it does not exist: all files, or none.
+    """Write the files for ParaView into `folder`, which is created if it does not exist: either all files, or none.
 
-    * `solution.pvd`: the densities with the real times; open this one, and ParaView draws them, coloured by `density_total`.
-      On the line the area under the density (`solution_0000.vtu`, ...; see `vtk_pictures.upright` for its heights), in the plane
-      the mesh (`solution_0000.vti`, ...), in space surfaces of equal density (`solution_0000.vtp`, ...).
+    * `solution.pvd`: the densities with the real times. Open this file, and ParaView draws them, coloured by `density_total`.
+      On the line these are the area under the density (`solution_0000.vtu`, ...; for its heights see `vtk_pictures.upright`), in
+      the plane the mesh (`solution_0000.vti`, ...), in space surfaces of equal density (`solution_0000.vtp`, ...).
     * `volume.pvd`, `volume_0000.vti`, ... (in space only): the mesh, to be cut and measured.
     * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time, coloured by `label_1`;
-      `trajectories.vtp` whole. Point data `time`, cell data `label_1`, ...; on the line they are points (x, t). The
-      last line of the numbered files is a frame around the whole, with NaN for a label, that ParaView's camera fits.
+      `trajectories.vtp` holds them complete. They have point data `time` and cell data `label_1`, ...; on the line they are
+      points (x, t). The last cell of the numbered files is a frame around everything, with label NaN, for ParaView's camera.
     * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
 
-    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and as vectors `grad_psi_NAME`, `velocity`;
-    on surfaces all of it is at the points. Simplex meshes have the endings `.vtu` and `.vtr` instead of `.vti`, and some of this
-    at their vertices; see `vtk_simplices.level`.
+    Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and the vectors `grad_psi_NAME` and
+    `velocity`; on surfaces all these data are at the points. Files of simplex meshes end in `.vtu` and `.vtr` instead of `.vti`,
+    and some of their data are at the vertices; see `vtk_simplices.level`.
 
     Raises
     ------
     StorageError
-        If a file cannot be written, or another program is writing into the folder; the files of before are intact.
+        If a file cannot be written, or another program is writing into the folder; earlier files stay intact.
     """
     target = make_folder("folder", folder)
     collections, spacetimes = _collections(solution), _spacetimes(solution)
@@ -65,13 +65,13 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
             "trajectories_*.vtp",
             "spacetime.vt[ir]",
         ):
-            for stale in target.glob(pattern):  # of an earlier run with more layers, or on another mesh
+            for stale in target.glob(pattern):  # files of an earlier run with more layers, or on another mesh
                 if stale.name not in written:
                     stale.unlink(missing_ok=True)
 
 
 def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int], pyvista.DataSet]]]:
-    """Of every collection the ending of its files and what makes that of a time level."""
+    """Per collection, the ending of its files, and the function that makes the data set of a time level."""
     boxes = isinstance(solution.mesh, CartesianMesh)
     whole = partial(level if boxes else vtk_simplices.level, solution)
     mesh = ("vti" if boxes else "vtu", whole)
@@ -85,7 +85,7 @@ def _collections(solution: SolutionData) -> dict[str, tuple[str, Callable[[int],
 
 
 def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], pyvista.DataSet]]:
-    """Of the files over space and time what makes each."""
+    """Per file over space and time, the function that makes its data set."""
     if solution.mesh.dim > 1:
         return {}
     boxes = isinstance(solution.mesh, CartesianMesh)
@@ -93,7 +93,7 @@ def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], py
 
 
 def encoded(data: pyvista.DataSet) -> bytes:
-    """A data set of pyvista as the content of a file: VTK's own writers call half a file written where the disk is full."""
+    """A data set of pyvista as the content of a file; VTK's own writers report no error if the disk is full."""
     from vtkmodules import vtkIOXML
 
     writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
@@ -143,7 +143,7 @@ def level(solution: SolutionData, n: int) -> pyvista.ImageData:
 
 
 def interpolation_of(solution: SolutionData) -> Interpolation:
-    """The interpolation of the transport scheme, or cubic splines where it has none of its own."""
+    """The interpolation of the transport scheme; cubic splines if it has none."""
     scheme, mesh = solution.numerics.transport, solution.mesh
     assert isinstance(mesh, CartesianMesh)
     if isinstance(scheme, SemiLagrangian) and scheme.linear:
@@ -164,10 +164,10 @@ def polylines(solution: SolutionData, last: int, heads: bool = False) -> pyvista
 
     Parameters
     ----------
-    solution : with its characteristics.
-    last : time level.
-    heads : whether a point is drawn at the end of every line: cells of their own, in front of those of the lines. Lines of no
-        length, as all are at level 0, cannot be seen.
+    solution : a solution with its characteristics.
+    last : the last time level.
+    heads : whether to add a point at the end of every line; the cells of the points precede those of the lines. Lines without
+        length, such as all lines at level 0, would be invisible.
     """
     import pyvista
 
@@ -187,15 +187,16 @@ def polylines(solution: SolutionData, last: int, heads: bool = False) -> pyvista
     lines.point_data["time"] = times.ravel()
     for k in range(solution.paths.y.shape[1]):
         lines.cell_data[f"label_{k + 1}"] = np.tile(solution.paths.y[:, k], 2 if heads else 1)
-    # Colours of the time would be those of the first level, where it is 0, at all others too.
+    # If ParaView coloured by time, it would use the colour range of the first level, where the time is 0, for all levels.
     coloured(lines, "label_1")
     return lines
 
 
 def growing(solution: SolutionData, last: int) -> pyvista.PolyData:
-    """`polylines` with heads, as the collection has them, within the frame of the whole, whose label is NaN.
+    """`polylines` with heads, for the collection, with a frame around the complete lines, whose label is NaN.
 
-    At time 0 they are the points of the law: without a frame ParaView's camera would fit these, and stay there as they move.
+    At time 0 the lines are the points of the law. Without a frame, ParaView's camera would fit these points, and would not
+    follow when they move.
     """
     lines, x = polylines(solution, last, heads=True), solution.paths.x
     low, high = np.zeros(3), np.zeros(3)
@@ -206,7 +207,7 @@ def growing(solution: SolutionData, last: int) -> pyvista.PolyData:
 
 
 def spacetime(solution: SolutionData) -> pyvista.ImageData:
-    """One dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
+    """In one dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
     import pyvista
 
     mesh = solution.mesh

@@ -1,7 +1,7 @@
-"""Data sets that ParaView draws as they are opened, without a filter: of the line and of space.
+"""Data sets on the line and in space that ParaView draws without a filter when they are opened.
 
-ParaView refuses to draw images of one dimension, draws lines as thin as a pixel, and of a mesh in space shows the outside
-only, where there is no mass. So densities of the line stand upright in a plane, and densities in space become surfaces.
+ParaView does not draw images of one dimension, draws lines only a pixel wide, and shows only the outside of a mesh in space,
+where there is no mass. Densities on the line are therefore drawn as areas in a plane, and densities in space as surfaces.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 if TYPE_CHECKING:
     import pyvista
 
-#: what is drawn
+#: the array that is drawn
 DENSITY = "density_total"
-#: height of the largest density of the line, a share of the line's length
+#: height of the largest density on the line, as a share of the line's length
 HEIGHT = 0.4
-#: densities of the surfaces in space, shares of the largest
+#: densities of the surfaces in space, as shares of the largest
 SHARES = (0.05, 0.2, 0.5)
-#: corners along which all edges of a rectangle, or of a box, are drawn in one go: which of them are high
+#: a path over corners that draws all edges of a rectangle, or of a box; per corner and coordinate, whether it is the high end
 RECTANGLE = ((0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0), (0, 0, 0))
 BOX = (
     *RECTANGLE, (0, 0, 1), (1, 0, 1), (1, 0, 0), (1, 0, 1), (1, 1, 1), (1, 1, 0), (1, 1, 1), (0, 1, 1), (0, 1, 0),
@@ -32,14 +32,14 @@ QUAD = 9
 def upright(grid: pyvista.DataSet, largest: float) -> pyvista.UnstructuredGrid:
     """The cells of a line as areas in the plane (x, height), their heights in proportion to `density_total`.
 
-    The area over a cell is a rectangle where densities are those of cells, and a trapezium where they are those of vertices.
-    Cells, their order and their data are those of the line; every area has four points, two on the line and two above them,
-    with the data of the vertices. The field data `height_of_density` is the factor of the heights.
+    The area over a cell is a rectangle if densities live in cells, and a trapezium if they live at vertices. The cells, their
+    order and their data are those of the line. Every area has four points, two on the line and two above them, with the data
+    of the vertices. The field data `height_of_density` is the factor from densities to heights.
 
     Parameters
     ----------
     grid : a mesh of the line, with `density_total` in its cells or at its points.
-    largest : density whose height is 0.4 of the line's length; it is the same at all times of a collection.
+    largest : the density whose height is 0.4 of the line's length; it is the same at all times of a collection.
     """
     import pyvista
 
@@ -68,7 +68,7 @@ def surfaces(grid: pyvista.DataSet, largest: float | None = None) -> pyvista.Pol
     Parameters
     ----------
     grid : the mesh, with its data in cells or at points.
-    largest : density that the shares are of; by default the grid's own, so that there always are surfaces.
+    largest : the density to which the shares refer; by default the largest density of the grid, so that surfaces always exist.
     """
     nodes = grid.cell_data_to_point_data()
     top = float(nodes.point_data[DENSITY].max()) if largest is None else largest
@@ -81,11 +81,11 @@ def surfaces(grid: pyvista.DataSet, largest: float | None = None) -> pyvista.Pol
 def framed(lines: pyvista.PolyData, low: np.ndarray, high: np.ndarray) -> pyvista.PolyData:
     """Lines and, as the last cell, the edges of the rectangle or box from `low` to `high`, whose cell data are NaN.
 
-    ParaView's camera fits what it sees first: with a frame, that is all that there will be.
+    ParaView's camera fits the first data that it shows. With the frame, these cover all later data too.
 
     Parameters
     ----------
-    lines : with the point data `time`.
+    lines : the lines, with the point data `time`.
     low, high : `(3,)` each; they are equal in coordinates without an extent.
     """
     import pyvista
@@ -106,7 +106,7 @@ def framed(lines: pyvista.PolyData, low: np.ndarray, high: np.ndarray) -> pyvist
 
 
 def coloured(data: pyvista.DataSet, name: str = DENSITY) -> None:
-    """Make the array `name` the one that ParaView colours by: of the others it would take one at the points first."""
+    """Make ParaView colour by the array `name`; otherwise it would prefer an array at the points."""
     at = "point" if name in data.point_data else "cell"
     data.point_data.active_scalars_name = data.cell_data.active_scalars_name = None
     data.set_active_scalars(name, preference=at)

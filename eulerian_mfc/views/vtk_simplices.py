@@ -1,4 +1,4 @@
-"""ParaView data of solutions on simplex meshes: the mesh as it is."""
+"""ParaView data of solutions on simplex meshes, on the mesh itself."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .vtk_pictures import coloured
 if TYPE_CHECKING:
     import pyvista
 
-#: VTK's numbers of the line, the triangle and the tetrahedron
+#: VTK's cell types of the line, the triangle and the tetrahedron
 CELL_TYPES = {1: 3, 2: 5, 3: 10}
 
 
 def grid(mesh: SimplexMesh) -> pyvista.UnstructuredGrid:
-    """The mesh alone."""
+    """The mesh without data."""
     import pyvista
 
     points = np.zeros((len(mesh.points), 3))
@@ -33,8 +33,8 @@ def grid(mesh: SimplexMesh) -> pyvista.UnstructuredGrid:
 def level(solution: SolutionData, n: int) -> pyvista.UnstructuredGrid:
     """The mesh at time level n.
 
-    At the vertices `density_NAME`, `density_total` (in the cells for finite volumes) and `psi_NAME`; in the cells
-    `grad_psi_NAME` at the centroids and `velocity`.
+    The vertices hold `density_NAME`, `density_total` (the cells do, for finite volumes) and `psi_NAME`. The cells hold
+    `grad_psi_NAME` at the centroids, and `velocity`.
     """
     mesh = solution.mesh
     assert isinstance(mesh, SimplexMesh)
@@ -76,7 +76,7 @@ def _vectors(rows: np.ndarray) -> np.ndarray:
 
 
 def spacetime(solution: SolutionData) -> pyvista.RectilinearGrid:
-    """One dimension: densities (and potentials, where they live at the same points) on the plane (x, t)."""
+    """In one dimension: densities (and potentials, if they live at the same points) on the plane (x, t)."""
     import pyvista
 
     mesh = solution.mesh
