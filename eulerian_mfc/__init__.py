@@ -4,8 +4,6 @@ Minimise `E[loss(X(T), Y)] + 1/2 int lambda |theta|^2 dt` over `dX/dt = F(t, the
 labels, by solving the continuity equation forwards, the transport equation backwards, and the control equation between.
 """
 
-from typing import Any
-
 from . import continuity as continuity
 from . import errors as errors
 from . import fields as fields
@@ -60,7 +58,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Modules that are loaded on first use: most runs need none of them, and `learn` loads scikit-learn."""
     if name in ("controllability", "export", "learn", "studies"):
         from importlib import import_module

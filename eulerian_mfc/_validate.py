@@ -29,7 +29,7 @@ def mismatch(name: str, found: str, expected: str) -> ArgumentError:
     return ArgumentError(f"{name}: got {found}, expected {expected}")
 
 
-def unmasked(name: str, value: Any) -> None:
+def unmasked(name: str, value: object) -> None:
     """Raise an ArgumentError for an array with masked entries: the package would use the numbers under the mask as data."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.getmaskarray(value).any():
         raise mismatch(
@@ -105,7 +105,7 @@ def sides(name: str, value: Any) -> np.ndarray:
     return out
 
 
-def _nearest(value: Any, minimum: int) -> int:
+def _nearest(value: object, minimum: int) -> int:
     """The integer that the user may have meant by a text or another number."""
     try:
         number = int(float(np.asarray(value).item()))
@@ -114,7 +114,7 @@ def _nearest(value: Any, minimum: int) -> int:
     return max(number, minimum)
 
 
-def _written(name: str, value: Any) -> str:
+def _written(name: str, value: object) -> str:
     """An argument as it is written in a call."""
     return f"{name}={value!r}" if name.isidentifier() else repr(value)
 
@@ -127,7 +127,7 @@ def choice(name: str, value: Any, allowed: Iterable[Any]) -> Any:
     return value
 
 
-def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
+def takes(name: str, function: Callable[..., object], arguments: str) -> None:
     """Raise an ArgumentError if a user's function cannot be called with the arguments, named as in `"t, theta, x"`."""
     if isinstance(function, type):
         raise fail(name, function, f"a function of ({arguments})")
@@ -139,7 +139,7 @@ def takes(name: str, function: Callable[..., Any], arguments: str) -> None:
         pass
 
 
-def own(values: Any) -> np.ndarray:
+def own(values: object) -> np.ndarray:
     """A copy for a user's function, which may modify it: the package's own array stays the same."""
     return np.array(values)
 
@@ -160,7 +160,7 @@ def machine_memory() -> int:
         return 2**32
 
 
-def affordable(name: str, value: Any, numbers: int, what: str) -> None:
+def affordable(name: str, value: object, numbers: int, what: str) -> None:
     """Raise an ArgumentError if an argument needs more float64 numbers than the machine's memory can hold."""
     if 8 * numbers > machine_memory():
         needed = f"{min(8 * numbers, 10**30) / 2**30:,.0f} GiB"

@@ -38,7 +38,7 @@ class ErrorPrintingGroup(click.Group):
 
     command_class = DebugCommand
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):

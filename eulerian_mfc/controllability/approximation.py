@@ -60,14 +60,14 @@ class StrongApproximation:
 
 
 def strong_approximation_error(
-    fields: Any,
+    fields: object,
     target: Callable[[np.ndarray], np.ndarray],
-    box: Any,
+    box: object,
     depth: int,
     *,
     bound: float | None = None,
     grid: int = 17,
-    variables: Any = None,
+    variables: object = None,
 ) -> StrongApproximation:
     """The smallest uniform error of a vector field X on a box K by combinations Y of brackets up to a depth.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -23,16 +22,16 @@ RESOLVED = 1e-3
 
 def learn_map(
     target: Callable[[np.ndarray], np.ndarray],
-    region: Any,
+    region: object,
     field: Field | None = None,
     *,
     samples: int | None = None,
     layers: int = 20,
     horizon: float = 1.0,
-    layer_map: Any = LayerMap("rk4", 2),  # noqa: B008  frozen
+    layer_map: object = LayerMap("rk4", 2),
     tolerance: float = 1e-3,
     penalties: Sequence[float] = PENALTIES,
-    initial: Any = None,
+    initial: object = None,
     seed: int = 0,
 ) -> Steering:
     """A control whose flow is close to a map on a compact set: `steer` for a continuum of points.

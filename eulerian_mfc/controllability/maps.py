@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class SupError(NamedTuple):
     mean_square: float
 
 
-def sup_error(solution: WithFlow | Map, target: Map, region: Any, grid: int = 101) -> SupError:
+def sup_error(solution: WithFlow | Map, target: Map, region: object, grid: int = 101) -> SupError:
     """The largest error `max_x |Phi(x) - Psi(x)|` of a flow Phi that approximates a map Psi, on a grid of a compact set.
 
     Parameters
@@ -96,7 +96,7 @@ def sup_error(solution: WithFlow | Map, target: Map, region: Any, grid: int = 10
     return SupError(float(distance.max()), x[distance.argmax()], len(x), square)
 
 
-def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
+def check_orientation(target: Map, region: object, grid: int = 41) -> float:
     """The smallest determinant of the map's derivative (by central differences) on a grid of the region.
 
     Flows preserve orientation. On a box or a ball, a diffeomorphism onto its image is diffeotopic to the identity exactly if
@@ -143,7 +143,7 @@ def check_orientation(target: Map, region: Any, grid: int = 41) -> float:
     return float(determinants[least])
 
 
-def as_region(region: Any) -> Uniform | UniformBall:
+def as_region(region: object) -> Uniform | UniformBall:
     """The uniform law on a compact set: `region` itself, or that of the box with these bounds."""
     if isinstance(region, Uniform | UniformBall):
         return region

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -18,13 +17,13 @@ from .steering import Steering, steering_of
 
 
 def steer(
-    points: Any,
-    targets: Any,
+    points: object,
+    targets: object,
     field: Field | None = None,
     *,
     layers: int = 20,
     horizon: float = 1.0,
-    layer_map: Any = LayerMap("rk4", 2),  # noqa: B008  frozen
+    layer_map: object = LayerMap("rk4", 2),
     tolerance: float = 1e-6,
     penalties: Sequence[float] = PENALTIES,
     starts: int = 4,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -86,7 +85,7 @@ class BracketRank:
 
 
 def bracket_rank(
-    fields: Any, points: Any, depth: int, *, variables: Any = None, tolerance: float | None = None
+    fields: object, points: object, depth: int, *, variables: object = None, tolerance: float | None = None
 ) -> BracketRank:
     """Rank of the folds' iterated brackets at N points; if it is N d, the ensemble is controllable near these points.
 

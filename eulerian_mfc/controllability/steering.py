@@ -70,7 +70,7 @@ class Steering:
         """`sqrt(int |u|^2 dt)`."""
         return self.transfer.norm(self.control)
 
-    def trajectories(self, x: Any) -> np.ndarray:
+    def trajectories(self, x: object) -> np.ndarray:
         """Positions `(layers + 1, n, d)` of points `(n, d)`."""
         points = array("x", x, ndim=2)
         if points.shape[1] != self.transfer.x.shape[1]:

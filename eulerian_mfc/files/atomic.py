@@ -16,7 +16,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from .._validate import fail
 from ..errors import MissingFileError, StorageError
@@ -28,7 +27,7 @@ PART = ".part"
 LONGEST = 48
 
 
-def as_path(name: str, value: Any) -> Path:
+def as_path(name: str, value: object) -> Path:
     """The path of a file or folder that an argument names."""
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
@@ -36,7 +35,7 @@ def as_path(name: str, value: Any) -> Path:
     return Path(text)
 
 
-def existing(name: str, value: Any, what: str) -> Path:
+def existing(name: str, value: object, what: str) -> Path:
     """The path of an existing file; `what` says in the error what it should be."""
     path = as_path(name, value)
     try:
@@ -192,7 +191,7 @@ def _stem(real: Path) -> str:
     return f"{real.name[:LONGEST]}~{hashlib.sha256(os.fsencode(real.name)).hexdigest()[:8]}"
 
 
-def make_folder(name: str, path: Any) -> Path:
+def make_folder(name: str, path: object) -> Path:
     """The folder `path`, which is made if it does not exist; `name` is the name of the argument, for messages.
 
     Raises

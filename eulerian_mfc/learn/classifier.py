@@ -141,20 +141,20 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
             raise fail("class_weight", given, "a weight above zero for a class that has samples")
         return out / out.max()
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: object) -> np.ndarray:
         """Outputs `(n, K)`, the largest of which decides the class; for two classes their difference `(n,)`."""
         final = self._final(X)
         assert self.solution_.loss is not None
         z = self.solution_.loss.output(final)
         return z[:, 1] - z[:, 0] if z.shape[1] == 2 else z
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: object) -> np.ndarray:
         """Classes `(n,)`."""
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
     @available_if(lambda self: self.loss == "cross-entropy")
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: object) -> np.ndarray:
         """Probabilities `(n, K)` of the classes."""
         final = self._final(X)
         assert isinstance(self.solution_.loss, CrossEntropy)

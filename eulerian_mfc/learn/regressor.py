@@ -53,14 +53,14 @@ class MeanFieldRegressor(RegressorMixin, MeanFieldEstimator):
         self._solve(X, (labels - self.y_mean_) / self.y_scale_, weights, loss)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: object) -> np.ndarray:
         """Labels `(n,)` or `(n, q)`."""
         final = self._final(X)
         assert self.solution_.loss is not None
         out = self.solution_.loss.output(final) * self.y_scale_ + self.y_mean_
         return out[:, 0] if self._single else out
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> object:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

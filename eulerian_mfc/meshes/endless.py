@@ -51,7 +51,7 @@ class _Bytes(_Ends, io.BufferedReader):
 
 
 @contextlib.contextmanager
-def opened(file: Path) -> Iterator[tuple[Any, str | None]]:
+def opened(file: Path) -> Iterator[tuple[object, str | None]]:
     """The arguments of `meshio.read`: the path and None, or an open buffer and the name of its format."""
     ending = file.suffix.lower()
     if ending in (".node", ".ele"):

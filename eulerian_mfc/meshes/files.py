@@ -85,7 +85,7 @@ def _silently(action: Callable[[], Result]) -> tuple[Result, str]:
     return result, " ".join(said.getvalue().split())
 
 
-def _content(file: Path) -> tuple[Any, GmshGroups | None, str]:
+def _content(file: Path) -> tuple[object, GmshGroups | None, str]:
     """The content that meshio reads, the groups of a Gmsh file, and the messages of meshio."""
     import meshio
 
@@ -151,7 +151,7 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
         warn(f"{path}: {note}{', '.join(FORMATS)}", MeshFileWarning)
 
 
-def _format(file: Path, path: Any) -> tuple[str, str]:
+def _format(file: Path, path: object) -> tuple[str, str]:
     """Meshio's name for the format of a path, and the ending of the path."""
     import meshio
 

@@ -231,7 +231,7 @@ def _same(one: Any, other: Any) -> bool:
         return np.array_equal(one, other)
 
 
-def _read(name: str, text: str, default: Any) -> Any:
+def _read(name: str, text: str, default: object) -> object:
     """`text` as a value of the default's type; strings need no quotes."""
     if isinstance(default, str):
         return text

@@ -70,7 +70,7 @@ def on_the_mesh(problem: Problem, options: Mapping[str, Any]) -> OptimalitySyste
     return OptimalitySystem(problem, options["mesh"], options["layers"], **named)
 
 
-def what_counts(options: Mapping[str, Any], *left_out: str) -> dict[str, Any]:
+def what_counts(options: Mapping[str, object], *left_out: str) -> dict[str, object]:
     """The options on which a result depends, in a fixed order: threads, memory and the names in `left_out` are excluded.
 
     If `initial` is a Solution, only its control counts.

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
@@ -74,7 +73,7 @@ class Checkpoint:
         """The checkpoint from the argument of `solve`."""
         return value if isinstance(value, Checkpoint) else cls(value)
 
-    def journal(self, **arguments: Any) -> Journal:
+    def journal(self, **arguments: object) -> Journal:
         """The journal of the run with these arguments, with the values that the file already holds.
 
         Raises

@@ -21,7 +21,7 @@ OWN: dict[str, type[Scheme]] = {
 }
 
 
-def scheme_spec(scheme: Scheme) -> dict[str, Any]:
+def scheme_spec(scheme: Scheme) -> dict[str, object]:
     """JSON-ready name and arguments of a scheme of the package or of a user.
 
     Parameters
