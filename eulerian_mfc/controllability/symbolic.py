@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .._validate import fail, mismatch
 from ..errors import EulerianError, NotAnalyticError
 
+#: an expression, a symbol or a matrix of SymPy, which has no types
+Expression: TypeAlias = Any
 
-def _sympy() -> Any:
+
+def _sympy() -> Expression:
     """The module SymPy; EulerianError if it is not installed."""
     try:
         import sympy
@@ -20,7 +23,7 @@ def _sympy() -> Any:
     return sympy
 
 
-def columns(fields: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+def columns(fields: Sequence[Expression], variables: Sequence[Expression]) -> list[Expression]:
     """Every field as a column of d expressions in the d variables."""
     sympy = _sympy()
     out = []
@@ -44,7 +47,7 @@ def columns(fields: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
     return out
 
 
-def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
+def bracket(f: Expression, g: Expression, variables: Sequence[Expression]) -> Expression:
     """`[F, G] = DG F - DF G` of columns of d SymPy expressions in d variables, exactly.
 
     Parameters
@@ -85,13 +88,15 @@ def bracket(f: Any, g: Any, variables: Sequence[Any]) -> Any:
     return out.applyfunc(sympy.simplify)
 
 
-def evaluated(matrix: Any, variables: Sequence[Any], x: np.ndarray) -> np.ndarray:
+def evaluated(matrix: Expression, variables: Sequence[Expression], x: np.ndarray) -> np.ndarray:
     """`(n, rows, columns)`: a matrix of expressions at points `(n, d)`."""
     function = _sympy().lambdify([variables], matrix.tolist(), "numpy", cse=True)
     return np.array([np.array(function(point), dtype=np.float64) for point in x.tolist()])
 
 
-def fold_expressions(fields: Sequence[Any], variables: Sequence[Any], copies: int) -> tuple[list[Any], list[Any]]:
+def fold_expressions(
+    fields: Sequence[Expression], variables: Sequence[Expression], copies: int
+) -> tuple[list[Expression], list[Expression]]:
     """The folds `F^(N)(x_1, .., x_N) = (F(x_1), .., F(x_N))`, N = copies, as columns, and their N d variables.
 
     Parameters

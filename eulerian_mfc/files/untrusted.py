@@ -10,12 +10,15 @@ import io
 import math
 import zipfile
 import zlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 
 from .._validate import machine_memory
 from ..errors import FileFormatError
+
+#: a file, a dataset or an attribute of h5py, which has no types
+Stored: TypeAlias = Any
 
 #: largest factor of compression by `gzip`, rounded up; its documentation says 1032
 MOST = 1040
@@ -24,7 +27,7 @@ NUMBERS = "fiub"
 GZIP = 1  # HDF5's number of that filter
 
 
-def dataset_at(file: Any, path: str) -> Any:
+def dataset_at(file: Stored, path: str) -> Stored:
     """The dataset of an HDF5 file at a path, or None if there is nothing.
 
     Raises
@@ -47,7 +50,7 @@ def dataset_at(file: Any, path: str) -> Any:
     return item
 
 
-def check_values(dataset: Any, path: str, size: int) -> None:
+def check_values(dataset: Stored, path: str, size: int) -> None:
     """Raises FileFormatError unless a dataset claims numbers, and as many as its file of `size` bytes can hold."""
     settings = dataset.id.get_create_plist()
     filters = [settings.get_filter(k)[0] for k in range(settings.get_nfilters())]
@@ -66,7 +69,7 @@ def check_values(dataset: Any, path: str, size: int) -> None:
         )
 
 
-def nbytes(dataset: Any) -> int:
+def nbytes(dataset: Stored) -> int:
     """Bytes of a dataset's values in memory."""
     return math.prod(dataset.shape or ()) * int(dataset.dtype.itemsize)
 
@@ -80,7 +83,7 @@ def check_memory(needed: int) -> None:
         )
 
 
-def values(dataset: Any, path: str, size: int) -> np.ndarray:
+def values(dataset: Stored, path: str, size: int) -> np.ndarray:
     """The values of a dataset that passed `check_values`; besides them, memory for only one piece is needed.
 
     Raises
@@ -98,7 +101,7 @@ def values(dataset: Any, path: str, size: int) -> np.ndarray:
     return out
 
 
-def _chunk(dataset: Any, path: str, start: tuple[int, ...], size: int) -> np.ndarray:
+def _chunk(dataset: Stored, path: str, start: tuple[int, ...], size: int) -> np.ndarray:
     """One piece of a dataset, read as it is stored and decompressed here: HDF5 would decompress it to any length."""
     wanted = math.prod(dataset.chunks) * int(dataset.dtype.itemsize)
     found = dataset.id.get_chunk_info_by_coord(start)
@@ -115,7 +118,7 @@ def _chunk(dataset: Any, path: str, start: tuple[int, ...], size: int) -> np.nda
     return np.frombuffer(data, dataset.dtype).reshape(dataset.chunks)
 
 
-def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
+def text(dataset: Stored, path: str, opened: BinaryIO, size: int) -> bytes:
     """The text in a dataset of an HDF5 file of `size` bytes; `opened` is the same file, opened as bytes.
 
     Raises
@@ -139,7 +142,7 @@ def text(dataset: Any, path: str, opened: BinaryIO, size: int) -> bytes:
     return bytes(dataset[()])
 
 
-def number(file: Any, name: str) -> Any:
+def number(file: Stored, name: str) -> Stored:
     """The integer in an attribute of an HDF5 file, or None if there is no such integer."""
     found = file.attrs.get_id(name) if name in file.attrs else None
     return int(file.attrs[name]) if found is not None and found.shape == () and found.dtype.kind in "iu" else None

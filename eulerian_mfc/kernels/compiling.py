@@ -15,7 +15,7 @@ import types
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import numba
 from numba.core import config, sigutils
@@ -24,6 +24,9 @@ from numba.core.ccallback import CFunc
 from numba.core.registry import CPUDispatcher
 
 from ..errors import EulerianError, KernelCacheWarning
+
+#: a signature, a compiled function or an option of Numba, which has no types
+Compiled: TypeAlias = Any
 
 DISABLED = (
     "the environment variable NUMBA_DISABLE_JIT is set, and the kernels of eulerian_mfc run compiled only: unset it, and leave "
@@ -35,7 +38,7 @@ _told: set[str] = set()
 class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
     """Numba's cache of one kernel, which may fail: a damaged entry is compiled again, and a full disk causes a warning."""
 
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
+    def load_overload(self, sig: Compiled, target_context: Compiled) -> Compiled:
         """The compiled kernel of a signature, or None if the cache does not have a usable one."""
         try:
             return super().load_overload(sig, target_context)
@@ -44,7 +47,7 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
                 self.flush()
             return None
 
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
+    def _index_key(self, sig: Compiled, codegen: Compiled) -> Compiled:
         """With the code of the functions in the closure, where Numba takes numbers that differ from process to process."""
         cells = [cell.cell_contents for cell in self._py_func.__closure__ or ()]
         if not any(isinstance(cell, CPUDispatcher) for cell in cells):
@@ -52,7 +55,7 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
         hashes = [hashlib.sha256(_content(part)).hexdigest() for part in (self._py_func.__code__, *cells)]
         return sig, codegen.magic_tuple(), tuple(hashes)
 
-    def save_overload(self, sig: Any, data: Any) -> None:
+    def save_overload(self, sig: Compiled, data: Compiled) -> None:
         """Store the compiled kernel of a signature."""
         try:
             super().save_overload(sig, data)
@@ -60,10 +63,10 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
             _tell(f"{self.cache_path} does not take them: {error.strerror or error}")
 
 
-def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+def njit(**options: Compiled) -> Callable[[Callable[..., Compiled]], Compiled]:
     """Numba's decorator `njit`, with this cache."""
 
-    def compiled(function: Callable[..., Any]) -> Any:
+    def compiled(function: Callable[..., Compiled]) -> Compiled:
         if config.DISABLE_JIT:
             return _refuse
         return _kept(numba.njit(**options)(function), function)
@@ -78,13 +81,13 @@ class WithFormula:
     """
 
     def __init__(
-        self, make: Callable[[Any], Callable[..., None]], formula: Callable[..., float], **options: Any
+        self, make: Callable[[Compiled], Callable[..., None]], formula: Callable[..., float], **options: Compiled
     ) -> None:
         self._plain = make(formula)
         inlined = numba.njit(inline="always", **{k: v for k, v in options.items() if k != "nogil"})
-        self._compiled: Any = njit(**options)(make(formula if config.DISABLE_JIT else inlined(formula)))
+        self._compiled: Compiled = njit(**options)(make(formula if config.DISABLE_JIT else inlined(formula)))
 
-    def __call__(self, *arguments: Any) -> None:
+    def __call__(self, *arguments: Compiled) -> None:
         if self._compiled is not None:
             try:
                 return self._compiled(*arguments)
@@ -95,7 +98,7 @@ class WithFormula:
         return self._plain(*arguments)
 
 
-def _content(value: Any) -> bytes:
+def _content(value: Compiled) -> bytes:
     """What a kernel's variable computes: of functions their code, file and plain global values; the same in every process."""
     if isinstance(value, CPUDispatcher):
         return _content(value.py_func)
@@ -125,12 +128,12 @@ def _stamp(file: str) -> tuple[float, int]:
     return found.st_mtime, found.st_size
 
 
-def _refuse(*arguments: Any) -> Any:
+def _refuse(*arguments: Compiled) -> Compiled:
     """The replacement of every kernel if Numba is not allowed to compile."""
     raise EulerianError(DISABLED)
 
 
-def callback(signature: Any, function: Callable[..., Any], **options: Any) -> Any:
+def callback(signature: Compiled, function: Callable[..., Compiled], **options: Compiled) -> Compiled:
     """A function compiled as by Numba's `cfunc`, with this cache: machine code at an address."""
     if config.DISABLE_JIT:
         raise EulerianError(DISABLED)
@@ -139,7 +142,7 @@ def callback(signature: Any, function: Callable[..., Any], **options: Any) -> An
     return kernel
 
 
-def _kept(kernel: Any, function: Callable[..., Any]) -> Any:
+def _kept(kernel: Compiled, function: Callable[..., Compiled]) -> Compiled:
     """The kernel, with a cache if there is a folder for it that can be written to."""
     try:
         kernel._cache = Kept(function)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from llvmlite import ir
@@ -18,6 +18,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from .compiling import callback
+
+#: a type, a function or a value of Numba, which has no types
+Compiled: TypeAlias = Any
 
 DOUBLES, INTEGERS = types.CPointer(types.float64), types.CPointer(types.int64)
 NUMBER, COUNT = types.float64, types.int64
@@ -29,7 +32,7 @@ class Pointed:
     In calls from Python, contiguous arrays are passed as pointers, and the interpreter's lock is released.
     """
 
-    def __init__(self, function: Callable[..., int], *arguments: Any, **options: Any) -> None:
+    def __init__(self, function: Callable[..., int], *arguments: Compiled, **options: Compiled) -> None:
         self._function, self._signature, self._options = function, types.int64(*arguments), options
         self.__module__ = function.__module__
 
@@ -38,7 +41,7 @@ class Pointed:
         return self._function.__qualname__
 
     @cached_property
-    def _compiled(self) -> Any:
+    def _compiled(self) -> Compiled:
         return callback(self._signature, self._function, **self._options)
 
     @property
@@ -46,23 +49,23 @@ class Pointed:
         """The address of the machine code, for `call`."""
         return int(self._compiled.address)
 
-    def __call__(self, *arguments: Any) -> int:
+    def __call__(self, *arguments: Compiled) -> int:
         return int(self._entry(*map(_passed, self._signature.args, arguments)))
 
     @cached_property
-    def _entry(self) -> Any:
+    def _entry(self) -> Compiled:
         kinds = {NUMBER: ctypes.c_double, COUNT: ctypes.c_int64}
         return ctypes.CFUNCTYPE(ctypes.c_int64, *(kinds.get(t, ctypes.c_void_p) for t in self._signature.args))(
             self.address
         )
 
 
-def pointed(*arguments: Any, **options: Any) -> Callable[[Callable[..., int]], Pointed]:
+def pointed(*arguments: Compiled, **options: Compiled) -> Callable[[Callable[..., int]], Pointed]:
     """A decorator that turns a function into a `Pointed`, from the types of its arguments and options of the compiler."""
     return lambda function: Pointed(function, *arguments, **options)
 
 
-def _passed(kind: Any, value: Any) -> Any:
+def _passed(kind: Compiled, value: Compiled) -> Compiled:
     if kind not in (DOUBLES, INTEGERS):
         return value
     if value.dtype != (np.float64 if kind == DOUBLES else np.int64) or not value.flags.c_contiguous:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from ..errors import FileFormatError
 from ._quiet import quiet
 from .gmsh import GmshGroups
 from .groups import DIMENSIONS, decoded, members, positions
+
+#: a mesh of meshio or scikit-fem, which have no types
+MeshData: TypeAlias = Any
 
 #: differences of coordinates below this share of the mesh's size are round-off
 ROUND_OFF = 1e-12
@@ -34,7 +37,7 @@ class Cells(NamedTuple):
     starts: dict[int, int]
 
 
-def to_skfem(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> tuple[Any, list[str]]:
+def to_skfem(content: MeshData, gmsh: GmshGroups | None, markers: dict[int, str]) -> tuple[MeshData, list[str]]:
     """The scikit-fem mesh of the simplices of the highest dimension, and notes for the user.
 
     Points that no cell uses are dropped. `gmsh` are the groups of a Gmsh file, `markers` the names of the markers of an SU2
@@ -69,7 +72,7 @@ def to_skfem(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> 
         return type(mesh)(mesh.p, mesh.t, boundaries or None, subdomains or None), notes
 
 
-def _kind(content: Any) -> str:
+def _kind(content: MeshData) -> str:
     """The type of the cells of the highest dimension."""
     kinds = {block.type for block in content.cells if len(block.data)}
     others = sorted(kinds - set(DIMENSIONS))
@@ -82,7 +85,7 @@ def _kind(content: Any) -> str:
     return str(simplices[-1])
 
 
-def _cells(content: Any, kind: str, merge: bool) -> Cells:
+def _cells(content: MeshData, kind: str, merge: bool) -> Cells:
     """The cells of one kind. With `merge`, repeated cells become one: MSH 2.2 writes a cell once per group."""
     starts, parts, count = {}, [], 0
     for k, block in enumerate(content.cells):
@@ -118,7 +121,12 @@ def _check(points: np.ndarray, used: np.ndarray, kind: str) -> None:
 
 
 def _groups(
-    content: Any, gmsh: GmshGroups | None, markers: dict[int, str], mesh: Any, cells: Cells, number: np.ndarray
+    content: MeshData,
+    gmsh: GmshGroups | None,
+    markers: dict[int, str],
+    mesh: MeshData,
+    cells: Cells,
+    number: np.ndarray,
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], list[str]]:
     """The facets and the cells of every group, and notes for the user; `number` is the row of each point in the mesh."""
     dim = DIMENSIONS[cells.kind]
