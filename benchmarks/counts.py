@@ -58,7 +58,7 @@ def gradient(dim: int, degree: int, fields: int) -> Count:
 
 
 def finite_volumes(dim: int, reconstruction: str) -> Count:
-    """One stage, one density, positivity kept: the passes of `continuity._kernels` over padded arrays."""
+    """One stage, one density, positivity kept: the passes of `kernels.finite_volume` over padded arrays."""
     pad, combine = 32 + 16, 40
     upwind, update = Count(24, 1), Count(24, 3)
     if reconstruction == "upwind":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .diagnostics import warnings_of as cautions
+from .diagnostics import warnings_of
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
@@ -92,7 +92,8 @@ class Solution(SolutionData):
         outcome : the outcome of the solver.
         description : the problem, the discretisation and the solver in words.
         """
-        problem, control = system.problem, outcome.control
+        problem, control = system.problem, outcome.control.copy()
+        control.flags.writeable = False
         masses, crossed = system.masses(control)
         separable, end = problem.separable, system.terminal(masses[-1])
         cost = system.cost_of_sweep(control, masses)
@@ -261,7 +262,7 @@ def _analysed(
 ) -> Stability:
     """The second-order analysis of a control; it issues the warnings that follow from it."""
     found = analyse(system, control, progress)
-    cautions.tell(cautions.of_second_order(found, solver, system.adjoint))
+    warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Things that have addresses, made anew at every call: the tests compare them with each other and with another process's."""
+"""Things that have fingerprints, made anew at every call: the tests compare them with each other and with another process's."""
 
 import abc
 import array
@@ -298,7 +298,7 @@ def _(x: int):
 
 points = lambda n: np.random.default_rng(3).normal(size=(n, 2))  # noqa: E731
 
-#: makers of things whose address is one and the same, whenever and wherever they are made
+#: makers of things whose fingerprint is one and the same, whenever and wherever they are made
 SAME = {
     "numbers": lambda: (1, 1.5, 2j, True, None, ..., NotImplemented, 10**5000, float("nan"), -0.0),
     "texts": lambda: ["a", b"b", bytearray(b"c"), "\ud800"],

@@ -1,4 +1,4 @@
-"""Addresses of computations: what differs has another, what is equal has the same, what cannot be told has none."""
+"""Fingerprints of computations: what differs has another, what is equal has the same, what cannot be told has none."""
 
 import ctypes
 import functools
@@ -28,7 +28,7 @@ import torch
 
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.fingerprint.fingerprint import address
+from eulerian_mfc.fingerprint.fingerprint import fingerprint
 
 from . import address_things as at
 from .address_things import SAME, Z, define, kind_with, using
@@ -244,17 +244,17 @@ DIFFERENT = {
 @pytest.mark.parametrize("what", DIFFERENT)
 def test_things_that_differ_in_one_thing_have_two_addresses(what):
     one, two = DIFFERENT[what]
-    assert address(one) != address(two)
-    assert address(closed_over(one)) != address(closed_over(two))
-    assert address(at.Holder(a=[one])) != address(at.Holder(a=[two]))
+    assert fingerprint(one) != fingerprint(two)
+    assert fingerprint(closed_over(one)) != fingerprint(closed_over(two))
+    assert fingerprint(at.Holder(a=[one])) != fingerprint(at.Holder(a=[two]))
 
 
 @functools.cache
 def addresses_elsewhere(seed):
-    """The addresses of SAME in another process, with another order of sets and dictionaries of texts."""
+    """The fingerprints of SAME in another process, with another order of sets and dictionaries of texts."""
     code = (
-        "import json; from tests.address_things import SAME; from eulerian_mfc.fingerprint.fingerprint import address; "
-        "print(json.dumps({name: address(make()) for name, make in SAME.items()}))"
+        "import json; from tests.address_things import SAME; from eulerian_mfc.fingerprint.fingerprint import fingerprint; "
+        "print(json.dumps({name: fingerprint(make()) for name, make in SAME.items()}))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": seed}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment)
@@ -266,9 +266,9 @@ def addresses_elsewhere(seed):
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")  # of matrices
 def test_equal_things_have_one_address_here_and_in_another_process(what):
     one, two = SAME[what](), SAME[what]()
-    assert address(one) == address(two)
-    assert address(one) == address(one)
-    assert address(one) == addresses_elsewhere("271828")[what]
+    assert fingerprint(one) == fingerprint(two)
+    assert fingerprint(one) == fingerprint(one)
+    assert fingerprint(one) == addresses_elsewhere("271828")[what]
 
 
 def test_there_are_enough_changes():
@@ -278,7 +278,7 @@ def test_there_are_enough_changes():
 def test_the_place_of_a_function_and_its_annotations_do_not_count():
     text = "class A:\n    def g(self):\n        return 1\ndef f(x):\n    return A().g()"
     moved = "# moved\n\n" + text.replace("f(x)", "f(x: int) -> float")
-    assert address(define(text)) == address(define(moved))
+    assert fingerprint(define(text)) == fingerprint(define(moved))
 
 
 def test_what_is_used_keeps_its_address(tmp_path):
@@ -287,16 +287,16 @@ def test_what_is_used_keeps_its_address(tmp_path):
 
     problem, mesh = at.problem(), emfc.CartesianMesh([(-8.0, 8.0)], 32)
     kind = at.Frozen(1.0)
-    before = address(problem, mesh), address(kind), address(at.Slotted), address(at.Bits)
+    before = fingerprint(problem, mesh), fingerprint(kind), fingerprint(at.Slotted), fingerprint(at.Bits)
     emfc.solve(problem, mesh, 2).masses  # noqa: B018
     pickle.dumps((kind, at.SlotsAndDictionary(1)))
     assert at.Bits.A | at.Bits.B | at.Bits.C
-    assert (address(problem, mesh), address(kind), address(at.Slotted), address(at.Bits)) == before
+    assert (fingerprint(problem, mesh), fingerprint(kind), fingerprint(at.Slotted), fingerprint(at.Bits)) == before
     skfem = pytest.importorskip("skfem")
     simplices = [emfc.SimplexMesh(skfem.MeshLine().refined(3)) for _ in range(2)]
     simplices[0].locator.neighbours, simplices[0].skfem.facets, simplices[0].skfem.mapping()
-    assert address(simplices[0]) == address(simplices[1])
-    assert address(simplices[0]) != address(emfc.SimplexMesh(skfem.MeshLine().refined(2)))
+    assert fingerprint(simplices[0]) == fingerprint(simplices[1])
+    assert fingerprint(simplices[0]) != fingerprint(emfc.SimplexMesh(skfem.MeshLine().refined(2)))
 
 
 @pytest.mark.parametrize(
@@ -319,9 +319,9 @@ def test_what_is_used_keeps_its_address(tmp_path):
 def test_what_cannot_be_told_is_refused_with_the_way_to_it(make, reason):
     thing = make()
     with pytest.raises(ArgumentError, match=rf"holds .*, whose value cannot be told \(at a\.0.*\): .*{reason}"):
-        address(at.Holder(a=[thing]))
+        fingerprint(at.Holder(a=[thing]))
     with pytest.raises(ArgumentError, match="a folder or a checkpoint"):
-        address(lambda x: thing)
+        fingerprint(lambda x: thing)
 
 
 # --- modules
@@ -433,13 +433,13 @@ def test_what_changes_in_modules_changes_the_address(what, modules, tmp_path, mo
     found = []
     for value in ("2.0", "2.0", "31.0"):
         files = {path: text.replace("{}", value) for path, text in MODULES[what].items()}
-        found.append(address(modules("emfc_user", **files).label))
+        found.append(fingerprint(modules("emfc_user", **files).label))
     assert found[0] == found[1]
     assert found[0] != found[2]
 
 
 def test_a_module_changed_on_the_disk_and_not_in_memory_is_another_than_the_one_read_anew(modules):
-    """Otherwise a notebook would store results of the old text under the address of the new one."""
+    """Otherwise a notebook would store results of the old text under the fingerprint of the new one."""
     files = {
         "emfc_h": "def f(x):\n    return x\n",
         "emfc_user": "import emfc_h\n\ndef label(x):\n    return emfc_h.f(x)\n",
@@ -448,19 +448,19 @@ def test_a_module_changed_on_the_disk_and_not_in_memory_is_another_than_the_one_
     sys.modules["emfc_h"].__spec__.origin  # noqa: B018
     with open(sys.modules["emfc_h"].__file__, "w") as file:
         file.write("def f(x):\n    return 2 * x\n")
-    stale = address(user.label)
+    stale = fingerprint(user.label)
     files["emfc_h"] = "def f(x):\n    return 2 * x\n"
-    assert address(modules("emfc_user", **files).label) != stale
+    assert fingerprint(modules("emfc_user", **files).label) != stale
 
 
 def test_what_a_module_holds_and_a_label_does_not_use_is_no_reason_to_refuse(modules):
     text = "import numpy as np\nrng = np.random.default_rng(0)\nDATA = rng.normal(size=3)\nwith open(__file__) as f:\n    pass\n"
     label = "import emfc_h\n\ndef label(x):\n    return emfc_h.DATA[0] * x\n"
-    first = address(modules("emfc_user", emfc_h=text, emfc_user=label).label)
-    assert first != address(modules("emfc_user", emfc_h=text.replace("rng(0)", "rng(1)"), emfc_user=label).label)
+    first = fingerprint(modules("emfc_user", emfc_h=text, emfc_user=label).label)
+    assert first != fingerprint(modules("emfc_user", emfc_h=text.replace("rng(0)", "rng(1)"), emfc_user=label).label)
     noisy = "import emfc_h\n\ndef label(x):\n    return emfc_h.rng.normal() * x\n"
     with pytest.raises(ArgumentError, match=r"Generator.*at emfc_h\.rng"):
-        address(modules("emfc_user", emfc_h=text, emfc_user=noisy).label)
+        fingerprint(modules("emfc_user", emfc_h=text, emfc_user=noisy).label)
 
 
 def test_a_large_package_is_told_by_what_its_installer_recorded(tmp_path, monkeypatch):
@@ -508,10 +508,10 @@ def test_addresses_are_quick():
     import time
 
     for problem in (at.problem(), at.problem(at.by_spline(1.0)), at.problem(at.by_network(0))):
-        address(problem)
+        fingerprint(problem)
         times = []
         for _ in range(5):
             start = time.perf_counter()
-            address(problem)
+            fingerprint(problem)
             times.append(time.perf_counter() - start)
         assert min(times) < 0.02

@@ -1,5 +1,7 @@
 """What `emfc run` runs is the case as it stands, as `python FILE` would run it, and nobody else's files are mixed in."""
 
+import gc
+import importlib
 import os
 import re
 import subprocess
@@ -255,3 +257,47 @@ def test_a_patient_writer_waits(tmp_path):
     claim.release()
     thread.join(10)
     assert order == ["first", "second"]
+
+
+SCHEME = """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mine(emfc.continuity.FiniteVolume):
+    \"\"\"Finite volumes under a name of the user's.\"\"\"
+
+    table: tuple | None = None
+
+
+def numerics():
+    mesh = emfc.CartesianMesh([(-4.0, 4.0)], 160)
+    return {"mesh": mesh, "layers": 2, "continuity": Mine("muscl", table=TABLE)}
+"""
+
+
+def with_scheme(tmp_path, table):
+    """A case with a scheme of its own, whose setting is `table`."""
+    case = tmp_path / "emfc_t_scheme.py"
+    case.write_text(CASE.partition("def numerics")[0] + SCHEME.replace("TABLE", table))
+    return CliRunner().invoke(main, ["run", str(case), "--out", str(tmp_path / "out")])
+
+
+def test_a_scheme_of_a_case_is_found_when_the_case_is_imported(tmp_path, monkeypatch):
+    """The command runs a case under a name of its own, which nobody can import: its file has the case's name."""
+    result = with_scheme(tmp_path, "None")
+    assert result.exit_code == 0, result.output
+    for name in [name for name in sys.modules if name.startswith("emfc_case_")]:
+        del sys.modules[name]
+    gc.collect()
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("emfc_t_scheme")
+    solution = emfc.Solution.load(tmp_path / "out" / "solution.h5", module.problem())
+    assert type(solution.numerics.continuity).__name__ == "Mine"
+
+
+def test_what_no_file_can_hold_is_refused_before_the_work(tmp_path):
+    result = with_scheme(tmp_path, "(1.0,)")
+    assert result.exit_code != 0
+    assert "Mine.table = (1.0,), expected in a file" in result.output
+    assert "iteration" not in result.output

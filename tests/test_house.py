@@ -81,3 +81,49 @@ def test_the_picture_shows_every_room(monkeypatch):
     monkeypatch.setattr(HOUSE, "rooms", lambda found: graph)
     text = " ".join(t.get_text() for t in HOUSE.draw().axes[0].texts)
     assert all(room.replace("_", "\\_") in text for room in set(graph) - HOUSE.EVERYWHERE)
+
+
+def trees():
+    return {path: ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def test_files_and_classes_are_small():
+    """Kernels aside: a kernel and its parts stand together."""
+    long = {
+        p.name for p in PACKAGE.rglob("*.py") if p.parent.name != "kernels" and len(p.read_text().splitlines()) > 300
+    }
+    classes = [node for tree in trees().values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = {c.name: sum(isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef) for m in c.body) for c in classes}
+    assert not long
+    assert {name for name, count in methods.items() if count > 20} == set()
+
+
+def test_types_are_named():
+    """`Any` only where other packages have no types."""
+    names = [n.id for tree in trees().values() for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    assert names.count("Any") <= 150
+
+
+#: functions of more than nine arguments: the faces that users call, estimators (whose parameters scikit-learn reads there), and
+#: builders of compiled code
+LONG_SIGNATURES = {
+    "solve", "learn_map", "steer", "sample_convergence", "stencil_sums", "stencil_value", "stencil_add",
+    "OptimalitySystem.__init__", "MeanFieldClassifier.__init__", "MeanFieldEstimator.__init__",
+}  # fmt: skip
+
+
+def test_few_functions_take_many_arguments():
+    found = set()
+    for tree in trees().values():
+        for parent in ast.walk(tree):
+            if not isinstance(parent, ast.Module | ast.ClassDef):
+                continue
+            for node in parent.body:
+                compiled = isinstance(node, ast.FunctionDef) and any(
+                    word in ast.unparse(d) for d in node.decorator_list for word in ("njit", "pointed")
+                )
+                if not isinstance(node, ast.FunctionDef) or compiled:
+                    continue
+                if len(node.args.args) + len(node.args.kwonlyargs) + len(node.args.posonlyargs) > 9:
+                    found.add(f"{parent.name}.{node.name}" if isinstance(parent, ast.ClassDef) else node.name)
+    assert found <= LONG_SIGNATURES

@@ -1,4 +1,4 @@
-"""Jobs: addresses that name computations, results that survive, executors that agree."""
+"""Jobs: fingerprints that name computations, results that survive, executors that agree."""
 
 import functools
 import io
@@ -20,7 +20,7 @@ from rich.console import Console
 import eulerian_mfc as emfc
 from eulerian_mfc.app.cli import main
 from eulerian_mfc.errors import ArgumentError, FileFormatError, StorageError
-from eulerian_mfc.fingerprint.fingerprint import address
+from eulerian_mfc.fingerprint.fingerprint import fingerprint
 from eulerian_mfc.run.case import Case
 from eulerian_mfc.studies.jobs import Job, run_jobs
 from eulerian_mfc.studies.progress import Bar
@@ -48,7 +48,7 @@ def jobs(function, values, **more):
     return [Job(function, {"x": v, **more}, f"x = {v}") for v in values]
 
 
-# --- addresses
+# --- fingerprints
 
 
 def test_equal_computations_have_equal_addresses():
@@ -60,10 +60,10 @@ def test_equal_computations_have_equal_addresses():
         lambda: functools.partial(helper, x=3),
         lambda: {3, 1, 2},
     ):
-        assert address(make()) == address(make())
+        assert fingerprint(make()) == fingerprint(make())
     used = toy_line()
     used.regulariser, used.law.labels  # noqa: B018  what is cached does not count
-    assert address(used) == address(toy_line())
+    assert fingerprint(used) == fingerprint(toy_line())
 
 
 def test_different_computations_have_different_addresses():
@@ -80,35 +80,35 @@ def test_different_computations_have_different_addresses():
         emfc.LayerMap("rk4"), emfc.LayerMap("rk4", 2), emfc.LayerMap("euler"),
         emfc.laws.Gaussian([0.0], 1.0), emfc.laws.Gaussian([0.0], 1.0, truncation=3.0), emfc.laws.Uniform([(0, 1)]),
     ]  # fmt: skip
-    found = [address(thing) for thing in things]
+    found = [fingerprint(thing) for thing in things]
     assert len(set(found)) == len(found)
 
 
 def test_functions_are_told_by_what_they_use(monkeypatch):
     """A constant of the module, a function called, and the same text twice."""
-    before = address(calls_helper)
+    before = fingerprint(calls_helper)
     monkeypatch.setitem(globals(), "SCALE", 3.0)
-    assert address(calls_helper) != before
+    assert fingerprint(calls_helper) != before
     monkeypatch.setitem(globals(), "SCALE", 2.0)
-    assert address(calls_helper) == before
+    assert fingerprint(calls_helper) == before
 
     def define(text):
         names = {"__name__": "a_case"}
         exec(compile(text, "case.py", "exec"), names)
         return names["f"]
 
-    assert address(define("def f(x):\n    return x + 1")) == address(
+    assert fingerprint(define("def f(x):\n    return x + 1")) == fingerprint(
         define("# moved down\n\ndef f(x):\n    return x + 1")
     )
-    assert address(define("def f(x):\n    return x + 1")) != address(define("def f(x):\n    return x + 2"))
+    assert fingerprint(define("def f(x):\n    return x + 1")) != fingerprint(define("def f(x):\n    return x + 2"))
     a, b = (f"class A:\n    def g(self):\n        return {k}\ndef f(x):\n    return A().g()" for k in (1, 2))
-    assert address(define(a)) != address(define(b))
-    assert address(define("def f(n):\n    return 1 if n < 1 else n * f(n - 1)"))  # calls itself
+    assert fingerprint(define(a)) != fingerprint(define(b))
+    assert fingerprint(define("def f(n):\n    return 1 if n < 1 else n * f(n - 1)"))  # calls itself
 
 
 def test_addresses_do_not_depend_on_the_process():
-    code = "from eulerian_mfc.fingerprint.fingerprint import address; from tests.conftest import toy_line; " + (
-        "from tests import study_problems as sp; print(address(toy_line(), {'b', 'a', 'c'}, sp.square, {'x': 1, 'y': 2}))"
+    code = "from eulerian_mfc.fingerprint.fingerprint import fingerprint; from tests.conftest import toy_line; " + (
+        "from tests import study_problems as sp; print(fingerprint(toy_line(), {'b', 'a', 'c'}, sp.square, {'x': 1, 'y': 2}))"
     )
     found = [
         subprocess.run(
@@ -121,12 +121,12 @@ def test_addresses_do_not_depend_on_the_process():
         ).stdout.strip()
         for seed in ("1", "2")
     ]
-    assert found == [address(toy_line(), {"b", "a", "c"}, sp.square, {"x": 1, "y": 2})] * 2
+    assert found == [fingerprint(toy_line(), {"b", "a", "c"}, sp.square, {"x": 1, "y": 2})] * 2
 
 
 def test_what_has_no_address_is_refused():
     with pytest.raises(ArgumentError, match=r"holds numpy\.random.*Generator, whose value cannot be told.*seeds"):
-        address({"seed": np.random.default_rng(0)})
+        fingerprint({"seed": np.random.default_rng(0)})
 
 
 # --- the store
@@ -354,7 +354,7 @@ def test_killed_jobs_go_on_from_where_they_were(tmp_path, workers, how):
 
 
 def test_addresses_see_the_text_of_helper_modules_and_attributes_of_classes(tmp_path, monkeypatch):
-    """A constant in a module that a function uses, or in the class of a user's field, is part of the address."""
+    """A constant in a module that a function uses, or in the class of a user's field, is part of the fingerprint."""
     import importlib
     import sys
 
@@ -370,7 +370,7 @@ def test_addresses_see_the_text_of_helper_modules_and_attributes_of_classes(tmp_
             sys.modules.pop(name, None)
         importlib.invalidate_caches()
         module = importlib.import_module("emfc_user_of_a_test")
-        found.append(address(module.label))
+        found.append(fingerprint(module.label))
     assert found[0] != found[1]
 
 

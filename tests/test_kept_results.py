@@ -46,7 +46,7 @@ def test_a_study_of_another_spline_has_another_result(tmp_path):
 
 
 def from_a_file(path):
-    """A label whose data no address sees: read at every call."""
+    """A label whose data no fingerprint sees: read at every call."""
     return lambda x: float(path.read_text()) * np.sin(x)
 
 
@@ -167,7 +167,7 @@ def test_a_job_without_an_address_runs_where_nothing_is_kept(tmp_path):
 
 def test_a_job_is_told_by_the_code_of_its_function():
     one, two = (Job(lambda x, k=k: {"y": k * x}, {"x": 1}, "") for k in (1, 2))
-    assert one.address != two.address
+    assert one.fingerprint != two.fingerprint
 
 
 def test_the_order_of_options_and_what_a_start_holds_do_not_count(tmp_path):
@@ -268,6 +268,6 @@ def test_workers_that_compute_something_else_are_noticed(tmp_path, monkeypatch):
 def test_damaged_results_are_told_before_anything_is_looked_at(tmp_path):
     (job,) = jobs = [Job(sp.square, {"x": 1}, "one")]
     run_jobs(jobs, folder=tmp_path)
-    Store(tmp_path).path(job.address).write_bytes(b"")
+    Store(tmp_path).path(job.fingerprint).write_bytes(b"")
     with pytest.raises(ValueError, match="is damaged"):
         run_jobs(jobs, folder=tmp_path)

@@ -15,7 +15,7 @@ from eulerian_mfc.continuity import limiters as limiter_table
 from eulerian_mfc.errors import ArgumentError, FileFormatError, NotAnalyticError
 from eulerian_mfc.fields import ACTIVATIONS, Activation, BottleneckField, NeuralField, from_spec, register_activation
 from eulerian_mfc.fields import activations as activation_table
-from eulerian_mfc.fingerprint.fingerprint import address
+from eulerian_mfc.fingerprint.fingerprint import fingerprint
 from eulerian_mfc.kernels.activations import CHUNK, WORK
 from eulerian_mfc.kernels.finite_volume import muscl_edges
 from eulerian_mfc.meshes.domains import disc
@@ -140,13 +140,13 @@ def test_an_activation_of_a_users_own_file_solves_as_the_packages(mine, kind):
 @pytest.mark.parametrize("kind", ["mine", "compiled"])
 def test_studies_know_an_activation_by_what_it_computes(tmp_path, kind):
     first, same, other = (
-        address(NeuralField(1, getattr(module(tmp_path, factor), kind))) for factor in (1.0, 1.0, 2.0)
+        fingerprint(NeuralField(1, getattr(module(tmp_path, factor), kind))) for factor in (1.0, 1.0, 2.0)
     )
     assert first == same
     assert first != other
     used = NeuralField(1, getattr(module(tmp_path, 1.0), kind))
     used(0.0, np.ones(2), np.ones((3, 1)))
-    assert address(used) == first
+    assert fingerprint(used) == first
 
 
 def test_a_study_runs_a_users_activation_and_limiter_in_other_processes(mine, tmp_path, monkeypatch):
@@ -309,7 +309,7 @@ def test_files_hold_a_registered_limiter_by_its_name(mine, tmp_path):
     register_limiter(mine.limiter)
     solution.save(tmp_path / "a.h5")
     assert emfc.Solution.load(tmp_path / "a.h5").numerics.continuity == pair["continuity"]
-    assert address(pair["continuity"]) != address(FiniteVolume("muscl", limiter="minmod"))
+    assert fingerprint(pair["continuity"]) != fingerprint(FiniteVolume("muscl", limiter="minmod"))
 
 
 CACHED = """
@@ -343,3 +343,18 @@ def test_kernels_of_limiters_are_kept_by_their_formulas(tmp_path, monkeypatch):
     assert run() == (1, 1.5)
     assert run(0.5) == (0, 1.25)
     assert run() == (1, 1.25)
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_registered_name_keeps_its_meaning():
+    """Files know activations and limiters by their names: a name cannot be given to another function."""
+    one = lambda: emfc.fields.Activation("mine", np.square, lambda z, v: 2.0 * z(), lambda z, v: np.full_like(v, 2.0))  # noqa: E731
+    other = emfc.fields.Activation("mine", np.sin, lambda z, v: np.cos(z()), lambda z, v: -v)
+    emfc.fields.register_activation(one())
+    emfc.fields.register_activation(one())  # the same again, as in a notebook
+    with pytest.raises(ArgumentError, match="the name 'mine', under which other functions are registered"):
+        emfc.fields.register_activation(other)
+    limiter = emfc.continuity.Limiter
+    emfc.continuity.register_limiter(limiter("mine", lambda a, b: 0.5 * min(a, b)))
+    with pytest.raises(ArgumentError, match="the name 'mine', under which another function is registered"):
+        emfc.continuity.register_limiter(limiter("mine", lambda a, b: 0.25 * min(a, b)))

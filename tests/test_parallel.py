@@ -101,10 +101,10 @@ def test_nodes_without_mass_add_nothing_but_round_off(monkeypatch):
     from eulerian_mfc.transport import semi_lagrangian
 
     given, theta = system((200, 180), std=0.15), control()
-    assert semi_lagrangian.carrying(given.initial_masses.reshape(3, -1)).mean() < 0.7
+    assert semi_lagrangian.nodes_above_roundoff(given.initial_masses.reshape(3, -1)).mean() < 0.7
     cost, gradient = given.cost_and_gradient(theta)
     given.pair.transport._compiled = None
-    monkeypatch.setattr(semi_lagrangian, "carrying", lambda rows: np.ones(rows.shape[1], dtype=bool))
+    monkeypatch.setattr(semi_lagrangian, "nodes_above_roundoff", lambda rows: np.ones(rows.shape[1], dtype=bool))
     full_cost, full_gradient = given.cost_and_gradient(theta)
     np.testing.assert_allclose(cost, full_cost, rtol=1e-13)
     np.testing.assert_allclose(gradient, full_gradient, rtol=0, atol=1e-13 * np.abs(full_gradient).max())

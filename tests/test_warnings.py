@@ -8,7 +8,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc import errors
-from eulerian_mfc.diagnostics import warnings_of as cautions
+from eulerian_mfc.diagnostics import warnings_of
 from eulerian_mfc.results.stability import Stability
 
 from .conftest import ROOT, toy_line, toy_mesh
@@ -101,7 +101,7 @@ def test_penalties_below_the_threshold_of_shooting():
 )
 def test_nobody_is_told_to_use_what_she_uses_or_cannot_use(solver, adjoint, advised):
     below = Stability(0.8, 0, -1.5, 0.2, True, True)
-    (warning,) = cautions.of_second_order(below, repr(solver), adjoint)
+    (warning,) = warnings_of.of_second_order(below, repr(solver), adjoint)
     assert tuple(name for name in ("auto", "LBFGS") if name in str(warning)) == advised
     assert "multistart" in str(warning)
 
@@ -131,10 +131,10 @@ def test_shooting_that_stops_advises_what_is_not_there_already(options, advised)
 def test_saddles_have_others_beside_them():
     """A Hessian with a negative eigenvalue warns, a strict minimum does not."""
     saddle = Stability(-0.5, 1, -0.3, 0.9, True, True)
-    (warning,) = cautions.of_second_order(saddle)
+    (warning,) = warnings_of.of_second_order(saddle)
     assert isinstance(warning, errors.SeveralCriticalPointsWarning)
     assert "multistart" in str(warning)
-    assert not cautions.of_second_order(Stability(0.8, 0, -0.3, 0.2, True, True))
+    assert not warnings_of.of_second_order(Stability(0.8, 0, -0.3, 0.2, True, True))
 
 
 def test_every_category_is_on_the_page_and_filtered_by_itself():

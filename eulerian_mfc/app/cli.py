@@ -195,3 +195,7 @@ def main_of_case(file: str) -> None:
     if not any(a == "--out" or a.startswith("--out=") for a in arguments):
         arguments = [*arguments, "--out", f"results/{Path(file).stem}"]
     main.main(args=["run", file, *arguments], prog_name="emfc")
+
+
+if __name__ == "__main__":
+    main()

@@ -26,8 +26,10 @@ from ..results.solution_data import SolutionData
 from ..run.case import Case, no_exit
 from ..run.interrupts import interrupted_once
 from ..run.solve import solve
+from ..schemes import Scheme
 from ..solution import Solution
 from ..solvers import Iteration, Status
+from ..storage.scheme_specs import scheme_spec
 from .run_folder import RunFolder
 from .run_record import Record, recorded
 
@@ -51,6 +53,9 @@ def run_case(
     click.get_current_context().with_resource(alone(folder.path))
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
     mesh, layers = options.pop("mesh"), options.pop("layers")
+    for name in ("transport", "continuity"):
+        if isinstance(scheme := options.get(name), Scheme):
+            scheme_spec(scheme)  # before the work, since its solution could not be saved otherwise
     heading = _heading(case, mesh, layers)
     display = _Display(console, case.title, heading)
     with interrupted_once(), own_warnings() as caught:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from .._validate import fail, mismatch
 from ..errors import ArgumentError
+from ..fingerprint.fingerprint import fingerprint
 
 Formula = Callable[[float, float], float]
 Share = Callable[[float], float]
@@ -200,7 +201,7 @@ def register_limiter(limiter: Kind) -> Kind:
     Raises
     ------
     ArgumentError
-        If it is neither, or its name is that of a limiter of the package.
+        If it is neither, or its name is that of another limiter (of the package, or registered).
 
     Examples
     --------
@@ -213,6 +214,10 @@ def register_limiter(limiter: Kind) -> Kind:
         raise fail("limiter", limiter, "a Limiter or a SimplexLimiter")
     if limiter.name in (LIMITERS if isinstance(limiter, Limiter) else SIMPLEX_LIMITERS):
         raise mismatch("limiter", f"the name {limiter.name!r}, which the package has", "another name")
+    known = (_REGISTERED if isinstance(limiter, Limiter) else _SIMPLEX_REGISTERED).get(limiter.name)
+    if known is not None and fingerprint(known) != fingerprint(limiter):
+        got = f"the name {limiter.name!r}, under which another function is registered"
+        raise mismatch("limiter", got, "another name: solution files know limiters by their names")
     if isinstance(limiter, Limiter):
         _REGISTERED[limiter.name] = limiter
     else:

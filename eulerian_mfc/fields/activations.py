@@ -15,6 +15,7 @@ import numpy as np
 from .._validate import choice, fail, mismatch, positive
 from ..derivatives.checks import check_derivative
 from ..errors import FileFormatError
+from ..fingerprint.fingerprint import fingerprint
 from ..kernels import activations as kernels
 from ..kernels.activations import ActivationKernel
 from ..kernels.special import expit
@@ -216,7 +217,7 @@ def register_activation(activation: Activation) -> Activation:
     Raises
     ------
     ArgumentError
-        If it is not an Activation, its name is that of an activation of the package, or a derivative is wrong.
+        If it is not an Activation, its name is that of another one (of the package, or registered), or a derivative is wrong.
 
     Examples
     --------
@@ -233,6 +234,10 @@ def register_activation(activation: Activation) -> Activation:
     if activation.name in ACTIVATIONS:
         raise mismatch("activation", f"the name {activation.name!r}, which the package has", "another name")
     activation.check()
+    known = _REGISTERED.get(activation.name)
+    if known is not None and fingerprint(known) != fingerprint(activation):
+        got = f"the name {activation.name!r}, under which other functions are registered"
+        raise mismatch("activation", got, "another name: solution files know activations by their names")
     _REGISTERED[activation.name] = activation
     return activation
 

@@ -58,7 +58,7 @@ def write_function(writer: Writer, function: types.FunctionType) -> None:
 
 
 def write_code(writer: Writer, code: types.CodeType) -> None:
-    # Addresses must not depend on the place of a function: line numbers and file names are left out.
+    # Fingerprints must not depend on the place of a function: line numbers and file names are left out.
     writer.put("code", code.co_code)
     writer.put("handlers", getattr(code, "co_exceptiontable", b""))
     writer.each(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)

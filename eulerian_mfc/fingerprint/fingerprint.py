@@ -1,6 +1,6 @@
-"""Addresses of computations: hashes of everything on which a result depends.
+"""Fingerprints of computations: hashes of everything on which a result depends.
 
-Two calls have the same address only if they describe the same computation. The hash covers
+Two calls have the same fingerprint only if they describe the same computation. The hash covers
 
 * the user's objects: their classes (with all that these hold), and all their attributes and slots;
 * arrays: their types, shapes and bytes;
@@ -10,7 +10,7 @@ Two calls have the same address only if they describe the same computation. The 
 
 A value that cannot be identified in these ways raises an error.
 Annotations, the places of functions in their files and cached values of this package do not count; nor do the process,
-memory addresses and the order of sets.
+memory addresss and the order of sets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .values import new_writer
 from .writer import UntoldError
 
 
-def address(*things: object) -> str:
+def fingerprint(*things: object) -> str:
     """64 hexadecimal digits that name the computation on `things`.
 
     Raises
@@ -30,18 +30,18 @@ def address(*things: object) -> str:
     ArgumentError
         If the value of something cannot be identified, such as that of a random generator or an open file.
     """
-    return Addresses().of(*things)
+    return Fingerprints().of(*things)
 
 
-class Addresses:
-    """Addresses of many computations, between which nothing changes: shared values are hashed once."""
+class Fingerprints:
+    """Fingerprints of many computations, between which nothing changes: shared values are hashed once."""
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[object, bytes]] = {}
         self._packages: dict[str, str] = {}
 
     def of(self, *things: object) -> str:
-        """The address of `things`, as `address` computes it."""
+        """The fingerprint of `things`, as `fingerprint` computes it."""
         writer = new_writer(self._known, self._packages)
         writer.each(sys.implementation.name, sys.version_info[:2])
         try:

@@ -49,7 +49,7 @@ def origin(name: str, file: object) -> str:
 @functools.cache
 def _origin_of_file(file: str) -> str:
     path = Path(file)
-    # This is the first test: the package has the same address whether it is installed or not.
+    # This is the first test: the package has the same fingerprint whether it is installed or not.
     if path.resolve().is_relative_to(_ROOT):
         return PACKAGE
     if not set(SITE).isdisjoint(path.parts):

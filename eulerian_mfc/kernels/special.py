@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 
-def _later(name: str) -> Callable[..., Any]:
+def _lazy_special(name: str) -> Callable[..., Any]:
     def function(*arguments: Any, **options: Any) -> Any:
         from scipy import special
 
@@ -15,6 +15,6 @@ def _later(name: str) -> Callable[..., Any]:
     return function
 
 
-expit = _later("expit")
-gammainc, gammaincinv = _later("gammainc"), _later("gammaincinv")
-ndtr, ndtri, stdtrit = _later("ndtr"), _later("ndtri"), _later("stdtrit")
+expit = _lazy_special("expit")
+gammainc, gammaincinv = _lazy_special("gammainc"), _lazy_special("gammaincinv")
+ndtr, ndtri, stdtrit = _lazy_special("ndtr"), _lazy_special("ndtri"), _lazy_special("stdtrit")

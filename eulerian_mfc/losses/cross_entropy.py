@@ -47,15 +47,15 @@ class CrossEntropy(LabelledOutputLoss):
         """`(n, K)` probabilities of the labels at states `(n, d)`."""
         return _softmax(self.output(x))[0]
 
-    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+    def value_for(self, z: np.ndarray, k: int) -> np.ndarray:
         return _softmax(z)[1] - z[:, k]
 
-    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+    def gradient_for(self, z: np.ndarray, k: int) -> np.ndarray:
         out = _softmax(z)[0]
         out[:, k] -= 1.0
         return out
 
-    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+    def hessian_for(self, z: np.ndarray, k: int) -> np.ndarray:
         p = _softmax(z)[0]
         return p[:, :, None] * (np.eye(z.shape[1]) - p[:, None, :])
 

@@ -61,16 +61,16 @@ class Hinge(LabelledOutputLoss):
         out[:, k] = 0.0
         return out
 
-    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+    def value_for(self, z: np.ndarray, k: int) -> np.ndarray:
         return (self._margins(z, k) ** self.power).sum(axis=1)
 
-    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+    def gradient_for(self, z: np.ndarray, k: int) -> np.ndarray:
         margins = self._margins(z, k)
         out = 2.0 * margins if self.power == 2 else (margins > 0).astype(np.float64)
         out[:, k] = -out.sum(axis=1)
         return out
 
-    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+    def hessian_for(self, z: np.ndarray, k: int) -> np.ndarray:
         p = z.shape[1]
         if self.power == 1:
             return np.zeros((len(z), p, p))

@@ -61,16 +61,16 @@ class Huber(LabelledOutputLoss):
         apart = z - self.labels[k]
         return apart, np.sqrt((apart**2).sum(axis=1))
 
-    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+    def value_for(self, z: np.ndarray, k: int) -> np.ndarray:
         _, r = self._distance(z, k)
         near = np.minimum(r, self.threshold)
         return near * (2.0 * r - near)
 
-    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+    def gradient_for(self, z: np.ndarray, k: int) -> np.ndarray:
         apart, r = self._distance(z, k)
         return 2.0 * apart * (self.threshold / np.maximum(r, self.threshold))[:, None]
 
-    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+    def hessian_for(self, z: np.ndarray, k: int) -> np.ndarray:
         apart, r = self._distance(z, k)
         far = r > self.threshold
         share = self.threshold / np.maximum(r, self.threshold)

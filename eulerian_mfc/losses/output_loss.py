@@ -154,15 +154,15 @@ class LabelledOutputLoss(OutputLoss):
         """The number p of outputs."""
 
     @abstractmethod
-    def one(self, z: np.ndarray, k: int) -> np.ndarray:
+    def value_for(self, z: np.ndarray, k: int) -> np.ndarray:
         """`(n,)`: phi_k of outputs `(n, p)`, for the label k."""
 
     @abstractmethod
-    def one_slope(self, z: np.ndarray, k: int) -> np.ndarray:
+    def gradient_for(self, z: np.ndarray, k: int) -> np.ndarray:
         """`(n, p)` derivatives of phi_k."""
 
     @abstractmethod
-    def one_bend(self, z: np.ndarray, k: int) -> np.ndarray:
+    def hessian_for(self, z: np.ndarray, k: int) -> np.ndarray:
         """`(n, p, p)` second derivatives of phi_k."""
 
     def _each(
@@ -176,23 +176,23 @@ class LabelledOutputLoss(OutputLoss):
         return out
 
     def phi(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._each(self.one, z, y)
+        return self._each(self.value_for, z, y)
 
     def slope(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._each(self.one_slope, z, y, z.shape[1])
+        return self._each(self.gradient_for, z, y, z.shape[1])
 
     def bend(self, z: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return self._each(self.one_bend, z, y, z.shape[1], z.shape[1])
+        return self._each(self.hessian_for, z, y, z.shape[1], z.shape[1])
 
     def _by_label(self, labels: np.ndarray) -> tuple[Callable[[np.ndarray, int], np.ndarray], ...]:
         def weighted(function: Callable[[np.ndarray, int], np.ndarray]) -> Callable[[np.ndarray, int], np.ndarray]:
             return lambda z, k: self.weights[k] * function(z, k)
 
-        return weighted(self.one), weighted(self.one_slope), weighted(self.one_bend)
+        return weighted(self.value_for), weighted(self.gradient_for), weighted(self.hessian_for)
 
     def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
         z = self.output(x)
-        return np.stack([self.one(z, int(k)) for k in label_index(labels, self.labels)], axis=1)
+        return np.stack([self.value_for(z, int(k)) for k in label_index(labels, self.labels)], axis=1)
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if form == "moments":

@@ -27,6 +27,7 @@ from ..errors import ArgumentError
 from ..fingerprint.origins import OWN, file_content, origin
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
+from ..storage.scheme_specs import CASE_PREFIX
 from .options import OPTIONS
 
 DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
@@ -129,7 +130,7 @@ def _run(file: Path, text: str) -> ModuleType:
     Only this text is run, never cached byte code. The file's folder is searched for imports; it stays in the search path, because
     functions of the case may import when they are called.
     """
-    spec = importlib.util.spec_from_file_location(f"emfc_case_{file.stem}", file)
+    spec = importlib.util.spec_from_file_location(f"{CASE_PREFIX}{file.stem}", file)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look a class's module up there
@@ -174,7 +175,7 @@ def see_modules() -> None:
     """Add the modules that a case has imported from its folder to `_beside`."""
     for name in set(sys.modules) - _older - set(_beside):
         file = getattr(sys.modules.get(name), "__file__", None)
-        if name.startswith("emfc_case_") or not isinstance(file, str) or origin(name, file) != OWN:
+        if name.startswith(CASE_PREFIX) or not isinstance(file, str) or origin(name, file) != OWN:
             continue
         if any(file.startswith(folder + os.sep) for folder in _searched):
             _beside[name] = file, _content(file)

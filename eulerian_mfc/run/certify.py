@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._validate import affordable
-from ..diagnostics import warnings_of as cautions
+from ..diagnostics import warnings_of
 from ..errors import EulerianWarning
 from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
@@ -96,7 +96,7 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
         solution = Solution.from_outcome(system, outcome, describe(system, solver))
     exact = solver.discrete and not system.resources.rounded
     solution = believed(solution, outcome, SLACK * outcome.threshold / solver.tol if exact else np.inf)
-    found = [*cautions.of_the_mesh(system, solution), *cautions.of_the_start(system, start, solution)]
+    found = [*warnings_of.of_the_mesh(system, solution), *warnings_of.of_the_start(system, start, solution)]
     return Certified(solution, found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from os import PathLike
 
 from .._validate import fail
-from ..diagnostics import warnings_of as cautions
+from ..diagnostics import warnings_of
 from ..flow.layer_map import LayerMap
 from ..meshes import Mesh, Refine
 from ..problem import Problem
@@ -131,5 +131,5 @@ def solve(
         solution, found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
     else:
         solution, found = solve_adaptively(problem, discretisation, resources, method, adapt)
-    cautions.tell(found)
+    warnings_of.tell(found)
     return solution

@@ -117,14 +117,14 @@ def point_pairing(flow: Flow, interpolation: Interpolant, psi: np.ndarray, measu
     NonFiniteError
         For masses that are not finite.
     """
-    kept = carrying(measure.weights)
+    kept = nodes_above_roundoff(measure.weights)
     points, weights = np.asfortranarray(measure.points[kept]), measure.weights[:, kept]
     if isinstance(interpolation, TangentInterpolant):
         return SmoothPointPairing(flow, interpolation, psi, points, weights)
     return PointPairing(flow, interpolation, psi, points, weights)
 
 
-def carrying(weights: np.ndarray) -> np.ndarray:
+def nodes_above_roundoff(weights: np.ndarray) -> np.ndarray:
     """`(n,)`: the points whose weights `(R, n)` are not all below round-off; the others would cost time and add nothing."""
     if not np.isfinite(weights).all():
         raise NonFiniteError("the masses are not finite")

@@ -22,7 +22,7 @@ import numpy as np
 from .._validate import fail, positive
 from ..errors import NonFiniteError, StorageError
 from ..files.atomic import as_path, remove_parts, write_whole
-from ..fingerprint.fingerprint import address
+from ..fingerprint.fingerprint import fingerprint
 from ..solvers.protocol import DiscreteProblem
 from .journal_file import KEY, encode, read
 from .journalled import journalled
@@ -83,7 +83,7 @@ class Checkpoint:
         ArgumentError
             If the value of an argument cannot be hashed, so that the file cannot be matched with the run.
         """
-        return Journal(Path(self.path), self.every, address(arguments))
+        return Journal(Path(self.path), self.every, fingerprint(arguments))
 
 
 class Journal:
@@ -95,7 +95,7 @@ class Journal:
     ----------
     path : the file.
     every : seconds between two writes.
-    run : the address of the run, a hash.
+    run : the fingerprint of the run, a hash.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def encode(run: str, values: dict[bytes, np.ndarray], errors: dict[bytes, str]) 
 
     Parameters
     ----------
-    run : the address of the run.
+    run : the fingerprint of the run.
     values : flat float64 arrays by key.
     errors : messages of evaluations that failed, by key.
     """
@@ -59,7 +59,7 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
     Parameters
     ----------
     path : the file.
-    run : the address of the run that reads the file.
+    run : the fingerprint of the run that reads the file.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast, get_args, get_type_hints
 
 import numpy as np
 
-from ..fingerprint.fingerprint import address
+from ..fingerprint.fingerprint import fingerprint
 from ..solvers.protocol import DEFERRED, DiscreteProblem, LayeredProblem, LayerWise
 
 #: first number of a packed answer, or of one of its parts: it encodes the type
@@ -181,7 +181,7 @@ def _named(argument: object) -> bytes | None:
     if isinstance(argument, Deferred):
         return argument.path
     if isinstance(argument, str | int | float) or (is_dataclass(argument) and not isinstance(argument, type)):
-        return address(argument).encode()
+        return fingerprint(argument).encode()
     return None
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields as fields_of
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any
 
 from .. import continuity, transport
 from .._validate import mismatch
 from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
-from ..errors import FileFormatError
+from ..errors import ArgumentError, FileFormatError
 from ..schemes import Scheme
 
+#: how the names of the modules begin that case files are run as
+CASE_PREFIX = "emfc_case_"
 #: the package's own schemes, by their names in files
 OWN: dict[str, type[Scheme]] = {
     **{f"transport.{kind.__name__}": kind for kind in transport.REGISTRY.values()},
@@ -55,7 +59,11 @@ def scheme_spec(scheme: Scheme) -> dict[str, object]:
 
 
 def _name(kind: type[Scheme]) -> str:
-    return f"{kind.__module__}:{kind.__qualname__}"
+    """Module and name of a user's class; of a case file or a script, the name under which its file can be imported."""
+    module = kind.__module__.removeprefix(CASE_PREFIX)
+    if module == "__main__":
+        module = Path(str(vars(sys.modules[module]).get("__file__", module))).stem
+    return f"{module}:{kind.__qualname__}"
 
 
 def scheme_of(spec: dict[str, Any]) -> Any:
@@ -74,7 +82,10 @@ def scheme_of(spec: dict[str, Any]) -> Any:
     name = spec["type"]
     kind = OWN.get(name) or {_name(k): k for k in _subclasses(Scheme.__subclasses__())}.get(name)
     if kind is not None:
-        return kind(**arguments)
+        try:
+            return kind(**arguments)
+        except ArgumentError as error:  # such as a limiter that is not registered here
+            raise FileFormatError(f"it was solved with the scheme {name}, which cannot be made here: {error}") from None
     module, _, own = str(name).partition(":")
     if not own:
         raise FileFormatError(f"unknown scheme {name!r}")

@@ -1,11 +1,11 @@
-"""One job of a study, and its address."""
+"""One job of a study, and its fingerprint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..fingerprint.fingerprint import Addresses
+from ..fingerprint.fingerprint import Fingerprints
 from .store import Arguments, Entries
 
 
@@ -17,12 +17,12 @@ class Job(NamedTuple):
     function : a function of a module, so that another process can import it.
     arguments : its keyword arguments, which are sent to the worker.
     label : the name of the job in messages.
-    identity : the inputs on which the result depends, hashed into the address; by default the arguments.
+    identity : the inputs on which the result depends, hashed into the fingerprint; by default the arguments.
 
     Examples
     --------
     >>> job = Job(dict, {"x": 1}, "an example")
-    >>> job.address == Job(dict, {"x": 1}, "another label").address
+    >>> job.fingerprint == Job(dict, {"x": 1}, "another label").fingerprint
     True
     """
 
@@ -32,10 +32,10 @@ class Job(NamedTuple):
     identity: object = None
 
     @property
-    def address(self) -> str:
-        """64 hexadecimal digits that name the computation; see `address.address`."""
-        return self.address_among(Addresses())
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that name the computation; see `fingerprint.fingerprint.fingerprint`."""
+        return self.fingerprint_among(Fingerprints())
 
-    def address_among(self, addresses: Addresses) -> str:
-        """The address, computed together with those of other jobs, which is faster."""
-        return addresses.of(self.function, self.arguments if self.identity is None else self.identity)
+    def fingerprint_among(self, fingerprints: Fingerprints) -> str:
+        """The fingerprint, computed together with those of other jobs, which is faster."""
+        return fingerprints.of(self.function, self.arguments if self.identity is None else self.identity)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from .._validate import fail, integer
 from ..errors import ArgumentError, EulerianError
 from ..files.locks import Claim
-from ..fingerprint.fingerprint import Addresses
+from ..fingerprint.fingerprint import Fingerprints
 from .job import Job
 from .looks import Kept, doubt
 from .pool import DIED, Pool, failed, perform, perform_sent, sent
@@ -37,7 +37,7 @@ def run_jobs(
     Parameters
     ----------
     jobs : the jobs, independent of each other; equal jobs run once.
-    folder : the folder in which each result is stored under its address when it is ready; by default nothing is written.
+    folder : the folder in which each result is stored under its fingerprint when it is ready; by default nothing is written.
     executor : any `concurrent.futures.Executor`, such as `dask.distributed.Client(address).get_executor()`.
     workers : number of processes, instead of an executor; without both, the jobs run one after the other in this process.
     progress : is notified of finished, running and failed jobs.
@@ -51,7 +51,7 @@ def run_jobs(
     Raises
     ------
     ArgumentError
-        If a job cannot be sent to another process; if there is a folder and the address of a job cannot be computed.
+        If a job cannot be sent to another process; if there is a folder and the fingerprint of a job cannot be computed.
     EulerianError
         If other processes compute something else than this process would.
 
@@ -70,8 +70,8 @@ def run_jobs(
     if executor is not None and not isinstance(executor, Executor):
         raise fail("executor", executor, "a concurrent.futures.Executor, such as Client(...).get_executor()")
     store = None if folder is None else Store(folder)
-    addresses = _addresses(jobs, store is not None)
-    unique = dict(zip(addresses, jobs, strict=True))
+    fingerprints = _fingerprints(jobs, store is not None)
+    unique = dict(zip(fingerprints, jobs, strict=True))
     kept = Kept(store, unique)
     done = kept.done()
     pending = {a: job for a, job in unique.items() if a not in done}
@@ -101,7 +101,7 @@ def run_jobs(
         for claim in claims.values():
             claim.release()
         progress.stop()
-    return [done[a] for a in addresses]
+    return [done[a] for a in fingerprints]
 
 
 def failures_of(jobs: Sequence[Job], results: Sequence[Result]) -> tuple[dict[str, str], ...]:
@@ -115,12 +115,12 @@ def failures_of(jobs: Sequence[Job], results: Sequence[Result]) -> tuple[dict[st
     return tuple({"label": job.label, "error": result.error} for job, result in both if result.error)
 
 
-def _addresses(jobs: Sequence[Job], needed: bool) -> list[str]:
-    """The addresses of the jobs. Unless they are `needed` for storage, a job without an address gets a number instead."""
-    among, out = Addresses(), []
+def _fingerprints(jobs: Sequence[Job], needed: bool) -> list[str]:
+    """The fingerprints of the jobs. Unless they are `needed` for storage, a job without a fingerprint gets a number instead."""
+    among, out = Fingerprints(), []
     for k, job in enumerate(jobs):
         try:
-            out.append(job.address_among(among))
+            out.append(job.fingerprint_among(among))
         except ArgumentError:
             if needed:
                 raise
@@ -144,25 +144,25 @@ class _Claimer:
     def __init__(self, store: Store | None, kept: Kept, claims: dict[str, Claim]) -> None:
         self._store, self._kept, self._claims = store, kept, claims
 
-    def __call__(self, address: str) -> Result | bool:
+    def __call__(self, fingerprint: str) -> Result | bool:
         """The result, if another study has stored it by now; otherwise whether this study may run the job."""
         if self._store is None:
             return True
-        claim = self._store.claim(address) if len(self._claims) < LARGEST_BATCH else None
+        claim = self._store.claim(fingerprint) if len(self._claims) < LARGEST_BATCH else None
         if claim is None:
             return False
-        known = self._kept.get(address)
+        known = self._kept.get(fingerprint)
         if known is not None:
             claim.release()
             return known
-        self._claims[address] = claim
+        self._claims[fingerprint] = claim
         return True
 
 
 def _results(
     executor: Executor | Pool | None, jobs: dict[str, Job], progress: Progress, claimed: _Claimer
 ) -> Iterator[tuple[str, Result]]:
-    """Addresses and results, as they arrive, of the jobs that no other study is running."""
+    """Fingerprints and results, as they arrive, of the jobs that no other study is running."""
     if executor is None:
         for found, job in jobs.items():
             ours = claimed(found)

@@ -1,6 +1,6 @@
 """A check of results that this process did not compute: the cost at the control is evaluated once more.
 
-An address covers everything that the hash can see of a computation. Other inputs, such as a file that a label function reads
+A fingerprint covers everything that the hash can see of a computation. Other inputs, such as a file that a label function reads
 when it is called, may have changed since; one evaluation shows this.
 """
 
@@ -123,15 +123,15 @@ class Kept:
     Parameters
     ----------
     store : the folder; None if nothing is stored.
-    jobs : the jobs by address.
+    jobs : the jobs by fingerprint.
     """
 
     def __init__(self, store: Store | None, jobs: Mapping[str, Job]) -> None:
         self._store, self._jobs = store, jobs
         self._believed: bool | None = None
 
-    def get(self, address: str) -> Result | None:
-        """The result under this address; None if it is not stored, or if the stored results are rejected.
+    def get(self, fingerprint: str) -> Result | None:
+        """The result under this fingerprint; None if it is not stored, or if the stored results are rejected.
 
         Raises
         ------
@@ -140,8 +140,8 @@ class Kept:
         """
         if self._store is None or self._believed is False:
             return None
-        result = self._store.get(address)
-        job = self._jobs[address]
+        result = self._store.get(fingerprint)
+        job = self._jobs[fingerprint]
         if result is not None and self._believed is None and job.function in _TOLD:
             reason = doubt(job.function, job.arguments, result)
             self._believed = reason is None
@@ -155,6 +155,6 @@ class Kept:
         return result if self._believed is not False else None
 
     def done(self) -> dict[str, Result]:
-        """All stored results of the jobs, by address."""
+        """All stored results of the jobs, by fingerprint."""
         found = {a: r for a in self._jobs if (r := self.get(a)) is not None}
         return found if self._believed is not False else {}

@@ -16,6 +16,7 @@ from ..errors import ArgumentError
 from ..fingerprint.origins import file_of
 from ..kernels.blas_threads import one_thread
 from ..run.case import see_modules
+from ..storage.scheme_specs import CASE_PREFIX
 from .store import Arguments, Entries, Result, as_result
 
 P = ParamSpec("P")
@@ -70,7 +71,7 @@ def sent(label: str, function: Callable[..., Entries], arguments: Arguments, fre
     """
     try:
         data = pickle.dumps((function, arguments))
-        if b"emfc_case_" in data:
+        if CASE_PREFIX.encode() in data:
             raise pickle.PicklingError("it holds a function of a case file, which is no module")
         if fresh and b"__main__" in data and not _main_has_a_file():
             raise pickle.PicklingError(

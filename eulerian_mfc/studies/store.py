@@ -1,4 +1,4 @@
-"""The store of results: one file per job, named by its address, written completely or not at all."""
+"""The store of results: one file per job, named by its fingerprint, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Store:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = make_folder("folder", folder)
 
-    def path(self, address: str) -> Path:
-        return self.folder / f"{address}.npz"
+    def path(self, fingerprint: str) -> Path:
+        return self.folder / f"{fingerprint}.npz"
 
-    def get(self, address: str) -> Result | None:
-        """The result under this address; None if it is not stored.
+    def get(self, fingerprint: str) -> Result | None:
+        """The result under this fingerprint; None if it is not stored.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Store:
         StorageError
             If the system does not allow reading it.
         """
-        path = self.path(address)
+        path = self.path(fingerprint)
         if not path.is_file():
             return None
         data = read_whole(path)
@@ -64,25 +64,25 @@ class Store:
         except Exception as error:
             raise FileFormatError(f"{path} is damaged ({error}): delete it, and its job runs again") from error
 
-    def put(self, address: str, result: Result) -> None:
+    def put(self, fingerprint: str, result: Result) -> None:
         """Store a result, and remove the record of an earlier failure. The same result gives the same bytes."""
         values = np.frombuffer(json.dumps(result.values, sort_keys=True).encode(), dtype=np.uint8)
         arrays = {f"array/{k}": v for k, v in sorted(result.arrays.items())}
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, values=values, **arrays)
-        write_whole(self.path(address), content.getvalue())
-        self._failure(address).unlink(missing_ok=True)
+        write_whole(self.path(fingerprint), content.getvalue())
+        self._failure(fingerprint).unlink(missing_ok=True)
 
-    def claim(self, address: str) -> Claim | None:
+    def claim(self, fingerprint: str) -> Claim | None:
         """The exclusive right to compute a result, until it is released or this process ends; None if another has it."""
-        return Claim.of(self.folder / f"{address}.claim")
+        return Claim.of(self.folder / f"{fingerprint}.claim")
 
-    def put_failure(self, address: str, label: str, error: str) -> None:
+    def put_failure(self, fingerprint: str, label: str, error: str) -> None:
         """Record why a job failed, for the user; the job runs again with the study."""
-        write_whole(self._failure(address), f"{label}\n\n{error}\n".encode())
+        write_whole(self._failure(fingerprint), f"{label}\n\n{error}\n".encode())
 
-    def _failure(self, address: str) -> Path:
-        return self.folder / f"{address}.failed.txt"
+    def _failure(self, fingerprint: str) -> Path:
+        return self.folder / f"{fingerprint}.failed.txt"
 
 
 def as_result(returned: Mapping[str, object]) -> Result:

@@ -22,7 +22,7 @@ from ..schemes import (
     TangentOperator,
     TransportOperator,
 )
-from ..schemes.pairing import carrying
+from ..schemes.pairing import nodes_above_roundoff
 
 
 class Pair(ABC):
@@ -108,7 +108,7 @@ class Pair(ABC):
         """Points `(n, d)` that carry mass, and covectors `sum_r w_r grad psi_r` `(n, d)` there; potentials are `(R, *shape)`."""
         interpolation = self.between_nodes()
         measure = self.measure(masses)
-        kept = carrying(measure.weights)
+        kept = nodes_above_roundoff(measure.weights)
         points = np.asfortranarray(measure.points[kept])
         return points, interpolation.gradients(points, interpolation.coefficients(psi), measure.weights[:, kept])
 

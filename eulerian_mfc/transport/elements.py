@@ -17,7 +17,7 @@ from ..meshes import Mesh, SimplexMesh
 from ..meshes.location import Trace
 from ..schemes import Measure, Pairing, TransportScheme, TransposableOperator
 from ..schemes.declared import simplices
-from ..schemes.pairing import BLOCK, carrying
+from ..schemes.pairing import BLOCK, nodes_above_roundoff
 from ..spaces import ElementNodes, element_nodes
 from .element_interpolation import ElementInterpolation
 from .push_forward import PushForward
@@ -151,7 +151,7 @@ class ElementsOperator(TransposableOperator):
         points, weights, cells = measure
         if cells is None:
             cells = self.interpolation.locator.locate(np.asfortranarray(points)).cells
-        kept = carrying(weights)
+        kept = nodes_above_roundoff(weights)
         rows = np.asfortranarray(points[kept]), cells[kept], weights[:, kept]
         return ElementPairing(self.flow, self.interpolation, psi, *rows)
 

@@ -16,7 +16,7 @@ from ..flow.layers import Layer
 from ..meshes import CartesianMesh, Mesh
 from ..schemes import ContinuityScheme, TangentOperator, TransportScheme
 from ..schemes.declared import boxes
-from ..schemes.pairing import BLOCK, carrying
+from ..schemes.pairing import BLOCK, nodes_above_roundoff
 from .compiled import CompiledLayers
 from .interpolation import DEGREES, INTERPOLATIONS, OUTSIDE, Deposit, Interpolation
 from .push_forward import PushForward
@@ -173,7 +173,7 @@ class SemiLagrangianOperator(TangentOperator):
             return done[0].reshape(psi.shape), done[1]
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
-        heavy = carrying(rows)
+        heavy = nodes_above_roundoff(rows)
 
         def trace(nodes: Nodes) -> np.ndarray | float:
             x = self._points(nodes)
@@ -282,7 +282,7 @@ class SemiLagrangianOperator(TangentOperator):
 
     def _carrying_blocks(self, rows: np.ndarray) -> list[Nodes]:
         """The nodes whose masses `(R, n)` are above round-off, in blocks."""
-        heavy = np.flatnonzero(carrying(rows))
+        heavy = np.flatnonzero(nodes_above_roundoff(rows))
         if len(heavy) > MOST * self.mesh.size:
             return self._blocks
         return [heavy[start : start + BLOCK] for start in range(0, len(heavy), BLOCK)]
