@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -343,11 +344,16 @@ FACTOR = {factor}
 """
 
 
+@pytest.fixture(autouse=True)
+def no_byte_code(monkeypatch):
+    """Files that change within a second, and keep their size, would else be read from the byte code of before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     """Makes a module of the user's file, with a factor of the loss."""
     import importlib.util
-    import sys
 
     def make(factor=1.0):
         path = tmp_path / "my_parts.py"

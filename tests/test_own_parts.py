@@ -65,6 +65,12 @@ limiter = Limiter("least", least)
 """
 
 
+@pytest.fixture(autouse=True)
+def no_byte_code(monkeypatch):
+    """Files that change within a second, and keep their size, would else be read from the byte code of before."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
 def module(tmp_path, factor=1.0, name="mine_module"):
     """The user's file as a module."""
     path = tmp_path / f"{name}.py"
