@@ -33,7 +33,7 @@ def measured(code):
 def test_finite_volumes_in_copies_of_a_number(reconstruction, bound):
     """512^2 cells, per cell and stage, over copying one float64. Best of five: the machine is noisy.
 
-    The ratio depends on how fast the memory is: the same code has shown 20 and 33 copies for MUSCL.
+    The ratio depends on how fast the memory is: of the same code for MUSCL less than 30 on one machine, 33 on another.
     """
     code = f"from benchmarks.finite_volumes import ratio; print(min(ratio({reconstruction!r}) for _ in range(5)))"
     assert measured(code) <= bound
