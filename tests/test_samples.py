@@ -9,7 +9,7 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.run.case import Case
-from eulerian_mfc.studies.runs import descent_run, sample_of, twin_run
+from eulerian_mfc.studies.runs import Draw, descent_run, twin_run
 from eulerian_mfc.system import particles
 
 from .conftest import REFERENCE, ROOT, toy_line, toy_mesh
@@ -61,7 +61,7 @@ def test_the_sample_of_a_run_can_be_drawn_again(rates):
     """Details name the sample: its W1, and the cost of its control on the sample, by hand."""
     problem, _, layers, _ = unimodal()
     row = rates.details["runs"][30]
-    x, y = sample_of(problem, row["N"], row["repeat"], 0)
+    x, y = Draw(row["N"], row["repeat"], 0).of(problem)
     assert emfc.laws.wasserstein(problem.law, x).value == row["W1"]
     system = emfc.ParticleSystem(dataclasses.replace(problem, law=emfc.laws.Empirical(x, y)), layers, layer_map="rk4")
     outcome = emfc.solvers.LBFGS().solve(system, 1.4)

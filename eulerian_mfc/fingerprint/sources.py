@@ -98,6 +98,7 @@ class Sources:
         """A hash of a module's statements, without its imports from this package."""
         return _digest(*(statement.content for statement in self._read(module).statements))
 
+    @functools.cache  # noqa: B019
     def _read(self, module: str) -> _Module:
         path = self._path(module)
         if path is None:
@@ -116,6 +117,7 @@ class Sources:
                 return self._defined(found, original)
         return module, name
 
+    @functools.cache  # noqa: B019
     def _path(self, module: str) -> Path | None:
         first, *rest = module.split(".")
         if first != self.root.name:

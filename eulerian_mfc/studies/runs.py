@@ -61,11 +61,6 @@ class Draw(NamedTuple):
         return replace(problem, law=Empirical(*self.of(problem)))
 
 
-def sample_of(problem: Problem, samples: int, repeat: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """States and labels of one sample of a study, see `Draw`."""
-    return Draw(samples, repeat, seed).of(problem)
-
-
 def solve_run(source: Source, twin: bool = False, measures: Mapping[str, Measure] | None = None) -> Entries:
     """Solve the source's problem on its mesh, or its particle twin; return cost, checks, control and measures."""
     problem, options = source.build()
