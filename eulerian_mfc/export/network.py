@@ -10,7 +10,6 @@ import numpy as np
 from .._validate import choice, fail
 from ..fields import Field
 from ..flow.layer_map import LayerMap
-from ..flow.tableaux import TABLEAUX
 from ..losses import Readout
 from ..results.solution_data import SolutionData
 from .fields import Operations, V, at_times, formula
@@ -93,17 +92,20 @@ class Network:
 
     def layer(self, ops: Operations[V], n: int, weights: dict[str, V], x: V) -> V:
         """Layer n in the operations of a library: the steps of `LayerMap`, stage by stage."""
-        tableau = TABLEAUX[self.layer_map.method]
+        tableau = self.layer_map.tableau
         dt = self.dt / self.layer_map.substeps
         value = formula(self.field).value
         times = iter(stage_times(self.layer_map, self.dt, 1, n))
         for _ in range(self.layer_map.substeps):
-            parts, k = [], x
-            for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
-                point = ops.add(x, ops.multiply(k, ops.constant(np.array([dt * reach])))) if reach else x
-                k = value(ops, self.field, weights, point, next(times))
+            parts: list[V] = []
+            values: list[V] = []
+            for used, weight in zip(tableau.used, tableau.weights, strict=True):
+                point = x
+                for j, a in used:
+                    point = ops.add(point, ops.multiply(values[j], ops.constant(np.array([dt * a]))))
+                values.append(value(ops, self.field, weights, point, next(times)))
                 if weight:
-                    parts.append(ops.multiply(k, ops.constant(np.array([dt * weight]))))
+                    parts.append(ops.multiply(values[-1], ops.constant(np.array([dt * weight]))))
             x = ops.add(x, reduce(ops.add, parts))
         return x
 
@@ -112,10 +114,10 @@ def stage_times(layer_map: LayerMap, dt: float, layers: int, first: int = 0) -> 
     """The times at which `layers` layers of length dt evaluate the field, in the order of the stages."""
     step = dt / layer_map.substeps
     return [
-        n * dt + k * step + reach * step
+        n * dt + k * step + node * step
         for n in range(first, first + layers)
         for k in range(layer_map.substeps)
-        for reach in TABLEAUX[layer_map.method].reach
+        for node in layer_map.tableau.nodes.tolist()
     ]
 
 

@@ -11,23 +11,27 @@ from .base import Field
 
 
 class Steps(NamedTuple):
-    """Equal steps of a Runge-Kutta method (`reach`, `weights`: see `flow.Tableau`), each of length `dt`.
+    """Equal steps of a Runge-Kutta method (`matrix` and `weights`: see `flow.Tableau`), each of length `dt`.
 
     Examples
     --------
-    >>> Steps(np.zeros(1), np.ones(1), 0.1, 2).pointed  # two Euler steps
-    (array([1, 2]), array([0.1, 0. , 1. ]))
+    >>> Steps(np.zeros((1, 1)), np.ones(1), 0.1, 2).pointed(np.zeros(3))  # two Euler steps
+    (array([1, 2, 0]), array([0.1, 0. , 1. ]))
     """
 
-    reach: np.ndarray
+    matrix: np.ndarray
     weights: np.ndarray
     dt: float
     number: int
 
-    @property
-    def pointed(self) -> tuple[np.ndarray, np.ndarray]:
-        """The arguments of the compiled layer maps: the numbers of stages and steps; dt, reach and weights."""
-        return np.array([len(self.reach), self.number]), np.concatenate([[self.dt], self.reach, self.weights])
+    def pointed(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The arguments of the compiled layer maps: numbers of stages and steps, and the stride; dt, matrix and weights.
+
+        The stride is the length of the field's `numbers` of one stage, or 0 if all stages have the same numbers.
+        """
+        stride = 0 if numbers.ndim == 1 else numbers.shape[1]
+        counts = np.array([len(self.weights), self.number, stride])
+        return counts, np.concatenate([[self.dt], self.matrix.ravel(), self.weights])
 
 
 class CompiledField(Field):
@@ -54,7 +58,8 @@ class CompiledField(Field):
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The arguments of the compiled functions for theta `(m,)`: integers `(k,)`, and numbers `(l,)` that begin with theta.
 
-        The functions add up the derivatives in all of these numbers, `(l,)`: the first m are the derivatives in theta.
+        For theta `(n, m)`, one row per stage of a layer, the numbers are `(n, l)`. The functions add up the derivatives in all of
+        these numbers: the first m of a row are the derivatives in theta.
         """
 
     @property
@@ -64,13 +69,16 @@ class CompiledField(Field):
 
     @abstractmethod
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
-        """Images `(n, d)` of the points x `(n, d)`, and, if `keep`, the data that `pull` needs beside x."""
+        """Images `(n, d)` of the points x `(n, d)`, and, if `keep`, the data that `pull` needs beside x.
+
+        theta is `(m,)`, or has one row per stage of all steps.
+        """
 
     @abstractmethod
     def pull(
         self, theta: np.ndarray, steps: Steps, x: np.ndarray, kept: np.ndarray, p: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Exact transposed derivative of `trace` at x, applied to covectors p `(n, d)` at the end: `(n, d)` and `(m,)`."""
+        """Exact transposed derivative of `trace` at x, applied to covectors p `(n, d)` at the end: `(n, d)` and theta's shape."""
 
 
 def is_compiled(field: object) -> TypeGuard[CompiledField]:

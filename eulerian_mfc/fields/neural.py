@@ -118,14 +118,14 @@ class NeuralField(CompiledField):
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other; theta is `(m,)`."""
-        if theta.shape != (self.parameters,):
+        """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other; theta is `(m,)` or `(n, m)`."""
+        if theta.shape[-1:] != (self.parameters,) or theta.ndim > 2:
             raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
         kernel = self.sigma.kernel
         if kernel is None:
             raise fail("activation", self.activation, "one with a compiled kernel")
-        numbers = np.zeros(self.dim * (self.dim + 1))  # without a bias, b is zero
-        numbers[: len(theta)] = theta
+        numbers = np.zeros((*theta.shape[:-1], self.dim * (self.dim + 1)))  # without a bias, b is zero
+        numbers[..., : self.parameters] = theta
         return kernels.integers_of(kernel, self.dim), numbers
 
     @property
@@ -146,8 +146,9 @@ class NeuralField(CompiledField):
 
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         rows = np.array(self._rows(x, "x"), dtype=np.float64, order="C")
-        values = np.empty((steps.number, len(steps.reach), *rows.shape) if keep else 0)
-        kernels.trace(*self.kernel_arguments(theta), *steps.pointed, rows.shape[1], rows, keep, values)
+        values = np.empty((steps.number, len(steps.weights), *rows.shape) if keep else 0)
+        integers, numbers = self.kernel_arguments(theta)
+        kernels.trace(integers, numbers, *steps.pointed(numbers), rows.shape[1], rows, keep, values)
         return rows.T, values
 
     def pull(
@@ -158,9 +159,9 @@ class NeuralField(CompiledField):
         if covectors.shape != rows.shape:
             raise mismatch("p", f"an array of shape {p.shape}", f"shape {x.shape}, a covector a point")
         integers, numbers = self.kernel_arguments(theta)
-        slopes = np.zeros(len(numbers))
-        kernels.pull(integers, numbers, *steps.pointed, rows.shape[1], rows, kept, covectors, slopes)
-        return covectors.T, slopes[: self.parameters]
+        slopes = np.zeros(numbers.shape)
+        kernels.pull(integers, numbers, *steps.pointed(numbers), rows.shape[1], rows, kept, covectors, slopes)
+        return covectors.T, slopes[..., : self.parameters]
 
     def _argument_tangent(self, at: At, along: Direction) -> np.ndarray:
         matrix, _ = split_matrix_bias(at.theta, self.dim, self.bias)

@@ -1,23 +1,23 @@
 """Layer maps: an explicit Runge-Kutta method traces characteristics through one layer; with its exact derivatives.
 
-`Phi_theta(x)` is the numerical flow of `dX/dt = F(t, theta, X)` over one layer, on which theta is constant. With one Euler
-step it is the layer of a residual network, `Phi(x) = x + dt F(t, theta, x)`.
+`Phi_theta(x)` is the numerical flow of `dX/dt = F(t, theta(t), X)` over one layer, on which theta is constant or a polynomial in
+time. With one Euler step and constant theta it is the layer of a residual network, `Phi(x) = x + dt F(t, theta, x)`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
 from .._validate import choice, fail, integer
 from ..fields import Field
-from ..fields.compiled import Steps, is_compiled
+from ..fields.compiled import CompiledField, Steps, is_compiled
 from ..fields.points import At, Direction
 from .layers import Layer, Stage
-from .tableaux import TABLEAUX, tableau_arrays
+from .tableaux import METHODS, Tableau, tableau_arrays, tableau_of
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
 #: `sum_j (dPhi/dtheta)(x_j)^T p_j` `(m,)`
@@ -32,7 +32,8 @@ class LayerMap:
 
     Parameters
     ----------
-    method : "euler" (order 1), "midpoint" (order 2) or "rk4" (order 4, the classical method).
+    method : "euler" (order 1), "midpoint" (order 2), "rk4" (order 4, the classical method), "dopri5" or "dop853" (order 5 and 8,
+        by Dormand and Prince), or a `Tableau` of your own.
     substeps : steps per layer.
 
     Raises
@@ -62,45 +63,80 @@ class LayerMap:
     rk4 4 2.7182
     """
 
-    method: str = "rk4"
+    method: str | Tableau = "rk4"
     substeps: int = 1
 
     def __post_init__(self) -> None:
-        choice("method", self.method, TABLEAUX)
+        tableau_of(self.method) if isinstance(self.method, Tableau) else choice("method", self.method, METHODS)
         if integer("substeps", self.substeps) > MOST_SUBSTEPS:
             raise fail("substeps", self.substeps, f"at most {MOST_SUBSTEPS}: use more layers")
 
     @property
     def order(self) -> int:
         """Order in the length of a substep."""
-        return TABLEAUX[self.method].order
+        return self.tableau.order
 
     def __call__(self, field: Field, layer: Layer, x: np.ndarray) -> np.ndarray:
         """`Phi_theta(x)`: `(n, d)` points -> `(n, d)` points at the layer's end."""
         if is_compiled(field):
-            return field.trace(layer.theta, self.steps(layer), x, False)[0]
+            return field.trace(self.parameters(layer), self.steps(layer), x, False)[0]
+        theta = self._stage_parameters(layer)
         for step in range(self.substeps):
-            x, _ = self._step(field, layer, step, x)
+            x, _ = self._step(field, layer, step, theta[step], x)
         return x
 
     def trace(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """`Phi_theta(x)`, and a function that applies the transposed derivatives of the layer map at x; see `Pull`."""
         if is_compiled(field):
-            steps = self.steps(layer)
-            end, values = field.trace(layer.theta, steps, x, True)
-            return end, partial(field.pull, layer.theta, steps, x, values)
+            steps, theta = self.steps(layer), self.parameters(layer)
+            end, values = field.trace(theta, steps, x, True)
+            return end, partial(self._pulled, field, layer, theta, steps, x, values)
         end, stages = self.with_stages(field, layer, x)
         return end, partial(self.pullback, field, layer, stages)
+
+    def _pulled(
+        self,
+        field: CompiledField,
+        layer: Layer,
+        theta: np.ndarray,
+        steps: Steps,
+        x: np.ndarray,
+        values: np.ndarray,
+        p: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        back, slopes = field.pull(theta, steps, x, values, p)
+        return back, layer.gathered(self.shares, slopes)
+
+    @property
+    def tableau(self) -> Tableau:
+        """The coefficients of the method."""
+        return tableau_of(self.method)
 
     def steps(self, layer: Layer) -> Steps:
         """The method as arrays, for compiled fields."""
         return Steps(*tableau_arrays(self.method), layer.length / self.substeps, self.substeps)
 
+    @property
+    def shares(self) -> np.ndarray:
+        """`(substeps stages,)`: the shares of a layer after which the field is evaluated, substep by substep."""
+        return _shares(self)
+
+    def parameters(self, layer: Layer) -> np.ndarray:
+        """The parameters at all evaluations of the field, `(substeps stages, m)`; `(m,)` if they are constant in time."""
+        return layer.rows(self.shares)
+
+    def _stage_parameters(self, layer: Layer) -> np.ndarray:
+        """`(substeps, stages, m)`, the parameters of every stage."""
+        count = self.tableau.stages
+        rows = self.parameters(layer)
+        return np.broadcast_to(rows, (self.substeps, count, rows.shape[-1])) if rows.ndim == 1 else rows.reshape(self.substeps, count, -1)
+
     def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
         """`Phi_theta(x)` with the stage points of every substep, for `pullback` and the tangents; never compiled."""
         stages = []
+        theta = self._stage_parameters(layer)
         for step in range(self.substeps):
-            x, substep = self._step(field, layer, step, x)
+            x, substep = self._step(field, layer, step, theta[step], x)
             stages.append(substep)
         return x, stages
 
@@ -116,41 +152,43 @@ class LayerMap:
 
         Returns
         -------
-        `((dPhi/dx)^T p` row by row, `(n, d)`; `sum_j (dPhi/dtheta)(x_j)^T p_j`, `(m,)`).
+        `((dPhi/dx)^T p` row by row, `(n, d)`; `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape).
         """
-        tableau = TABLEAUX[self.method]
-        dt = layer.length / self.substeps
-        slope = np.zeros_like(layer.theta)
+        tableau, dt = self.tableau, layer.length / self.substeps
+        theta, slopes = self._stage_parameters(layer), _Slopes(self, layer)
+        carried = [p] * tableau.stages  # the covectors that the stages pass back
         for step in range(self.substeps - 1, -1, -1):
-            start = layer.start + step * dt
-            total = p
-            carried: np.ndarray | None = None  # the covector that the next stage passes back to this one
-            for i in range(len(tableau.weights) - 1, -1, -1):
+            start, total = layer.start + step * dt, p
+            for i in range(tableau.stages - 1, -1, -1):
                 seed = dt * tableau.weights[i] * p if tableau.weights[i] else np.zeros_like(p)
-                if carried is not None:
-                    seed = seed + dt * tableau.reach[i + 1] * carried
-                carried, part = field.pullback(At(start + tableau.reach[i] * dt, layer.theta, *stages[step][i]), seed)
-                total = total + carried
-                slope += part
+                for j, a in tableau.users[i]:
+                    seed = seed + dt * a * carried[j]
+                at = At(start + tableau.nodes[i] * dt, theta[step, i], *stages[step][i])
+                carried[i], part = field.pullback(at, seed)
+                total = total + carried[i]
+                slopes.add(step, i, part)
             p = total
-        return p, slope
+        return p, slopes.gathered()
 
     def tangent(
         self, field: Field, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
     ) -> tuple[np.ndarray, list[list[Stage]]]:
-        """The derivative `(n, d)` of `Phi_theta(x)` in the direction `dtheta` `(m,)`, and the derivatives of all stages."""
-        tableau = TABLEAUX[self.method]
-        dt = layer.length / self.substeps
+        """The derivative `(n, d)` of `Phi_theta(x)` in the direction `dtheta`, and the derivatives of all stages."""
+        tableau, dt = self.tableau, layer.length / self.substeps
+        theta, dthetas = self._stage_parameters(layer), self._stage_parameters(layer._replace(theta=dtheta))
         dx = np.zeros_like(stages[0][0].x)
         out = []
         for step in range(self.substeps):
-            start, moved, total, dk = layer.start + step * dt, [], np.zeros(1), dx
-            for reach, weight, stage in zip(tableau.reach, tableau.weights, stages[step], strict=True):
-                dpoint = dx + (dt * reach) * dk if reach else dx
-                dk = field.tangent(At(start + reach * dt, layer.theta, *stage), Direction(dtheta, dpoint))
+            start, moved, total = layer.start + step * dt, [], np.zeros(1)
+            for i, stage in enumerate(stages[step]):
+                dpoint = dx
+                for j, a in tableau.used[i]:
+                    dpoint = dpoint + (dt * a) * moved[j].value
+                at = At(start + tableau.nodes[i] * dt, theta[step, i], *stage)
+                dk = field.tangent(at, Direction(dthetas[step, i], dpoint))
                 moved.append(Stage(dpoint, dk))
-                if weight:
-                    total = total + weight * dk
+                if tableau.weights[i]:
+                    total = total + tableau.weights[i] * dk
             dx = dx + dt * total
             out.append(moved)
         return dx, out
@@ -165,37 +203,68 @@ class LayerMap:
         dstages: list[list[Stage]],
         dp: np.ndarray,
     ) -> np.ndarray:
-        """The derivative `(m,)` of `pullback`'s second result when theta, the stages and p `(n, d)` move along their tangents."""
-        tableau = TABLEAUX[self.method]
-        dt = layer.length / self.substeps
-        change = np.zeros_like(layer.theta)
-        nothing = np.zeros_like(p)
+        """The derivative, of theta's shape, of `pullback`'s second result when theta, the stages and p move along tangents."""
+        tableau, dt = self.tableau, layer.length / self.substeps
+        theta, dthetas = self._stage_parameters(layer), self._stage_parameters(layer._replace(theta=dtheta))
+        change = _Slopes(self, layer)
+        carried, dcarried = [p] * tableau.stages, [dp] * tableau.stages
         for step in range(self.substeps - 1, -1, -1):
             start, total, dtotal = layer.start + step * dt, p, dp
-            carried, dcarried = nothing, nothing
-            for i in range(len(tableau.weights) - 1, -1, -1):
-                sent = tableau.reach[i + 1] if i + 1 < len(tableau.reach) else 0.0
-                seed = dt * (tableau.weights[i] * p + sent * carried)
-                dseed = dt * (tableau.weights[i] * dp + sent * dcarried)
-                at = At(start + tableau.reach[i] * dt, layer.theta, *stages[step][i])
-                carried, _ = field.pullback(at, seed)
-                dcarried, part = field.pullback_tangent(at, seed, Direction(dtheta, dstages[step][i].x), dseed)
-                total, dtotal = total + carried, dtotal + dcarried
-                change += part
+            for i in range(tableau.stages - 1, -1, -1):
+                seed, dseed = tableau.weights[i] * p, tableau.weights[i] * dp
+                for j, a in tableau.users[i]:
+                    seed, dseed = seed + a * carried[j], dseed + a * dcarried[j]
+                seed, dseed = dt * seed, dt * dseed
+                at = At(start + tableau.nodes[i] * dt, theta[step, i], *stages[step][i])
+                carried[i], _ = field.pullback(at, seed)
+                along = Direction(dthetas[step, i], dstages[step][i].x)
+                dcarried[i], part = field.pullback_tangent(at, seed, along, dseed)
+                total, dtotal = total + carried[i], dtotal + dcarried[i]
+                change.add(step, i, part)
             p, dp = total, dtotal
-        return change
+        return change.gathered()
 
-    def _step(self, field: Field, layer: Layer, step: int, x: np.ndarray) -> tuple[np.ndarray, list[Stage]]:
-        tableau = TABLEAUX[self.method]
-        dt = layer.length / self.substeps
+    def _step(
+        self, field: Field, layer: Layer, step: int, theta: np.ndarray, x: np.ndarray
+    ) -> tuple[np.ndarray, list[Stage]]:
+        tableau, dt = self.tableau, layer.length / self.substeps
         start = layer.start + step * dt
         stages: list[Stage] = []
         total = np.zeros(1)
-        k = x
-        for reach, weight in zip(tableau.reach, tableau.weights, strict=True):
-            point = x + (dt * reach) * k if reach else x
-            k = field(start + reach * dt, layer.theta, point)
+        for i, weight in enumerate(tableau.weights):
+            point = x
+            for j, a in tableau.used[i]:
+                point = point + (dt * a) * stages[j].value
+            k = field(start + tableau.nodes[i] * dt, theta[i], point)
             stages.append(Stage(point, k))
             if weight:
                 total = total + weight * k
         return x + dt * total, stages
+
+
+@lru_cache
+def _shares(layer_map: LayerMap) -> np.ndarray:
+    out = ((np.arange(layer_map.substeps)[:, None] + layer_map.tableau.nodes) / layer_map.substeps).ravel()
+    out.flags.writeable = False
+    return out
+
+
+class _Slopes:
+    """The derivatives of a layer in its parameters, added up stage by stage."""
+
+    def __init__(self, layer_map: LayerMap, layer: Layer) -> None:
+        self._layer_map, self._layer = layer_map, layer
+        self._stages = layer_map.tableau.stages
+        constant, m = layer.basis is None, layer.theta.shape[-1]
+        self._sum = np.zeros(m) if constant else np.zeros((layer_map.substeps * self._stages, m))
+
+    def add(self, step: int, stage: int, part: np.ndarray) -> None:
+        """Add the derivative `(m,)` in the parameters of a stage."""
+        if self._layer.basis is None:
+            self._sum += part
+        else:
+            self._sum[step * self._stages + stage] += part
+
+    def gathered(self) -> np.ndarray:
+        """The derivative in the layer's theta, of its shape."""
+        return self._layer.gathered(self._layer_map.shares, self._sum)

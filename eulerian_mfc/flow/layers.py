@@ -6,27 +6,50 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .polynomials import Basis
+
 
 class Layer(NamedTuple):
-    """One layer: its start time, its length and its parameters.
+    """A layer, or a step within it: its start time, its length and its parameters.
 
     Attributes
     ----------
     start, length : in units of time.
-    theta : `(m,)`.
+    theta : `(m,)` for parameters that are constant in time, or `(degree + 1, m)` coefficients of the basis.
+    basis : the basis of parameters that are polynomials in time; None for constant parameters.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from eulerian_mfc.flow.polynomials import Basis
     >>> from eulerian_mfc.flow import Layer
     >>> layer = Layer(start=0.0, length=0.25, theta=np.zeros(2))
     >>> layer.start + layer.length
     0.25
+    >>> Layer(0.0, 0.25, np.array([[1.0], [3.0]]), Basis(1, "bernstein")).at(0.5).tolist()  # linear in time, in the middle
+    [2.0]
     """
 
     start: float
     length: float
     theta: np.ndarray
+    basis: Basis | None = None
+
+    def at(self, share: float) -> np.ndarray:
+        """`(m,)`: the parameters after a share of the layer."""
+        return self.theta if self.basis is None else self.basis(np.array([share]))[0] @ self.theta
+
+    def at_time(self, t: float) -> np.ndarray:
+        """`(m,)`: the parameters at a time of the layer."""
+        return self.theta if self.basis is None else self.at((t - self.start) / self.length)
+
+    def rows(self, shares: np.ndarray) -> np.ndarray:
+        """The parameters `(n, m)` after shares `(n,)` of the layer; `(m,)` if they are constant."""
+        return self.theta if self.basis is None else self.basis(shares) @ self.theta
+
+    def gathered(self, shares: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+        """The transpose of `rows`: the derivative of theta's shape, from those `(n, m)` in the parameters after shares `(n,)`."""
+        return slopes if self.basis is None else self.basis(shares).T @ slopes
 
 
 class Stage(NamedTuple):

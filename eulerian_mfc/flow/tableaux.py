@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 
+from .._validate import array, choice, fail, integer, mismatch
 
-class Tableau(NamedTuple):
-    """An explicit Runge-Kutta method whose stage i uses stage i - 1 alone: `k_i = F(t + c_i dt, x + c_i dt k_{i-1})`.
+#: the conditions of a method (its row sums and its quadrature) must hold up to this error
+EXACT = 1e-12
 
-    Attributes
+
+@dataclass(frozen=True)
+class Tableau:
+    """An explicit Runge-Kutta method: `k_i = F(t + c_i dt, x + dt sum_j a_ij k_j)`, then `x <- x + dt sum_i b_i k_i`.
+
+    Parameters
     ----------
-    reach : the `c_i`, as shares of the step.
-    weights : the weights of the stages; they sum to 1.
-    order : the order in the length of a step.
+    matrix : the coefficients `a_ij`, `(stages, stages)`, not zero only for j < i. The `c_i` are the sums of the rows.
+    weights : the weights `b_i`, `(stages,)`; they sum to 1.
+    order : the order in the length of a step. It is checked for fields that depend on time alone, `sum_i b_i c_i^(q-1) = 1/q`
+        for q up to the order; the other conditions of the order are not checked.
+
+    Raises
+    ------
+    ArgumentError
+        If the shapes do not fit together, a stage uses itself or a later one, or the weights do not have the order.
 
     References
     ----------
@@ -24,26 +37,112 @@ class Tableau(NamedTuple):
     Examples
     --------
     >>> from eulerian_mfc.flow import Tableau
-    >>> midpoint = Tableau(reach=(0.0, 0.5), weights=(0.0, 1.0), order=2)
-    >>> sum(midpoint.weights)
-    1.0
+    >>> midpoint = Tableau(matrix=((0.0, 0.0), (0.5, 0.0)), weights=(0.0, 1.0), order=2)
+    >>> midpoint.nodes.tolist(), midpoint.stages
+    ([0.0, 0.5], 2)
     """
 
-    reach: tuple[float, ...]
+    matrix: tuple[tuple[float, ...], ...]
     weights: tuple[float, ...]
     order: int
 
+    def __post_init__(self) -> None:
+        a, b = array("matrix", self.matrix, ndim=(2,)), array("weights", self.weights, ndim=(1,))
+        if a.shape != (len(b), len(b)):
+            raise mismatch("matrix", f"an array of shape {a.shape}", f"{len(b)} rows of {len(b)} numbers, as many as weights")
+        if np.triu(a).any():
+            raise fail("matrix", self.matrix, "an explicit method: a_ij = 0 for j >= i")
+        c, order = a.sum(axis=1), integer("order", self.order)
+        wrong = [q for q in range(1, order + 1) if abs(b @ c ** (q - 1) - 1 / q) > EXACT]
+        if wrong:
+            raise fail("weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}")
+        object.__setattr__(self, "matrix", tuple(map(tuple, a.tolist())))
+        object.__setattr__(self, "weights", tuple(b.tolist()))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle the arguments only, without cached values."""
+        return {"matrix": self.matrix, "weights": self.weights, "order": self.order}
+
+    @property
+    def stages(self) -> int:
+        """The number of stages."""
+        return len(self.weights)
+
+    @cached_property
+    def nodes(self) -> np.ndarray:
+        """`(stages,)`: the `c_i`, as shares of the step."""
+        return np.array(self.matrix).sum(axis=1)
+
+    @cached_property
+    def used(self) -> tuple[tuple[tuple[int, float], ...], ...]:
+        """Per stage, the earlier stages that it uses, with their coefficients `(j, a_ij)`."""
+        return tuple(tuple((j, a) for j, a in enumerate(row) if a) for row in self.matrix)
+
+    @cached_property
+    def users(self) -> tuple[tuple[tuple[int, float], ...], ...]:
+        """Per stage, the later stages that use it, with their coefficients `(j, a_ji)`."""
+        return tuple(tuple((j, row[i]) for j, row in enumerate(self.matrix) if row[i]) for i in range(self.stages))
+
+
+def _chain(reach: Sequence[float], weights: Sequence[float], order: int) -> Tableau:
+    """A method whose stage i uses stage i - 1 alone."""
+    return Tableau(tuple(map(tuple, np.diag(reach[1:], -1).tolist())), tuple(weights), order)
+
+
+def _dormand_prince5() -> Tableau:
+    from scipy.integrate import RK45  # slow to import
+
+    return Tableau(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
+
+
+def _dormand_prince8() -> Tableau:
+    from scipy.integrate import DOP853  # slow to import
+
+    stages = len(DOP853.B)
+    return Tableau(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
+
 
 #: the methods of a `LayerMap`, by name
-TABLEAUX = {
-    "euler": Tableau((0.0,), (1.0,), 1),
-    "midpoint": Tableau((0.0, 0.5), (0.0, 1.0), 2),
-    "rk4": Tableau((0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), 4),
+METHODS: dict[str, Callable[[], Tableau]] = {
+    "euler": lambda: _chain((0.0,), (1.0,), 1),
+    "midpoint": lambda: _chain((0.0, 0.5), (0.0, 1.0), 2),
+    "rk4": lambda: _chain((0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), 4),
+    "dopri5": _dormand_prince5,
+    "dop853": _dormand_prince8,
 }
 
 
 @lru_cache
-def tableau_arrays(method: str) -> tuple[np.ndarray, np.ndarray]:
-    """`reach` and `weights` of a method as arrays, for compiled fields."""
-    tableau = TABLEAUX[method]
-    return np.array(tableau.reach), np.array(tableau.weights)
+def tableau_of(method: str | Tableau) -> Tableau:
+    """The method of a name; a Tableau is returned as it is.
+
+    "dopri5" and "dop853" are the methods of order 5 and 8 of Dormand and Prince, with the coefficients that SciPy has.
+
+    Parameters
+    ----------
+    method : "euler", "midpoint", "rk4", "dopri5", "dop853", or a Tableau.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no method of this name.
+
+    References
+    ----------
+    J. R. Dormand, P. J. Prince, A family of embedded Runge-Kutta formulae, J. Comput. Appl. Math. 6 (1980), 19-26,
+    doi:10.1016/0771-050X(80)90013-3; order 8: E. Hairer, S. P. Norsett, G. Wanner, Solving Ordinary Differential
+    Equations I, Springer 1993, section II.5.
+
+    Examples
+    --------
+    >>> [tableau_of(name).stages for name in METHODS]
+    [1, 2, 4, 6, 12]
+    """
+    return method if isinstance(method, Tableau) else METHODS[choice("method", method, METHODS)]()
+
+
+@lru_cache
+def tableau_arrays(method: str | Tableau) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix `(stages, stages)` and the weights `(stages,)` of a method as arrays, for compiled fields."""
+    tableau = tableau_of(method)
+    return np.array(tableau.matrix), np.array(tableau.weights)

@@ -1,10 +1,11 @@
 """Compiled layer maps of `sigma(W x + b)` and their pull-backs: all stages of a few points at a time, in the first-level cache.
 
 Points are `(d, n)` contiguous rows; a Runge-Kutta method is its numbers of stages and of equal steps, and the length dt of a step
-with its `reach` and `weights`, as in `flow.Tableau`. `trace` and `pull` take pointers (see `pointers`).
+with its `matrix` and `weights`, as in `flow.Tableau`. `trace` and `pull` take pointers (see `pointers`).
 
 What the field is comes as integers and numbers: the addresses of the activation's value and slope and whether the slope reads its
-argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `integers_of`.
+argument (see `activations`), and d; then W `(d, d)` and b `(d,)`. See `integers_of`. If theta varies in time, there are such
+numbers for every stage of every step, one set after the other, and the method's stride is the length of a set; otherwise it is 0.
 """
 
 from functools import lru_cache
@@ -43,10 +44,53 @@ def _argument(matrix, shift, row, point, z):
 
 @njit(nogil=True)
 def _method(counts_at, tableau_at):
-    """The numbers of stages and of steps, the length of a step, reach and weights `(stages,)`."""
-    counts = carray(counts_at, 2)
-    tableau = carray(tableau_at, 1 + 2 * counts[0])
-    return counts[0], counts[1], tableau[0], tableau[1 : 1 + counts[0]], tableau[1 + counts[0] :]
+    """The numbers of stages and of steps, the stride of theta, the length of a step, matrix `(stages, stages)` and weights."""
+    counts = carray(counts_at, 3)
+    stages = counts[0]
+    tableau = carray(tableau_at, 1 + stages * (stages + 1))
+    matrix = tableau[1 : 1 + stages * stages].reshape(stages, stages)
+    return stages, counts[1], counts[2], tableau[0], matrix, tableau[1 + stages * stages :]
+
+
+@njit(nogil=True)
+def _sets(steps, stages, stride):
+    """How many sets of the field's numbers there are."""
+    return steps * stages if stride else 1
+
+
+@njit(nogil=True)
+def _parameters(numbers, at, d):
+    """W `(d, d)` and b `(d,)` of the set of numbers that begins at `at`."""
+    return numbers[at : at + d * d].reshape(d, d), numbers[at + d * d : at + d * (d + 1)]
+
+
+@njit(nogil=True)
+def _alone(coefficients, i):
+    """Whether no stage after the next one uses stage i."""
+    for later in range(i + 2, len(coefficients)):
+        if coefficients[later, i] != 0.0:
+            return False
+    return True
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _stage_point(dt, row, starts, values, m, begin, point):
+    """Write `x + dt sum_j a_ij k_j` into `point` `(d, c)`; `row` is row i of the matrix, up to the stage itself.
+
+    `starts` `(d, c)` are the points x, `values` `(stages, d, ...)` the k_j, whose columns of this chunk start at `begin`.
+    """
+    for c in range(len(point)):
+        start, at = starts[c], point[c]
+        for j in range(m):
+            at[j] = start[j]
+    for i in range(row.size):
+        if row[i] != 0.0:
+            length = dt * row[i]
+            for c in range(len(point)):
+                at = point[c]
+                before = values[i, c][begin : begin + m]
+                for j in range(m):
+                    at[j] += length * before[j]
 
 
 @pointed(*FIELD, *METHOD, COUNT, DOUBLES, COUNT, DOUBLES, fastmath=FAST, error_model="numpy")
@@ -54,29 +98,19 @@ def trace(integers_at, numbers_at, counts_at, tableau_at, n, x_at, keep, values_
     """Overwrite the points x `(d, n)` by their images; to `keep`, write the field's values `(steps, stages, d, n)` for `pull`."""
     integers = carray(integers_at, INTEGER_COUNT)
     d = integers[DIM]
-    numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
-    matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
-    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
+    stages, steps, stride, dt, coefficients, weights = _method(counts_at, tableau_at)
+    numbers, x = carray(numbers_at, d * (d + 1) * _sets(steps, stages, stride)), carray(x_at, (d, n))
     values = carray(values_at, (steps, stages, d, n))
-    point, k, total = np.empty((d, CHUNK)), np.empty((d, CHUNK)), np.empty((d, CHUNK))
+    point, k, total = np.empty((d, CHUNK)), np.empty((stages, d, CHUNK)), np.empty((d, CHUNK))
     work = np.empty(WORK)
     for begin in range(0, n, CHUNK):
         m = min(CHUNK, n - begin)
         for step in range(steps):
             for i in range(stages):
+                _stage_point(dt, coefficients[i, :i], x[:, begin : begin + m], k, m, 0, point)
+                matrix, shift = _parameters(numbers, (step * stages + i) * stride, d)
                 for c in range(d):
-                    start = x[c][begin : begin + m]
-                    at = point[c][:m]
-                    if reach[i] == 0.0:
-                        for j in range(m):
-                            at[j] = start[j]
-                    else:
-                        before = k[c][:m]
-                        length = dt * reach[i]
-                        for j in range(m):
-                            at[j] = start[j] + length * before[j]
-                for c in range(d):
-                    z = k[c][:m]
+                    z = k[i, c][:m]
                     _argument(matrix, shift, c, point, z)
                     call(integers[VALUE], (m, z, work))
                     if keep:
@@ -114,19 +148,17 @@ def pull(
     """The transpose of `trace`'s derivative: overwrite covectors p `(d, n)` at the end by those at the start.
 
     x are the points at the start, `values` what `trace` kept. Adds `sum_j (dPhi/dW)^T p_j` to the first
-    `d^2` of the `d (d + 1)` slopes, and the like for b to the others.
+    `d^2` of the `d (d + 1)` slopes of a set of numbers, and the like for b to the others.
     """
     integers = carray(integers_at, INTEGER_COUNT)
     d = integers[DIM]
-    numbers, x = carray(numbers_at, d * (d + 1)), carray(x_at, (d, n))
-    matrix, shift = numbers[: d * d].reshape(d, d), numbers[d * d :]
-    stages, steps, dt, reach, weights = _method(counts_at, tableau_at)
+    stages, steps, stride, dt, coefficients, weights = _method(counts_at, tableau_at)
+    size = d * (d + 1) * _sets(steps, stages, stride)
+    numbers, x, slopes = carray(numbers_at, size), carray(x_at, (d, n)), carray(slopes_at, size)
     values, p = carray(values_at, (steps, stages, d, n)), carray(p_at, (d, n))
-    slopes = carray(slopes_at, d * (d + 1))
-    dmatrix, dshift = slopes[: d * d].reshape(d, d), slopes[d * d :]
     starts = np.empty((steps, d, CHUNK))
     point, q = np.empty((d, CHUNK)), np.empty((d, CHUNK))
-    carried, total = np.empty((d, CHUNK)), np.empty((d, CHUNK))
+    carried, total, seed = np.empty((stages, d, CHUNK)), np.empty((d, CHUNK)), np.empty(CHUNK)
     work = np.empty(WORK)
     for begin in range(0, n, CHUNK):
         m = min(CHUNK, n - begin)
@@ -151,17 +183,10 @@ def pull(
                 for j in range(m):
                     add[j] = end[j]
             for i in range(stages - 1, -1, -1):
-                for c in range(d):
-                    at = point[c][:m]
-                    start = starts[step, c][:m]
-                    if reach[i] == 0.0:
-                        for j in range(m):
-                            at[j] = start[j]
-                    else:
-                        before = values[step, i - 1, c][begin : begin + m]
-                        length = dt * reach[i]
-                        for j in range(m):
-                            at[j] = start[j] + length * before[j]
+                _stage_point(dt, coefficients[i, :i], starts[step], values[step], m, begin, point)
+                at_set = (step * stages + i) * stride
+                matrix, shift = _parameters(numbers, at_set, d)
+                dmatrix, dshift = _parameters(slopes, at_set, d)
                 for c in range(d):
                     slope = q[c][:m]
                     value = values[step, i, c][begin : begin + m]
@@ -171,10 +196,21 @@ def pull(
                     end = p[c][begin : begin + m]
                     factor = dt * weights[i]
                     if i + 1 < stages:
-                        sent = dt * reach[i + 1]
-                        back = carried[c][:m]
-                        for j in range(m):
-                            slope[j] *= factor * end[j] + sent * back[j]
+                        sent = dt * coefficients[i + 1, i]
+                        back = carried[i + 1, c][:m]
+                        if _alone(coefficients, i):
+                            for j in range(m):
+                                slope[j] *= factor * end[j] + sent * back[j]
+                        else:
+                            for j in range(m):
+                                seed[j] = factor * end[j] + sent * back[j]
+                            for later in range(i + 2, stages):
+                                sent = dt * coefficients[later, i]
+                                back = carried[later, c][:m]
+                                for j in range(m):
+                                    seed[j] += sent * back[j]
+                            for j in range(m):
+                                slope[j] *= seed[j]
                     else:
                         for j in range(m):
                             slope[j] *= factor * end[j]
@@ -189,7 +225,7 @@ def pull(
                             summed += slope[j] * at[j]
                         dmatrix[c, e] += summed
                 for e in range(d):
-                    back = carried[e][:m]
+                    back = carried[i, e][:m]
                     for j in range(m):
                         back[j] = 0.0
                     for c in range(d):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._validate import choice, fail, integer
 from ..flow.layer_map import LayerMap
-from ..flow.tableaux import TABLEAUX
+from ..flow.tableaux import METHODS
 from ..meshes import Mesh
 from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS
@@ -37,7 +37,7 @@ def as_layer_map(layer_map: LayerMap | str) -> LayerMap:
     >>> as_layer_map("euler").order
     1
     """
-    return layer_map if isinstance(layer_map, LayerMap) else LayerMap(choice("layer_map", layer_map, TABLEAUX))
+    return layer_map if isinstance(layer_map, LayerMap) else LayerMap(choice("layer_map", layer_map, METHODS))
 
 
 @dataclass(frozen=True, init=False)

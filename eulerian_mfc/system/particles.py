@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
 from ..flow.layer_map import LayerMap
-from ..flow.tableaux import TABLEAUX
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
@@ -170,7 +169,7 @@ class ParticleSystem(ControlledSystem):
     def _stage_bytes(self) -> int:
         """The bytes of the Runge-Kutta stages of all layers: points and values."""
         layer_map = self.flow.layer_map
-        stages = layer_map.substeps * len(TABLEAUX[layer_map.method].weights)
+        stages = len(layer_map.shares)
         return 2 * self.layers * stages * self.rule.x.nbytes
 
     def states(self, control: ArrayLike) -> np.ndarray:

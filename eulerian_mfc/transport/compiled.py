@@ -36,20 +36,27 @@ class CompiledLayers:
         """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
         values, count = self.interpolation.padded(psi), self._nodes.shape[1]
         out = np.empty((len(psi), count))
-        field = self.field.kernel_arguments(layer.theta)
-        slopes = np.empty((-(-count // _layer_kernels.TASK), len(field[1])))
+        field = self._arguments(layer)
+        slopes = np.empty((-(-count // _layer_kernels.TASK), field[1].size))
         masses = np.empty((len(psi), 0)) if rows is None else rows
         if len(masses) != len(psi):
             raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
         arrays = values.shape, values.reshape(-1), np.empty(values.size)
         sync = self._run(_layer_kernels.backward, layer, field, masses, *arrays, out, slopes)
-        return None if sync[FAILED] else (out, np.add.reduce(slopes, axis=0)[: len(layer.theta)])
+        if sync[FAILED]:
+            return None
+        in_numbers = np.add.reduce(slopes, axis=0).reshape(field[1].shape)
+        return out, layer.gathered(self.flow.layer_map.shares, in_numbers[..., : self.field.parameters])
+
+    def _arguments(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+        """The field's integers and numbers, for the parameters at all stages of a layer."""
+        return self.field.kernel_arguments(self.flow.layer_map.parameters(layer))
 
     def forward(self, layer: Layer, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """`S_theta^T m` `(R, *shape)` for masses `rows` `(R, N)`, and the mass `(R,)` whose feet were clamped."""
         tasks = -(-self._nodes.shape[1] // _layer_kernels.SLAB_TASK)
         out = np.empty((len(rows), *self.interpolation.counts))
-        needed, field = ROOM * out.size, self.field.kernel_arguments(layer.theta)
+        needed, field = ROOM * out.size, self._arguments(layer)
         while True:
             slabs, clamped = np.empty((tasks, _layer_kernels.SLAB), np.int64), np.zeros((tasks, len(rows)))
             work = self.interpolation.degree, (np.empty(needed), slabs, clamped), out.shape, out.reshape(-1)
@@ -75,7 +82,7 @@ class CompiledLayers:
             raise mismatch("masses", f"{rows.shape[1]} numbers a field", f"{self._nodes.shape[1]}, one a node")
         pointers, place, rest = self.interpolation.compiled(len(rows))
         trace, pull = self.field.addresses
-        method = self.flow.layer_map.steps(layer).pointed
+        method = self.flow.layer_map.steps(layer).pointed(field[1])
         workers = self.flow.workers
         shared = self._nodes, np.require(rows, np.float64, ["C", "W"]), np.empty(workers.threads)
         return workers.together(kernel, ((trace, pull, *pointers), field, method, place, *rest, *shared), *arrays)
