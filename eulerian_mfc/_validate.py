@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 from collections.abc import Callable, Iterable
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError
+from .errors import ArgumentError, KeywordError
 
 #: arrays whose text is shorter than this are shown in messages, after their shape
 SHORT = 80
@@ -27,6 +28,24 @@ def fail(name: str, value: Any, expected: str) -> ArgumentError:
 def mismatch(name: str, found: str, expected: str) -> ArgumentError:
     """The exception to raise for argument `name`, with what was found in it, in words, and what is expected."""
     return ArgumentError(f"{name}: got {found}, expected {expected}")
+
+
+def unknown(function: str, keyword: str, known: Iterable[str], where: str) -> KeywordError:
+    """The exception to raise for a keyword that a function does not have.
+
+    Parameters
+    ----------
+    function : the name of the function, or of what else takes the keyword.
+    keyword : the keyword.
+    known : the keywords that it has; the one that is nearest in letters is named first.
+    where : what explains them, such as "help(eulerian_mfc.solve)".
+    """
+    names = list(known)
+    near = difflib.get_close_matches(keyword, names, n=1)
+    expected = f"{near[0]!r}, or another of" if near else "one of"
+    return KeywordError(
+        f"{function}: got the keyword {keyword!r}, expected {expected} {', '.join(names)}; {where} explains them"
+    )
 
 
 def unmasked(name: str, value: object) -> None:

@@ -21,6 +21,13 @@ class NonFiniteError(EulerianError, FloatingPointError):
     """A computation met NaN or infinity; the message says where it began."""
 
 
+class KeywordError(ArgumentError, TypeError):
+    """A function does not have a keyword; the message names the function, the keyword and the nearest one that it has.
+
+    Python's own error for this is a TypeError, so this is one too.
+    """
+
+
 class SubstepError(ArgumentError, NonFiniteError):
     """A layer needs more substeps than are allowed. Solvers treat it as a step that diverged, like values that are not finite."""
 

@@ -300,7 +300,10 @@ MISTAKES = {
     "syntax": ("def problem(:\n", "invalid syntax"),
     "exit at the top": ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
     "latin-1": ("# \u00e9\n", "a case is a text in UTF-8"),
-    "keyword": (numerics_that("return {'cells': n}"), "numerics: got 'cells', expected a keyword of solve"),
+    "keyword": (
+        numerics_that("return {'cells': n}"),
+        "numerics: got the keyword 'cells', expected one of mesh",
+    ),
     "default": (
         f"{MINIMAL}\n\ndef numerics(penalty=3.0):\n    return {{}}\n",
         "disagree about the default of 'penalty'",

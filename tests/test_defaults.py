@@ -8,12 +8,14 @@ import pytest
 import skfem
 
 import eulerian_mfc as emfc
-from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.run.options import OPTIONS, SolveOptions, SystemOptions
+from eulerian_mfc.errors import ArgumentError, EulerianError
+from eulerian_mfc.run.options import OPTIONS, SolveOptions, on_the_mesh, without_mesh
 from eulerian_mfc.solvers import Shooting, default_solver
 from eulerian_mfc.solvers.default import ELEMENT_TOLERANCE
+from eulerian_mfc.studies.runner import Runner, RunnerOptions
 from eulerian_mfc.studies.runs import twin_solver
 from eulerian_mfc.system.discretisation import Discretisation, Resources
+from eulerian_mfc.system.options import DiscretisationOptions, LayerOptions, ResourceOptions, SystemOptions
 
 from .conftest import toy_line, toy_mesh
 
@@ -60,14 +62,74 @@ def test_twins_take_the_default_without_a_mesh():
 
 
 def test_the_schema_of_options_is_that_of_solve():
-    """Cases, studies and functions that hand options on read the schema: it must be the public face's."""
+    """Cases, studies and functions that hand options on read the schema: it must be what `help` shows of the public face."""
     face = set(inspect.signature(emfc.solve).parameters) - {"problem", "mesh", "layers"}
     assert set(SolveOptions.__annotations__) == face
     assert set(OPTIONS) == face - {"callback", "checkpoint"}
     of_system = set(inspect.signature(emfc.OptimalitySystem).parameters) - {"problem", "mesh", "layers"}
     assert set(SystemOptions.__annotations__) == of_system
-    values = set(inspect.signature(Discretisation).parameters) | set(inspect.signature(Resources).parameters)
-    assert values == of_system | {"mesh", "layers"}
+    assert of_system <= set(inspect.signature(emfc.multistart).parameters)
+    assert set(inspect.signature(Discretisation).parameters) == {
+        "mesh",
+        "layers",
+        *DiscretisationOptions.__annotations__,
+    }
+    assert set(inspect.signature(Resources).parameters) == set(ResourceOptions.__annotations__)
+    assert set(inspect.signature(emfc.ParticleSystem).parameters) >= set(LayerOptions.__annotations__)
+    assert set(inspect.signature(Runner).parameters) == set(RunnerOptions.__annotations__)
+
+
+def test_help_shows_the_defaults_that_hold():
+    """The signature is made from that of the values; what it shows must be what a system has without keywords."""
+    system = emfc.OptimalitySystem(toy_line(), toy_mesh(60), 3)
+    for face in (emfc.solve, emfc.multistart, emfc.OptimalitySystem):
+        shown = {n: p for n, p in inspect.signature(face).parameters.items() if n in SystemOptions.__annotations__}
+        assert all(p.kind is p.KEYWORD_ONLY for p in shown.values())
+        defaults = {n: p.default for n, p in shown.items()}
+        assert emfc.OptimalitySystem(toy_line(), toy_mesh(60), 3, **defaults).discretisation == system.discretisation
+        assert system.resources == Resources(**{n: defaults[n] for n in ResourceOptions.__annotations__})
+
+
+SHORT = {"mesh": toy_mesh(60), "layers": 3}
+CALLS = {
+    "solve": lambda **more: emfc.solve(toy_line(), **SHORT, **more),
+    "OptimalitySystem": lambda **more: emfc.OptimalitySystem(toy_line(), **SHORT, **more),
+    "multistart": lambda **more: emfc.multistart(toy_line(), **SHORT, **more),
+    "continuation": lambda **more: emfc.continuation(toy_line(), **SHORT, penalties=[1.0], **more),
+    "mesh_convergence": lambda **more: emfc.studies.mesh_convergence(toy_line(), [20, 40], 3, **more),
+    "layer_convergence": lambda **more: emfc.studies.layer_convergence(toy_line(), toy_mesh(60), [2, 4], **more),
+    "sample_convergence": lambda **more: emfc.studies.sample_convergence(toy_line(), toy_mesh(60), [9], 2, 3, **more),
+    "crossover": lambda **more: emfc.studies.crossover(toy_line(), [9], [20, 40], 3, **more),
+    "coupled_descent": lambda **more: emfc.studies.coupled_descent(toy_line(), toy_mesh(60), [9], 3, **more),
+    "sweep": lambda **more: emfc.studies.sweep(toy_line(), **SHORT, vary={"penalty": [1.0]}, **more),
+    "penalty_sweep": lambda **more: emfc.studies.penalty_sweep(toy_line(), **SHORT, penalties=[1.0, 2.0], **more),
+}
+
+
+@pytest.mark.parametrize("function", CALLS)
+@pytest.mark.parametrize(("wrong", "right"), [("contnuity", "continuity"), ("layermap", "layer_map"), ("adjoint", "")])
+def test_a_keyword_that_no_function_has_is_told(function, wrong, right):
+    """By the function that was called, with the nearest keyword and the place to read, before anything is computed."""
+    nearest = f"'{right}', or another of" if right else "one of"
+    message = rf"^{function}: got the keyword '{wrong}', expected {nearest} .*precision.*; help\({function}\) explains"
+    with pytest.raises(TypeError, match=message) as told:
+        CALLS[function](**{wrong: 1})
+    assert isinstance(told.value, EulerianError)
+
+
+def test_arguments_of_the_function_itself_count_as_near():
+    with pytest.raises(
+        TypeError, match="multistart: got the keyword 'start', expected 'starts', or another of problem"
+    ):
+        CALLS["multistart"](start=3)
+
+
+def test_every_system_of_a_problem_has_the_layers_that_were_asked_for():
+    """Twins and looks are made with the keywords of the layers, not with some of them."""
+    options = {"mesh": toy_mesh(60), "layers": 3, "layer_map": "euler", "threads": 1, "solver": None}
+    for system in (on_the_mesh(toy_line(), options), without_mesh(toy_line(), options)):
+        assert set(system.layer_options) == set(LayerOptions.__annotations__)
+        assert system.layer_options["layer_map"] == emfc.LayerMap("euler")
 
 
 def test_a_system_is_made_of_its_values():

@@ -37,8 +37,8 @@ def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
         system = ParticleSystem(
             twin.problem,
             twin.layers,
-            layer_map=twin.flow.layer_map,
             rule=LabelledRule(x, kept / kept.sum(), y),
+            **twin.layer_options,
         )
         trained = solver.solve(system, control).control
         loss = system.terminal(system.carried(trained, system.rule.x))[0]

@@ -81,10 +81,10 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
         system.problem,
         system.layers,
         solution.control,
-        layer_map=system.flow.layer_map,
         tolerance=AIM * abs(solution.cost),
         limit=POINTS,
         loss=solution.loss,
+        **system.layer_options,
     )
     here = _at_the_control(system, solution, twin, twin.rule)
     if not np.isfinite(here):
@@ -177,13 +177,15 @@ def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
 def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribution:
     problem, layer_map = twin.problem, twin.flow.layer_map
     # Layers may evaluate a time-dependent field at too few times to resolve it: five times as many substeps use other times.
-    finer_map = layer_map if problem.field.autonomous else LayerMap(layer_map.method, 5 * layer_map.substeps)
+    options = twin.layer_options
+    if not problem.field.autonomous:
+        options["layer_map"] = LayerMap(layer_map.method, 5 * layer_map.substeps)
     solver = default_solver(twin, TOLERANCE_FINER)
     ratio = 2.0 ** -min(2, layer_map.order)
     costs, layers, shown = [least], twin.layers, False
     while layers * 2 <= max(MOST_LAYERS, 4 * twin.layers) and not shown:
         layers *= 2
-        finer = ParticleSystem(problem, layers, layer_map=finer_map, rule=twin.rule)
+        finer = ParticleSystem(problem, layers, rule=twin.rule, **options)
         control = solver.solve(finer, linear_means(control, 2)).control
         costs.append(finer.cost(control).total)
         steps = -np.diff(costs)

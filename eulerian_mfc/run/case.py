@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._validate import fail, integer, unknown
 from ..errors import ArgumentError
 from ..fingerprint.origins import OWN, file_content, origin
 from ..meshes import CartesianMesh, Mesh
@@ -109,7 +109,7 @@ class Case:
         known = ("mesh", "layers", *OPTIONS)  # a case must not set callback and checkpoint: the command sets them
         for name in options:
             if name not in known:
-                raise fail(where, name, "a keyword of solve: " + ", ".join(known))
+                raise unknown(where, name, known, "help(eulerian_mfc.solve)")
         options = {"layers": DEFAULT_LAYERS, **options}
         options["layers"] = integer(f"{where}: layers", options["layers"])
         if "mesh" not in options:

@@ -16,9 +16,10 @@ from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.optimality import OptimalitySystem
+from ..system.options import SystemOptions, check_keywords, showing_system_options, values_of
 from .certify import believed
 from .description import describe
-from .options import SolveOptions, SystemOptions
+from .options import SolveOptions
 from .solve import solve
 from .starts import Start, starting_control
 
@@ -106,10 +107,12 @@ def continuation(
     problem : its own penalty is not used.
     mesh, layers : as for `solve`.
     penalties : positive numbers, or rows `(m,)`; usually from large to small.
-    options : options of `solve`: schemes, layer_map, solver, initial, threads, memory, precision.
+    options : keywords of `solve`.
 
     Raises
     ------
+    KeywordError
+        If `solve` does not have one of the keywords.
     ArgumentError
         If there are no penalties, or one is not positive; also as `solve`.
 
@@ -128,6 +131,7 @@ def continuation(
     >>> [point.label for point in found.points], found[0].cost > found[1].cost
     (['lambda = 2', 'lambda = 1'], True)
     """
+    check_keywords(continuation, options, SolveOptions.__annotations__)
     initial = options.get("initial")
     values = list(penalties) if isinstance(penalties, Sequence | np.ndarray) and np.ndim(penalties) else []
     if not values or isinstance(penalties, str):
@@ -150,6 +154,7 @@ def continuation(
     return CriticalPoints(tuple(points), tuple(failed))
 
 
+@showing_system_options
 def multistart(
     problem: Problem,
     mesh: Mesh,
@@ -171,13 +176,15 @@ def multistart(
     solver : by default the solver of `solve`: LBFGS() on an adjoint pair, which finds minima.
         NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (number of finished runs, number of all runs, cost found).
-    options : `continuity`, `transport`, `layer_map`, `threads`, `memory`, `precision`, as for `solve`.
+    continuity, transport, layer_map, threads, memory, precision : as for `solve`.
 
     A critical point counts as already known if no parameter of its control differs by more than 1e-4 of the parameter's largest
     value, plus 1e-7 of its natural size (see `scales`).
 
     Raises
     ------
+    KeywordError
+        If there is no such keyword.
     ArgumentError
         If starts, solver or callback have a wrong type; also as `solve`.
 
@@ -195,11 +202,12 @@ def multistart(
     >>> len(found), found.points[0].starts
     (1, ('start 0', 'start 1'))
     """
+    values = values_of(multistart, mesh, layers, options)
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of (runs done, runs in all, cost)")
-    system = OptimalitySystem(problem, mesh, layers, **options)
+    system = OptimalitySystem.of(problem, *values)
     chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):
         named = [(f"random {k}", c) for k, c in enumerate(random_controls(system, integer("starts", starts), seed))]

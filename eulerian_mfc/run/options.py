@@ -4,39 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, TypedDict
+from typing import Any
 
-from ..flow.layer_map import LayerMap
 from ..meshes import Refine
 from ..problem import Problem
-from ..schemes import ContinuityScheme, TransportScheme
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.record import Callback
 from ..storage.journal import Checkpoint
 from ..system.discretisation import WITHOUT_EFFECT
 from ..system.optimality import OptimalitySystem
+from ..system.options import SystemOptions, layer_options, system_options
+from ..system.particles import ParticleSystem
 from .starts import Start
 
 
-class SystemOptions(TypedDict, total=False):
-    """The keyword arguments of OptimalitySystem other than problem, mesh and layers.
+class CaseOptions(SystemOptions, total=False):
+    """The keyword arguments of `solve` that a case or a study may set; the command and the studies set the others themselves.
 
     Examples
     --------
-    >>> sorted(SystemOptions.__annotations__)
-    ['continuity', 'layer_map', 'memory', 'precision', 'threads', 'transport']
+    >>> sorted(set(CaseOptions.__annotations__) - set(SystemOptions.__annotations__))
+    ['adapt', 'initial', 'solver']
     """
 
-    continuity: ContinuityScheme
-    transport: TransportScheme
-    layer_map: LayerMap | str
-    threads: int | None
-    memory: float
-    precision: str
+    solver: Solver | None
+    initial: Start
+    adapt: Refine | None
 
 
-class SolveOptions(SystemOptions, total=False):
+class SolveOptions(CaseOptions, total=False):
     """The keyword arguments of `solve` other than problem, mesh and layers.
 
     Examples
@@ -46,16 +43,12 @@ class SolveOptions(SystemOptions, total=False):
     True
     """
 
-    solver: Solver | None
-    initial: Start
     callback: Callback | None
-    adapt: Refine | None
     checkpoint: Checkpoint | str | PathLike[str] | None
 
 
-SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
-#: the options that a case or a study may set; the command and the studies set the others themselves
-OPTIONS = (*SYSTEM_OPTIONS, "solver", "initial", "adapt")
+#: the options that a case or a study may set
+OPTIONS = tuple(CaseOptions.__annotations__)
 
 
 def on_the_mesh(problem: Problem, options: Mapping[str, Any]) -> OptimalitySystem:
@@ -66,8 +59,18 @@ def on_the_mesh(problem: Problem, options: Mapping[str, Any]) -> OptimalitySyste
     problem : the control problem.
     options : the keyword arguments, with mesh and layers; those that OptimalitySystem does not have are ignored.
     """
-    named = {k: v for k, v in options.items() if k in SYSTEM_OPTIONS}
-    return OptimalitySystem(problem, options["mesh"], options["layers"], **named)
+    return OptimalitySystem(problem, options["mesh"], options["layers"], **system_options(options))
+
+
+def without_mesh(problem: Problem, options: Mapping[str, Any]) -> ParticleSystem:
+    """The ParticleSystem of a problem, on the law's own points, with the layers that keyword arguments of `solve` state.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    options : the keyword arguments; only those of the layers are used.
+    """
+    return ParticleSystem(problem, options["layers"], **layer_options(options))
 
 
 def what_counts(options: Mapping[str, object], *left_out: str) -> dict[str, object]:

@@ -4,40 +4,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from os import PathLike
+from typing import Unpack
 
 from .._validate import fail
 from ..diagnostics import warnings_of
-from ..flow.layer_map import LayerMap
 from ..meshes import Mesh, Refine
 from ..problem import Problem
-from ..schemes import ContinuityScheme, TransportScheme
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.record import Callback
 from ..storage.journal import Checkpoint
-from ..system.discretisation import Discretisation, Resources, as_layer_map
 from ..system.optimality import OptimalitySystem
+from ..system.options import SystemOptions, showing_system_options, values_of
 from .adaptive import solve_adaptively
 from .certify import Method, certified
 from .starts import Start, default_start
 
 
+@showing_system_options
 def solve(
     problem: Problem,
     mesh: Mesh,
     layers: int,
     *,
-    continuity: ContinuityScheme | None = None,
-    transport: TransportScheme | None = None,
-    layer_map: LayerMap | str = "rk4",
     solver: Solver | None = None,
     initial: Start = None,
     callback: Callback | None = None,
     adapt: Refine | None = None,
     checkpoint: Checkpoint | str | PathLike[str] | None = None,
-    threads: int | None = None,
-    memory: float = 0.5,
-    precision: str = "double",
+    **options: Unpack[SystemOptions],
 ) -> Solution:
     """Solve the optimality system of a problem on a mesh.
 
@@ -74,6 +69,8 @@ def solve(
 
     Raises
     ------
+    KeywordError
+        If `solve` does not have a keyword; the message names the nearest one that it has.
     ArgumentError, DomainError
         Before any computation, if arguments are wrong or do not fit together.
     NonFiniteError
@@ -109,6 +106,7 @@ def solve(
     >>> solution.converged, solution.control.shape
     (True, (3, 2))
     """
+    discretisation, resources = values_of(solve, mesh, layers, options)
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
@@ -117,12 +115,11 @@ def solve(
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
-    discretisation = Discretisation(mesh, layers, transport, continuity, as_layer_map(layer_map))
-    resources = Resources(threads, memory, precision)
     initial = default_start(problem) if initial is None else initial
     journal = None
     if checkpoint is not None:
-        run = {"problem": problem, "discretisation": discretisation, "precision": precision, "solver": solver}
+        run = {"problem": problem, "discretisation": discretisation, "precision": resources.precision}
+        run["solver"] = solver
         run["initial"] = initial.control if isinstance(initial, Solution) else initial
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)

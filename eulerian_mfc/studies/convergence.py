@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import TypeVar, Unpack
 
 import numpy as np
 
 from .._validate import fail, integer, mismatch
 from ..meshes import Mesh
 from ..problem import Problem
+from ..run.options import CaseOptions
 from .references import ReferenceLike
 from .refinement import Refinement
-from .runner import Runner
-from .sources import Box, Cells, Options, Source, given, meshes
+from .runner import Runner, StudyOptions
+from .sources import Box, Cells, Source, given, meshes
 from .study import Study
 
 T = TypeVar("T")
@@ -27,7 +28,7 @@ def mesh_convergence(
     bounds: Box | None = None,
     *,
     reference: ReferenceLike = "richardson",
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """Cost and control on finer and finer meshes.
 
@@ -67,9 +68,9 @@ def mesh_convergence(
     >>> study.values("cells").tolist(), bool(study.values("error J")[-1] < 1e-8)
     ([24.0, 48.0, 96.0], True)
     """
-    runner, options = Runner.taken_from(options)
+    runner, others = Runner.taken_from(mesh_convergence, options)
     return mesh_study(
-        mesh_sources(problem, cells, layers, bounds, options), reference, "Convergence in mesh width", runner
+        mesh_sources(problem, cells, layers, bounds, others), reference, "Convergence in mesh width", runner
     )
 
 
@@ -78,7 +79,7 @@ def mesh_sources(
     cells: Sequence[Cells],
     layers: int | Sequence[int],
     bounds: Box | None,
-    options: Options,
+    options: CaseOptions,
 ) -> list[Source]:
     """The sources of `mesh_convergence` from its arguments: one source per mesh."""
     boxes = meshes(problem, cells, bounds)
@@ -102,7 +103,7 @@ def layer_convergence(
     *,
     reference: ReferenceLike = "richardson",
     twin: bool = False,
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """Cost and control with more and more layers.
 
@@ -136,11 +137,11 @@ def layer_convergence(
     >>> study.values("dt").tolist(), round(study.fit("error J").order, 1)
     ([0.25, 0.125, 0.0625], 2.0)
     """
-    runner, options = Runner.taken_from(options)
+    runner, others = Runner.taken_from(layer_convergence, options)
     counts = [integer("layers", n) for n in several("layers", layers)]
     if any(fine <= coarse for coarse, fine in pairwise(counts)):
         raise fail("layers", layers, "numbers that grow")
-    sources = [given(problem, mesh, n, options) for n in counts]
+    sources = [given(problem, mesh, n, others) for n in counts]
     return layer_study(sources, reference, "Convergence in layers", runner, twin)
 
 

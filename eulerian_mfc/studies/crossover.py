@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from .job import Job
 from .jobs import failures_of
 from .orders import Fit
 from .refinement import Refinement
-from .runner import Runner
+from .runner import Runner, StudyOptions
 from .runs import sample_control_run
 from .sources import Box, Cells, Source
 from .study import Study
@@ -33,7 +33,7 @@ def crossover(
     *,
     repeats: int = 8,
     seed: int = 0,
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """The error of the control of N samples on meshes of width h, and the width at which its two parts are equal.
 
@@ -71,8 +71,8 @@ def crossover(
     >>> study.values("N").tolist()
     [50.0, 100.0]
     """
-    runner, options = Runner.taken_from(options)
-    sources = mesh_sources(problem, cells, layers, bounds, options)
+    runner, others = Runner.taken_from(crossover, options)
+    sources = mesh_sources(problem, cells, layers, bounds, others)
     of_law = Refinement.run("mesh", sources, "particles", runner)
     of_mesh = of_law.study("Convergence in mesh width")
     if of_law.failures:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .columns import COST
 from .job import Job
 from .jobs import failures_of
 from .records import Descent, Run
-from .runner import Runner
+from .runner import Runner, StudyOptions
 from .runs import descent_run, solve_run
 from .sources import depended_on, given
 from .study import Study
@@ -30,7 +30,7 @@ def coupled_descent(
     *,
     repeats: int = 8,
     seed: int = 0,
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """Training error `J_N(theta_k)` and generalisation error `J(theta_k)` at every iterate k, for samples of each size.
 
@@ -72,8 +72,8 @@ def coupled_descent(
     """
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")
-    runner, options = Runner.taken_from(options)
-    source = given(problem, mesh, integer("layers", layers), options)
+    runner, others = Runner.taken_from(coupled_descent, options)
+    source = given(problem, mesh, integer("layers", layers), others)
     identity = depended_on(source.build())
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
     for n, k in itertools.product(samples, range(integer("repeats", repeats))):

@@ -15,7 +15,7 @@ from .._callers import warn
 from ..errors import StoredResultWarning
 from ..kernels.blas_threads import one_thread
 from ..problem import Problem
-from ..run.options import on_the_mesh
+from ..run.options import on_the_mesh, without_mesh
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 from .job import Job
@@ -70,9 +70,7 @@ def _agree(stored: float, fresh: float, scale: float) -> bool:
 
 
 def _system(problem: Problem, options: Options, twin: bool) -> OptimalitySystem | ParticleSystem:
-    if twin:
-        return ParticleSystem(problem, options["layers"], layer_map=options.get("layer_map", "rk4"))
-    return on_the_mesh(problem, options)
+    return without_mesh(problem, options) if twin else on_the_mesh(problem, options)
 
 
 def _of_solve(arguments: Arguments, result: Result) -> Told | None:

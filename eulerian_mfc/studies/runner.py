@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import TypedDict, cast
 
+from ..run.options import CaseOptions
+from ..system.options import check_keywords
 from .job import Job
 from .jobs import run_jobs
 from .progress import Progress
 from .store import Result
+
+
+class RunnerOptions(TypedDict, total=False):
+    """The keywords of `Runner`."""
+
+    folder: str | os.PathLike[str] | None
+    executor: Executor | None
+    workers: int | None
+    progress: Progress | None
+
+
+class StudyOptions(CaseOptions, RunnerOptions, total=False):
+    """The keywords that every study takes: those of `Runner`, and those of `solve` that a study may set."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +44,8 @@ class Runner:
 
     Examples
     --------
-    >>> runner, options = Runner.taken_from({"workers": 2, "layer_map": "euler"})
+    >>> import eulerian_mfc as emfc
+    >>> runner, options = Runner.taken_from(emfc.studies.sweep, {"workers": 2, "layer_map": "euler"})
     >>> runner.workers, options
     (2, {'layer_map': 'euler'})
     """
@@ -40,16 +56,23 @@ class Runner:
     progress: Progress | None = None
 
     @classmethod
-    def taken_from(cls, options: Mapping[str, Any]) -> tuple[Runner, dict[str, Any]]:
-        """A runner, from the options that belong to a runner; and the other options.
+    def taken_from(cls, study: Callable[..., object], options: StudyOptions) -> tuple[Runner, CaseOptions]:
+        """A runner, from the keywords of a study that belong to a runner; and the other keywords, which are those of `solve`.
 
         Parameters
         ----------
-        options : keyword arguments of a study.
+        study : the function of the study; errors name it.
+        options : its keywords.
+
+        Raises
+        ------
+        KeywordError
+            For a keyword that neither a runner nor `solve` has.
         """
-        own = {f.name for f in fields(cls)}
-        runner = cls(**{name: value for name, value in options.items() if name in own})
-        return runner, {name: value for name, value in options.items() if name not in own}
+        check_keywords(study, options, StudyOptions.__annotations__)
+        own = {name: value for name, value in options.items() if name in RunnerOptions.__annotations__}
+        others = {name: value for name, value in options.items() if name not in own}
+        return cls(**cast(RunnerOptions, own)), cast(CaseOptions, others)
 
     def run(self, jobs: Sequence[Job]) -> list[Result]:
         """The results of jobs, in their order; see `run_jobs`."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import EulerianWarning
-from ..flow.layer_map import LayerMap
 from ..laws import Empirical
 from ..laws.distance import wasserstein
 from ..problem import Problem
-from ..run.options import on_the_mesh
+from ..run.options import on_the_mesh, without_mesh
 from ..run.solve import solve
 from ..run.starts import starting_control
 from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
 from ..system.controlled import ControlledSystem
+from ..system.options import LayerOptions, layer_options
 from ..system.particles import ParticleSystem
 from .records import POWERS, Descent, Distance, Run, SampleRun, Trained
 from .sources import Options, Source
@@ -106,13 +106,14 @@ def _not_interrupted(status: Status) -> None:
 
 def twin_run(problem: Problem, options: Options) -> Run:
     """Solve the problem without a mesh, on a rule of the law that is refined for its optimal control, or on its samples."""
-    layers, layer_map = options["layers"], options.get("layer_map", "rk4")
-    system = ParticleSystem(problem, layers, layer_map=layer_map)
+    system = without_mesh(problem, options)
     outcome, error = _twin_outcome(system, options), 0.0
     if not problem.law.finite and outcome.converged:
         aim = TWIN_AIM * abs(system.cost(outcome.control).total)
-        refine = {"layer_map": layer_map, "tolerance": aim, "limit": TWIN_POINTS}
-        system = ParticleSystem.refined(problem, layers, outcome.control, **refine)
+        layers = system.layer_options
+        system = ParticleSystem.refined(
+            problem, system.layers, outcome.control, tolerance=aim, limit=TWIN_POINTS, **layers
+        )
         outcome = _twin_outcome(system, {**options, "initial": outcome.control})
         error = float(system.error or 0.0)
     cost, residual = system.cost(outcome.control), outcome.history[-1].residual
@@ -217,7 +218,7 @@ def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries
     """Train on one sample by its particle twin, and evaluate the cost of every iterate on the sample and on the true law."""
     problem, options = source.build()
     empirical = Draw(samples, repeat, seed).problem(problem)
-    system = _Watched(empirical, options["layers"], layer_map=options.get("layer_map", "rk4"))
+    system = _Watched(empirical, options["layers"], **layer_options(options))
     controls: list[np.ndarray] = []
     outcome = twin_solver(system, options).solve(
         system, first_control(system, options), lambda row: controls.append(system.seen.get(row.cost, system.latest))
@@ -231,8 +232,8 @@ def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries
 class _Watched(ParticleSystem):
     """Stores the control of every cost: callbacks of solvers receive only the costs of their iterates."""
 
-    def __init__(self, problem: Problem, layers: int, layer_map: LayerMap | str) -> None:
-        super().__init__(problem, layers, layer_map=layer_map)
+    def __init__(self, problem: Problem, layers: int, **options: Unpack[LayerOptions]) -> None:
+        super().__init__(problem, layers, **options)
         self.seen: dict[float, np.ndarray] = {}
         self.latest = np.zeros(0)
 

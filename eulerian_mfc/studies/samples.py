@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .job import Job
 from .jobs import failures_of
 from .records import Run, SampleRun
 from .references import Reference, ReferenceLike, averaged
-from .runner import Runner
+from .runner import Runner, StudyOptions
 from .runs import Fold, sample_run, solve_run
 from .sample_design import SampleDesign, sample_columns
 from .sources import Source, depended_on, given
@@ -37,7 +37,7 @@ def sample_convergence(
     symmetry: Fold | None = None,
     atoms: int = 4000,
     reference: ReferenceLike | None = None,
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """Control and cost of empirical laws of N samples, compared with those of the law itself.
 
@@ -87,8 +87,8 @@ def sample_convergence(
     >>> study.values("N").tolist(), bool((study.values("error particles") > 0).all())
     ([20.0, 80.0], True)
     """
-    runner, options = Runner.taken_from(options)
-    source = given(problem, mesh, integer("layers", layers), options)
+    runner, others = Runner.taken_from(sample_convergence, options)
+    source = given(problem, mesh, integer("layers", layers), others)
     design = SampleDesign(samples, repeats, seed, methods, symmetry, atoms, reference)
     return sample_study(source, design, "Samples of the law", runner)
 

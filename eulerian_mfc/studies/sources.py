@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from .._validate import fail, mismatch
+from .._validate import fail
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..run.case import Case
@@ -68,11 +68,6 @@ def given(problem: Problem, mesh: Mesh, layers: int, options: Mapping[str, objec
     """A source from the arguments of a study, with the checks that should precede the first job."""
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
-    for name in options:
-        if name not in OPTIONS:
-            raise mismatch(
-                "study", f"the argument {name!r}", "an argument of the study, or of solve: " + ", ".join(OPTIONS)
-            )
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
 
 

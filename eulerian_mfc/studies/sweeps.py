@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from .references import (
     cost_errors,
     spread,
 )
-from .runner import Runner
+from .runner import Runner, StudyOptions
 from .runs import Measure
 from .sources import Built, Source, given
 from .study import Study
@@ -42,7 +42,7 @@ def sweep(
     parameter: str | None = None,
     reference: ReferenceLike = "finest",
     title: str = "Sweep",
-    **options: Any,
+    **options: Unpack[StudyOptions],
 ) -> Study:
     """Solve for every combination of the values of some arguments.
 
@@ -72,19 +72,29 @@ def sweep(
     >>> len(study.records), study.values("layer_map").tolist()
     (4, ['euler', 'rk4', 'euler', 'rk4'])
     """
-    runner, options = Runner.taken_from(options)
-    source = given(problem, mesh, integer("layers", layers), options)
+    runner, others = Runner.taken_from(sweep, options)
+    source = given(problem, mesh, integer("layers", layers), others)
     return sweep_study(source, SweepDesign(vary, measure or {}, parameter, reference), title, runner)
 
 
-def penalty_sweep(problem: Problem, mesh: Mesh, layers: int, penalties: Sequence[float], **options: Any) -> Study:
+def penalty_sweep(
+    problem: Problem,
+    mesh: Mesh,
+    layers: int,
+    penalties: Sequence[float],
+    *,
+    measure: Mapping[str, Measure] | None = None,
+    reference: ReferenceLike = "finest",
+    title: str = "Penalty",
+    **options: Unpack[StudyOptions],
+) -> Study:
     """Cost, its two parts and the size of the control over the penalty lambda.
 
     Parameters
     ----------
     problem, mesh, layers : as for `solve`; the problem's own penalty is not used.
     penalties : two or more values of lambda > 0.
-    options : as for `sweep`.
+    measure, reference, title, options : as for `sweep`.
 
     Returns
     -------
@@ -110,9 +120,10 @@ def penalty_sweep(problem: Problem, mesh: Mesh, layers: int, penalties: Sequence
     >>> study.values("largest theta").round(6).tolist()
     [0.5, 0.25]
     """
-    values = several("penalties", penalties)
-    study = sweep(problem, mesh, layers, {"penalty": values}, **{"title": "Penalty", **options})
-    return as_penalty(study)
+    runner, others = Runner.taken_from(penalty_sweep, options)
+    source = given(problem, mesh, integer("layers", layers), others)
+    design = SweepDesign({"penalty": several("penalties", penalties)}, measure or {}, None, reference)
+    return as_penalty(sweep_study(source, design, title, runner))
 
 
 def as_penalty(study: Study) -> Study:

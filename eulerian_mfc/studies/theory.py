@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..continuity import PushForward
-from ..system.discretisation import Discretisation, as_layer_map
+from ..run.solve import solve
+from ..system.discretisation import Discretisation
+from ..system.options import system_options, values_of
 from ..transport import Elements, SemiLagrangian
 from .sources import Options
 
@@ -17,7 +19,7 @@ def order_in_layers(options: Options) -> tuple[str, float]:
     ----------
     options : keyword arguments of `solve`.
     """
-    euler = as_layer_map(options.get("layer_map", "rk4")).order == 1
+    euler = _discretisation(options).layer_map.order == 1
     return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
 
 
@@ -30,7 +32,7 @@ def order_in_cells(options: Options, courant: Sequence[float | None], layers: Se
     courant : the largest Courant number of each run.
     layers : the number of layers of each run.
     """
-    chosen = Discretisation(options["mesh"], options["layers"], options.get("transport"), options.get("continuity"))
+    chosen = _discretisation(options)
     continuity, transport = chosen.continuity, chosen.transport
     if not isinstance(continuity, PushForward):
         lower = min(transport.order, continuity.order)
@@ -50,3 +52,7 @@ def order_in_cells(options: Options, courant: Sequence[float | None], layers: Se
     if high < 1:
         return f"between {p} and {p + 1}, fixed layers, feet within a cell ({seen})", p + 1.0
     return f"{p} where Courant numbers are below 1, {p + 1} above ({seen})", p + 1.0
+
+
+def _discretisation(options: Options) -> Discretisation:
+    return values_of(solve, options["mesh"], options["layers"], system_options(options))[0]

@@ -19,6 +19,7 @@ from ..problem import Problem
 from ..scales import sizes_around
 from .discretisation import as_layer_map
 from .hessian import DifferencedHessian, Hessian
+from .options import LayerOptions
 
 #: estimate of the number of arrays of a control's shape that a solver keeps: controls, gradients, pairs of directions
 VECTORS = 32
@@ -108,6 +109,11 @@ class ControlledSystem(ABC):
     def kinks(self) -> bool:
         """Whether the cost is only piecewise smooth, so that its minima may lie on kinks."""
         return False
+
+    @property
+    def layer_options(self) -> LayerOptions:
+        """The keywords with which another system has the same layers."""
+        return {"layer_map": self.flow.layer_map}
 
     @property
     def natural_sizes(self) -> np.ndarray:

@@ -14,8 +14,6 @@ from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS
 from .scheme_choice import chosen
 
-#: the default layer map
-RK4 = LayerMap("rk4")
 #: resources that do not change results: all bits are the same for any number of threads and any memory
 WITHOUT_EFFECT = ("threads", "memory")
 
@@ -77,7 +75,7 @@ class Discretisation:
         layers: int,
         transport: TransportScheme | None = None,
         continuity: ContinuityScheme | None = None,
-        layer_map: LayerMap | str = RK4,
+        layer_map: LayerMap | str = "rk4",
     ) -> None:
         if not isinstance(mesh, Mesh):
             raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh, such as CartesianMesh([(-8.0, 8.0)], 160)")

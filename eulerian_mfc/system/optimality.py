@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import choice, mismatch
 from ..errors import NonFiniteError
-from ..flow.layer_map import LayerMap
 from ..meshes import Mesh
 from ..problem import Problem
-from ..schemes import ContinuityScheme, TransportScheme
 from .controlled import Cost, LayeredSystem, trapezoidal
-from .discretisation import Discretisation, Resources, as_layer_map
+from .discretisation import Discretisation, Resources
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
 from .hessian import ExactHessian, Hessian
 from .initial import initial_of
+from .options import SystemOptions, options_of, showing_system_options, values_of
 from .reverse_sweep import backwards, states_within
 from .running import RunningCost
 from .scheme_choice import pair_of
@@ -49,6 +49,8 @@ class OptimalitySystem(LayeredSystem):
         If more than `initial.MASS_TOLERANCE` of the law lies outside the mesh.
     NonFiniteError
         From evaluations, with the number of the layer, if characteristics are not finite.
+    KeywordError
+        If there is no such keyword.
     ArgumentError
         If arguments have wrong types, are out of range, or do not fit together.
 
@@ -75,22 +77,10 @@ class OptimalitySystem(LayeredSystem):
     ((4, 2), True)
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        mesh: Mesh,
-        layers: int,
-        *,
-        continuity: ContinuityScheme | None = None,
-        transport: TransportScheme | None = None,
-        layer_map: LayerMap | str = "rk4",
-        threads: int | None = None,
-        memory: float = 0.5,
-        precision: str = "double",
-    ) -> None:
-        self.discretisation = Discretisation(mesh, layers, transport, continuity, as_layer_map(layer_map))
-        self.resources = Resources(threads, memory, precision)
-        super().__init__(problem, layers, layer_map, threads)
+    @showing_system_options
+    def __init__(self, problem: Problem, mesh: Mesh, layers: int, **options: Unpack[SystemOptions]) -> None:
+        self.discretisation, self.resources = values_of(OptimalitySystem, mesh, layers, options)
+        super().__init__(problem, layers, self.discretisation.layer_map, self.resources.threads)
         mesh = self.discretisation.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
@@ -105,7 +95,9 @@ class OptimalitySystem(LayeredSystem):
         self.terminal = TerminalCost(problem, self.pair, self.offset)
         self.running = RunningCost(problem, self.pair, self.dt, running_offset)
         #: the largest number of states of the forward sweep that a gradient keeps
-        self.kept_states = states_within(memory, self.initial_masses.size * self.resources.bytes_per_value)
+        self.kept_states = states_within(
+            self.resources.memory, self.initial_masses.size * self.resources.bytes_per_value
+        )
 
     @classmethod
     def of(
@@ -119,18 +111,8 @@ class OptimalitySystem(LayeredSystem):
         discretisation : mesh, layers, schemes and layer map.
         resources : the resources of evaluations; by default `Resources()`.
         """
-        d, r = discretisation, Resources() if resources is None else resources
-        return cls(
-            problem,
-            d.mesh,
-            d.layers,
-            continuity=d.continuity,
-            transport=d.transport,
-            layer_map=d.layer_map,
-            threads=r.threads,
-            memory=r.memory,
-            precision=r.precision,
-        )
+        options = options_of(discretisation, Resources() if resources is None else resources)
+        return cls(problem, discretisation.mesh, discretisation.layers, **options)
 
     def __reduce__(self) -> tuple[Callable[..., OptimalitySystem], tuple[Problem, Discretisation, Resources]]:
         """Pickle the arguments only: the system is built again in the other process."""
