@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .control.controlled_flow import ControlledFlow
 from .diagnostics import warnings_of
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
@@ -19,7 +20,6 @@ from .diagnostics.same_problem import check_problem
 from .diagnostics.stability import analyse
 from .diagnostics.taylor import taylor_slope
 from .errors import EulerianError
-from .flow.controlled_flow import ControlledFlow
 from .problem import Problem
 from .results.deferred import Deferred
 from .results.error_budget import ErrorBudget
@@ -45,7 +45,7 @@ class Solution(SolutionData):
     """A control with its densities, potentials, history and certificate.
 
     `solve` and `Solution.load` make solutions; users do not call the constructor. A solution is immutable. Arrays on the mesh
-    are `(layers + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or labels, named by
+    are `(steps + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or labels, named by
     `names`.
 
     Attributes
@@ -103,7 +103,7 @@ class Solution(SolutionData):
         if found.finite:
             checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
         numerics = Numerics(
-            system.discretisation, system.resources, system.flow, problem.horizon, problem.law.input_dim, loss
+            system.discretisation, system.resources, system.flow, system.controls.plain, problem.law.input_dim, loss
         )
         return cls(
             numerics=numerics,
@@ -198,7 +198,7 @@ class Solution(SolutionData):
         return estimate(self._need_system("an error budget"), self)
 
     def trajectories(self, x: ArrayLike) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.
+        """Positions `(steps + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.
 
         For an augmented problem, points may be passed without the coordinates that start at zero.
         """
@@ -270,4 +270,4 @@ def _sampled_paths(system: OptimalitySystem, control: np.ndarray) -> Paths:
     """Characteristics from samples of the law."""
     law = system.problem.law
     x, y = law.sample(TRAJECTORIES, seed=0)
-    return Paths(ControlledFlow(system.flow, system.problem.horizon, control, law.input_dim).trajectories(x), y)
+    return Paths(ControlledFlow(system.flow, system.controls.plain, control, law.input_dim).trajectories(x), y)

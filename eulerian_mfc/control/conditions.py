@@ -27,6 +27,7 @@ class OptimalityConditions:
     regulariser : what a control costs at one time, and its bounds.
     mass : the squared norms of the basis; it broadcasts against a control's coefficients.
     prox : `(control, step) -> argmin |v - control|^2 / 2 + step sparsity |v|_1` within the bounds; see `ControlSpace.prox`.
+    penalty_term : the penalty's part of the residual, `lambda theta`, in coefficients; see `ControlSpace.penalty_term`.
 
     References
     ----------
@@ -47,6 +48,7 @@ class OptimalityConditions:
     regulariser: Regulariser
     mass: np.ndarray
     prox: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    penalty_term: Callable[[np.ndarray], np.ndarray]
 
     def residual_vector(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """The coefficients of `r = lambda theta + int D_theta F^T grad psi dmu`.
@@ -90,7 +92,7 @@ class OptimalityConditions:
         A multiplier counts as zero relative to the terms of the residual, and to the penalty's term at the natural sizes `(m,)`.
         """
         size = self.terms(control, gradient).max() / self.regulariser.comparable
-        size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=0))
+        size += self.regulariser.penalties * (sizes + np.abs(control).max(axis=tuple(range(control.ndim - 1))))
         small = WEAK * self.mass * size
         weak = np.abs(self.slope(control, gradient)) <= small
         loose = np.abs(gradient) >= self.mass * self.regulariser.sparsities - small  # at zero: as good as pulled off
@@ -98,7 +100,7 @@ class OptimalityConditions:
 
     def terms(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Per entry, the larger modulus of the two terms that cancel in the residual at an optimum, in the residual's metric."""
-        penalty = np.abs(self.regulariser.comparable * self.regulariser.penalties * control)
+        penalty = np.abs(self.regulariser.comparable * self.penalty_term(control))
         return np.maximum(penalty, self.drive(control, gradient))
 
     def drive(self, control: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -107,6 +109,6 @@ class OptimalityConditions:
         It is computed as a difference, gradient minus penalty, and set to 0 if it is smaller than the round-off of this
         difference.
         """
-        penalty = self.regulariser.penalties * control
+        penalty = self.penalty_term(control)
         drive = np.abs(gradient / self.mass - penalty)
         return np.where(drive > ROUND_OFF * np.abs(penalty), self.regulariser.comparable * drive, 0.0)

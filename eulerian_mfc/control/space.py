@@ -8,27 +8,29 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, integer, mismatch
+from ..flow.polynomials import Basis
 from .conditions import OptimalityConditions
-from .prolongation import prolong
+from .curves import Curves
+from .grid import Grid
+from .prolongation import projected, prolong
 from .regulariser import Regulariser
 
 #: number of cosine modes of smooth random controls
 MODES = 5
 
 
-class ControlSpace(ABC):
-    """Controls `theta(t) = sum_i c_i phi_i(t)` in a basis that is orthogonal in `L2(0, T)`.
+class ControlSpace(Curves, ABC):
+    """Curves with a penalty, bounds and an L1 norm.
 
-    A control is the array of its coefficients, which has the space's `shape`; the last axis is that of the m parameters. Let
-    `mass_i = int phi_i^2 dt`. The Gram matrix of the penalty, `int lambda theta_a theta_b dt`, is then diagonal with the entries
-    `gram = mass lambda`, and the coefficients of the control equation's residual are `gradient / mass`. Another space (such
-    as piecewise polynomials in a Legendre basis, `mass = dt / (2 k + 1)`) is another subclass.
+    A control is the array of its coefficients, which has the space's `shape`; the last axis is that of the m parameters. Lengths
+    and residuals are taken in a diagonal metric of the coefficients, with entries `mass`. In a basis that is orthogonal in
+    `L2(0, T)` these are `int phi_i^2 dt`, so that the metric is that of the penalty; in another basis they sum to the same.
 
     Parameters
     ----------
     regulariser : the cost of a control at one time, and its bounds.
-    times : `(layers + 1,)`, the times at which layers start and end, in units of time.
-    mass : the squared norms of the basis, of the space's shape with a last axis of length 1.
+    curves : the functions of time.
+    mass : the metric, of the space's shape with a last axis of length 1.
 
     Attributes
     ----------
@@ -43,16 +45,12 @@ class ControlSpace(ABC):
     Trends Optim. 1 (2014), 127-239, doi:10.1561/2400000003.
     """
 
-    def __init__(self, regulariser: Regulariser, times: np.ndarray, mass: np.ndarray) -> None:
-        self.regulariser, self.times, self.mass = regulariser, times, mass
+    def __init__(self, regulariser: Regulariser, curves: Curves, mass: np.ndarray) -> None:
+        super().__init__(curves.horizon, curves.grid, curves.degree, curves.basis.kind, curves.levels)
+        self.regulariser, self.mass = regulariser, mass
         self.gram = mass * regulariser.penalties
         self.root = np.sqrt(regulariser.penalties * (mass / mass.max()))
         self.shape = self.gram.shape
-
-    @property
-    def layers(self) -> int:
-        """The number of layers."""
-        return len(self.times) - 1
 
     @property
     def parameters(self) -> int:
@@ -60,42 +58,36 @@ class ControlSpace(ABC):
         return int(self.shape[-1])
 
     @property
-    def horizon(self) -> float:
-        """The final time T."""
-        return float(self.times[-1])
+    def orthogonal(self) -> bool:
+        """Whether the basis is orthogonal in `L2(0, T)`, so that the penalty's Hessian is diagonal, `gram`."""
+        return True
 
     @property
     def conditions(self) -> OptimalityConditions:
         """The conditions of optimality of a control."""
-        return OptimalityConditions(self.regulariser, self.mass, self.prox)
+        return OptimalityConditions(self.regulariser, self.mass, self.prox, self.penalty_term)
 
-    @abstractmethod
-    def integral(self, coefficients: np.ndarray) -> float:
-        """`sum_i mass_i q_i`, with which `int |theta|^2 dt` is `integral(theta**2)`."""
+    # --- coefficients
 
     @abstractmethod
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
         """The control from a number, one row `(m,)` or a whole array; raises an ArgumentError for other shapes."""
 
     @abstractmethod
-    def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """`(n, m)`: theta at times `(n,)`."""
+    def constant(self, rows: np.ndarray) -> np.ndarray:
+        """Coefficients of layers that are constant in time, with the values `(n, m)`, one row per layer."""
 
     @abstractmethod
     def project(self, control: np.ndarray) -> np.ndarray:
-        """The nearest control whose values are within the bounds at every time."""
+        """The control whose coefficients are the nearest within the bounds: its values are then within them at every time."""
 
     @abstractmethod
     def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
         """`argmin |v - control|^2 / 2 + step sparsity |v|_1` within the bounds, in coefficients."""
 
     @abstractmethod
-    def absolute(self, control: np.ndarray) -> float:
-        """`int sparsity |theta|_1 dt`."""
-
-    @abstractmethod
-    def carried(self, control: np.ndarray) -> np.ndarray:
-        """The control of this space from one that is constant on M equal layers, `(M, m)`; see `prolongation.prolong`."""
+    def carried(self, control: np.ndarray, source: Curves) -> np.ndarray:
+        """The control of this space from one of another space, whose horizon may differ: time is scaled to the horizon here."""
 
     @abstractmethod
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
@@ -103,18 +95,30 @@ class ControlSpace(ABC):
 
     # --- the cost of a control
 
+    @abstractmethod
     def square(self, control: np.ndarray) -> float:
         """`int lambda |theta|^2 dt`."""
-        return self.integral(self.regulariser.penalties * control**2)
+
+    @abstractmethod
+    def absolute(self, control: np.ndarray) -> float:
+        """`int sparsity |theta|_1 dt`."""
+
+    @abstractmethod
+    def penalty_slope(self, control: np.ndarray) -> np.ndarray:
+        """The derivative of `1/2 int lambda |theta|^2 dt` in the coefficients; a linear map."""
+
+    @abstractmethod
+    def penalty_block(self, n: int) -> np.ndarray:
+        """The matrix of `penalty_slope` in the flattened coefficients of layer n."""
+
+    def penalty_term(self, control: np.ndarray) -> np.ndarray:
+        """`lambda theta` in coefficients: `penalty_slope` divided by the metric."""
+        return self.regulariser.penalties * control
 
     def cost(self, control: np.ndarray) -> float:
         """`1/2 int lambda |theta|^2 dt`, plus the L1 norm if the cost has one."""
         squares = 0.5 * self.square(control)
         return squares + self.absolute(control) if self.regulariser.sparse else squares
-
-    def gradient(self, control: np.ndarray) -> np.ndarray:
-        """The derivative of `1/2 int lambda |theta|^2 dt` in the coefficients."""
-        return self.gram * control
 
     def length_of(self, sizes: np.ndarray) -> float:
         """`sqrt(int lambda |theta|^2 dt)` for the control that equals `sizes` `(m,)` at all times."""
@@ -126,22 +130,18 @@ class ControlSpace(ABC):
 
 
 class PiecewiseConstant(ControlSpace):
-    """Controls `(layers, m)` that are constant on equal layers: the weights of a residual network.
+    """Controls `(layers, m)` that are constant on every layer: the weights of a residual network.
 
     Parameters
     ----------
     regulariser : the cost of a control at one time, and its bounds.
     horizon : the final time T, in units of time.
-    layers : the number of layers.
-
-    Attributes
-    ----------
-    dt : the length of a layer, `T / layers`.
+    layers : the number of equal layers, or the increasing times at which layers start and end, from 0 to T.
 
     Raises
     ------
     ArgumentError
-        If `layers` is not an integer above zero.
+        If `layers` is neither an integer above zero nor such times.
 
     Examples
     --------
@@ -150,15 +150,30 @@ class PiecewiseConstant(ControlSpace):
     3.0
     >>> space.gram[0].tolist(), space.project(np.array([-1.0, 0.5])).tolist()
     ([1.5], [0.0, 0.5])
+    >>> PiecewiseConstant(space.regulariser, horizon=2.0, layers=[0.0, 0.5, 2.0]).lengths.tolist()
+    [0.5, 1.5]
     """
 
-    def __init__(self, regulariser: Regulariser, horizon: float, layers: int) -> None:
-        count = integer("layers", layers)
-        self.dt = horizon / count
-        super().__init__(regulariser, np.linspace(0.0, horizon, count + 1), np.full((count, 1), self.dt))
+    def __init__(self, regulariser: Regulariser, horizon: float, layers: Grid) -> None:
+        curves = Curves(horizon, layers)
+        super().__init__(regulariser, curves, curves.lengths[:, None])
 
-    def integral(self, coefficients: np.ndarray) -> float:
-        return self.dt * float(coefficients.sum())
+    def _integral(self, values: np.ndarray) -> float:
+        if self.equal:
+            return float(self.lengths[0]) * float(values.sum())
+        return float((self.mass * values).sum())
+
+    def square(self, control: np.ndarray) -> float:
+        return self._integral(self.regulariser.penalties * control**2)
+
+    def absolute(self, control: np.ndarray) -> float:
+        return self._integral(self.regulariser.sparsities * np.abs(control))
+
+    def penalty_slope(self, control: np.ndarray) -> np.ndarray:
+        return self.gram * control
+
+    def penalty_block(self, n: int) -> np.ndarray:
+        return np.diag(self.gram[n])
 
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
         out, shape = array(name, value, ndim=(0, 1, 2)), self.shape
@@ -166,9 +181,8 @@ class PiecewiseConstant(ControlSpace):
             raise mismatch(name, f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
         return np.array(np.broadcast_to(out, shape))
 
-    def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
-        layer = np.searchsorted(self.times, times, side="right") - 1
-        return control[np.clip(layer, 0, self.layers - 1)]
+    def constant(self, rows: np.ndarray) -> np.ndarray:
+        return np.array(rows)
 
     def project(self, control: np.ndarray) -> np.ndarray:
         return self.regulariser.project(control)
@@ -176,11 +190,12 @@ class PiecewiseConstant(ControlSpace):
     def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
         return self.regulariser.prox(control, step)
 
-    def absolute(self, control: np.ndarray) -> float:
-        return self.integral(self.regulariser.sparsities * np.abs(control))
-
-    def carried(self, control: np.ndarray) -> np.ndarray:
-        return prolong(control, self.layers)
+    def carried(self, control: np.ndarray, source: Curves) -> np.ndarray:
+        ends, target = source.ends / source.horizon, self.ends / self.horizon
+        if source.degree == 0:
+            return self.project(prolong(control, ends, target))
+        means = projected(source.at_shares(control), ends, source.degree, target, Basis(0))
+        return self.project(means[:, 0])
 
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
         """Random controls within the bounds: every second is independent per layer, the others are constant or smooth in time.

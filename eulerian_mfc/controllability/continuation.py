@@ -10,7 +10,7 @@ import numpy as np
 from .._validate import array, fail, integer, mismatch, positive
 from ..fields import AgrachevSarychevField, Field
 from ..flow.flow_of_field import Flow
-from ..system.discretisation import as_layer_map
+from ..flow.resolution import as_layer_map
 from .least_squares import Transfer, minimise
 from .steering import Step
 

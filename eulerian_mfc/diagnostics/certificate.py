@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..flow.layers import Layer
 from ..results.certificate import BOUNDARY_CELLS, Checks
 from ..system.boundaries import of_the_problem
 from ..system.optimality import OptimalitySystem
@@ -19,9 +20,9 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     Parameters
     ----------
     system : the discrete problem.
-    control : `(layers, m)`.
-    masses : `(layers + 1, R, *shape)`, the masses of the forward sweep.
-    crossed : `(layers, R)`, the masses that met the boundary.
+    control : the control, of its space's shape.
+    masses : `(steps + 1, R, *shape)`, the masses of the forward sweep.
+    crossed : `(steps, R)`, the masses that met the boundary.
 
     Raises
     ------
@@ -32,20 +33,23 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     mass = total.reshape(len(total), -1).sum(axis=1)
     border = system.mesh.near_boundary(BOUNDARY_CELLS)
     psi = system.terminal(masses[-1]).potentials
-    pairings = np.empty(system.layers + 1)
+    pairings = np.empty(system.steps + 1)
     pairings[-1] = system.pair.pairings(psi, masses[-1]).sum()
     scale = system.terminal.scale(masses[-1])
-    gradient = np.empty_like(control)
+    slopes = [np.empty(0)] * system.steps
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     peaks = np.where(peaks > 0, peaks, 1.0)  # a label that the law does not have carries no mass
-    halves = np.array([system.running.half(m) for m in masses])
+    halves = np.array([system.running.half(m, n) for n, m in enumerate(masses)])
+    rates = halves / system.running.halves
+    path = system.controls.path(control)
     hamiltonians = Energies(system)
-    for n in range(system.layers - 1, -1, -1):
-        end = masses[n + 1], psi, halves[n + 1]
-        psi, gradient[n] = system.step_back_with_slope(n, control[n], psi, masses[n])
+    for n in range(system.steps - 1, -1, -1):
+        end = masses[n + 1], psi, rates[n + 1]
+        psi, slopes[n] = system.step_back_with_slope(n, path[n], psi, masses[n])
         pairings[n] = system.pair.pairings(psi, masses[n]).sum()
-        hamiltonians.add(n, control[n], (masses[n], psi, halves[n]), end)
+        hamiltonians.add(n, path[n], (masses[n], psi, rates[n]), end)
+    gradient = system.controls.gathered(slopes) + system.controls.penalty_slope(control)
     spent = np.concatenate([[0.0], np.cumsum(halves[:-1] + halves[1:])])
     return Checks(
         residual=system.residual(control, gradient),
@@ -59,12 +63,12 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     )
 
 
-#: masses and potentials `(R, *shape)` at one end of a layer, and the contribution of this end to the running cost
+#: masses and potentials `(R, *shape)` at one end of a step, and the running loss per unit of time there
 State = tuple[np.ndarray, np.ndarray, float]
 
 
 def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) -> float:
-    """The share of the mass that left the box, from the shares `(layers,)` that met its boundary."""
+    """The share of the mass that left the box, from the shares `(steps,)` that met its boundary."""
     if not system.pair.keeps_mass:
         return float(shares.sum())  # finite volumes lose mass at the boundary, so no mass is counted twice
     # Push-forward keeps clamped mass on the boundary and counts it again in every layer, so the maximum is a lower bound.
@@ -76,11 +80,11 @@ def _crossed(system: OptimalitySystem, control: np.ndarray, shares: np.ndarray) 
 
 
 class Energies:
-    """`h = int <grad psi, F(theta_n)> + L dmu + lambda/2 |theta_n|^2` at both ends of every layer.
+    """`h = int <grad psi, F(theta)> + L dmu + lambda/2 |theta|^2` at both ends of every step.
 
-    For an autonomous field, h is constant within a layer. At an optimum it is also the same in all layers, up to the order of the
-    layers. h is evaluated at both ends of each layer, so that a single layer has a drift as well, and the drift does not change
-    if time is reversed.
+    For an autonomous field and a control that is constant on layers, h is constant within a layer. At an optimum it is also the
+    same in all layers, up to the order of the layers. h is evaluated at both ends of each step, so that a single layer has a drift
+    as well, and the drift does not change if time is reversed.
 
     Parameters
     ----------
@@ -94,23 +98,22 @@ class Energies:
         self._starts: list[tuple[float, float, float]] | None = [] if known else None
         self._ends: list[tuple[float, float, float]] = []
 
-    def add(self, n: int, theta: np.ndarray, start: State, end: State) -> None:
-        """Add layer n with the control theta `(m,)`, from the states at its two ends (see `State`)."""
+    def add(self, n: int, step: Layer, start: State, end: State) -> None:
+        """Add step n with its control, from the states at its two ends (see `State`)."""
         if self._starts is not None:
-            self._starts.append(self._parts(n, theta, *start))
+            self._starts.append(self._parts(n, step.at(0.0), *start))
             if self._system.problem.field.autonomous:
-                self._ends.append(self._parts(n, theta, *end))
+                self._ends.append(self._parts(n + 1, step.at(1.0), *end))
 
     def _parts(
-        self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running_half: float
+        self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running: float
     ) -> tuple[float, float, float]:
         system = self._system
-        transported = system.hamiltonian(n, masses, psi, "continuous").integral(theta)[0] / system.dt
-        penalty = system.problem.regulariser.rate(theta)
-        return transported, penalty, 2 * running_half / system.dt
+        transported = system.at_level(n, 1.0, masses, psi).integral(theta)[0]
+        return transported, system.problem.regulariser.rate(theta), running
 
     def values(self) -> np.ndarray | None:
-        """`(layers,)`: h at the layers' starts, in the order in which they were added; None if h is not evaluated."""
+        """`(steps,)`: h at the starts of the steps, in the order in which they were added; None if h is not evaluated."""
         return None if self._starts is None else np.array(self._starts).reshape(-1, 3).sum(axis=1)
 
     def drift(self) -> float | None:

@@ -36,7 +36,7 @@ def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
         kept = np.where(fold == k, 0.0, w)
         system = ParticleSystem(
             twin.problem,
-            twin.layers,
+            twin.grid,
             rule=LabelledRule(x, kept / kept.sum(), y),
             **twin.layer_options,
         )

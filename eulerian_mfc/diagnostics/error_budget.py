@@ -79,7 +79,7 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     """
     twin = ParticleSystem.refined(
         system.problem,
-        system.layers,
+        system.grid,
         solution.control,
         tolerance=AIM * abs(solution.cost),
         limit=POINTS,

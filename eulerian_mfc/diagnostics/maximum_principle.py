@@ -19,9 +19,9 @@ from .certificate import Energies
 
 
 def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
-    """`sigma^n(x_j) = D_x Phi(x_j)^T (I sigma^{n+1})(Phi(x_j))`, `(layers + 1, R, d, *shape)`: a backward sweep.
+    """`sigma^n(x_j) = D_x Phi(x_j)^T (I sigma^{n+1})(Phi(x_j))`, `(steps + 1, R, d, *shape)`: a backward sweep.
 
-    I is the interpolation of the transport scheme. Running losses are added by the trapezoidal rule, as in psi.
+    I is the interpolation of the transport scheme. Running losses are added by the rule in time, as in psi.
     """
     interpolation = system.pair.between_nodes()
     nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
@@ -32,18 +32,19 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
     final = -gradients(system.terminal(system.final_masses(control)).separable)
     running = problem.separable_running
-    half = 0.0 if running is None else -0.5 * system.dt * gradients(running)
+    loss = 0.0 if running is None else -gradients(running)
+    halves = system.running.halves
     fields = len(final)
-    out = np.empty((system.layers + 1, fields, dim, len(nodes)))
+    out = np.empty((system.steps + 1, fields, dim, len(nodes)))
     out[-1] = final
-    for n in range(system.layers - 1, -1, -1):
-        layer = system.layer(n, control[n])
-        feet, pull = system.flow.trace(layer, nodes)
-        nodal = (out[n + 1] + half).reshape(fields * dim, *system.mesh.shape)
+    path = system.controls.path(control)
+    for n in range(system.steps - 1, -1, -1):
+        feet, pull = system.flow.trace(path[n], nodes)
+        nodal = (out[n + 1] + halves[n + 1] * loss).reshape(fields * dim, *system.mesh.shape)
         carried, _ = interpolation.gather(feet, interpolation.coefficients(nodal))
         for r, covector in enumerate(carried.reshape(fields, dim, -1)):
             out[n, r] = pull(covector.T)[0].T
-        out[n] += half
+        out[n] += halves[n] * loss
     return out.reshape(*out.shape[:3], *system.mesh.shape)
 
 
@@ -65,9 +66,9 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     sigma = covectors(system, control)
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)
-    for n in range(system.layers):
-        ends = [(masses[k], potentials[k], system.running.half(masses[k])) for k in (n, n + 1)]
-        energies.add(n, control[n], *ends)
+    rates = [system.running.half(m, n) / system.running.halves[n] for n, m in enumerate(masses)]
+    for n, step in enumerate(system.controls.path(control)):
+        energies.add(n, step, *((masses[k], potentials[k], rates[k]) for k in (n, n + 1)))
     values = energies.values()
     assert values is not None
     return MaximumPrinciple(
@@ -77,7 +78,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
         energies.drift() if system.problem.field.autonomous else None,
         tried,
         sigma,
-        max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.layers + 1)),
+        max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.steps + 1)),
         max(float(np.abs(values).max()), system.problem.regulariser.rate(system.problem.scales.control)),
     )
 
@@ -88,11 +89,12 @@ def _excess(
     problem, rng = system.problem, np.random.default_rng(seed)
     _, _, hamiltonians = system.layer_updates(control)
     excess, maximiser = np.zeros(system.layers), control.copy()
-    spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=0))
+    space = system.controls
+    spread = 2.0 * (problem.scales.control + np.abs(control).max(axis=tuple(range(control.ndim - 1))))
     # Controls of other layers are starts as well: critical points often differ from one another in single layers only.
     tried = np.concatenate(
         [
-            spread * rng.normal(size=(starts, problem.parameters)),
+            space.constant(spread * rng.normal(size=(starts, problem.parameters))),
             np.unique(control, axis=0)[:: max(1, system.layers // 8)],
         ]
     )
@@ -100,7 +102,7 @@ def _excess(
         own = h(control[n])[0]
         for start in problem.regulariser.project(tried):
             theta = minimise_layer(h, start, problem.regulariser.lower, problem.regulariser.upper)
-            gain = (own - h(theta)[0]) / system.dt
+            gain = (own - h(theta)[0]) / float(space.lengths[n])
             if gain > excess[n]:
                 excess[n], maximiser[n] = gain, theta
     return excess, maximiser, len(tried)

@@ -75,7 +75,7 @@ def _by_particles(
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
-    twin = ParticleSystem(problem, system.layers, rule=one_point(problem), **system.layer_options)
+    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **system.layer_options)
     constant = twin.penalty_cost(control) + readout_penalty
 
     def start(x: np.ndarray) -> np.ndarray:
@@ -151,8 +151,8 @@ def at_any_time(
         `(..., n)` booleans.
     """
     found = where(x)
-    for n in range(system.layers):
-        x = system.flow(system.layer(n, control[n]), x)
+    for step in system.controls.path(control):
+        x = system.flow(step, x)
         found = found | where(x)
     return found
 
@@ -168,7 +168,7 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     control : `(layers, m)`.
     """
     problem = system.problem
-    twin = ParticleSystem(problem, system.layers, rule=one_point(problem), **system.layer_options)
+    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **system.layer_options)
     inside = system.mesh.base.contains
 
     def left(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -90,10 +90,10 @@ def layer_blocks(hamiltonians: Sequence[LayerHamiltonian], control: np.ndarray, 
     Parameters
     ----------
     hamiltonians : one per layer.
-    control : `(layers, m)`.
+    control : the control.
     free : `(layers m,)` booleans, True for entries that no bound holds.
     """
-    layers, m = control.shape
+    layers, m = len(control), control[0].size
     out = np.zeros((layers * m, layers * m))
     for n, h in enumerate(hamiltonians):
         out[n * m : (n + 1) * m, n * m : (n + 1) * m] = h.hessian(control[n])

@@ -129,7 +129,11 @@ class LayerMap:
         """`(substeps, stages, m)`, the parameters of every stage."""
         count = self.tableau.stages
         rows = self.parameters(layer)
-        return np.broadcast_to(rows, (self.substeps, count, rows.shape[-1])) if rows.ndim == 1 else rows.reshape(self.substeps, count, -1)
+        return (
+            np.broadcast_to(rows, (self.substeps, count, rows.shape[-1]))
+            if rows.ndim == 1
+            else rows.reshape(self.substeps, count, -1)
+        )
 
     def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
         """`Phi_theta(x)` with the stage points of every substep, for `pullback` and the tangents; never compiled."""

@@ -49,13 +49,17 @@ class Tableau:
     def __post_init__(self) -> None:
         a, b = array("matrix", self.matrix, ndim=(2,)), array("weights", self.weights, ndim=(1,))
         if a.shape != (len(b), len(b)):
-            raise mismatch("matrix", f"an array of shape {a.shape}", f"{len(b)} rows of {len(b)} numbers, as many as weights")
+            raise mismatch(
+                "matrix", f"an array of shape {a.shape}", f"{len(b)} rows of {len(b)} numbers, as many as weights"
+            )
         if np.triu(a).any():
             raise fail("matrix", self.matrix, "an explicit method: a_ij = 0 for j >= i")
         c, order = a.sum(axis=1), integer("order", self.order)
         wrong = [q for q in range(1, order + 1) if abs(b @ c ** (q - 1) - 1 / q) > EXACT]
         if wrong:
-            raise fail("weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}")
+            raise fail(
+                "weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}"
+            )
         object.__setattr__(self, "matrix", tuple(map(tuple, a.tolist())))
         object.__setattr__(self, "weights", tuple(b.tolist()))
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..control.curves import Curves
 from ..flow.flow_of_field import Flow
 from ..losses import Loss
 from ..schemes import ContinuityScheme, TransportScheme
@@ -17,7 +18,7 @@ class Paths(NamedTuple):
 
     Attributes
     ----------
-    x : `(layers + 1, n, d)` positions, in units of the state.
+    x : `(steps + 1, n, d)` positions, in units of the state.
     y : `(n, q)`, the label of each characteristic.
     """
 
@@ -33,7 +34,7 @@ class Numerics(NamedTuple):
     discretisation : mesh, layers, schemes and layer map.
     resources : the resources of its evaluations.
     flow : the field with its layer map; None in a solution loaded without its field.
-    horizon : the final time, in units of time.
+    curves : the layers, the degree and the basis of the control, and the levels in time.
     input_dim : number of coordinates of the inputs; the other coordinates start at zero.
     loss : the loss; None if the file does not hold it.
     """
@@ -41,7 +42,7 @@ class Numerics(NamedTuple):
     discretisation: Discretisation
     resources: Resources
     flow: Flow | None
-    horizon: float
+    curves: Curves
     input_dim: int
     loss: Loss | None
 
@@ -56,6 +57,11 @@ class Numerics(NamedTuple):
         return self.discretisation.continuity
 
     @property
+    def horizon(self) -> float:
+        """The final time, in units of time."""
+        return self.curves.horizon
+
+    @property
     def layers(self) -> int:
         """The number of layers."""
-        return self.discretisation.layers
+        return self.curves.layers

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from .._validate import array, fail
+from ..control.controlled_flow import ControlledFlow
 from ..errors import EulerianError
-from ..flow.controlled_flow import ControlledFlow
 from ..losses import Loss, Readout
 from ..meshes import Mesh
 from ..solvers import Iteration, Status
@@ -33,13 +35,14 @@ LEFT_OUT = (
 class SolutionData:
     """A control with its densities, potentials, history and certificate, as values.
 
-    Arrays on the mesh are `(layers + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or
+    Arrays on the mesh are `(steps + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or
     labels, named by `names`.
 
     Attributes
     ----------
     numerics : the discretisation of the problem.
-    control : `(layers, m)`.
+    control : the coefficients of the control: `(layers, m)`, its values, for degree 0; otherwise `(layers, degree + 1, m)`, in
+        the basis that `control.curves.Curves` states: that of Legendre, or that of Bernstein if there are bounds or an L1 norm.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     status : the verdict for programs, see `solvers.Status`; it also says why a solution did not converge.
     converged : whether the residual is below the solver's tolerance, and the cost on the mesh agrees with that without a mesh
@@ -57,7 +60,7 @@ class SolutionData:
     parameter_names : m names.
     bounds : `(2, m)` lower and upper bounds of the control.
     description : the problem, the discretisation and the solver in words.
-    masses : `(layers + 1, R, *shape)`: the mass of every cell's basis function.
+    masses : `(steps + 1, R, *shape)`: the mass of every cell's basis function.
     deferred_potentials, deferred_paths, deferred_stability : see `potentials`, `paths` and `stability`.
     look : the cost of the control without a mesh, see `look.Look`; None in a loaded solution.
     rounds : for a solve with `adapt`, one row (cells, unknowns, cost, estimated error) per round; not stored in files.
@@ -147,26 +150,47 @@ class SolutionData:
     @property
     def layers(self) -> int:
         """The number of layers of the control."""
-        return self.numerics.discretisation.layers
+        return self.numerics.curves.layers
 
-    @cached_property
+    @property
+    def steps(self) -> int:
+        """The number of steps in time: that of the layers, or a multiple of it."""
+        return self.numerics.curves.steps
+
+    @property
     def times(self) -> np.ndarray:
-        """`(layers + 1,)`: the times at which layers start and end."""
-        return np.linspace(0.0, self.numerics.horizon, self.layers + 1)
+        """`(steps + 1,)`: the levels in time: the times at which layers start and end, and those of steps within layers."""
+        return self.numerics.curves.times
+
+    def theta(self, times: ArrayLike) -> np.ndarray:
+        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
+
+        Where a layer ends and another one begins, it is the value at the start of the latter.
+
+        Raises
+        ------
+        ArgumentError
+            For times before 0 or after the horizon.
+        """
+        t = array("times", times, ndim=(0, 1))
+        if ((t < 0.0) | (t > self.numerics.horizon * (1 + 1e-12))).any():
+            raise fail("times", times, f"times from 0 to {self.numerics.horizon:g}")
+        found = self.numerics.curves.values(self.control, np.atleast_1d(t))
+        return found if t.ndim else found[0]
 
     @property
     def densities(self) -> np.ndarray:
-        """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
+        """`(steps + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(steps + 1, R, vertices)`."""
         return self.unknowns.density(self.masses)
 
     @cached_property
     def total_density(self) -> np.ndarray:
-        """`(layers + 1, *shape)`: the density of X."""
+        """`(steps + 1, *shape)`: the density of X."""
         return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
 
     @property
     def potentials(self) -> np.ndarray:
-        """`(layers + 1, R, *shape)`: psi at the cell centres; the first access makes one backward sweep."""
+        """`(steps + 1, R, *shape)`: psi at the cell centres; the first access makes one backward sweep."""
         return self.deferred_potentials.get()
 
     @property
@@ -221,4 +245,4 @@ class SolutionData:
             raise EulerianError(
                 "the field is made of user functions, which a file cannot hold: use Solution.load(path, problem)"
             )
-        return ControlledFlow(numerics.flow, numerics.horizon, self.control, numerics.input_dim)
+        return ControlledFlow(numerics.flow, numerics.curves, self.control, numerics.input_dim)

@@ -95,20 +95,21 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
 
     running = problem.separable_running
 
-    def half(points: np.ndarray) -> np.ndarray:
-        """The part of the running loss that the backward sweep adds to psi at one end of a layer, at the points."""
+    def half(points: np.ndarray, n: int) -> np.ndarray:
+        """The part of the running loss that the backward sweep adds to psi at level n, one end of a step, at the points."""
         if running is None:
             return np.zeros(len(points))
-        return 0.5 * system.dt * np.einsum("rq,rq->q", moments, running.terminal(points))
+        return system.running.halves[n] * np.einsum("rq,rq->q", moments, running.terminal(points))
 
     before = values(0)
-    for n in range(system.layers + 1):
+    path = system.controls.path(control)
+    for n in range(system.steps + 1):
         cells = place.cells
-        if n < system.layers:
+        if n < system.steps:
             feet = np.asfortranarray(place.feet)
-            place = locator.trace(cells, feet, system.flow(system.layer(n, control[n]), feet))
+            place = locator.trace(cells, feet, system.flow(path[n], feet))
             after = values(n + 1)
-            spent = half(feet) + half(place.feet)
+            spent = half(feet, n) + half(place.feet, n + 1)
         else:
             after = np.einsum("rq,rq->q", moments, separable.terminal(place.feet))
             spent = np.zeros(len(after))

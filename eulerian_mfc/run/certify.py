@@ -83,7 +83,7 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
     >>> found.solution.status.value, found.warnings
     ('converged', [])
     """
-    densities = (system.layers + 1) * (system.initial_masses.size + 2 * system.mesh.size)
+    densities = (system.steps + 1) * (system.initial_masses.size + 2 * system.mesh.size)
     affordable("layers", system.layers, densities, "the densities of all layers")
     solver = default_solver(system) if method.solver is None else method.solver
     start = starting_control(system, method.initial)

@@ -254,7 +254,7 @@ def _available(system: OptimalitySystem) -> float:
         with np.errstate(all="ignore"):
             return abs(system.cost(zero).total)
     except NonFiniteError:
-        still = np.broadcast_to(system.initial_masses, (system.layers + 1, *system.initial_masses.shape))
+        still = np.broadcast_to(system.initial_masses, (system.steps + 1, *system.initial_masses.shape))
         return abs(system.cost_of_sweep(zero, still).total)
 
 

@@ -69,4 +69,4 @@ def starting_control(system: ControlledSystem, initial: Start, name: str = "init
     if initial.parameter_names != system.problem.field.parameter_names:
         names = ", ".join(system.problem.field.parameter_names)
         raise mismatch(name, f"a solution with the parameters {', '.join(initial.parameter_names)}", names)
-    return system.controls.carried(initial.control)
+    return system.controls.carried(initial.control, initial.numerics.curves)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 
@@ -41,14 +42,25 @@ class Pairing(ABC):
 
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
         """`(m, m)` second derivatives in theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
-        theta = layer.theta
-        steps = 1e-5 * (sizes + np.abs(theta))
-        rows = [
-            (self(layer._replace(theta=theta + e))[1] - self(layer._replace(theta=theta - e))[1]) / (2 * step)
-            for step, e in zip(steps, np.diag(steps), strict=True)
-        ]
-        matrix = np.stack(rows)
-        return (matrix + matrix.T) / 2
+        return differenced(lambda theta: self(layer._replace(theta=theta))[1], layer.theta, sizes)
+
+
+def differenced(slope: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """The symmetric matrix of second derivatives in the flat theta, by central differences of the first derivatives.
+
+    Parameters
+    ----------
+    slope : theta -> the derivative, of theta's shape.
+    theta : `(m,)` or `(degree + 1, m)`.
+    sizes : `(m,)`; steps are `1e-5 (sizes + |theta|)`.
+    """
+    steps = 1e-5 * (sizes + np.abs(theta))
+    rows = []
+    for step, e in zip(steps.ravel(), np.diag(steps.ravel()), strict=True):
+        along = e.reshape(theta.shape)
+        rows.append((slope(theta + along) - slope(theta - along)).ravel() / (2 * step))
+    matrix = np.stack(rows)
+    return (matrix + matrix.T) / 2
 
 
 class PointPairing(Pairing):

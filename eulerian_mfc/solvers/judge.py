@@ -116,9 +116,11 @@ class Judge:
         self._reference = self._drive(self._space.coerce(REFERENCE * self._system.natural_sizes))
         if self._reference > self._largest_terms:
             rows = np.unique(np.linspace(0, len(point.control) - 1, min(len(point.control), LOOKED_AT)).astype(int))
-            sizes = np.array([self._system.sizes_around(point.control[n]) for n in rows])
+            starts = self._space.values(point.control, self._space.ends[rows])
+            sizes = np.array([self._system.sizes_around(theta) for theta in starts])
             nearest = np.abs(np.arange(len(point.control))[:, None] - rows).argmin(axis=1)
-            self._reference = min(self._reference, self._drive(point.control + REFERENCE * sizes[nearest]))
+            step = self._space.constant(REFERENCE * sizes[nearest])
+            self._reference = min(self._reference, self._drive(point.control + step))
         if not np.isfinite(self._reference):
             self._reference = 0.0
 

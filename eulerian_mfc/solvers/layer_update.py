@@ -20,8 +20,9 @@ class Proximal:
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = self.hamiltonian(theta)
-        pull = self.weight * self.hamiltonian.weights * (theta - self.centre)
-        return value + 0.5 * float(pull @ (theta - self.centre)), slope + pull
+        moved = theta - self.centre.reshape(theta.shape)
+        pull = self.weight * self.hamiltonian.weights.reshape(theta.shape) * moved
+        return value + 0.5 * float(pull.ravel() @ moved.ravel()), slope + pull
 
     @property
     def weights(self) -> np.ndarray:
@@ -56,17 +57,17 @@ def minimise_layer(
     upper: ArrayLike = np.inf,
     reduction: float = 1e-4,
 ) -> np.ndarray:
-    """A local minimiser of `hamiltonian`, found by descent from `theta` `(m,)`, within `lower <= theta <= upper`.
+    """A local minimiser of `hamiltonian`, found by descent from `theta`, within `lower <= theta <= upper`.
 
     `hamiltonian(theta)` is the value and its derivative, `.hessian(theta)` the second derivatives, `.minimiser()` the
-    explicit minimiser or None, `.weights` `(m,)` the Hessian of the penalty, in whose metric lengths are taken. The descent
+    explicit minimiser or None, `.weights` the diagonal of the Hessian of the penalty, in whose metric lengths are taken. The descent
     stops once the derivative (without the entries that a bound holds) is at most `reduction` times that at the start. This
     does not change the fixed points of shooting: at a fixed point the derivative at the start is zero already.
 
     Parameters
     ----------
     hamiltonian : the layer's Hamiltonian.
-    theta : `(m,)`, where the descent starts.
+    theta : `(m,)` or `(degree + 1, m)`, where the descent starts.
     lower, upper : bounds, numbers or `(m,)`.
     reduction : the factor by which the derivative is to be reduced.
 
@@ -83,9 +84,9 @@ def minimise_layer(
     explicit = hamiltonian.minimiser()
     if explicit is not None:
         return np.clip(explicit, lower, upper)
-    if len(theta) == 1:
-        return _scalar(hamiltonian, theta, np.broadcast_to(lower, 1), np.broadcast_to(upper, 1), reduction)
-    return _newton(hamiltonian, theta, lower, upper, reduction)
+    low, high = (np.broadcast_to(side, theta.shape).ravel() for side in (lower, upper))
+    descend = _scalar if theta.size == 1 else _newton
+    return descend(hamiltonian, theta.ravel(), low, high, reduction).reshape(theta.shape)
 
 
 def _scalar(h: LayerProblem, theta: np.ndarray, lower: np.ndarray, upper: np.ndarray, reduction: float) -> np.ndarray:

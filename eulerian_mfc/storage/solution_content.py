@@ -10,7 +10,6 @@ import numpy as np
 from .. import fields, losses
 from ..errors import FileFormatError
 from ..flow.flow_of_field import Flow
-from ..flow.layer_map import LayerMap
 from ..losses.base import label_names
 from ..meshes import CartesianMesh, Mesh
 from ..meshes.rebuilt import simplex_mesh
@@ -25,6 +24,7 @@ from ..system.controlled import Cost
 from ..system.discretisation import Discretisation
 from .scheme_specs import scheme_of, scheme_spec
 from .solution_schema import Metadata, Stored, Table, boundaries_of, resources_of, status_of
+from .time_specs import curves_of, curves_spec, layer_map_of, layer_map_spec
 
 Kind = TypeVar("Kind", bound=SolutionData)
 
@@ -59,16 +59,17 @@ def metadata_of(solution: SolutionData) -> Metadata:
     ----------
     solution : the solution; quantities that are not known yet, such as its second order, are not computed.
     """
-    numerics, chosen = solution.numerics, solution.numerics.discretisation
+    numerics, chosen, curves = solution.numerics, solution.numerics.discretisation, solution.numerics.curves
     return {
         "mesh": chosen.mesh.spec(),
         "transport": scheme_spec(chosen.transport),
         "continuity": scheme_spec(chosen.continuity),
-        "layer_map": asdict(chosen.layer_map),
+        "layer_map": layer_map_spec(chosen.layer_map),
         "resources": asdict(numerics.resources),
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "horizon": numerics.horizon,
-        "layers": chosen.layers,
+        "layers": chosen.layer_count,
+        "control": curves_spec(curves),
         "input_dim": numerics.input_dim,
         "loss": None if numerics.loss is None else numerics.loss.spec(),
         "converged": solution.converged,
@@ -106,15 +107,17 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
     mesh = _mesh(meta["mesh"], stored)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     unknowns = schemes["continuity"].unknowns(schemes["transport"].nodes(mesh))
-    layers, fields_count, parameters = meta["layers"], len(meta["names"]), len(meta["parameter_names"])
+    curves = curves_of(meta["control"], meta["layers"], meta["horizon"])
+    fields_count, parameters = len(meta["names"]), len(meta["parameter_names"])
+    coefficients = (parameters,) if curves.degree == 0 else (curves.degree + 1, parameters)
     samples = stored.shape("paths/x")[1:2]
     shapes: dict[str, tuple[int | None, ...]] = {
-        "control": (layers, parameters),
-        "masses": (layers + 1, fields_count, *unknowns.mass_shape),
-        "potentials": (layers + 1, fields_count, *unknowns.shape),
+        "control": (curves.layers, *coefficients),
+        "masses": (curves.steps + 1, fields_count, *unknowns.mass_shape),
+        "potentials": (curves.steps + 1, fields_count, *unknowns.shape),
         "history": (None, len(Iteration._fields)),
         "total": (fields_count,),
-        "paths/x": (layers + 1, None, mesh.dim),
+        "paths/x": (curves.steps + 1, None, mesh.dim),
         "paths/y": (*samples, None),
     }
     if "labels" in stored:
@@ -124,7 +127,7 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         raise FileFormatError(
             "input_dim is larger than the mesh's dimension, or there are no paths: the file was altered"
         )
-    layer_map = LayerMap(**meta["layer_map"])
+    layer_map = layer_map_of(meta["layer_map"])
     flow = None if meta["field"] is None else Flow(fields.from_spec(meta["field"]), layer_map)
     if flow is not None and (flow.field.dim != mesh.dim or flow.field.parameters != parameters):
         raise FileFormatError(
@@ -139,10 +142,10 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
     known = meta["stability"]
     return kind(
         numerics=Numerics(
-            Discretisation(mesh, layers, **schemes, layer_map=layer_map),
+            Discretisation(mesh, curves.grid, **schemes, layer_map=layer_map, control_degree=curves.degree),
             resources_of(meta),
             flow=flow,
-            horizon=meta["horizon"],
+            curves=curves,
             input_dim=meta["input_dim"],
             loss=loss,
         ),

@@ -107,6 +107,7 @@ def _resources(value: Any) -> bool:
 RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "horizon": ("a number > 0", _positive),
     "layers": ("an integer > 0", _natural),
+    "control": ("a table, or null", lambda v: v is None or isinstance(v, dict)),
     "input_dim": ("an integer > 0", _natural),
     "loss": ("a table, or null", _kind),
     "converged": ("true or false", lambda v: isinstance(v, bool)),
@@ -136,6 +137,7 @@ class Metadata(TypedDict):
     field: Table | None
     horizon: float
     layers: int
+    control: Table | None
     input_dim: int
     loss: Table | None
     converged: bool
@@ -167,7 +169,13 @@ def check_metadata(meta: object) -> Metadata:
     """
     if not isinstance(meta, dict):
         raise FileFormatError("the metadata is no table")
-    meta = {"kink": None, "status": None, "resources": None, **meta}  # older files do not have these keys
+    meta = {
+        "kink": None,
+        "status": None,
+        "resources": None,
+        "control": None,
+        **meta,
+    }  # older files do not have these keys
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")

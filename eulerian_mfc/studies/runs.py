@@ -112,7 +112,7 @@ def twin_run(problem: Problem, options: Options) -> Run:
         aim = TWIN_AIM * abs(system.cost(outcome.control).total)
         layers = system.layer_options
         system = ParticleSystem.refined(
-            problem, system.layers, outcome.control, tolerance=aim, limit=TWIN_POINTS, **layers
+            problem, system.grid, outcome.control, tolerance=aim, limit=TWIN_POINTS, **layers
         )
         outcome = _twin_outcome(system, {**options, "initial": outcome.control})
         error = float(system.error or 0.0)

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import affordable, fail, integer
-from ..control.space import PiecewiseConstant
+from .._validate import affordable, fail
+from ..control.grid import Grid, count_of
+from ..control.spaces import control_space
 from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow
 from ..flow.layer_map import LayerMap
 from ..flow.layers import Layer
+from ..flow.resolution import as_layer_map
 from ..kernels.threads import Workers
 from ..problem import Problem
 from ..scales import sizes_around
-from .discretisation import as_layer_map
 from .hessian import DifferencedHessian, Hessian
 from .options import LayerOptions
 
@@ -78,9 +79,17 @@ class ControlledSystem(ABC):
     Parameters
     ----------
     problem : the control problem.
-    layers : the number of layers, which have equal lengths `dt = T / layers` in units of time.
-    layer_map : see `OptimalitySystem`.
+    layers : the number of equal layers, or the increasing times at which layers start and end.
     threads : number of threads of the layer maps; by default `EMFC_NUM_THREADS`, or 1.
+    layer_map, control_degree : see `Discretisation`.
+
+    Attributes
+    ----------
+    controls : the space of controls: penalty, bounds, residuals.
+    layers : the number of layers.
+    times : `(steps + 1,)`, the levels in time: the ends of the layers, and of the steps within layers if there are any.
+    steps : the number of steps in time.
+    flow : the field with its layer map.
 
     Raises
     ------
@@ -88,17 +97,27 @@ class ControlledSystem(ABC):
         If an argument has a wrong type or is out of range.
     """
 
-    def __init__(self, problem: Problem, layers: int, layer_map: LayerMap | str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        layers: Grid,
+        threads: int | None = None,
+        *,
+        layer_map: LayerMap | str = "auto",
+        control_degree: int = 0,
+    ) -> None:
         if not isinstance(problem, Problem):
             raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
         self.problem = problem
-        count = integer("layers", layers)
-        affordable("layers", count, VECTORS * count * problem.parameters, "the controls that a solver keeps")
-        #: the space of controls: penalty, bounds, residuals
-        self.controls = PiecewiseConstant(problem.regulariser, problem.horizon, count)
-        self.layers, self.dt, self.times = self.controls.layers, self.controls.dt, self.controls.times
         workers = Workers() if threads is None else Workers(threads)
-        self.flow = Flow(problem.field, as_layer_map(layer_map), workers)
+        self.flow = Flow(problem.field, as_layer_map(layer_map, control_degree), workers)
+        coefficients = count_of(layers) * (control_degree + 1)
+        affordable(
+            "layers", coefficients, VECTORS * coefficients * problem.parameters, "the controls that a solver keeps"
+        )
+        running = problem.running is not None
+        self.controls = control_space(problem.regulariser, problem.horizon, layers, control_degree, running)
+        self.layers, self.steps, self.times = self.controls.layers, self.controls.steps, self.controls.times
 
     @property
     def adjoint(self) -> bool:
@@ -111,9 +130,14 @@ class ControlledSystem(ABC):
         return False
 
     @property
+    def grid(self) -> int | tuple[float, ...]:
+        """The number of layers or their times, as for the constructor."""
+        return self.controls.grid
+
+    @property
     def layer_options(self) -> LayerOptions:
         """The keywords with which another system has the same layers."""
-        return {"layer_map": self.flow.layer_map}
+        return {"layer_map": self.flow.layer_map, "control_degree": self.controls.degree}
 
     @property
     def natural_sizes(self) -> np.ndarray:
@@ -125,19 +149,19 @@ class ControlledSystem(ABC):
         return sizes_around(self.problem, theta)
 
     def control(self, value: ArrayLike, name: str = "control") -> np.ndarray:
-        """A control `(layers, m)` from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
+        """A control of the space's shape from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
         return self.controls.coerce(value, name)
 
     def layer(self, n: int, theta: np.ndarray) -> Layer:
-        """Layer n with the parameters theta `(m,)`."""
-        return Layer(float(self.times[n]), self.dt, theta)
+        """Layer n with its coefficients theta, `(m,)` for a constant; the first step of the layer if it has several."""
+        return self.controls.of_layer(n, theta)[0]
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt` of a control `(layers, m)`, plus the L1 norm if the cost has one."""
+        """`1/2 int lambda |theta|^2 dt` of a control, plus the L1 norm if the cost has one."""
         return self.controls.cost(control)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """The optimality residual of a control from the gradient there, both `(layers, m)`; see `OptimalityConditions`."""
+        """The optimality residual of a control from the gradient there, of its shape; see `OptimalityConditions`."""
         return self.controls.conditions.residual(control, gradient)
 
     def hessian(self, control: ArrayLike) -> Hessian:
@@ -153,10 +177,11 @@ class ControlledSystem(ABC):
 
     @abstractmethod
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, `(layers, m)`."""
+        """`J` and `dJ/dcontrol`, of the control's shape."""
 
     def _located(self, n: int, error: NonFiniteError) -> NonFiniteError:
-        return type(error)(f"layer {n} of {self.layers} (t = {self.times[n]:g}): {error}")
+        layer = n // self.controls.steps_per_layer
+        return type(error)(f"layer {layer} of {self.layers} (t = {self.times[n]:g}): {error}")
 
 
 class LayeredSystem(ControlledSystem):
@@ -164,7 +189,7 @@ class LayeredSystem(ControlledSystem):
 
     Parameters
     ----------
-    problem, layers, layer_map, threads : as for `ControlledSystem`.
+    problem, layers, threads, layer_map, control_degree : as for `ControlledSystem`.
 
     Raises
     ------

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from .._validate import choice, fail, integer
+from .._validate import choice, fail
+from ..control.grid import Grid, checked_grid, count_of
 from ..flow.layer_map import LayerMap
-from ..flow.tableaux import METHODS
+from ..flow.resolution import as_layer_map
 from ..meshes import Mesh
 from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS
@@ -18,37 +19,20 @@ from .scheme_choice import chosen
 WITHOUT_EFFECT = ("threads", "memory")
 
 
-def as_layer_map(layer_map: LayerMap | str) -> LayerMap:
-    """The LayerMap for a name of a method; a LayerMap is returned as it is.
-
-    Parameters
-    ----------
-    layer_map : a LayerMap, or "euler", "midpoint" or "rk4".
-
-    Raises
-    ------
-    ArgumentError
-        If there is no method of this name.
-
-    Examples
-    --------
-    >>> as_layer_map("euler").order
-    1
-    """
-    return layer_map if isinstance(layer_map, LayerMap) else LayerMap(choice("layer_map", layer_map, METHODS))
-
-
 @dataclass(frozen=True, init=False)
 class Discretisation:
-    """Mesh, layers, schemes and layer map: with a problem, an OptimalitySystem.
+    """Mesh, layers, degree of the control, schemes and layer map: with a problem, an OptimalitySystem.
 
     Parameters
     ----------
     mesh : the mesh of the state space.
-    layers : number M of layers, on each of which the control is constant.
+    layers : number M of equal layers, or the increasing times at which layers start and end, such as `[0, 0.1, 0.4, 1]`.
     transport : backward scheme; by default quintic splines on boxes, quadratic elements on simplices.
     continuity : forward scheme; by default the exact transpose of `transport`, which makes the gradient exact.
-    layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
+    layer_map : "euler" (a residual network), "midpoint", "rk4", "dopri5", "dop853", or a LayerMap with substeps. "auto" is "rk4"
+        for controls that are constant on layers, and a method of higher order otherwise, see `flow.resolution.as_layer_map`.
+    control_degree : degree of the control in time on every layer. Degree 0, a control that is constant on layers, is a residual
+        network; with degree k, the cost converges with order `2 k + 2` in the layers.
 
     Raises
     ------
@@ -61,28 +45,38 @@ class Discretisation:
     >>> coarse = Discretisation(emfc.CartesianMesh([(-1.0, 1.0)], cells=10), layers=4)
     >>> coarse.transport.degree, coarse.layer_map.order, coarse.on(emfc.CartesianMesh([(-1.0, 1.0)], cells=20)).layers
     (5, 4, 4)
+    >>> Discretisation(coarse.mesh, layers=[0.0, 0.1, 1.0], control_degree=2).layer_map.method
+    'dop853'
     """
 
     mesh: Mesh
-    layers: int
+    layers: int | tuple[float, ...]
     transport: TransportScheme
     continuity: ContinuityScheme
     layer_map: LayerMap
+    control_degree: int
 
     def __init__(
         self,
         mesh: Mesh,
-        layers: int,
+        layers: Grid,
         transport: TransportScheme | None = None,
         continuity: ContinuityScheme | None = None,
-        layer_map: LayerMap | str = "rk4",
+        layer_map: LayerMap | str = "auto",
+        control_degree: int = 0,
     ) -> None:
         if not isinstance(mesh, Mesh):
             raise fail("mesh", mesh, "a CartesianMesh or a SimplexMesh, such as CartesianMesh([(-8.0, 8.0)], 160)")
         schemes = chosen(mesh.base, transport, continuity)
-        values = (mesh.base, integer("layers", layers), *schemes, as_layer_map(layer_map))
+        steps = as_layer_map(layer_map, control_degree)
+        values = (mesh.base, checked_grid(layers), *schemes, steps, control_degree)
         for field, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, field.name, value)
+
+    @property
+    def layer_count(self) -> int:
+        """The number of layers."""
+        return count_of(self.layers)
 
     def on(self, mesh: Mesh) -> Discretisation:
         """The same discretisation on another mesh."""

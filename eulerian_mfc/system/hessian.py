@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..control.space import ControlSpace
 from ..flow.layers import Layer
 from .pairs import LayerTangents
 
@@ -38,7 +39,7 @@ class DifferencedHessian(Hessian):
         self._gradient, self._control, self._natural = gradient, control, sizes
 
     def product(self, direction: np.ndarray) -> np.ndarray:
-        sizes = self._natural + np.abs(self._control).max(axis=0)
+        sizes = self._natural + np.abs(self._control).max(axis=tuple(range(self._control.ndim - 1)))
         size = (np.abs(direction) / sizes).max()
         if size == 0.0:
             return np.zeros_like(direction)
@@ -64,10 +65,10 @@ class ExactHessian(Hessian):
     Parameters
     ----------
     tangents : the derivatives of the pair's layers.
-    layers : all layers, with their theta.
-    masses : `(layers + 1, R, *shape)`, of the forward sweep.
-    prepared : per layer, the potentials at its end as `LayerTangents.prepared` returns them.
-    weights : `(layers, m)`, the Hessian of the penalty: dt lambda on every layer.
+    layers : all steps in time, with their coefficients.
+    masses : `(steps + 1, R, *shape)`, of the forward sweep.
+    prepared : per step, the potentials at its end as `LayerTangents.prepared` returns them.
+    controls : the space of controls, with the Hessian of the penalty.
     follow : maps a change of the final masses to that of the final potentials; None if these do not depend on the masses.
     """
 
@@ -79,21 +80,22 @@ class ExactHessian(Hessian):
         layers: Sequence[Layer],
         masses: np.ndarray,
         prepared: Sequence[np.ndarray],
-        weights: np.ndarray,
+        controls: ControlSpace,
         follow: Callable[[np.ndarray], np.ndarray] | None,
     ) -> None:
         self._tangents, self._layers, self._masses, self._prepared = tangents, layers, masses, prepared
-        self._weights, self._follow = weights, follow
+        self._controls, self._follow = controls, follow
 
     def product(self, direction: np.ndarray) -> np.ndarray:
         moved = [np.zeros_like(self._masses[0])]
         # The change of the final masses matters only if the final potentials depend on them: else the last layer is left out.
+        count = self._controls.steps_per_layer
         for n, layer in enumerate(self._layers if self._follow is not None else self._layers[:-1]):
-            moved.append(self._tangents.push(layer, direction[n], self._masses[n], moved[n]))
-        out = np.empty_like(direction)
+            moved.append(self._tangents.push(layer, direction[n // count], self._masses[n], moved[n]))
+        out = self._controls.penalty_slope(direction)
         dpsi = np.zeros_like(moved[0]) if self._follow is None else self._follow(moved[-1])
         for n in range(len(self._layers) - 1, -1, -1):
             arguments = self._masses[n], moved[n], self._prepared[n], dpsi
-            dpsi, change = self._tangents.pull(self._layers[n], direction[n], *arguments)
-            out[n] = self._weights[n] * direction[n] + change
+            dpsi, change = self._tangents.pull(self._layers[n], direction[n // count], *arguments)
+            out[n // count] += change
         return out

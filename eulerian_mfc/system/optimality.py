@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import choice, mismatch
+from ..control.grid import Grid
 from ..errors import NonFiniteError
+from ..flow.layers import Layer
 from ..meshes import Mesh
 from ..problem import Problem
 from .controlled import Cost, LayeredSystem, trapezoidal
 from .discretisation import Discretisation, Resources
-from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian
+from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian, SteppedHamiltonian
 from .hessian import ExactHessian, Hessian
 from .initial import initial_of
 from .options import SystemOptions, options_of, showing_system_options, values_of
@@ -78,9 +80,11 @@ class OptimalitySystem(LayeredSystem):
     """
 
     @showing_system_options
-    def __init__(self, problem: Problem, mesh: Mesh, layers: int, **options: Unpack[SystemOptions]) -> None:
+    def __init__(self, problem: Problem, mesh: Mesh, layers: Grid, **options: Unpack[SystemOptions]) -> None:
         self.discretisation, self.resources = values_of(OptimalitySystem, mesh, layers, options)
-        super().__init__(problem, layers, self.discretisation.layer_map, self.resources.threads)
+        chosen = self.discretisation
+        threads, degree = self.resources.threads, chosen.control_degree
+        super().__init__(problem, layers, threads, layer_map=chosen.layer_map, control_degree=degree)
         mesh = self.discretisation.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
@@ -93,7 +97,7 @@ class OptimalitySystem(LayeredSystem):
         #: masses `(R, *shape)` at time 0, and the constant part of the cost, E[c_0(Y)]
         self.initial_masses, self.offset, running_offset = initial_of(problem, self.pair)
         self.terminal = TerminalCost(problem, self.pair, self.offset)
-        self.running = RunningCost(problem, self.pair, self.dt, running_offset)
+        self.running = RunningCost(problem, self.pair, self.controls.rule, running_offset)
         #: the largest number of states of the forward sweep that a gradient keeps
         self.kept_states = states_within(
             self.resources.memory, self.initial_masses.size * self.resources.bytes_per_value
@@ -132,62 +136,66 @@ class OptimalitySystem(LayeredSystem):
 
     # --- sweeps
 
-    def _step(self, n: int, theta: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Map masses at the start of layer n to those at its end; also returns the masses `(R,)` that met the boundary."""
+    def _step(self, n: int, step: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Map masses at the start of step n to those at its end; also returns the masses `(R,)` that met the boundary."""
         try:
-            return self.pair.push(self.layer(n, theta), masses)
+            return self.pair.push(step, masses)
         except NonFiniteError as error:
             raise self._located(n, error) from None
 
     def masses(self, control: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        """Forward sweep: masses `(layers + 1, R, *shape)`, and the masses that met the boundary, `(layers, R)`."""
-        theta = self.control(control)
-        out = np.empty((self.layers + 1, *self.initial_masses.shape))
-        crossed = np.empty((self.layers, len(self.initial_masses)))
+        """Forward sweep: masses `(steps + 1, R, *shape)`, and the masses that met the boundary, `(steps, R)`."""
+        out = np.empty((self.steps + 1, *self.initial_masses.shape))
+        crossed = np.empty((self.steps, len(self.initial_masses)))
         out[0] = self.initial_masses
-        for n in range(self.layers):
-            out[n + 1], crossed[n] = self._step(n, theta[n], out[n])
+        for n, step in enumerate(self.controls.path(self.control(control))):
+            out[n + 1], crossed[n] = self._step(n, step, out[n])
         return out, crossed
 
     def final_masses(self, control: ArrayLike) -> np.ndarray:
         """`(R, *shape)`: masses at the final time, by a forward sweep that does not store the others."""
-        theta, masses = self.control(control), self.initial_masses
-        for n in range(self.layers):
-            masses, _ = self._step(n, theta[n], masses)
+        masses = self.initial_masses
+        for n, step in enumerate(self.controls.path(self.control(control))):
+            masses, _ = self._step(n, step, masses)
         return masses
 
     def potentials(self, control: ArrayLike, final_masses: np.ndarray | None = None) -> np.ndarray:
-        """Backward sweep: potentials `(layers + 1, R, *shape)`, in the order of time.
+        """Backward sweep: potentials `(steps + 1, R, *shape)`, in the order of time.
 
         If a read-out is trained, the final potentials depend on the `final_masses`; by default a forward sweep computes them.
-        On each layer `psi^n = S (psi^{n+1} + dt/2 L) + dt/2 L`, where L is the running loss.
+        On each step `psi^n = S (psi^{n+1} + h_{n+1} L) + h_n L`, where L is the running loss and h are half the weights of the
+        rule in time (dt/2 for controls that are constant on layers).
         """
         theta = self.control(control)
         end = self.terminal.fixed
         if end is None:
             end = self.terminal(self.final_masses(theta) if final_masses is None else final_masses)
-        out = np.empty((self.layers + 1, *end.potentials.shape))
+        out = np.empty((self.steps + 1, *end.potentials.shape))
         out[-1] = end.potentials
-        for n in range(self.layers - 1, -1, -1):
-            psi = self.pair.back(self.layer(n, theta[n]), self.running.added_to(out[n + 1]))
-            out[n] = self.running.added_to(psi)
+        path = self.controls.path(theta)
+        for n in range(self.steps - 1, -1, -1):
+            psi = self.pair.back(path[n], self.running.added_to(out[n + 1], n + 1))
+            out[n] = self.running.added_to(psi, n)
         return out
 
     def step_back_with_slope(
-        self, n: int, theta: np.ndarray, psi: np.ndarray, masses: np.ndarray
+        self, n: int, step: Layer, psi: np.ndarray, masses: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """One layer of the backward sweep: the potentials at its start, and `dJ/dtheta_n` `(m,)` for the masses there."""
-        before, slope = self.pair.pull(self.layer(n, theta), masses, self.running.added_to(psi))
-        return self.running.added_to(before), slope + self.controls.gram[n] * theta
+        """Step n of the backward sweep: the potentials at its start, and the derivative of J without the penalty.
+
+        The derivative is that in the coefficients of the step's layer, for the masses at the start of the step.
+        """
+        before, slope = self.pair.pull(step, masses, self.running.added_to(psi, n + 1))
+        return self.running.added_to(before, n), slope
 
     # --- cost and gradient
 
     def cost(self, control: ArrayLike) -> Cost:
         theta = self.control(control)
-        masses, halves = self.initial_masses, [self.running.half(self.initial_masses)]
-        for n in range(self.layers):
-            masses, _ = self._step(n, theta[n], masses)
-            halves.append(self.running.half(masses))
+        masses, halves = self.initial_masses, [self.running.half(self.initial_masses, 0)]
+        for n, step in enumerate(self.controls.path(theta)):
+            masses, _ = self._step(n, step, masses)
+            halves.append(self.running.half(masses, n + 1))
         return self._cost(theta, masses, halves)
 
     def _cost(self, theta: np.ndarray, final_masses: np.ndarray, halves: list[float]) -> Cost:
@@ -195,31 +203,32 @@ class OptimalitySystem(LayeredSystem):
         return Cost(self.terminal.value(final_masses), self.penalty_cost(theta), running)
 
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
-        """The cost's parts, from the masses of a forward sweep `(layers + 1, R, *shape)`."""
-        return self._cost(control, masses[-1], [self.running.half(m) for m in masses])
+        """The cost's parts, from the masses of a forward sweep `(steps + 1, R, *shape)`."""
+        return self._cost(control, masses[-1], [self.running.half(m, n) for n, m in enumerate(masses)])
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, `(layers, m)`: one forward and one backward sweep."""
+        """`J` and `dJ/dcontrol`, of the control's shape: one forward and one backward sweep."""
         theta = self.control(control)
-        gradient, halves = np.empty_like(theta), [0.0] * (self.layers + 1)
+        path, slopes, halves = self.controls.path(theta), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
         psi = final = self.initial_masses
 
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
-            return self._step(n, theta[n], masses)[0]
+            return self._step(n, path[n], masses)[0]
 
         for n, masses in backwards(
-            advance, self.initial_masses, self.layers, self.kept_states, self.resources.precision
+            advance, self.initial_masses, self.steps, self.kept_states, self.resources.precision
         ):
-            if n + 1 == self.layers:
+            if n + 1 == self.steps:
                 final = advance(n, masses)
-                halves[-1] = self.running.half(final)
+                halves[-1] = self.running.half(final, n + 1)
                 psi = self.terminal(final).potentials
-            halves[n] = self.running.half(masses)
-            psi, gradient[n] = self.step_back_with_slope(n, theta[n], psi, masses)
-        if not np.isfinite(gradient).all():
-            n = int(np.flatnonzero(~np.isfinite(gradient).all(axis=1))[-1])
-            raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, final, halves).total, gradient
+            halves[n] = self.running.half(masses, n)
+            psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses)
+            if not np.isfinite(slopes[n]).all():
+                raise self._located(n, NonFiniteError("the gradient is not finite"))
+        return self._cost(theta, final, halves).total, self.controls.gathered(slopes) + self.controls.penalty_slope(
+            theta
+        )
 
     def hessian(self, control: ArrayLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
@@ -227,39 +236,69 @@ class OptimalitySystem(LayeredSystem):
             return self._differenced(theta)
         masses, _ = self.masses(theta)
         potentials = self.potentials(theta, masses[-1])
-        prepared = [tangents.prepared(self.running.added_to(psi)) for psi in potentials[1:]]
-        layers = [self.layer(n, row) for n, row in enumerate(theta)]
+        ends = enumerate(potentials[1:], start=1)
+        prepared = [tangents.prepared(self.running.added_to(psi, n)) for n, psi in ends]
         follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
-        return ExactHessian(tangents, layers, masses, prepared, self.controls.gram, follow)
+        return ExactHessian(tangents, self.controls.path(theta), masses, prepared, self.controls, follow)
 
     # --- layer by layer
 
-    def hamiltonian(self, n: int, masses: np.ndarray, psi: np.ndarray, form: str = "discrete") -> LayerHamiltonian:
-        """The Hamiltonian of layer n for the masses at its start and the potentials `(R, *shape)` at its end.
+    def hamiltonian(self, n: int, masses: np.ndarray, psi: np.ndarray) -> LayerHamiltonian:
+        """The Hamiltonian of layer n for the masses at its start and the potentials `(R, *shape)` at its end."""
+        space, sizes = self.controls, self.problem.scales.control
+        block = None if space.orthogonal else space.penalty_block(n)
+        if space.steps_per_layer > 1:
+            return SteppedHamiltonian(space.gram[n], block, partial(self._through_layer, n, masses, psi), sizes)
+        pairing = self.pair.pairing(self.running.added_to(psi, n + 1), masses)
+        return Hamiltonian(space.gram[n], block, partial(self.layer, n), pairing, sizes)
 
-        With `form="continuous"` it is the Hamiltonian of continuous time at the layer's start; the potentials must then be those
-        at the layer's start too.
+    def _through_layer(
+        self, n: int, masses: np.ndarray, psi: np.ndarray, theta: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """The discrete Hamiltonian of a layer with several steps, without the penalty, and its derivative in theta."""
+        steps, first = self.controls.of_layer(n, theta), n * self.controls.steps_per_layer
+        states, value = [masses], 0.0
+        for k, step in enumerate(steps[:-1], start=first):
+            states.append(self._step(k, step, states[-1])[0])
+            value += 2.0 * self.running.half(states[-1], k + 1)
+        last = self.running.added_to(psi, first + len(steps))
+        value += self.pair.pairing(last, states[-1])(steps[-1])[0]
+        slope = np.zeros_like(theta)
+        for k in range(len(steps) - 1, -1, -1):
+            psi, part = self.step_back_with_slope(first + k, steps[k], psi, states[k])
+            slope += part
+        return value, slope
+
+    def at_level(self, n: int, length: float, masses: np.ndarray, psi: np.ndarray) -> ContinuousHamiltonian:
+        """`length` times the Hamiltonian of continuous time at level n, as a function of theta `(m,)` at that time.
+
+        Masses and potentials `(R, *shape)` are those at level n.
         """
-        layer, weights = self.layer(n, np.zeros(self.problem.parameters)), self.controls.gram[n]
-        if form == "continuous":
-            return ContinuousHamiltonian(layer, weights, self.problem.field, *self.pair.covectors(psi, masses))
-        pairing = self.pair.pairing(self.running.added_to(psi), masses)
-        return Hamiltonian(layer, weights, pairing, self.problem.scales.control)
+        moment = Layer(float(self.times[n]), length, np.zeros(self.problem.parameters))
+        weights = length * self.problem.regulariser.penalties
+        return ContinuousHamiltonian(moment, weights, self.problem.field, *self.pair.covectors(psi, masses))
 
     def layer_updates(
         self, control: ArrayLike, form: str = "discrete"
     ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
-        """Cost, gradient `(layers, m)`, and the Hamiltonian of every layer, for the densities and potentials of `control`.
+        """Cost, gradient, and the Hamiltonian of every layer, for the densities and potentials of `control`.
 
         With `form="continuous"` these are the Hamiltonians of continuous time at the layers' starts, and the gradient consists
-        of their derivatives: it differs from that of the discrete cost.
+        of their derivatives: it differs from that of the discrete cost. The control must then be constant on layers.
         """
         choice("form", form, ("discrete", "continuous"))
-        theta = self.control(control)
+        theta, count = self.control(control), self.controls.steps_per_layer
+        if form == "continuous" and self.controls.degree:
+            wanted = 'a control of degree 0: for other degrees take the "discrete" update'
+            raise mismatch("update", f'"continuous" with a control of degree {self.controls.degree}', wanted)
         masses, _ = self.masses(theta)
         potentials = self.potentials(theta, masses[-1])
-        ends = potentials[1:] if form == "discrete" else potentials
-        hamiltonians = [self.hamiltonian(n, masses[n], ends[n], form) for n in range(self.layers)]
+        hamiltonians: list[LayerHamiltonian] = []
+        for n, length in enumerate(self.controls.lengths):
+            if form == "discrete":
+                hamiltonians.append(self.hamiltonian(n, masses[n * count], potentials[(n + 1) * count]))
+            else:
+                hamiltonians.append(self.at_level(n, float(length), masses[n], potentials[n]))
         gradient = np.stack([h(row)[1] for h, row in zip(hamiltonians, theta, strict=True)])
         return self.cost_of_sweep(theta, masses).total, gradient, hamiltonians
 
@@ -268,13 +307,14 @@ class OptimalitySystem(LayeredSystem):
     ) -> tuple[np.ndarray, float]:
         """One forward sweep in which layer n's control is `choose(n, H_n)`, with the masses of the controls chosen before.
 
-        `potentials` come from a backward sweep. Returns the control `(layers, m)` and its cost.
+        `potentials` come from a backward sweep. Returns the control and its cost.
         """
-        masses = self.initial_masses
-        halves = [self.running.half(masses)]
-        theta = np.empty((self.layers, self.problem.parameters))
+        masses, count = self.initial_masses, self.controls.steps_per_layer
+        halves = [self.running.half(masses, 0)]
+        theta = np.empty(self.controls.shape)
         for n in range(self.layers):
-            theta[n] = choose(n, self.hamiltonian(n, masses, potentials[n + 1]))
-            masses, _ = self._step(n, theta[n], masses)
-            halves.append(self.running.half(masses))
+            theta[n] = choose(n, self.hamiltonian(n, masses, potentials[(n + 1) * count]))
+            for k, step in enumerate(self.controls.of_layer(n, theta[n]), start=n * count):
+                masses, _ = self._step(k, step, masses)
+                halves.append(self.running.half(masses, k + 1))
         return theta, self._cost(theta, masses, halves).total

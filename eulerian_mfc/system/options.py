@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TypedDict, TypeVar, cast
 
 from .._validate import unknown
+from ..control.grid import Grid
 from ..flow.layer_map import LayerMap
 from ..meshes import Mesh
 from ..schemes import ContinuityScheme, TransportScheme
@@ -25,10 +26,11 @@ class LayerOptions(TypedDict, total=False):
     Examples
     --------
     >>> list(LayerOptions.__annotations__)
-    ['layer_map']
+    ['layer_map', 'control_degree']
     """
 
     layer_map: LayerMap | str
+    control_degree: int
 
 
 class DiscretisationOptions(LayerOptions, total=False):
@@ -37,7 +39,7 @@ class DiscretisationOptions(LayerOptions, total=False):
     Examples
     --------
     >>> sorted(DiscretisationOptions.__annotations__)
-    ['continuity', 'layer_map', 'transport']
+    ['continuity', 'control_degree', 'layer_map', 'transport']
     """
 
     transport: TransportScheme | None
@@ -64,7 +66,7 @@ class SystemOptions(DiscretisationOptions, ResourceOptions, total=False):
     Examples
     --------
     >>> sorted(SystemOptions.__annotations__)
-    ['continuity', 'layer_map', 'memory', 'precision', 'threads', 'transport']
+    ['continuity', 'control_degree', 'layer_map', 'memory', 'precision', 'threads', 'transport']
     """
 
 
@@ -73,7 +75,7 @@ SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
 
 
 def values_of(
-    function: Callable[..., object], mesh: Mesh, layers: int, options: SystemOptions
+    function: Callable[..., object], mesh: Mesh, layers: Grid, options: SystemOptions
 ) -> tuple[Discretisation, Resources]:
     """The discretisation and the resources that the keywords of a function state.
 
@@ -81,7 +83,7 @@ def values_of(
     ----------
     function : the function (or class) that was called; errors name it.
     mesh : the mesh of the state space.
-    layers : number of layers.
+    layers : number of layers, or their times.
     options : the keywords; those that are left out have the defaults of `Discretisation` and `Resources`.
 
     Raises

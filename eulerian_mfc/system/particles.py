@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
-from ..flow.layer_map import LayerMap
+from ..control.grid import Grid
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
 from ..losses import Loss
 from ..problem import Problem
 from .controlled import ControlledSystem, Cost, trapezoidal
+from .options import LayerOptions, check_keywords
+from .running import halves_of
 
 #: (positions before a layer, positions after it) -> (positions after the boundary has acted, whether each point still counts)
 Bound = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -63,14 +66,16 @@ class ParticleSystem(ControlledSystem):
     def __init__(
         self,
         problem: Problem,
-        layers: int,
+        layers: Grid,
         *,
-        layer_map: LayerMap | str = "rk4",
         samples: int | None = None,
         seed: int | np.random.Generator | None = None,
         rule: LabelledRule | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
-        super().__init__(problem, layers, layer_map)
+        check_keywords(ParticleSystem, options, LayerOptions.__annotations__)
+        super().__init__(problem, layers, **options)
+        self._halves = halves_of(self.controls.rule)
         if rule is not None:
             if samples is not None or seed is not None:
                 raise mismatch("rule", "a rule and samples", "one of them")
@@ -91,13 +96,13 @@ class ParticleSystem(ControlledSystem):
     def refined(
         cls,
         problem: Problem,
-        layers: int,
+        layers: Grid,
         control: ArrayLike,
         *,
-        layer_map: LayerMap | str = "rk4",
         tolerance: float = 0.0,
         limit: int = POINTS,
         loss: Loss | None = None,
+        **options: Unpack[LayerOptions],
     ) -> ParticleSystem:
         """The particle twin on a rule of the law that is refined until the cost at a control is known within the tolerance.
 
@@ -106,7 +111,7 @@ class ParticleSystem(ControlledSystem):
 
         Parameters
         ----------
-        problem, layers, layer_map : as for the class.
+        problem, layers, layer_map, control_degree : as for the class.
         control : the control for which the rule is refined.
         tolerance : the tolerance of the cost at the control.
         limit : the largest number of points.
@@ -118,7 +123,7 @@ class ParticleSystem(ControlledSystem):
         NonFiniteError
             If the particles at this control are not finite.
         """
-        system = cls(problem, layers, layer_map=layer_map, rule=one_point(problem))
+        system = cls(problem, layers, rule=one_point(problem), **options)
         theta = system.control(control)
         if loss is None and problem.loss.trained:
             system.rule = problem.law.quadrature()
@@ -129,8 +134,8 @@ class ParticleSystem(ControlledSystem):
 
     def carried(self, control: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Map points `(n, d)` at time 0 to their positions at the final time."""
-        for n in range(self.layers):
-            x = self.flow(self.layer(n, control[n]), x)
+        for step in self.controls.path(control):
+            x = self.flow(step, x)
         return x
 
     def losses(
@@ -142,27 +147,27 @@ class ParticleSystem(ControlledSystem):
         `(n, d)` after the boundary has acted, and booleans `(n,)`: whether each point still counts. By default points move
         freely.
         """
-        running = self.problem.running
+        running, rule = self.problem.running, self.controls.rule
         spent, counts = np.zeros(len(x)), np.ones(len(x), dtype=bool)
-        for n in range(self.layers):
+        for n, step in enumerate(self.controls.path(control)):
             if running is not None:
-                spent += counts * (0.5 if n == 0 else 1.0) * self.dt * running.value(x, y)
-            after = self.flow(self.layer(n, control[n]), x)
+                spent += counts * rule[n] * running.value(x, y)
+            after = self.flow(step, x)
             if bound is not None:
                 after, still = bound(x, after)
                 counts &= still
             x = after
         if running is not None:
-            spent += counts * 0.5 * self.dt * running.value(x, y)
+            spent += counts * rule[-1] * running.value(x, y)
         return spent + counts * loss.value(x, y)
 
     def cost(self, control: ArrayLike) -> Cost:
         theta = self.control(control)
         x = self.rule.x
-        halves = [self._running_half(x)]
-        for n in range(self.layers):
-            x = self.flow(self.layer(n, theta[n]), x)
-            halves.append(self._running_half(x))
+        halves = [self._running_half(x, 0)]
+        for n, step in enumerate(self.controls.path(theta), start=1):
+            x = self.flow(step, x)
+            halves.append(self._running_half(x, n))
         return self._cost(theta, x, trapezoidal(halves), self.terminal(x))
 
     @property
@@ -170,24 +175,26 @@ class ParticleSystem(ControlledSystem):
         """The bytes of the Runge-Kutta stages of all layers: points and values."""
         layer_map = self.flow.layer_map
         stages = len(layer_map.shares)
-        return 2 * self.layers * stages * self.rule.x.nbytes
+        return 2 * self.steps * stages * self.rule.x.nbytes
 
     def states(self, control: ArrayLike) -> np.ndarray:
-        """`(layers + 1, n, d)`: the positions at the start and at the end of every layer."""
-        theta, out = self.control(control), [self.rule.x]
-        for n in range(self.layers):
-            out.append(self.flow(self.layer(n, theta[n]), out[-1]))
+        """`(steps + 1, n, d)`: the positions at all levels in time."""
+        out = [self.rule.x]
+        for step in self.controls.path(self.control(control)):
+            out.append(self.flow(step, out[-1]))
         return np.stack(out)
 
-    def _running_half(self, x: np.ndarray) -> float:
-        """`dt/2 E[running(x, Y)]`: the contribution of one end of a layer to the running cost, for the positions there."""
+    def _running_half(self, x: np.ndarray, n: int) -> float:
+        """`h_n E[running(x, Y)]`: the contribution of one end of a step to the running cost, for the positions at level n."""
         loss = self.problem.running
-        return 0.0 if loss is None else 0.5 * self.dt * paired(self.rule.w, loss.value(x, self.rule.y))
+        return 0.0 if loss is None else float(self._halves[n]) * paired(self.rule.w, loss.value(x, self.rule.y))
 
-    def _running_slope(self, x: np.ndarray) -> np.ndarray:
-        """The derivative of `_running_half` in the positions, `(n, d)`."""
+    def _running_slope(self, x: np.ndarray, n: int) -> np.ndarray:
+        """The derivative of the running cost in the positions at level n, `(n, d)`."""
         loss = self.problem.running
-        return np.zeros(x.shape) if loss is None else self.dt * (self.rule.w * loss.gradient(x, self.rule.y).T).T
+        if loss is None:
+            return np.zeros(x.shape)
+        return float(self.controls.rule[n]) * (self.rule.w * loss.gradient(x, self.rule.y).T).T
 
     def terminal(self, x: np.ndarray) -> tuple[Loss, float]:
         """The loss, and its constant part, for final positions `(n, d)`; a trained read-out is the best one for them."""
@@ -202,27 +209,26 @@ class ParticleSystem(ControlledSystem):
         return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, `(layers, m)`, by reverse accumulation through every layer."""
+        """`J` and `dJ/dcontrol`, of the control's shape, by reverse accumulation through every step."""
         theta = self.control(control)
-        gradient = self.controls.gradient(theta)
         starts, kept, x = [], [], self.rule.x
-        keep = self._stage_bytes <= STAGES
-        for n in range(self.layers):
+        path, keep = self.controls.path(theta), self._stage_bytes <= STAGES
+        for step in path:
             starts.append(x)
             if keep:
-                x, pull = self.flow.trace(self.layer(n, theta[n]), x)
+                x, pull = self.flow.trace(step, x)
                 kept.append(pull)
             else:
-                x = self.flow(self.layer(n, theta[n]), x)
-        running = trapezoidal([self._running_half(position) for position in (*starts, x)])
+                x = self.flow(step, x)
+        running = trapezoidal([self._running_half(position, n) for n, position in enumerate((*starts, x))])
         end = self.terminal(x)
-        p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + 0.5 * self._running_slope(x)
-        for n in range(self.layers - 1, -1, -1):
-            layer = self.layer(n, theta[n])
-            pull = kept[n] if keep else self.flow.trace(layer, starts[n])[1]
-            p, slope = pull(p)
-            gradient[n] += slope
-            p = p + self._running_slope(starts[n])
+        p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + self._running_slope(x, self.steps)
+        slopes = [np.empty(0)] * self.steps
+        for n in range(self.steps - 1, -1, -1):
+            pull = kept[n] if keep else self.flow.trace(path[n], starts[n])[1]
+            p, slopes[n] = pull(p)
+            p = p + self._running_slope(starts[n], n)
+        gradient = self.controls.penalty_slope(theta) + self.controls.gathered(slopes)
         return self._cost(theta, x, running, end).total, gradient
 
 

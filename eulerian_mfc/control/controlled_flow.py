@@ -1,27 +1,26 @@
-"""A field under a control that is constant on layers: where it carries points, whatever the mesh."""
+"""A field under a control: where it carries points, whatever the mesh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, mismatch
-from .flow_of_field import Flow
-from .layers import Layer
+from ..flow.flow_of_field import Flow
+from .curves import Curves
 
 
 @dataclass(frozen=True, eq=False)
 class ControlledFlow:
-    """`x <- Phi_n(x)` for every layer n, Phi_n the layer map of `F(t, theta_n, x)`.
+    """`x <- Phi_n(x)` for every step n in time, Phi_n the layer map of `F(t, theta(t), x)`.
 
     Parameters
     ----------
     flow : the field F with its layer map.
-    horizon : the final time, in units of time.
-    control : `(layers, m)`, constant on layers of equal length.
+    curves : the functions of time that the control is one of.
+    control : its coefficients, `(layers, m)` or `(layers, degree + 1, m)`.
     input_dim : coordinates of the inputs; those of the states that follow start at zero.
 
     Raises
@@ -40,31 +39,17 @@ class ControlledFlow:
 
     >>> import numpy as np, eulerian_mfc as emfc
     >>> moved = emfc.flow.Flow(emfc.fields.AffineField(1, matrix=False), emfc.LayerMap("euler"))
-    >>> ControlledFlow(moved, 0.5, np.full((4, 1), 2.0), 1).end([[0.0], [1.0]]).tolist()
+    >>> ControlledFlow(moved, Curves(0.5, layers=4), np.full((4, 1), 2.0), 1).end([[0.0], [1.0]]).tolist()
     [[1.0], [2.0]]
     """
 
     flow: Flow
-    horizon: float
+    curves: Curves
     control: np.ndarray
     input_dim: int
 
-    @property
-    def layers(self) -> int:
-        """The number of layers."""
-        return len(self.control)
-
-    @cached_property
-    def times(self) -> np.ndarray:
-        """`(layers + 1,)` ends of the layers."""
-        return np.linspace(0.0, self.horizon, self.layers + 1)
-
-    def layer(self, n: int) -> Layer:
-        """Layer n with its control."""
-        return Layer(float(self.times[n]), self.horizon / self.layers, self.control[n])
-
     def trajectories(self, x: ArrayLike) -> np.ndarray:
-        """Positions `(layers + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
+        """Positions `(steps + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
 
         Of an augmented problem points may be given without the coordinates that start at zero.
         """
@@ -78,10 +63,10 @@ class ControlledFlow:
         if points.shape[1] < dim:
             extra = np.zeros((dim - points.shape[1], len(points)))
             points = np.concatenate([points.T, extra]).T  # columns contiguous in memory
-        out = np.empty((self.layers + 1, *points.shape))
+        out = np.empty((self.curves.steps + 1, *points.shape))
         out[0] = points
-        for n in range(self.layers):
-            out[n + 1] = self.flow(self.layer(n), out[n])
+        for n, step in enumerate(self.curves.path(self.control)):
+            out[n + 1] = self.flow(step, out[n])
         return out
 
     def end(self, x: ArrayLike) -> np.ndarray:
@@ -89,12 +74,12 @@ class ControlledFlow:
         return self.trajectories(x)[-1]
 
     def velocity(self, n: int, points: np.ndarray) -> np.ndarray:
-        """`(n, d)`: the field at points at time level n (at the final time with the last layer's control).
+        """`(n, d)`: the field at points at time level n (at the final time with the control at its end).
 
         Parameters
         ----------
-        n : from 0 to the number of layers.
+        n : from 0 to the number of steps.
         points : `(n, d)`.
         """
-        theta = self.control[min(n, self.layers - 1)]
-        return self.flow.field(float(self.times[n]), theta, points)
+        time = self.curves.times[n : n + 1]
+        return self.flow.field(float(time[0]), self.curves.values(self.control, time)[0], points)

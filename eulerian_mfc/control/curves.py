@@ -1,0 +1,124 @@
+"""Controls as functions of time: layers, polynomials on them, and the levels in time at which densities are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from .._validate import fail, integer
+from ..flow.layers import Layer
+from ..flow.polynomials import Basis, lobatto
+from .grid import Grid, checked_grid, layer_ends, layer_lengths
+
+#: the largest degree of controls in time
+HIGHEST = 10
+
+
+class Curves:
+    """Functions of time `theta(t) = sum_i c_i phi_i(t)` that are polynomials on every layer, without continuity between layers.
+
+    The coefficients c are arrays `(layers, m)` for degree 0, and `(layers, degree + 1, m)` above it, in a basis on each layer:
+
+    * "legendre": `P_i(2 s - 1)`, where s is the share of the layer that has passed; the first coefficient is the mean over the
+      layer;
+    * "bernstein": `C(k, i) s^i (1 - s)^(k - i)`; the first and last coefficients are the values at the layer's ends, and the
+      function stays within the range of its coefficients.
+
+    Parameters
+    ----------
+    horizon : the final time T, in units of time.
+    layers : the number of equal layers, or the increasing times at which layers start and end, from 0 to T.
+    degree : the degree of the polynomials, from 0 to `HIGHEST`.
+    kind : the name of the basis.
+    levels : the number of levels in time of a layer: 2 for its ends; more are the points of a Lobatto rule.
+
+    Attributes
+    ----------
+    ends : `(layers + 1,)`, the times at which layers start and end.
+    lengths : `(layers,)`, the lengths of the layers.
+    times : `(steps + 1,)`, the levels in time: the ends of the layers, and of the steps within layers if there are any.
+    rule : `(steps + 1,)`, weights at the levels: `int f dt = sum_n rule_n f(times_n)`, of order `2 levels - 2` in the layers.
+
+    Raises
+    ------
+    ArgumentError
+        If `layers` or `degree` is out of range.
+
+    Examples
+    --------
+    >>> curves = Curves(1.0, layers=[0.0, 0.2, 1.0], degree=1, kind="bernstein")
+    >>> curves.values(np.array([[[1.0], [2.0]], [[3.0], [3.0]]]), np.array([0.0, 0.1, 0.5, 1.0])).ravel().tolist()
+    [1.0, 1.5, 3.0, 3.0]
+    """
+
+    def __init__(self, horizon: float, layers: Grid, degree: int = 0, kind: str = "legendre", levels: int = 2) -> None:
+        if integer("control_degree", degree, minimum=0) > HIGHEST:
+            raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
+        self.horizon, self.grid, self.degree, self.levels = horizon, checked_grid(layers), degree, levels
+        self.basis = Basis(degree, kind)
+        self.ends, self.lengths = layer_ends(self.grid, horizon), layer_lengths(self.grid, horizon)
+        self._nodes, weights = lobatto(levels)
+        inner = self.ends[:-1, None] + self.lengths[:, None] * self._nodes[:-1]
+        self.times = np.append(inner.ravel(), self.ends[-1])
+        self.rule = np.zeros(len(self.times))
+        for n, length in enumerate(self.lengths):
+            self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * weights
+
+    @property
+    def plain(self) -> Curves:
+        """The same functions, without what a subclass adds."""
+        return Curves(self.horizon, self.grid, self.degree, self.basis.kind, self.levels)
+
+    @property
+    def layers(self) -> int:
+        """The number of layers."""
+        return len(self.lengths)
+
+    @property
+    def equal(self) -> bool:
+        """Whether all layers have the same length, because their number was given."""
+        return isinstance(self.grid, int)
+
+    @property
+    def steps_per_layer(self) -> int:
+        """The number of steps in time of a layer."""
+        return self.levels - 1
+
+    @property
+    def steps(self) -> int:
+        """The number of steps in time, of all layers."""
+        return len(self.times) - 1
+
+    def of_layer(self, n: int, theta: np.ndarray) -> list[Layer]:
+        """The steps of layer n, in the order of time, with the layer's coefficients theta."""
+        start, length = float(self.ends[n]), float(self.lengths[n])
+        if self.levels == 2:
+            return [Layer(start, length, theta, self.basis if self.degree else None)]
+        parts = zip(self._nodes[:-1].tolist(), np.diff(self._nodes).tolist(), strict=True)
+        return [Layer(start + length * a, length * b, theta, self.basis.part(a, b)) for a, b in parts]
+
+    def path(self, control: np.ndarray) -> list[Layer]:
+        """All steps in the order of time, with their coefficients."""
+        return [step for n, theta in enumerate(control) for step in self.of_layer(n, theta)]
+
+    def gathered(self, slopes: Sequence[np.ndarray]) -> np.ndarray:
+        """The derivative in the coefficients, from those of all steps, each in the coefficients of its layer."""
+        whole = np.stack(slopes)
+        return whole if self.levels == 2 else whole.reshape(self.layers, self.levels - 1, *whole.shape[1:]).sum(axis=1)
+
+    def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """`(n, m)`: theta at times `(n,)`; where a layer ends and another one begins, the value at the start of the latter."""
+        n = np.clip(np.searchsorted(self.ends, times, side="right") - 1, 0, self.layers - 1)
+        if self.degree == 0:
+            return control[n]
+        return np.einsum("nk,nkm->nm", self.basis((times - self.ends[n]) / self.lengths[n]), control[n])
+
+    def at_shares(self, control: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Theta as a function of shares of the horizon `(n,)`, with values `(n, m)`."""
+        return lambda shares: self.values(control, shares * self.horizon)
+
+    def same(self, other: Curves) -> bool:
+        """Whether coefficients here and there are of the same functions, up to the unit of time."""
+        ends = np.array_equal(self.ends / self.horizon, other.ends / other.horizon)
+        return ends and self.basis == other.basis

@@ -1,0 +1,97 @@
+"""The layers, the control's degree and the layer map in a solution file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ..control.curves import Curves
+from ..errors import ArgumentError, FileFormatError
+from ..flow.layer_map import LayerMap
+from ..flow.polynomials import KINDS
+from ..flow.tableaux import Tableau
+
+#: the largest number of levels in time per layer that a file may claim
+MOST_LEVELS = 100
+
+
+def curves_spec(curves: Curves) -> dict[str, Any]:
+    """The table of a file for the functions of time that a control is one of.
+
+    Parameters
+    ----------
+    curves : the functions of time.
+
+    Examples
+    --------
+    >>> curves_spec(Curves(1.0, [0.0, 0.5, 1.0], degree=1))
+    {'grid': [0.0, 0.5, 1.0], 'degree': 1, 'basis': 'legendre', 'levels': 2}
+    """
+    grid = curves.grid if isinstance(curves.grid, int) else list(curves.grid)
+    return {"grid": grid, "degree": curves.degree, "basis": curves.basis.kind, "levels": curves.levels}
+
+
+def curves_of(spec: Any, layers: int, horizon: float) -> Curves:
+    """The functions of time of a file; in files of earlier versions, controls are constant on equal layers.
+
+    Parameters
+    ----------
+    spec : the table of the file, or None.
+    layers : the number of layers in the file.
+    horizon : the final time in the file.
+
+    Raises
+    ------
+    FileFormatError
+        If the table is not that of such functions.
+
+    Examples
+    --------
+    >>> curves_of(None, 4, 1.0).ends.tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    if spec is None:
+        return Curves(horizon, layers)
+    try:
+        grid, degree, basis, levels = (spec[key] for key in ("grid", "degree", "basis", "levels"))
+        if basis not in KINDS or type(levels) is not int or not 2 <= levels <= MOST_LEVELS:
+            raise ValueError
+        found = Curves(horizon, grid, degree, basis, levels)
+    except (ArgumentError, KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"control: got {str(spec)[:80]!r} in the file, expected a grid, a degree and a basis"
+        ) from error
+    if found.layers != layers:
+        raise FileFormatError(f"control: {found.layers} layers, but the file says {layers}: it was altered")
+    return found
+
+
+def layer_map_spec(layer_map: LayerMap) -> dict[str, Any]:
+    """The table of a file for a layer map."""
+    return asdict(layer_map)
+
+
+def layer_map_of(spec: Any) -> LayerMap:
+    """The layer map of a file.
+
+    Parameters
+    ----------
+    spec : the table of the file.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not that of a layer map.
+
+    Examples
+    --------
+    >>> layer_map_of(layer_map_spec(LayerMap("rk4", 2)))
+    LayerMap(method='rk4', substeps=2)
+    """
+    try:
+        method = spec["method"]
+        return LayerMap(**{**spec, "method": Tableau(**method) if isinstance(method, dict) else method})
+    except (ArgumentError, KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"layer_map: got {str(spec)[:80]!r} in the file, expected a method and substeps"
+        ) from error
