@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._validate import array, fail
 from .control.controlled_flow import ControlledFlow
 from .diagnostics import warnings_of
 from .diagnostics.certificate import check
@@ -196,6 +197,22 @@ class Solution(SolutionData):
         from .diagnostics.error_budget import estimate
 
         return estimate(self._need_system("an error budget"), self)
+
+    def theta(self, times: ArrayLike) -> np.ndarray:
+        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
+
+        Where a layer ends and another one begins, it is the value at the start of the latter.
+
+        Raises
+        ------
+        ArgumentError
+            For times before 0 or after the horizon.
+        """
+        t = array("times", times, ndim=(0, 1))
+        if ((t < 0.0) | (t > self.numerics.horizon * (1 + 1e-12))).any():
+            raise fail("times", times, f"times from 0 to {self.numerics.horizon:g}")
+        found = self.numerics.curves.values(self.control, np.atleast_1d(t))
+        return found if t.ndim else found[0]
 
     def trajectories(self, x: ArrayLike) -> np.ndarray:
         """Positions `(steps + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def projected(
     """
     nodes, weights = gauss(max(degree, basis.degree) + 1)
     out = []
-    for low, high in zip(target[:-1], target[1:], strict=True):
+    for low, high in pairwise(target):
         inner = ends[(ends > low + SAME) & (ends < high - SAME)]
         pieces = np.array([low, *inner, high])
         lengths = np.diff(pieces)

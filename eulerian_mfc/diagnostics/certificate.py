@@ -83,8 +83,8 @@ class Energies:
     """`h = int <grad psi, F(theta)> + L dmu + lambda/2 |theta|^2` at both ends of every step.
 
     For an autonomous field and a control that is constant on layers, h is constant within a layer. At an optimum it is also the
-    same in all layers, up to the order of the layers. h is evaluated at both ends of each step, so that a single layer has a drift
-    as well, and the drift does not change if time is reversed.
+    same in all layers, up to the order of the layers. h is evaluated at both ends of each step, so that a single layer has a
+    drift as well, and the drift does not change if time is reversed.
 
     Parameters
     ----------

@@ -183,7 +183,8 @@ class LayerMap:
         dx = np.zeros_like(stages[0][0].x)
         out = []
         for step in range(self.substeps):
-            start, moved, total = layer.start + step * dt, [], np.zeros(1)
+            moved: list[Stage] = []
+            start, total = layer.start + step * dt, np.zeros(1)
             for i, stage in enumerate(stages[step]):
                 dpoint = dx
                 for j, a in tableau.used[i]:

@@ -64,10 +64,8 @@ def as_layer_map(layer_map: LayerMap | str, degree: int = 0) -> LayerMap:
     if isinstance(layer_map, str) and layer_map == "auto":
         method = CHOSEN[min(degree, len(CHOSEN) - 1)]
         return LayerMap(method, substeps_for(method, degree, AIM))
-    if isinstance(layer_map, LayerMap):
-        found = layer_map
-    else:
-        found = LayerMap(choice("layer_map", layer_map, ["auto", *METHODS]))
+    named = ["auto", *METHODS]
+    found = layer_map if isinstance(layer_map, LayerMap) else LayerMap(choice("layer_map", layer_map, named))
     if degree and unresolved(found, degree) > REFUSED:
         enough = substeps_for(found.method, degree, REFUSED)
         wanted = (

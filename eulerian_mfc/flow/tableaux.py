@@ -88,22 +88,26 @@ class Tableau:
         return tuple(tuple((j, row[i]) for j, row in enumerate(self.matrix) if row[i]) for i in range(self.stages))
 
 
+def _tableau(matrix: np.ndarray, weights: np.ndarray, order: int) -> Tableau:
+    return Tableau(tuple(map(tuple, matrix.tolist())), tuple(weights.tolist()), order)
+
+
 def _chain(reach: Sequence[float], weights: Sequence[float], order: int) -> Tableau:
     """A method whose stage i uses stage i - 1 alone."""
-    return Tableau(tuple(map(tuple, np.diag(reach[1:], -1).tolist())), tuple(weights), order)
+    return _tableau(np.diag(reach[1:], -1), np.array(weights), order)
 
 
 def _dormand_prince5() -> Tableau:
     from scipy.integrate import RK45  # slow to import
 
-    return Tableau(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
+    return _tableau(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
 
 
 def _dormand_prince8() -> Tableau:
     from scipy.integrate import DOP853  # slow to import
 
     stages = len(DOP853.B)
-    return Tableau(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
+    return _tableau(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
 
 
 #: the methods of a `LayerMap`, by name

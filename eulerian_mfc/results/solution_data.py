@@ -8,9 +8,7 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .._validate import array, fail
 from ..control.controlled_flow import ControlledFlow
 from ..errors import EulerianError
 from ..losses import Loss, Readout
@@ -153,30 +151,9 @@ class SolutionData:
         return self.numerics.curves.layers
 
     @property
-    def steps(self) -> int:
-        """The number of steps in time: that of the layers, or a multiple of it."""
-        return self.numerics.curves.steps
-
-    @property
     def times(self) -> np.ndarray:
         """`(steps + 1,)`: the levels in time: the times at which layers start and end, and those of steps within layers."""
         return self.numerics.curves.times
-
-    def theta(self, times: ArrayLike) -> np.ndarray:
-        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
-
-        Where a layer ends and another one begins, it is the value at the start of the latter.
-
-        Raises
-        ------
-        ArgumentError
-            For times before 0 or after the horizon.
-        """
-        t = array("times", times, ndim=(0, 1))
-        if ((t < 0.0) | (t > self.numerics.horizon * (1 + 1e-12))).any():
-            raise fail("times", times, f"times from 0 to {self.numerics.horizon:g}")
-        found = self.numerics.curves.values(self.control, np.atleast_1d(t))
-        return found if t.ndim else found[0]
 
     @property
     def densities(self) -> np.ndarray:

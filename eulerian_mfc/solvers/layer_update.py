@@ -60,9 +60,9 @@ def minimise_layer(
     """A local minimiser of `hamiltonian`, found by descent from `theta`, within `lower <= theta <= upper`.
 
     `hamiltonian(theta)` is the value and its derivative, `.hessian(theta)` the second derivatives, `.minimiser()` the
-    explicit minimiser or None, `.weights` the diagonal of the Hessian of the penalty, in whose metric lengths are taken. The descent
-    stops once the derivative (without the entries that a bound holds) is at most `reduction` times that at the start. This
-    does not change the fixed points of shooting: at a fixed point the derivative at the start is zero already.
+    explicit minimiser or None, `.weights` the diagonal of the Hessian of the penalty, in whose metric lengths are taken. The
+    descent stops once the derivative (without the entries that a bound holds) is at most `reduction` times that at the start.
+    This does not change the fixed points of shooting: at a fixed point the derivative at the start is zero already.
 
     Parameters
     ----------

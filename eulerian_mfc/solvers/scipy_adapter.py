@@ -41,9 +41,8 @@ class Programme:
         # The gradient is almost zero (an optimum, or a field that vanishes near the control zero): the natural size may then be
         # far too large, and the size of changes around the start limits it.
         if step < SHORTEST * natural:
-            natural = min(
-                natural, self._space.length_of(system.sizes_around(self._space.values(start.control, np.zeros(1))[0]))
-            )
+            first = self._space.values(start.control, np.zeros(1))[0]
+            natural = min(natural, self._space.length_of(system.sizes_around(first)))
         longest = max(natural, length)
         self._unit = share * float(np.clip(step, SHORTEST * longest, longest))
         self.scale = self._unit / metric

@@ -23,7 +23,8 @@ from ..solvers.record import Kink
 from ..system.controlled import Cost
 from ..system.discretisation import Discretisation
 from .scheme_specs import scheme_of, scheme_spec
-from .solution_schema import Metadata, Stored, Table, boundaries_of, resources_of, status_of
+from .solution_schema import Metadata, Stored, Table, boundaries_of, resources_of
+from .status_in_files import status_of
 from .time_specs import curves_of, curves_spec, layer_map_of, layer_map_spec
 
 Kind = TypeVar("Kind", bound=SolutionData)
@@ -154,7 +155,7 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         terminal_cost=cost.terminal,
         penalty_cost=cost.penalty,
         running_cost=cost.running,
-        status=status_of(meta),
+        status=status_of(meta["status"], meta["message"], meta["converged"]),
         message=meta["message"],
         threshold=meta["threshold"],
         kink=Kink(*meta["kink"]) if meta["kink"] else None,

@@ -14,6 +14,7 @@ from ..kernels.threads import MOST
 from ..solvers import Status
 from ..system.discretisation import Resources
 from ..system.reverse_sweep import PRECISIONS
+from .status_in_files import status_of
 
 if TYPE_CHECKING:
     import h5py
@@ -179,56 +180,11 @@ def check_metadata(meta: object) -> Metadata:
     for key, (wanted, test) in RULES.items():
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
-    if status_of(cast(Metadata, meta)).converged != meta["converged"]:
+    if status_of(meta["status"], meta["message"], meta["converged"]).converged != meta["converged"]:
         raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that agrees with converged")
     if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
         raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
     return cast(Metadata, meta)
-
-
-#: for files of earlier versions, without a status: the status by the beginning of the sentence after "not converged: "
-SENTENCES = {
-    "interrupt": Status.INTERRUPTED,
-    "the limit of": Status.ITERATION_LIMIT,
-    "shooting diverges": Status.DIVERGED,
-    "the same control evaluated again": Status.NOT_REPRODUCED,
-    "the cost on the mesh": Status.COST_WRONG,
-    "the cost's estimated error": Status.TARGET_MISSED,
-    "no further decrease": Status.STALLED,
-    "no step along": Status.STALLED,
-    "no proximal step": Status.STALLED,
-    "L-BFGS-B stopped": Status.STALLED,
-    "SciPy's": Status.STALLED,
-    "the residual has not fallen": Status.STALLED,
-    "cost nan": Status.NOT_FINITE,
-    "cost inf": Status.NOT_FINITE,
-    "layer ": Status.NOT_FINITE,
-}
-#: the text between a doubt and the solver's own sentence
-INNER = "the discrete system: "
-
-
-def status_of(meta: Metadata) -> Status:
-    """The status in a file; files of earlier versions have it only in the message.
-
-    Parameters
-    ----------
-    meta : the metadata.
-
-    Examples
-    --------
-    >>> status_of({"converged": False, "message": "not converged: interrupted; optimality residual 1 > 0"}).value
-    'interrupted'
-    """
-    if meta.get("status") is not None:
-        return Status(meta["status"])
-    message = str(meta["message"])
-    if meta["converged"]:
-        return Status.CONVERGED_AT_KINK if "at a kink of the cost" in message else Status.CONVERGED
-    # If the solver did not converge, that is the status, whatever other doubts there are.
-    own = message.rpartition(INNER)[2]
-    reason = (own if own.startswith("not converged: ") else message).removeprefix("not converged: ")
-    return next((status for words, status in SENTENCES.items() if reason.startswith(words)), Status.UNKNOWN)
 
 
 def resources_of(meta: Metadata) -> Resources:

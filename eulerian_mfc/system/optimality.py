@@ -20,6 +20,7 @@ from .discretisation import Discretisation, Resources
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian, SteppedHamiltonian
 from .hessian import ExactHessian, Hessian
 from .initial import initial_of
+from .layer_sweep import LayerSweep
 from .options import SystemOptions, options_of, showing_system_options, values_of
 from .reverse_sweep import backwards, states_within
 from .running import RunningCost
@@ -248,26 +249,10 @@ class OptimalitySystem(LayeredSystem):
         space, sizes = self.controls, self.problem.scales.control
         block = None if space.orthogonal else space.penalty_block(n)
         if space.steps_per_layer > 1:
-            return SteppedHamiltonian(space.gram[n], block, partial(self._through_layer, n, masses, psi), sizes)
+            sweep = LayerSweep(self.pair, self.running, space, n, masses, psi)
+            return SteppedHamiltonian(space.gram[n], block, sweep, sizes)
         pairing = self.pair.pairing(self.running.added_to(psi, n + 1), masses)
         return Hamiltonian(space.gram[n], block, partial(self.layer, n), pairing, sizes)
-
-    def _through_layer(
-        self, n: int, masses: np.ndarray, psi: np.ndarray, theta: np.ndarray
-    ) -> tuple[float, np.ndarray]:
-        """The discrete Hamiltonian of a layer with several steps, without the penalty, and its derivative in theta."""
-        steps, first = self.controls.of_layer(n, theta), n * self.controls.steps_per_layer
-        states, value = [masses], 0.0
-        for k, step in enumerate(steps[:-1], start=first):
-            states.append(self._step(k, step, states[-1])[0])
-            value += 2.0 * self.running.half(states[-1], k + 1)
-        last = self.running.added_to(psi, first + len(steps))
-        value += self.pair.pairing(last, states[-1])(steps[-1])[0]
-        slope = np.zeros_like(theta)
-        for k in range(len(steps) - 1, -1, -1):
-            psi, part = self.step_back_with_slope(first + k, steps[k], psi, states[k])
-            slope += part
-        return value, slope
 
     def at_level(self, n: int, length: float, masses: np.ndarray, psi: np.ndarray) -> ContinuousHamiltonian:
         """`length` times the Hamiltonian of continuous time at level n, as a function of theta `(m,)` at that time.

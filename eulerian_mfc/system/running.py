@@ -38,6 +38,7 @@ class RunningCost:
     def __init__(self, problem: Problem, pair: Pair, rule: np.ndarray, offset: float) -> None:
         self._pair, running = pair, problem.separable_running
         self._nodal: np.ndarray | None = None
+        self._values: np.ndarray | None = None
         #: `(steps + 1,)`: the weight of the running loss at the end of a step, per level
         self.halves = halves_of(rule)
         self._scaled: dict[float, tuple[np.ndarray, np.ndarray]] = {}
@@ -51,6 +52,8 @@ class RunningCost:
 
     def _at(self, n: int) -> tuple[np.ndarray, np.ndarray]:
         """The running loss at the nodes and at the points of the masses, times the weight at level n."""
+        assert self._nodal is not None
+        assert self._values is not None
         weight = float(self.halves[n])
         if weight not in self._scaled:
             if len(self._scaled) == KEPT:

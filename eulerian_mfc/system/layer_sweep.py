@@ -1,0 +1,49 @@
+"""A layer with several steps in time: the sweeps forwards and backwards through its steps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..control.space import ControlSpace
+from .pairs import Pair
+from .running import RunningCost
+
+
+class LayerSweep:
+    """The discrete Hamiltonian of layer n without the penalty, as a function of the layer's coefficients theta.
+
+    `sum_r <psi_r, m_r>` at the layer's end for the masses that the layer has moved, plus the running cost at the levels within
+    the layer and its part at the end.
+
+    Parameters
+    ----------
+    pair : the schemes.
+    running : the running cost.
+    controls : the space of controls.
+    n : the number of the layer.
+    masses : `(R, *mass_shape)` at the layer's start.
+    psi : potentials `(R, *shape)` at the layer's end.
+    """
+
+    def __init__(
+        self, pair: Pair, running: RunningCost, controls: ControlSpace, n: int, masses: np.ndarray, psi: np.ndarray
+    ) -> None:
+        self._pair, self._running, self._controls, self._n = pair, running, controls, n
+        self._masses, self._psi = masses, psi
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """The value and its derivative, of theta's shape."""
+        steps, first = self._controls.of_layer(self._n, theta), self._n * self._controls.steps_per_layer
+        states, value, level = [self._masses], 0.0, first
+        for step in steps[:-1]:
+            level += 1
+            states.append(self._pair.push(step, states[-1])[0])
+            value += 2.0 * self._running.half(states[-1], level)
+        psi = self._running.added_to(self._psi, first + len(steps))
+        value += self._pair.pairing(psi, states[-1])(steps[-1])[0]
+        slope = np.zeros_like(theta)
+        for k in range(len(steps) - 1, -1, -1):
+            psi, part = self._pair.pull(steps[k], states[k], psi)
+            slope += part
+            psi = self._running.added_to(self._running.added_to(psi, first + k), first + k)
+        return value, slope
