@@ -312,7 +312,7 @@ def sweep_in(name, values):
         (lambda: emfc.studies.mesh_convergence(toy_line(), 40, 4), "a list of numbers of cells"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40], 4), "two or more"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], [4, 8, 16]), "one number, or 2"),
-        (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, depth=3), "the argument 'depth'"),
+        (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, depth=3), "got the keyword 'depth'"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, reference="exact"), "richardson, finest"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [40, 80], 4, reference={"price": 1}), "'price'"),
         (lambda: emfc.studies.mesh_convergence(toy_line(), [80, 40], 4), "from coarse to fine"),
