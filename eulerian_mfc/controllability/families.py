@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from .lyndon import Bracket, bracket_basis
 
 #: round-off of an expression's value, in units of the last place
 EVALUATION = 16.0
+
+
+@runtime_checkable
+class _Expression(Protocol):
+    """What SymPy's expressions, matrices and functions have, some of which can be called too."""
+
+    @property
+    def free_symbols(self) -> set[Any]: ...
 
 
 class Values(NamedTuple):
@@ -126,7 +134,7 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
     items = list(fields) if isinstance(fields, Iterable) else []
     if not items:
         raise fail("fields", fields, "a field that is linear in its control, or a non-empty list of vector fields")
-    if all(callable(f) and not hasattr(f, "free_symbols") for f in items):
+    if all(callable(f) and not isinstance(f, _Expression) for f in items):
         if variables is not None:
             raise fail("variables", variables, "None, since the fields are functions and not expressions")
         return NumericFamily(items, dim)

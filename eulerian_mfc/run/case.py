@@ -24,7 +24,7 @@ import numpy as np
 
 from .._validate import fail, integer, unknown
 from ..errors import ArgumentError
-from ..fingerprint.origins import OWN, file_content, origin
+from ..fingerprint.origins import OWN, file_content, file_of, origin
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..storage.scheme_specs import CASE_PREFIX
@@ -68,7 +68,7 @@ class Case:
         except UnicodeDecodeError as error:
             raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
         module = _run(file, text)
-        problem, numerics = (getattr(module, name, None) for name in ("problem", "numerics"))
+        problem, numerics = (vars(module).get(name) for name in ("problem", "numerics"))
         if problem is None:
             raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
         settings = _defaults(path, "problem", problem)
@@ -174,8 +174,9 @@ def _search(folder: str) -> None:
 def see_modules() -> None:
     """Add the modules that a case has imported from its folder to `_beside`."""
     for name in set(sys.modules) - _older - set(_beside):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if name.startswith(CASE_PREFIX) or not isinstance(file, str) or origin(name, file) != OWN:
+        module = sys.modules.get(name)
+        file = file_of(module) if isinstance(module, ModuleType) else None
+        if name.startswith(CASE_PREFIX) or file is None or origin(name, file) != OWN:
             continue
         if any(file.startswith(folder + os.sep) for folder in _searched):
             _beside[name] = file, _content(file)

@@ -68,7 +68,7 @@ class ElementNodes(Mesh):
 
         names = ELEMENTS[mesh.dim]
         self.mesh, self.degree = mesh, choice("degree", degree, names)
-        self.element = getattr(skfem, names[degree])()
+        self.element = vars(skfem)[names[degree]]()
         dofs = Dofs(mesh.skfem, self.element)
         self.dofs = np.ascontiguousarray(dofs.element_dofs.T, dtype=np.int64)
         self._vertices = dofs.nodal_dofs[0]

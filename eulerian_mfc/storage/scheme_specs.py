@@ -13,6 +13,7 @@ from .. import continuity, transport
 from .._validate import mismatch
 from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
 from ..errors import ArgumentError, FileFormatError
+from ..fingerprint.attributes import attributes_of
 from ..schemes import Scheme
 
 #: how the names of the modules begin that case files are run as
@@ -43,8 +44,9 @@ def scheme_spec(scheme: Scheme) -> dict[str, object]:
     if not is_dataclass(scheme):
         raise mismatch("scheme", f"a {kind.__qualname__} that is not a dataclass", wanted)
     out: dict[str, Any] = {"type": name}
+    held = dict(attributes_of(scheme))
     for field in fields_of(scheme):
-        value = getattr(scheme, field.name)
+        value = held.get(field.name, field.default)
         if isinstance(value, Scheme):
             out[field.name] = scheme_spec(value)
         elif isinstance(value, Mapping):

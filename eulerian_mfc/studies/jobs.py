@@ -208,7 +208,7 @@ def _submitted(
                 futures[executor.submit(perform_sent, _packed(job, executor))] = found
             elif ours:
                 futures[executor.submit(perform, job.function, job.arguments)] = found
-        width = getattr(executor, "_max_workers", None) or len(futures)
+        width = vars(executor).get("_max_workers") or len(futures)  # executors of other libraries may not say it
         progress.running(min(width, len(futures)))
         for k, future in enumerate(as_completed(futures)):
             try:
@@ -242,6 +242,6 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
 
 def _packed(job: Job, executor: Executor | None = None) -> bytes:
     """A job as bytes, for processes of this machine; ArgumentError if they could not read it."""
-    context = getattr(executor, "_mp_context", None)
+    context = executor._mp_context if isinstance(executor, ProcessPoolExecutor) else None
     forked = context is not None and context.get_start_method() == "fork"
     return sent(job.label, job.function, job.arguments, fresh=not forked)

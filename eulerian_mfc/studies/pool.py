@@ -189,7 +189,7 @@ class Pool:
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         if kind is not None and self._executor is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
+            for process in list((self._executor._processes or {}).values()):
                 process.terminate()  # running jobs are lost, finished ones are stored
         self._end()
 
