@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._frozen import frozen
 from .._validate import array, mismatch
 from .flow_of_field import Flow
 from .layers import Layer
@@ -57,7 +58,7 @@ class ControlledFlow:
     @cached_property
     def times(self) -> np.ndarray:
         """`(layers + 1,)` ends of the layers."""
-        return np.linspace(0.0, self.horizon, self.layers + 1)
+        return frozen(np.linspace(0.0, self.horizon, self.layers + 1))
 
     def layer(self, n: int) -> Layer:
         """Layer n with its control."""

@@ -99,7 +99,7 @@ def on_mesh(
             doubts = [str(error)]
     if not doubts:
         found = Fitted(solution, _difference(solution.cost, exact), [])
-        history, doubts = solution.history, _doubts(found)
+        history, doubts = list(solution.history), _doubts(found)
         if not doubts or own_cost(samples, solution) <= cost:
             for warning in caught:
                 # `mesh_error_` reports what these two warnings are about.

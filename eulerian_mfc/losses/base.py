@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._frozen import frozen
 from .._names import label_texts
 from .._validate import fail, mismatch
 from .readout import Readout, Spec, TrainedReadout
@@ -123,6 +124,10 @@ class Loss(ABC):
             if found != shape:
                 raise mismatch(name, f"an array of shape {found} for 2 states of dimension {dim}", f"the shape {shape}")
         return by_labels(self, labels)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore a pickled or copied loss: its arrays are read-only again."""
+        self.__dict__.update({k: frozen(v) if isinstance(v, np.ndarray) else v for k, v in state.items()})
 
     @property
     def trained(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._frozen import frozen
 from .._validate import array, fail, mismatch, own, returned, takes
 from ..derivatives.checks import check_derivative
 from ..derivatives.complex_step import complex_step_jacobian, passed_as
@@ -61,7 +62,7 @@ class LabelLoss(Loss):
         labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         if not labels.size:
             raise fail("labels", self.labels, "one label at least")
-        object.__setattr__(self, "labels", labels.reshape(len(labels), -1))
+        object.__setattr__(self, "labels", frozen(labels.reshape(len(labels), -1)))
         if not callable(self.function):
             raise fail("function", self.function, "a function (x (n, d), y (q,)) -> (n,)")
         takes("function", self.function, "x, y")

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._frozen import frozen
 from .._validate import array, fail, mismatch
 from .base import Loss, Separable, by_labels, label_index
 from .readout import Readout, Spec, TrainedReadout
@@ -139,14 +140,14 @@ class LabelledOutputLoss(OutputLoss):
         labels = labels.reshape(len(labels), -1)
         if len(labels) < 2 or len(np.unique(labels, axis=0)) != len(labels):
             raise fail("labels", self.labels, "two or more labels that differ")
-        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "labels", frozen(labels))
         ones = np.ones(len(labels))
         weights = (
             ones if self.weights is None else array("weights", self.weights, ndim=1, like=f"weights={ones.tolist()}")
         )
         if len(weights) != len(labels) or not (weights > 0).all():
             raise fail("weights", self.weights, f"{len(labels)} numbers > 0, one a label")
-        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "weights", frozen(weights))
 
     @property
     @abstractmethod

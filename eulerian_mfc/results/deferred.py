@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .._frozen import frozen
 from ..errors import EulerianError
 
 T = TypeVar("T")
@@ -13,7 +14,8 @@ T = TypeVar("T")
 class Deferred(Generic[T]):
     """A value that the first call of `get` computes and keeps.
 
-    A solution has three of them: its potentials, its characteristics, and its second-order analysis.
+    A solution has three of them: its potentials, its characteristics, and its second-order analysis. Arrays in the value are
+    read-only, see `frozen`.
 
     Parameters
     ----------
@@ -71,5 +73,18 @@ class Deferred(Generic[T]):
         return self._found[0]
 
     def put(self, value: T) -> None:
-        """Set a value that was computed elsewhere; the function that would have computed it is released."""
-        self._found, self._compute = [value], None
+        """Set a value that was computed elsewhere; the function that would have computed it is released.
+
+        Raises
+        ------
+        EulerianError
+            If the value is known already.
+        """
+        if self._found:
+            raise EulerianError("the value is known already: it cannot be replaced")
+        self._found, self._compute = [frozen(value)], None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled or deep-copied value: its arrays are read-only again."""
+        self.__dict__.update(state)
+        self._found = [frozen(value) for value in self._found]

@@ -79,6 +79,7 @@ class Look(NamedTuple):
                 "resolved there: declare the jumps of its labels in `breaks`, or use a smoother label"
             )
         advice = {
+            "": "this is small enough",
             "box": "use a larger box: mass beyond its boundary is moved onto it, or lost",
             "quadrature": "declare the jumps of the labels in `breaks`: the law's integrals on the mesh are not resolved",
             "cells": "use more cells, a scheme of higher order, fewer layers, or a larger penalty",

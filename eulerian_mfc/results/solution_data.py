@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from .._frozen import FrozenFields, frozen
 from ..errors import EulerianError
 from ..flow.controlled_flow import ControlledFlow
 from ..losses import Loss, Readout
@@ -30,11 +31,12 @@ LEFT_OUT = (
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SolutionData:
+class SolutionData(FrozenFields):
     """A control with its densities, potentials, history and certificate, as values.
 
     Arrays on the mesh are `(layers + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or
-    labels, named by `names`.
+    labels, named by `names`. Nobody can write into a solution: its arrays are read-only, lists become tuples, and `description`
+    is a mapping without assignment.
 
     Attributes
     ----------
@@ -78,7 +80,7 @@ class SolutionData:
     message: str
     threshold: float
     kink: Kink | None
-    history: list[Iteration]
+    history: tuple[Iteration, ...]
     checks: Checks
     names: tuple[str, ...]
     total: np.ndarray
@@ -152,17 +154,17 @@ class SolutionData:
     @cached_property
     def times(self) -> np.ndarray:
         """`(layers + 1,)`: the times at which layers start and end."""
-        return np.linspace(0.0, self.numerics.horizon, self.layers + 1)
+        return frozen(np.linspace(0.0, self.numerics.horizon, self.layers + 1))
 
     @property
     def densities(self) -> np.ndarray:
         """`(layers + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(layers + 1, R, vertices)`."""
-        return self.unknowns.density(self.masses)
+        return frozen(self.unknowns.density(self.masses))
 
     @cached_property
     def total_density(self) -> np.ndarray:
         """`(layers + 1, *shape)`: the density of X."""
-        return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
+        return frozen(self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses)))
 
     @property
     def potentials(self) -> np.ndarray:

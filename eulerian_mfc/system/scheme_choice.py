@@ -9,6 +9,7 @@ from ..continuity import PushForward
 from ..flow.flow_of_field import Flow
 from ..meshes import Mesh, SimplexMesh
 from ..schemes import AdjointOperator, ContinuityScheme, Scheme, TransportScheme
+from ..schemes.contract import check_declared, checked_continuity, checked_transport
 from ..transport import Elements, SemiLagrangian
 from .pairs import AdjointPair, MeasuredPair, Pair
 
@@ -83,11 +84,13 @@ def pair_of(
     Raises
     ------
     ArgumentError
-        If the schemes do not fit the mesh or each other.
+        If the schemes do not fit the mesh or each other, or a scheme of a user's own breaks the contract.
     """
-    potentials = transport.on(mesh, flow)
-    masses = continuity.on(mesh, flow, potentials, signed)
+    check_declared("transport", transport)
+    check_declared("continuity", continuity)
+    potentials = checked_transport(transport, transport.on(mesh, flow), mesh)
     space = continuity.unknowns(transport.nodes(mesh))
+    masses = checked_continuity(continuity, continuity.on(mesh, flow, potentials, signed), mesh, space)
     if transport.transpose != continuity:
         return MeasuredPair(potentials, masses, space)
     if not isinstance(potentials, AdjointOperator):
