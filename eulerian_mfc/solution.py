@@ -252,7 +252,8 @@ class Solution(SolutionData):
     def _need_system(self, what: str) -> OptimalitySystem:
         if self.system is None:
             raise EulerianError(
-                f"{what}: this solution was loaded without its problem; use Solution.load(path, problem)"
+                f"{what} is not available, since this solution was loaded without its problem: use "
+                "Solution.load(path, problem)"
             )
         return self.system
 

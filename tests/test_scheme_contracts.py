@@ -503,7 +503,7 @@ def test_a_file_imports_no_module_for_a_scheme(tmp_path, monkeypatch):
     monkeypatch.setattr(Rusanov, "__module__", "gone")
     solution.save(tmp_path / "own.h5")
     monkeypatch.undo()
-    with pytest.raises(FileFormatError, match=r"scheme Rusanov of the module gone, .* import that module"):
+    with pytest.raises(FileFormatError, match=r"scheme Rusanov of the module gone, .* import this module"):
         emfc.Solution.load(tmp_path / "own.h5")
 
 

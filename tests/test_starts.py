@@ -178,7 +178,7 @@ def test_continuation_and_studies_start_there_too():
     ],
 )  # fmt: skip
 def test_symmetric_starts_that_the_solver_cannot_leave_are_told(field, initial, named):
-    why = "have no influence" if initial == 0.0 else "cannot be told apart"
+    why = "have no influence" if initial == 0.0 else "are equivalent"
     with pytest.warns(SymmetricStartWarning, match=f"the parameters {named}.* of layer 1 {why}.*another control"):
         emfc.solve(problem(field), MESH, 2, initial=initial)
 

@@ -47,7 +47,9 @@ def existing(name: str, value: object, what: str) -> Path:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     if not there:
-        raise MissingFileError(f"no {what} at {path}" + (": it is a folder, or not a regular file" if other else ""))
+        raise MissingFileError(
+            f"no {what} at {path}" + (": the path is a folder, or not a regular file" if other else "")
+        )
     return path
 
 
@@ -133,7 +135,7 @@ def _storage_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        old = "the old file is intact" if target.is_file() else "there was no file before"
+        old = "the file that was there is unchanged" if target.is_file() else "no file has been written there"
         raise StorageError(f"cannot write {target}: {error.strerror or error}; {old}") from error
 
 

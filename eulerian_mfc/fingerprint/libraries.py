@@ -48,7 +48,7 @@ def write_ufunc(writer: Writer, value: np.ufunc) -> None:
         writer.put("ufunc")
         writer.each(tuple(made_of), value.nin, value.nout, value.identity)
     elif not write_named(writer, value, whichmodule(value, value.__name__), value.__name__):
-        raise UntoldError(value, f"nothing tells what the ufunc {value.__name__!r} computes")
+        raise UntoldError(value, f"the package cannot determine what the ufunc {value.__name__!r} computes")
 
 
 def write_jitted(writer: Writer, value: Any) -> None:
@@ -97,7 +97,7 @@ def write_reference(writer: Writer, value: weakref.ref[object]) -> None:
 
 def write_random(writer: Writer, value: object) -> None:
     if value is not GLOBAL_RANDOM:
-        raise UntoldError(value, "it gives other numbers at every call")
+        raise UntoldError(value, "a random generator gives other numbers at every call")
     writer.put("named", b"numpy.random")
 
 
@@ -106,7 +106,7 @@ def write_tensor(writer: Writer, value: Any) -> None:
     import torch
 
     if value.layout != torch.strided or value.is_quantized or value.device.type == "meta":
-        raise UntoldError(value, "only dense tensors can be told")
+        raise UntoldError(value, "the package can read the values of dense tensors only")
     writer.each(type(value), str(value.dtype), tuple(value.shape), value.device.type, value.requires_grad)
     data = value.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
     writer.write(data.numpy())
@@ -126,7 +126,7 @@ def write_fitted_spline(writer: Writer, value: Any) -> None:
 
 
 def refuse_library(writer: Writer, value: object) -> None:
-    raise UntoldError(value, "it is a loaded library, which Python sees only by where it lies in memory")
+    raise UntoldError(value, "it is a loaded library, of which Python knows only the address in memory")
 
 
 def write_view(writer: Writer, value: memoryview) -> None:

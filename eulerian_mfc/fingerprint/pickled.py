@@ -36,7 +36,7 @@ def write_reduced(writer: Writer, value: object) -> None:
         raise UntoldError(value, str(error) or type(error).__name__) from None
     if isinstance(found, str):
         if not write_named(writer, value, whichmodule(value, found), found):
-            raise UntoldError(value, f"it is called {found}, and that name does not lead to it")
+            raise UntoldError(value, f"its name is {found}, but this name does not refer to this object")
         return
     function, arguments, state, items, pairs, setter = (*found, None, None, None, None)[:6]
     writer.put("reduced")

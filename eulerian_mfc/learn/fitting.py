@@ -23,7 +23,7 @@ NOTHING = 1e-9
 #: relative difference of the cost on the mesh from that on the samples, above which there is a warning
 MESH_ERROR = 0.2
 
-ADVICE = "raise `penalty`, which smooths the flow, or `cells`, or take fewer `layers`"
+ADVICE = "use a larger `penalty`, which makes the flow smoother, or more `cells`, or fewer `layers`"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def on_mesh(
                 if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):
                     warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
             return replace(found, doubts=doubts)
-    doubts.append("the control and the read-out are the best that the samples alone give, without the mesh")
+    doubts.append("the control and the read-out are instead those that fit the samples best without the mesh")
     message = "not converged: " + "; ".join(doubts).removeprefix("not converged: ")
     problem = replace(samples.problem, loss=samples.terminal(samples.states(start)[-1])[0])
     system = OptimalitySystem(problem, mesh, samples.layers, **schemes)

@@ -112,9 +112,15 @@ class Loss(ABC):
             If the loss has no such form, or its dimensions or labels are not the law's.
         """
         if form == "moments":
-            raise fail("representation", form, f"'labels' or 'auto': {type(self).__name__} has one field per label")
+            raise fail(
+                "representation", form, f"'labels' or 'auto', since {type(self).__name__} has one field per label"
+            )
         if labels is None:
-            raise fail("loss", self, "a loss with a `separate` of its own: the law has more than 64 distinct labels")
+            raise fail(
+                "loss",
+                self,
+                "a loss that defines the method `separate` itself, since the law has more than 64 distinct labels",
+            )
         states = np.zeros((2, dim))
         pairs = states, np.broadcast_to(labels[0], (2, label_dim))
         for name, found, shape in (

@@ -61,7 +61,7 @@ class LabelLoss(Loss):
     def __post_init__(self) -> None:
         labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         if not labels.size:
-            raise fail("labels", self.labels, "one label at least")
+            raise fail("labels", self.labels, "at least one label")
         object.__setattr__(self, "labels", frozen(labels.reshape(len(labels), -1)))
         if not callable(self.function):
             raise fail("function", self.function, "a function (x (n, d), y (q,)) -> (n,)")
@@ -103,7 +103,7 @@ class LabelLoss(Loss):
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if form == "moments":
-            raise fail("representation", form, "'labels' or 'auto': LabelLoss has one field a label")
+            raise fail("representation", form, "'labels' or 'auto', since LabelLoss has one field per label")
         if self.labels.shape[1] != label_dim:
             raise mismatch(
                 "labels",

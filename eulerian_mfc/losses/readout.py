@@ -43,7 +43,7 @@ class Readout:
         zeros = np.zeros(len(matrix))
         bias = zeros if self.bias is None else array("bias", self.bias, ndim=1, like=f"bias={zeros.tolist()}")
         if len(bias) != len(matrix):
-            raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)}, one for each row of the matrix")
+            raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)} numbers, one per row of the matrix")
         self.__setstate__({"matrix": matrix, "bias": bias})
 
     def __setstate__(self, state: dict[str, np.ndarray]) -> None:
@@ -60,7 +60,7 @@ class Readout:
             raise mismatch(
                 "readout",
                 f"a matrix of shape {self.matrix.shape}",
-                f"shape ({outputs}, {dim}): one row an output, one column a coordinate of the state",
+                f"the shape ({outputs}, {dim}), with one row per output and one column per coordinate of the state",
             )
 
     def spec(self) -> Spec:

@@ -67,7 +67,8 @@ class Deferred(Generic[T]):
         if not self._found:
             if self._compute is None:
                 raise EulerianError(
-                    f"{self._missing}: this solution was loaded without its problem; use Solution.load(path, problem)"
+                    f"{self._missing}: not available, since this solution was loaded without its problem: use "
+                    "Solution.load(path, problem)"
                 )
             self.put(self._compute())
         return self._found[0]

@@ -25,8 +25,9 @@ from .stability import AT_KINK, Stability
 
 #: the sentence for a solution without second-order analysis
 LEFT_OUT = (
-    "The analysis of second order was left out: whether the control is a minimum or a saddle point is not known. To make it: "
-    "Solution.load(path, problem).verdict(), or run again without --no-second-order."
+    "The second-order analysis was left out, so that it is not known whether the control is a minimum or a "
+    "saddle point. To make this analysis, call Solution.load(path, problem).verdict(), or run the case again "
+    "without --no-second-order."
 )
 
 
@@ -221,6 +222,7 @@ class SolutionData(FrozenFields):
         numerics = self.numerics
         if numerics.flow is None:
             raise EulerianError(
-                "the field is made of user functions, which a file cannot hold: use Solution.load(path, problem)"
+                "the field is made of the user's functions, which cannot be stored in a file: use "
+                "Solution.load(path, problem)"
             )
         return ControlledFlow(numerics.flow, numerics.horizon, self.control, numerics.input_dim)

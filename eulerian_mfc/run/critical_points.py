@@ -85,7 +85,7 @@ class CriticalPoints:
         lines = ["| " + " | ".join(row) + " |" for row in (head, *self.rows())]
         lines.insert(1, "|" + "---|" * len(head))
         if self.failed:
-            lines.append(f"\n{len(self.failed)} runs did not converge, the first: {': '.join(self.failed[0])}")
+            lines.append(f"\n{len(self.failed)} runs did not converge; the first of them: {': '.join(self.failed[0])}")
         return "\n".join(lines)
 
     def plot(self, limit: int = 9) -> Figure:
@@ -144,7 +144,11 @@ def continuation(
     for value in values:
         row = array("penalties", value, ndim=(0, 1))
         if not (row > 0).all() or row.size not in (1, problem.parameters):
-            raise fail("penalties", penalties, f"positive numbers, or rows of {problem.parameters}, one a parameter")
+            raise fail(
+                "penalties",
+                penalties,
+                f"positive numbers, or rows of {problem.parameters} positive numbers, one per parameter",
+            )
     points, failed = [], []
     texts = iter(apart(v for v in values if np.ndim(v) == 0))
     for value in values:
@@ -217,7 +221,7 @@ def multistart(
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
-        raise fail("callback", callback, "a function of (runs done, runs in all, cost)")
+        raise fail("callback", callback, "a function of (number of finished runs, number of all runs, cost)")
     system = OptimalitySystem.of(problem, *values)
     chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):

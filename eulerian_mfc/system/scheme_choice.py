@@ -61,7 +61,7 @@ def chosen(
 def _check(scheme: Scheme, is_one: bool, mesh: Mesh, name: str, on_boxes: str, on_simplices: str) -> None:
     """Raise an ArgumentError if `scheme` is not a scheme of the kind `name`, or is for another kind of mesh."""
     if not is_one:
-        own = f"or one of your own, a schemes.{name.capitalize()}Scheme"
+        own = f"or a scheme of your own, which inherits from schemes.{name.capitalize()}Scheme"
         raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{on_boxes}, {own}")
     if scheme.mesh_kind not in ("any", mesh.kind):
         suits = on_simplices if mesh.kind == "simplex" else on_boxes
