@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 DOCS = Path(__file__).parent
 PACKAGE = DOCS.parent / "eulerian_mfc"
 #: what everything may use; arrows to these would only hide the others
-EVERYWHERE = {"_callers", "_names", "_validate", "errors", "version"}
+EVERYWHERE = {"_callers", "_frozen", "_names", "_validate", "errors", "version"}
 
 
 def imports(root: Path = PACKAGE) -> dict[str, set[str]]:

@@ -114,9 +114,9 @@ def sides(name: str, value: Any) -> np.ndarray:
     flat = isinstance(value, list | tuple | np.ndarray) and np.shape(value) == (2,) and not isinstance(value[0], str)
     pair = (float(min(value)), float(max(value))) if flat and value[0] != value[1] else (-1.0, 1.0)
     like = _written(name, [pair])
-    out = array(name, value, ndim=2, like=f"{like}, one pair an axis")
+    out = array(name, value, ndim=2, like=f"{like}, one pair per axis")
     if out.shape[1] != 2 or not 1 <= len(out) <= 3:
-        raise fail(name, value, f"one to three pairs (low, high), one an axis, such as {like}")
+        raise fail(name, value, f"one to three pairs (low, high), one per axis, such as {like}")
     if not (out[:, 0] < out[:, 1]).all():
         pairs = [(min(row), max(row)) for row in out.tolist()]
         like = _written(name, pairs) if all(low < high for low, high in pairs) else like
@@ -183,4 +183,8 @@ def affordable(name: str, value: object, numbers: int, what: str) -> None:
     """Raise an ArgumentError if an argument needs more float64 numbers than the machine's memory can hold."""
     if 8 * numbers > machine_memory():
         needed = f"{min(8 * numbers, 10**30) / 2**30:,.0f} GiB"
-        raise fail(name, value, f"less: {what} would take {needed}, more than this machine's memory")
+        raise fail(
+            name,
+            value,
+            f"a value that needs less memory: {what} would take {needed}, which is more than this machine's memory",
+        )

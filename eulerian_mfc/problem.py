@@ -107,7 +107,9 @@ class Problem:
             raise fail("running", self.running, "a Loss, such as losses.SquaredLoss(), or None")
         if self.running is not None and self.running.trained:
             raise fail(
-                "running", self.running, "a loss whose read-out is fixed: only that of the final loss is trained"
+                "running",
+                self.running,
+                "a loss with a fixed read-out: only the read-out of the final loss can be trained",
             )
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
@@ -129,7 +131,7 @@ class Problem:
             elif any(
                 isinstance(other, kind) for other in (self.field, self.law, self.loss, self.penalty, self.horizon)
             ):
-                expected += "; the order is Problem(field, law, loss, penalty, horizon)"
+                expected += "; the order of the arguments is Problem(field, law, loss, penalty, horizon)"
             raise fail(name, value, expected)
 
     def _check_derivatives(self) -> None:
@@ -243,8 +245,9 @@ class Problem:
                 return _named(pair[0]), pair[1]
         raise mismatch(
             "running",
-            f"{type(self.running).__name__} beside {type(self.loss).__name__}, which have no common fields on the mesh",
-            "two losses of one kind, or with the same finite list of labels",
+            f"{type(self.running).__name__} together with {type(self.loss).__name__}, which have no common "
+            "fields on the mesh",
+            "two losses of the same kind, or two losses with the same finite list of labels",
         )
 
     @cached_property
@@ -256,7 +259,7 @@ class Problem:
 def _named(form: Separable) -> Separable:
     """Return the form; raise an ArgumentError if two of its fields have the same name, because files store fields by name."""
     if len(set(form.names)) < len(form.names):
-        raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name for each, all different")
+        raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name per field, all different")
     return form
 
 

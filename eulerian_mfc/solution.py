@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._frozen import frozen
 from ._validate import array, fail
 from .control.controlled_flow import ControlledFlow
 from .diagnostics import warnings_of
@@ -45,9 +46,9 @@ TRAJECTORIES = 300
 class Solution(SolutionData):
     """A control with its densities, potentials, history and certificate.
 
-    `solve` and `Solution.load` make solutions; users do not call the constructor. A solution is immutable. Arrays on the mesh
-    are `(steps + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or labels, named by
-    `names`.
+    `solve` and `Solution.load` make solutions; users do not call the constructor. A solution is immutable: its arrays are
+    read-only (`solution.masses.copy()` is an array of your own). Arrays on the mesh are `(steps + 1, R, *shape)`. The first
+    axis is time, in increasing order; R is the number of moments or labels, named by `names`.
 
     Attributes
     ----------
@@ -93,8 +94,7 @@ class Solution(SolutionData):
         outcome : the outcome of the solver.
         description : the problem, the discretisation and the solver in words.
         """
-        problem, control = system.problem, outcome.control.copy()
-        control.flags.writeable = False
+        problem, control = system.problem, frozen(outcome.control.copy())
         masses, crossed = system.masses(control)
         separable, end = problem.separable, system.terminal(masses[-1])
         cost = system.cost_of_sweep(control, masses)
@@ -117,11 +117,11 @@ class Solution(SolutionData):
             message=outcome.message,
             threshold=outcome.threshold,
             kink=outcome.kink,
-            history=[Iteration(*row) for row in outcome.history],
+            history=tuple(Iteration(*row) for row in outcome.history),
             checks=checks,
             names=separable.names,
-            total=separable.total,
-            labels=separable.labels,
+            total=separable.total.copy(),
+            labels=None if separable.labels is None else separable.labels.copy(),
             parameter_names=problem.field.parameter_names,
             bounds=np.stack([problem.regulariser.lower, problem.regulariser.upper]),
             description=description,
@@ -269,7 +269,8 @@ class Solution(SolutionData):
     def _need_system(self, what: str) -> OptimalitySystem:
         if self.system is None:
             raise EulerianError(
-                f"{what}: this solution was loaded without its problem; use Solution.load(path, problem)"
+                f"{what} is not available, since this solution was loaded without its problem: use "
+                "Solution.load(path, problem)"
             )
         return self.system
 

@@ -54,7 +54,7 @@ def test_refinement_reaches_its_target_with_fewer_unknowns():
 def test_verdicts_where_the_target_is_out_of_reach():
     problem = bimodal(1)
     for goal, reason in (
-        (Refine(target=1e-9, max_rounds=2, report=None), "2 rounds are made"),
+        (Refine(target=1e-9, max_rounds=2, report=None), "the limit of 2 rounds is reached"),
         (Refine(target=1e-9, max_cells=12, report=None), "more than 12"),
     ):
         solution = emfc.solve(problem, box(1, 10, -4.0, 4.0), 3, adapt=goal)
@@ -87,7 +87,7 @@ def test_arguments():
         Refine(share=2)
     with pytest.raises(ArgumentError, match=r"adapt: got 0\.1, expected meshes\.Refine"):
         emfc.solve(bimodal(1), box(1, 10, -4.0, 4.0), 2, adapt=0.1)
-    with pytest.raises(ArgumentError, match="a SimplexMesh where `adapt` is given"):
+    with pytest.raises(ArgumentError, match="a SimplexMesh, since `adapt` is given"):
         emfc.solve(bimodal(1), emfc.CartesianMesh([(-4, 4)], 20), 2, adapt=Refine())
     with pytest.raises(ArgumentError, match=r"with `adapt`, expected continuity.PushForward\(\)"):
         emfc.solve(

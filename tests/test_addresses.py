@@ -302,15 +302,18 @@ def test_what_is_used_keeps_its_address(tmp_path):
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: np.random.default_rng(0), "it gives other numbers at every call"),
-        (lambda: np.random.RandomState(0).normal, "it gives other numbers"),
+        (lambda: np.random.default_rng(0), "a random generator gives other numbers at every call"),
+        (lambda: np.random.RandomState(0).normal, "a random generator gives other numbers"),
         (lambda: sys.stdout, "cannot pickle"),
         (lambda: (k for k in range(3)), "cannot pickle 'generator' object"),
-        (lambda: torch.Generator(), "it gives other numbers"),
-        (lambda: torch.eye(2).to_sparse(), "only dense tensors can be told"),
+        (lambda: torch.Generator(), "a random generator gives other numbers"),
+        (lambda: torch.eye(2).to_sparse(), "the package can read the values of dense tensors only"),
         (lambda: ctypes.CDLL(None), "a loaded library"),
         (lambda: ctypes.pointer(ctypes.c_int(1)), "pickled"),
-        (lambda: numba.vectorize(["f8(f8)"], target="parallel")(at.times(2.0)), "nothing tells what the ufunc"),
+        (
+            lambda: numba.vectorize(["f8(f8)"], target="parallel")(at.times(2.0)),
+            "the package cannot determine what the ufunc",
+        ),
         (lambda: sys._getframe(), "cannot pickle"),
         (lambda: torch.jit.script(at.network(0)), "pickle"),
     ],
@@ -318,7 +321,7 @@ def test_what_is_used_keeps_its_address(tmp_path):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::FutureWarning")
 def test_what_cannot_be_told_is_refused_with_the_way_to_it(make, reason):
     thing = make()
-    with pytest.raises(ArgumentError, match=rf"holds .*, whose value cannot be told \(at a\.0.*\): .*{reason}"):
+    with pytest.raises(ArgumentError, match=rf"holds .*, whose value cannot be determined \(at a\.0.*\): .*{reason}"):
         fingerprint(at.Holder(a=[thing]))
     with pytest.raises(ArgumentError, match="a folder or a checkpoint"):
         fingerprint(lambda x: thing)

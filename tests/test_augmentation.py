@@ -101,7 +101,7 @@ def test_solution_takes_points_and_labels_of_the_original_problem(tmp_path):
         assert np.array_equal(final, s.flow(points[:, 0]))
         nearest = [[-1.0] if abs(v + 1.0) < abs(v - 0.5) else [0.5] for v in final[:, 0]]
         assert s.predict(points, labels=[-1.0, 0.5]).tolist() == nearest
-        with pytest.raises(ArgumentError, match=r"points as rows, shape \(n, 1\) or \(n, 2\)"):
+        with pytest.raises(ArgumentError, match=r"points as rows, an array of shape \(n, 1\) or \(n, 2\)"):
             s.flow(np.zeros((2, 3)))
     regression = line().augmented(1)
     solution = emfc.solve(

@@ -127,7 +127,7 @@ def test_beside_a_kink_a_function_is_what_it_is_there():
 
 
 def test_single_precision_is_named_as_a_reason():
-    with pytest.raises(NotAnalyticError, match="single precision does not have the digits"):
+    with pytest.raises(NotAnalyticError, match="single precision is not accurate enough"):
         bracket_rank([np.ones_like, lambda x: np.sin(x.astype(np.complex64))], POINTS[:2], 2)
 
 

@@ -204,7 +204,7 @@ def test_a_folder_that_another_program_writes_into_is_refused(held, tmp_path):
     (tmp_path / "c.py").write_text(CASE)
     result = CliRunner().invoke(main, ["run", str(tmp_path / "c.py"), "--out", str(folder)])
     assert result.exit_code == 1
-    assert "another program is writing into it" in result.output
+    assert "another program is writing into this folder" in result.output
     assert [f.name for f in folder.iterdir()] == [WRITING]
     with pytest.raises(StorageError, match=re.escape(str(folder))), alone(folder):
         pass

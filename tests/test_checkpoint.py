@@ -209,14 +209,14 @@ def test_damaged_checkpoints_are_refused(tmp_path):
 
     versions = {**head["versions"], "numpy": "1.0"}
     for data, message in {
-        b"": "is no checkpoint",
-        b"hello\nworld": "is no checkpoint",
+        b"": "is not a checkpoint",
+        b"hello\nworld": "is not a checkpoint",
         good[:-1]: "is cut off or too long",
         good + b"x": "is cut off or too long",
         good[:-9] + b"X" + good[-8:]: "was altered: its checksum is wrong",
-        sealed(schema=7): "of schema 7, this version reads 1: delete it",
-        sealed(format="other"): "is no checkpoint",
-        sealed(versions=versions): "was made with numpy 1.0, here is",
+        sealed(schema=7): "of schema 7, but this version reads schema 1: delete this file",
+        sealed(format="other"): "is not a checkpoint",
+        sealed(versions=versions): "was made with numpy 1.0, but this program runs with",
         sealed(run="x"): "belongs to another run",
     }.items():
         path.write_bytes(data)
@@ -279,10 +279,10 @@ def test_a_full_disk_is_told_and_the_last_good_checkpoint_is_intact(tmp_path):
     try:
         with pytest.raises(StorageError, match=r"cannot write .*File too large; the old file is intact"):
             small(SOLVERS["shooting"], checkpoint=Checkpoint(path, every=0.0))
-        with pytest.raises(StorageError, match=r"cannot write .*there was no file before"):
+        with pytest.raises(StorageError, match=r"cannot write .*no file has been written there"):
             small(emfc.solvers.LBFGS()).save(tmp_path / "solution.h5")
         with pytest.raises(
-            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; there was no file before"
+            StorageError, match=r"cannot write .*solution_0000.vtu: File too large; no file has been written there"
         ):
             small(emfc.solvers.LBFGS()).to_vtk(tmp_path / "vtk")
     finally:

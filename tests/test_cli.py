@@ -101,16 +101,16 @@ def test_second_order_is_left_out_where_that_is_asked_for(tmp_path, monkeypatch)
     """The same bits, without one Hessian product; verdict and report say what is not known, the file can be analysed later."""
     case = ROOT / "cases" / "toy_line.py"
     whole = run(case, "--out", tmp_path / "whole", *settings(SMALL))
-    steps = ("analysing second order", "writing files for ParaView", "drawing figures, writing the report")
+    steps = ("second-order analysis", "writing files for ParaView", "drawing figures, writing the report")
     assert [whole.output.index(text) for text in steps] == sorted(whole.output.index(text) for text in steps)
     with monkeypatch.context() as broken:
         broken.setattr("eulerian_mfc.solution.analyse", None)
         result = run(case, "--out", tmp_path / "out", "--no-second-order", *settings(SMALL))
     assert result.exit_code == 0, result.output
-    assert "analysing" not in result.output
+    assert "second-order analysis" not in result.output
     page = (tmp_path / "out" / "report.html").read_text()
     for text in (result.output, page):
-        assert "The analysis of second order was left out" in text
+        assert "The second-order analysis was left out" in text
         assert "Solution.load(path, problem).verdict()" in text
         assert "strict local minimum" not in text
     assert "was left out" not in (tmp_path / "whole" / "report.html").read_text()
@@ -151,11 +151,11 @@ def test_wrong_settings_are_told(arguments, message, tmp_path):
 
 
 def test_case_files_that_are_not_cases(tmp_path):
-    with pytest.raises(ArgumentError, match="a Python file that exists"):
+    with pytest.raises(ArgumentError, match="an existing Python file"):
         Case.load(tmp_path / "none.py")
     empty = tmp_path / "empty.py"
     empty.write_text("x = 1\n")
-    with pytest.raises(ArgumentError, match="needs a function problem"):
+    with pytest.raises(ArgumentError, match="a file without a function `problem`"):
         Case.load(empty)
     no_default = tmp_path / "no_default.py"
     no_default.write_text("def problem(penalty):\n    return penalty\n")
@@ -299,14 +299,14 @@ EXIT = "    import sys\n    sys.exit(0)\n"
 MISTAKES = {
     "syntax": ("def problem(:\n", "invalid syntax"),
     "exit at the top": ("raise SystemExit(5)\n", "the case ended Python (exit status 5) while it was read"),
-    "latin-1": ("# \u00e9\n", "a case is a text in UTF-8"),
+    "latin-1": ("# \u00e9\n", "a file that is not a text in UTF-8"),
     "keyword": (
         numerics_that("return {'cells': n}"),
         "numerics: got the keyword 'cells', expected one of mesh",
     ),
     "default": (
         f"{MINIMAL}\n\ndef numerics(penalty=3.0):\n    return {{}}\n",
-        "disagree about the default of 'penalty'",
+        "have different defaults for 'penalty'",
     ),
     "None": (numerics_that("return None"), f"numerics(...) returned NoneType, expected {DICT}"),
     "list": (numerics_that("return [1, 2]"), f"numerics(...) returned list, expected {DICT}"),
@@ -319,7 +319,7 @@ MISTAKES = {
         f"numerics is a dict, expected a function that returns {DICT}",
     ),
     "no problem": ("problem = 3\n", "problem is a int, expected a function that returns a Problem"),
-    "no names": ("def problem(penalty=1.0, /):\n    return 3\n", "'penalty' of problem cannot be given by its name"),
+    "no names": ("def problem(penalty=1.0, /):\n    return 3\n", "'penalty' of problem is positional-only"),
     "mesh": (numerics_that("return {'mesh': 3}"), "numerics: mesh: got 3, expected a mesh, such as CartesianMesh"),
     "layers": (numerics_that("return {'layers': 'a'}"), "numerics: layers: got 'a', expected an integer >= 1"),
     "exit": (f"def problem():\n{EXIT}", "problem(...) ended Python (exit status 0) instead of returning"),
@@ -363,7 +363,7 @@ def test_defaults_may_be_arrays(tmp_path):
     (tmp_path / "case.py").write_text(
         "import numpy as np\n" + text.replace("np.arange(3), layers", "np.ones(3), layers")
     )
-    with pytest.raises(ArgumentError, match="disagree about the default of 'grid'"):
+    with pytest.raises(ArgumentError, match="have different defaults for 'grid'"):
         Case.load(tmp_path / "case.py")
 
 
@@ -401,7 +401,10 @@ def test_full_disks_are_told(monkeypatch, tmp_path):
     monkeypatch.setattr("eulerian_mfc.app.cli.write_whole", full)
     told = CliRunner().invoke(main, ["new", str(tmp_path / "x.py")])
     assert told.exit_code == 1
-    assert told.output == "Error: cannot write there: No space left on device; make room, or choose another folder\n"
+    assert (
+        told.output
+        == "Error: cannot write there: No space left on device; free some disk space, or choose another folder\n"
+    )
 
 
 def test_lists_and_none_can_be_set(tmp_path):
@@ -443,7 +446,7 @@ def test_a_killed_run_is_resumed_without_second_order(tmp_path):
     killed_run(tmp_path)
     resumed = CliRunner().invoke(main, ["resume", str(tmp_path / "out"), "--no-second-order"])
     assert resumed.exit_code == 0, resumed.output
-    assert "The analysis of second order was left out" in resumed.output
+    assert "The second-order analysis was left out" in resumed.output
     assert {p.name for p in (tmp_path / "out").iterdir()} == FILES
     assert not emfc.Solution.load(tmp_path / "out" / "solution.h5").analysed
 
@@ -471,7 +474,7 @@ def test_a_killed_run_is_resumed(tmp_path):
     assert np.array_equal(first.control, second.control)
     again = CliRunner().invoke(main, ["resume", str(tmp_path / "out")])
     assert again.exit_code == 1
-    assert "its run is finished" in again.output
+    assert "the run in this folder has finished" in again.output
     nothing = CliRunner().invoke(main, ["resume", str(tmp_path)])
     assert "no run was started there with --checkpoint" in nothing.output.replace("\n", " ")
 
@@ -489,7 +492,7 @@ def test_an_unfinished_run_is_not_lost(tmp_path):
     for arguments in (["--checkpoint", "--set", "penalty=0.5"], ["--checkpoint"], [], ["--set", "penalty=0.9"]):
         result = run(case, "--out", out, *arguments)
         assert result.exit_code == 1
-        assert f"Go on with it by `emfc resume {out}`" in result.output.replace("\n", " ")
+        assert f"Continue this run with `emfc resume {out}`" in result.output.replace("\n", " ")
         assert left(out) == kept
     result = run(case, "--out", out, "--checkpoint", "--set", "penalty=0.90")
     assert result.exit_code == 0, result.output
@@ -515,8 +518,14 @@ def test_a_refused_run_leaves_no_record(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"format": "other", "schema": 1}', "is no record of a run of eulerian_mfc: got 'other'; delete it"),
-        ('{"format": "eulerian_mfc.run", "schema": 7}', "has schema 7, this version reads 1: delete it"),
+        (
+            '{"format": "other", "schema": 1}',
+            "got the format 'other', expected the record of a run of eulerian_mfc: delete this file",
+        ),
+        (
+            '{"format": "eulerian_mfc.run", "schema": 7}',
+            "has schema 7, but this version reads schema 1: delete this file",
+        ),
         ("{", "is damaged"),
     ],
 )
@@ -578,13 +587,11 @@ def test_a_new_case_runs_and_is_viewed(tmp_path):
     assert np.abs(pictures[-1].astype(float) - last[:, :, :3]).mean() < 5  # of 255: what the coding loses
     again = CliRunner().invoke(main, ["new", str(path)])
     assert "expected a file that does not exist yet" in again.output
-    assert "ending in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output.replace(
-        "that ends in", "ending in"
-    )
+    assert "ends in" in CliRunner().invoke(main, ["new", str(tmp_path / "x.txt")]).output
     for wrong in (path / "x", "/proc/x"):
         refused = CliRunner().invoke(main, ["view", str(tmp_path / "out"), "--out", str(wrong)])
         assert f"cannot make the folder {wrong}" in refused.output
-    assert "a folder of `emfc run`" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
+    assert "a folder that `emfc run` has written" in CliRunner().invoke(main, ["view", str(tmp_path)]).output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -676,4 +683,4 @@ def test_threads_and_memory_reach_the_solver(tmp_path, monkeypatch):
     for wrong in ("-1", "0", "many", "2.5.1", "1e400", "1e300T"):
         result = run(case, "--out", tmp_path / "out", f"--memory={wrong}")
         assert result.exit_code == 2
-        assert f"got '{wrong}', expected bytes such as 2e9" in result.output
+        assert f"got '{wrong}', expected a number of bytes such as 2e9" in result.output

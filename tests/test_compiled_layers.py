@@ -121,7 +121,7 @@ def test_wrong_shapes_are_told_and_reach_no_pointer():
             layer_map(field, layer, points)
     with pytest.raises(ArgumentError, match="theta"):
         layer_map(field, layer._replace(theta=np.zeros(4)), x)
-    with pytest.raises(ArgumentError, match="covector a point"):
+    with pytest.raises(ArgumentError, match="covector per point"):
         layer_map.trace(field, layer, x)[1](np.zeros((3, 2)))
     with pytest.raises(ArgumentError, match="dimension 2"):
         SemiLagrangian(3).on(emfc.CartesianMesh([(-1.0, 1.0)], 10), Flow(field, layer_map)).step(
@@ -129,9 +129,9 @@ def test_wrong_shapes_are_told_and_reach_no_pointer():
         )
     given = system(2, SemiLagrangian(3), 12)
     psi = given.initial_masses
-    with pytest.raises(ArgumentError, match="one a node"):
+    with pytest.raises(ArgumentError, match="one per node"):
         given.pair.transport.adjoint_step(layer, psi[:, :5])
-    with pytest.raises(ArgumentError, match="one a potential"):
+    with pytest.raises(ArgumentError, match="one per potential"):
         given.pair.transport.step_with_slope(layer, psi, psi[:1])
 
 

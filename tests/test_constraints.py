@@ -218,7 +218,7 @@ def test_a_bound_without_a_multiplier_decides_nothing():
     field, law = emfc.fields.AffineField(1, matrix=False), emfc.laws.Empirical([0.0], [0.0])
     mesh = emfc.CartesianMesh([(-3, 3)], 240)
     with pytest.warns(
-        emfc.errors.SymmetricStartWarning, match="the solver stayed there: it is a saddle point of index 1"
+        emfc.errors.SymmetricStartWarning, match="the solver stayed there. This control is a saddle point of index 1"
     ):
         top = emfc.solve(emfc.Problem(field, law, loss, 1.0, 1.0, bounds=(-1.0, 0.0)), mesh, 4, initial=0.0)
     assert top.certificate.index == 1

@@ -328,13 +328,13 @@ LINE = emfc.fields.AffineField(1)
         (lambda: FiniteVolume("lax"), r"reconstruction: got 'lax', expected one of 'upwind', 'muscl', 'weno5'"),
         (lambda: FiniteVolume(limiter="koren"), r"limiter: got 'koren', expected one of .*'van_leer'"),
         (lambda: FiniteVolume(integrator="rk4"), r"integrator: got 'rk4'"),
-        (lambda: FiniteVolume("upwind", cfl=1.7), r"cfl: got 1.7, expected at most 1 .*use cfl <= 1 or more substeps"),
+        (lambda: FiniteVolume("upwind", cfl=1.7), r"cfl: got 1.7, expected at most 1 .*use cfl <= 1, or set a larger"),
         (lambda: FiniteVolume("weno5", cfl=7.0), r"cfl: got 7.0, expected at most 6"),
         (lambda: FiniteVolume(cfl=0.0), r"cfl: got 0.0"),
         (lambda: FiniteVolume(boundary="wall"), r"boundary: got 'wall', expected one of 'outflow', 'no_flux', 'periodic'"),
         (lambda: FiniteVolume(boundary={"x_low": "wall"}), r"boundary: got 'wall'"),
         (lambda: operator(FiniteVolume(boundary={"y_low": "no_flux"}), MESH, LINE), r"boundary: got 'y_low'"),
-        (lambda: operator(FiniteVolume(boundary={"x_low": "periodic"}), MESH, LINE), r"boundary: got .*periodic one"),
+        (lambda: operator(FiniteVolume(boundary={"x_low": "periodic"}), MESH, LINE), r"boundary: got .*both sides of axis x"),
         (lambda: operator(FiniteVolume("weno5"), emfc.CartesianMesh([(0, 1)], 4), LINE), r"cells: got \(4,\).* 5 cells"),
         (lambda: FiniteVolume("muscl").adjoint(), r"adjoint: got muscl with ssprk3, which is not linear"),
         (lambda: emfc.transport.SemiLagrangian(3, "limited").adjoint(), r"interpolation: got 'limited'"),
@@ -346,13 +346,13 @@ LINE = emfc.fields.AffineField(1)
             lambda: operator(FiniteVolume("upwind", substeps=1), MESH, LINE).step(
                 Layer(0.0, 1.0, np.array([0.0, 3.0])), np.ones((1, 20))
             ),
-            r"substeps: got 1, with Courant number 30, expected at most 1: use substeps >= 30",
+            r"substeps: got 1, which gives the Courant number 30, expected a Courant number of at most 1: use substeps >= 30",
         ),
         (
             lambda: emfc.OptimalitySystem(
                 samples_problem(), emfc.CartesianMesh([(-3, 3)] * 2, 20), 2, transport=emfc.transport.FiniteVolume()
             ),
-            r"continuity: got PushForward beside FiniteVolume",
+            r"continuity: got PushForward together with FiniteVolume",
         ),
     ],
 )  # fmt: skip

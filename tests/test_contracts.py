@@ -404,7 +404,7 @@ def test_parts_of_a_users_own_solve_as_the_packages(part, mine, tmp_path):
     x = np.linspace(-1.0, 1.0, 9)[:, None]
     np.testing.assert_array_equal(back.flow(x), solution.flow(x))
     if part == "loss":
-        with pytest.raises(ArgumentError, match="problem: got one whose cost"):
+        with pytest.raises(ArgumentError, match="problem: got a problem whose cost"):
             emfc.Solution.load(tmp_path / "a.h5", known(loss=mine(3.0).Distance()))
 
 

@@ -142,7 +142,7 @@ def test_constants_and_affine_fields_do_not_generate():
     constants = bracket_rank(AffineField(2, matrix=False), GENERIC[:2], 4)
     assert (constants.rank, constants.generating, constants.first_depth) == (2, False, None)
     assert "not shown to be bracket generating at these 2 points: rank 2 of 4" in str(constants)
-    assert "nothing new after depth 1" in str(constants)
+    assert "the rank does not increase after depth 1" in str(constants)
     affine = AffineField(2)
     points = np.random.default_rng(1).uniform(-1.0, 1.0, (5, 2))
     assert [bracket_rank(affine, points[:n], 3).rank for n in (1, 2, 3, 4, 5)] == [2, 4, 6, 6, 6]
@@ -189,7 +189,7 @@ def test_expressions_that_are_not_smooth():
         (lambda: bracket_rank(FAMILY, [[0.0, 0.0], [0.0, 0.0]], 2), "points: got 2 points, some of them equal"),
         (lambda: bracket_rank(FAMILY, [[0.0], [1.0]], 2), "fields: got a field of dimension 2, expected the dimension 1"),
         (lambda: bracket_rank(FAMILY, GENERIC, 0), "depth: got 0"),
-        (lambda: bracket_rank(FAMILY, GENERIC, 12), "depth: got depth 12 with 4 fields, more than 20000 brackets"),
+        (lambda: bracket_rank(FAMILY, GENERIC, 12), "depth: got depth 12 with 4 fields, which gives more than 20000 brackets"),
         (lambda: bracket_rank(NeuralField(2), GENERIC, 2), "fields: got Neural.*linear in its control"),
         (lambda: bracket_rank([lambda x: x[:, :1]], GENERIC, 2), r"fields\[0\]: got a value of shape"),
         (lambda: bracket_rank([], GENERIC, 2), r"fields: got \[\]"),
@@ -347,7 +347,8 @@ def test_a_map_that_cannot_be_followed_ends_the_continuation():
     assert len(found.path) < 6
     assert not found.path[-1].solved
     assert re.search(
-        r"stopped at the penalty 1e-0\d, which 60 steps did not solve: .* hardly follow this target", str(found)
+        r"stopped at the penalty 1e-0\d, for which 60 Levenberg-Marquardt steps did not converge: .* hardly reach this target",
+        str(found),
     )
 
 

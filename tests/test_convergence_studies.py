@@ -210,7 +210,9 @@ def test_a_twin_that_did_not_converge_gives_no_error():
 
 
 def test_samples_against_a_law_that_did_not_converge_are_refused():
-    with pytest.raises(emfc.errors.EulerianError, match="did not converge, so that no error against it can be told"):
+    with pytest.raises(
+        emfc.errors.EulerianError, match="did not converge, so that errors cannot be measured from its control"
+    ):
         studies.sample_convergence(
             toy_line(), emfc.CartesianMesh([(-8, 8)], 80), [10, 20], repeats=2, layers=4, solver=StopsEarly()
         )
@@ -228,7 +230,7 @@ def test_richardson_spends_degrees_of_freedom():
 @pytest.mark.parametrize(
     ("reference", "message"),
     [
-        ({"control": [[1.0, 2.0], [3.0, 4.0]]}, "2 parameters a layer, expected the problem's 1"),
+        ({"control": [[1.0, 2.0], [3.0, 4.0]]}, "2 parameters per layer, expected the problem's 1"),
         ({"cost": np.nan}, "reference.cost: got nan"),
         ({"cost": "abc"}, "reference.cost: got 'abc'"),
         ({"cost": 1.0, "cost_floor": -1.0}, "reference.cost_floor: got -1.0"),

@@ -2,15 +2,21 @@
 
 import numpy as np
 import pytest
+import skfem
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
 from eulerian_mfc.control.prolongation import prolong
-from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.run.critical_points import random_controls
+from eulerian_mfc.control.regulariser import Regulariser
+from eulerian_mfc.control.space import PiecewiseConstant
+from eulerian_mfc.errors import ArgumentError, CostErrorWarning, SteepControlWarning
+from eulerian_mfc.run.random_controls import random_controls
+from eulerian_mfc.run.same_point import same_point
+from eulerian_mfc.solvers import Outcome, Status
 
-from .conftest import toy_line, toy_mesh
+from .conftest import toy_line, toy_mesh, truncated
+from .simplices import box
 
 
 @settings(max_examples=60, derandomize=True, deadline=None)
@@ -91,6 +97,116 @@ def test_known_critical_points_and_their_table():
     assert "0.37038" in table
     figure = found.plot()
     assert len(figure.axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("mesh", "solver"),
+    [
+        (toy_mesh(80), emfc.solvers.LBFGS(tol=1e-3)),
+        (toy_mesh(80), emfc.solvers.Shooting(relaxation="auto", tol=1e-3)),
+        (box(1, 60, -8.0, 8.0), None),
+    ],
+    ids=["boxes", "shooting", "simplices"],
+)
+def test_runs_to_one_point_are_one_point_whatever_the_tolerance(mesh, solver):
+    """With this penalty shooting is a contraction, so that there is exactly one critical point."""
+    found = emfc.multistart(toy_line(bias=True, penalty=5.0), mesh, 5, starts=10, solver=solver)
+    assert [len(p.starts) for p in found.points] == [10], [s.control.ravel() for s in found]
+
+
+def test_points_of_the_same_look_are_two_points_if_the_solver_tells_them_apart():
+    """Lambda = 0.2: two minima, known for boxes, are two points at every tolerance."""
+    three = np.full((80, 1), -0.2)
+    three[10:13] = 0.78
+    for tol in (1e-2, 1e-3):
+        solver = emfc.solvers.LBFGS(tol=tol)
+        found = emfc.multistart(toy_line(penalty=0.2), toy_mesh(80), 80, starts=[0.1, three], solver=solver)
+        assert len(found) == 2
+
+
+def test_a_minimum_on_a_kink_is_one_point_from_both_sides():
+    """The cost is strictly convex and has its minimum on a kink: runs end within 1e-4 of it, on either side."""
+    law = emfc.laws.Empirical([[0.0]], [[0.6]])
+    problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, emfc.losses.SquaredLoss(), 0.3, 1.0)
+    mesh = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17)))
+    found = emfc.multistart(problem, mesh, 1, starts=16, transport=emfc.transport.Elements(1))
+    assert len(found) == 1
+    assert found[0].kink is not None
+    assert not found.failed
+
+
+class Wells:
+    """`J' = kappa (theta - a) (theta - b) (theta - c)`: critical points at a, b and c, on one layer of length 1, lambda = 1."""
+
+    def __init__(self, roots, kappa=1.0):
+        self.controls = PiecewiseConstant(Regulariser.of(1.0, 0.0, None, parameters=1), horizon=1.0, layers=1)
+        self.resources, self.slope = emfc.system.discretisation.Resources(), kappa * np.poly1d(roots, r=True)
+
+    def hessian(self, control):
+        matrix = self.slope.deriv()(control[0, 0])
+        return type("Hessian", (), {"product": lambda _, v: matrix * v})()
+
+    def outcome(self, start, tol):
+        """A control with `|J'| <= tol` near the start, as far from the critical point as a solver may leave it."""
+        root = self.slope.r[np.abs(self.slope.r - start).argmin()]
+        control = root + 0.99 * (start - root) / abs(start - root) * tol / abs(self.slope.deriv()(root))
+        return Outcome(np.array([[control]]), Status.CONVERGED, "", threshold=tol)
+
+
+def test_what_is_one_point_is_decided_by_tolerance_and_curvature():
+    """Distance 1e-5 between critical points: seen with 1e-9, not with 1e-4; and a flat valley is wider than a steep one."""
+    near = Wells([1.0, 1.0 + 1e-5, 2.0], kappa=1e5)  # with the curvatures 1, -1 and 1e5
+    ends = [np.array([[theta]]) for theta in (1.0, 1.0 + 1e-5)]
+    for tol, same in ((1e-9, False), (1e-7, False), (1e-4, True)):
+        pair = [Outcome(theta, Status.CONVERGED, "", threshold=tol) for theta in ends]
+        assert same_point(near, *pair, tol) == same
+    assert same_point(near, pair[0], pair[0], 1e-9)
+    for kappa in (0.1, 1.0, 10.0):
+        wells = Wells([0.0, 1.0, 3.0], kappa)
+        sides = [wells.outcome(1.0 + side, 1e-6) for side in (-1e-3, 1e-3)]
+        assert same_point(wells, *sides, 1e-6)
+        wider = Outcome(3.0 * sides[1].control - 2.0, Status.CONVERGED, "", threshold=1e-6)
+        assert not same_point(wells, sides[0], wider, 1e-6)
+
+
+#: 12 cells for a law narrower than a cell: the cost is wrong by 9 % for the penalty 0.1, by 2 % for 0.2
+COARSE = emfc.CartesianMesh([(-2.0, 2.0)], 12), 4
+
+
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.BoundaryMassWarning")
+def test_wrong_costs_are_failed_runs_and_errors_of_costs_are_told():
+    """In the same way by continuation and by many starts: a point is converged, and what is not a point has its reason."""
+    with pytest.warns(CostErrorWarning, match="without a mesh the same control costs"):
+        path = emfc.continuation(truncated(1.0), *COARSE, penalties=[1.0, 0.2, 0.1])
+    assert [p.label for p in path.points] == ["lambda = 1", "lambda = 0.2"]
+    assert [name for name, _ in path.failed] == ["lambda = 0.1"]
+    starts = [0.1, path[-1]]
+    with pytest.warns(
+        CostErrorWarning, match=r"^point 1: the cost on the mesh is .* without a mesh the same control costs"
+    ):
+        found = emfc.multistart(truncated(0.2), *COARSE, starts=starts)
+    assert [p.starts for p in found.points] == [("start 0", "start 1")]
+    nothing = emfc.multistart(truncated(0.1), *COARSE, starts=starts)
+    assert len(nothing) == 0
+    assert [name for name, _ in nothing.failed] == ["start 0", "start 1"]
+    for _, reason in (*path.failed, *nothing.failed):
+        assert reason.startswith("not converged: the cost on the mesh is")
+    for several in (path, found):
+        assert all(s.converged for s in several)
+        assert "not converged" not in several.table().split("1 runs")[0]
+    assert "2 runs did not converge, the first: start 0: not converged: the cost on the mesh" in nothing.table()
+
+
+@pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")
+def test_a_warning_about_many_points_is_one_warning():
+    """Several minima with controls that are too steep for the cells."""
+    with pytest.warns(SteepControlWarning) as told:
+        found = emfc.multistart(toy_line(penalty=0.02), toy_mesh(40), 6, starts=8)
+    steep = [s for s in found if 0.4 * np.abs(s.control).max() > 1]
+    assert len(steep) > 2
+    messages = [str(w.message) for w in told if w.category is SteepControlWarning]
+    assert len(messages) == 1
+    assert f" (and {len(steep) - 1} other points): |W| h = " in messages[0]
 
 
 def test_runs_that_fail_are_listed():

@@ -143,11 +143,13 @@ def test_what_is_refused(tmp_path):
     with pytest.raises(ArgumentError, match="field: got a LinearControlField"):
         solution_at(swirl).to_onnx(tmp_path / "a.onnx")
     plain = solution_at(fields.NeuralField(2), loss=losses.LabelLoss(lambda x, y: x[:, 0] ** 2, [0, 1, 2]))
-    with pytest.raises(ArgumentError, match="readout: got True, expected False: the loss of this solution has no"):
+    with pytest.raises(
+        ArgumentError, match="readout: got True, expected False, since the loss of this solution has no"
+    ):
         plain.to_torch(readout=True)
     with pytest.raises(ArgumentError, match="dtype: got 'float16'"):
         plain.to_torch(dtype="float16")
-    with pytest.raises(ArgumentError, match=r"module: got 'int', expected a module that export.to_torch made"):
+    with pytest.raises(ArgumentError, match=r"module: got 'int', expected a module that export.to_torch has made"):
         control_from_torch(3)
     with pytest.raises(FileNotFoundError, match="no ONNX file at"):
         control_from_onnx(tmp_path / "none.onnx")

@@ -27,7 +27,7 @@ def test_inputs_of_another_shape_are_refused(name, layer):
     module = solution.to_torch().layers[0] if layer else solution.to_torch()
     for x in (X[:, :1], torch.cat([X, X[:, :1]], dim=1), X[None], X[0], X[:, :0], torch.tensor(1.0)):
         with pytest.raises(
-            ValueError, match=r"x: got a tensor of shape \(.*\), expected inputs as rows, shape \(n, 2\)"
+            ValueError, match=r"x: got a tensor of shape \(.*\), expected inputs as rows, a tensor of shape \(n, 2\)"
         ):
             module(x)
     assert module(X[:0]).shape == (0, 2)

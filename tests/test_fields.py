@@ -445,7 +445,7 @@ class Broken(Field):
         (lambda: BottleneckField(2, 0), r"width: got 0"),
         (lambda: PolynomialField(2, -1), r"degree: got -1"),
         (lambda: RadialBasisField([0.0, 1.0]), r"centres: got an array of shape \(2,\)"),
-        (lambda: RadialBasisField([[0.0], [0.0]]), r"centres: got 2 rows, not all distinct"),
+        (lambda: RadialBasisField([[0.0], [0.0]]), r"centres: got 2 rows, which are not distinct"),
         (lambda: RadialBasisField([[0.0]], width=0.0), r"width: got 0.0"),
         (lambda: SumField([NeuralField(1), NeuralField(2)]), r"fields: got dimensions \[1, 2\]"),
         (lambda: SumField([]), r"fields: got \[\]"),
@@ -492,7 +492,7 @@ def test_fields_are_looked_at_where_the_law_has_its_mass():
     law = emfc.laws.Labelled(emfc.laws.Uniform([(1.0, 2.0)]), lambda x: x)
     for field in (Logarithm(), LinearControlField([np.log, np.sqrt], 1)):
         emfc.Problem(field, law, emfc.losses.SquaredLoss(), 1.0, 1.0)
-    told = r"field: got values that are not finite, at any of 32 points of the law such as x = \[.*move the law"
+    told = r"field: got values that are not finite at all 32 points of the law, such as x = \[.*move the law"
     for low, high in ((1.0, 2.0), (-3.0, -1.0)):
         with pytest.raises(ArgumentError, match=told):
             on(low, high, lambda t, c, x: c[0] * np.log(x - 100.0))

@@ -104,6 +104,21 @@ def test_types_are_named():
     assert names.count("Any") <= 150
 
 
+#: where attributes are read by names that only come at run time: of users' objects, and of the classes made from protocols
+PROBES = {"fingerprint/attributes.py", "storage/journalled.py"}
+
+
+def test_objects_are_not_probed():
+    """Classes, protocols and tables say what an object has; none of the files that know schemes asks for it."""
+    calls = {path: [n.func for n in ast.walk(tree) if isinstance(n, ast.Call)] for path, tree in trees().items()}
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path, functions in calls.items()
+        if any(isinstance(f, ast.Name) and f.id in ("getattr", "hasattr") for f in functions)
+    }
+    assert found == PROBES
+
+
 #: functions of more than nine arguments: the faces that users call, estimators (whose parameters scikit-learn reads there), and
 #: builders of compiled code
 LONG_SIGNATURES = {

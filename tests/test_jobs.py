@@ -125,7 +125,7 @@ def test_addresses_do_not_depend_on_the_process():
 
 
 def test_what_has_no_address_is_refused():
-    with pytest.raises(ArgumentError, match=r"holds numpy\.random.*Generator, whose value cannot be told.*seeds"):
+    with pytest.raises(ArgumentError, match=r"holds numpy\.random.*Generator, whose value cannot be determined.*seed"):
         fingerprint({"seed": np.random.default_rng(0)})
 
 
@@ -151,7 +151,7 @@ def test_damaged_results_are_told(tmp_path):
     store = Store(tmp_path)
     store.put("x" * 64, Result({"a": 1}, {}))
     store.path("x" * 64).write_bytes(store.path("x" * 64).read_bytes()[:100])
-    with pytest.raises(FileFormatError, match=r"is damaged .*delete it"):
+    with pytest.raises(FileFormatError, match=r"is damaged .*delete this file"):
         store.get("x" * 64)
 
 
@@ -213,7 +213,7 @@ def test_the_bar_shows_done_running_failed_and_time_left(tmp_path):
     run_jobs(jobs(sp.fails_on_two, [5]), folder=tmp_path)
     run_jobs(jobs(sp.fails_on_two, [1, 2, 3, 5]), folder=tmp_path, progress=bar)
     text = re.sub("\x1b\\[[0-9;?]*[a-zA-Z]", "", out.getvalue())
-    assert "1 of 4 jobs found done" in text
+    assert "1 of 4 jobs were finished before" in text
     assert "failed: x = 2: ValueError: two is not allowed" in text
     assert re.search(r"3/3 0 running, 1 failed, left: 0:00:00", text)
 
@@ -310,7 +310,7 @@ def test_what_run_jobs_refuses(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"folder: cannot make the folder .*file: File exists"):
         run_jobs([], folder=tmp_path / "file")
-    with ThreadPoolExecutor(1) as threads, pytest.raises(ArgumentError, match="none where an executor is given"):
+    with ThreadPoolExecutor(1) as threads, pytest.raises(ArgumentError, match="None, since an executor is given"):
         run_jobs([], executor=threads, workers=2)
     with pytest.raises(ArgumentError, match=r"concurrent\.futures\.Executor"):
         run_jobs([], executor="dask")

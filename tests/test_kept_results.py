@@ -71,7 +71,7 @@ def test_what_no_address_sees_is_noticed_when_a_stored_result_is_used(tmp_path, 
     kept = {f.name: f.read_bytes() for f in (tmp_path / "jobs").iterdir()}
     assert study(p, folder=tmp_path / "jobs") == first
     data.write_text("1.0")
-    match = r"is of another computation: its cost is .*all are computed anew"
+    match = r"belongs to another computation: its cost is .*all results are computed again"
     with pytest.warns(StoredResultWarning, match=match) as told:
         second = study(p, folder=tmp_path / "jobs")
     assert {w.filename for w in told} == {__file__}  # the user's line, not the package's
@@ -142,7 +142,7 @@ def test_a_result_just_computed_is_believed(options):
     assert doubt(solve_run, arguments, result) is None
     for wrong in (1.0 + 1e-8, -1.0):
         values = {**result.values, "cost": result.values["cost"] * wrong}
-        assert "where the same control is evaluated again" in doubt(solve_run, arguments, Result(values, result.arrays))
+        assert "when the same control is evaluated again" in doubt(solve_run, arguments, Result(values, result.arrays))
     assert "cannot be evaluated again" in doubt(solve_run, arguments, Result(result.values, {}))
 
 
@@ -159,7 +159,7 @@ def test_a_cost_that_is_zero_but_for_round_off_is_believed():
 def test_a_job_without_an_address_runs_where_nothing_is_kept(tmp_path):
     rng = np.random.default_rng(0)
     work = [Job(sp.square, {"x": k, "unused": rng}, "") for k in (1, 2)]
-    with pytest.raises(ArgumentError, match="whose value cannot be told"):
+    with pytest.raises(ArgumentError, match="whose value cannot be determined"):
         run_jobs(work, folder=tmp_path)
     work = [Job(lambda x, rng: {"y": x + rng.integers(1)}, {"x": k, "rng": rng}, "") for k in (1, 2)]
     assert [r.values["y"] for r in run_jobs(work)] == [1, 2]
@@ -233,7 +233,7 @@ def test_functions_that_were_typed_in_are_refused_and_others_run(tmp_path):
         """,
         tmp_path=tmp_path,
     )
-    assert "cannot be sent to another process (it holds a function or class that was typed in" in out
+    assert "cannot be sent to another process (the job holds a function or class that was typed in" in out
     assert "top level of a module" in out
     assert "['yes', 'yes']" in out
 
@@ -258,7 +258,10 @@ def test_workers_that_compute_something_else_are_noticed(tmp_path, monkeypatch):
 
     try:
         (tmp_path / "emfc_edited.py").write_text("import numpy as np\n\ndef label(x):\n    return 2 * np.sin(x)\n")
-        with pytest.raises(EulerianError, match=r"another process computes something else.*edited.*start both again"):
+        with pytest.raises(
+            EulerianError,
+            match=r"another process computes something else.*edited.*start this program and the workers again",
+        ):
             studies.penalty_sweep(problem(emfc_edited.label), MESH, 2, [0.5, 2.0], folder=tmp_path / "jobs", workers=2)
     finally:
         del sys.modules["emfc_edited"]

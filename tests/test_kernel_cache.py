@@ -76,7 +76,7 @@ def test_files_of_the_cache_that_may_not_be_read_are_compiled_anew(kernels, monk
     for path in Path(numba.config.CACHE_DIR).rglob("*.nbi"):
         path.unlink()
         path.mkdir()
-    with pytest.warns(KernelCacheWarning, match=r"does not take them: Is a directory"):
+    with pytest.warns(KernelCacheWarning, match=r"they cannot be written to .*: Is a directory"):
         assert kernels() == 0
 
 
@@ -86,7 +86,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(kernels, monkeypatch):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
     try:
-        with pytest.warns(KernelCacheWarning, match=r"kernels are not kept.*File too large.*NUMBA_CACHE_DIR") as told:
+        with pytest.warns(KernelCacheWarning, match=r"kernels are not stored.*File too large.*NUMBA_CACHE_DIR") as told:
             assert [kernels(), kernels()] == [0, 0]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -168,8 +168,8 @@ def test_a_process_that_may_write_nowhere_is_told_once(nowhere):
     assert found["right"]
     assert found["hits"] == 0
     assert found["categories"] == ["KernelCacheWarning"]
-    assert "NUMBA_CACHE_DIR to a folder that you may write to; it is '/proc/nope'" in found["warnings"][0]
-    assert found["cache"].startswith("none, every process compiles the kernels again. Set")
+    assert "NUMBA_CACHE_DIR to a folder in which you may write. The variable is '/proc/nope'" in found["warnings"][0]
+    assert found["cache"].startswith("none: every process compiles the kernels again. Set")
 
 
 @pytest.mark.alone
@@ -217,6 +217,8 @@ print(json.dumps([said, dict(information())["kernel cache"]]))
     said, cache = run(code, {"NUMBA_DISABLE_JIT": "1"})
     assert len(said) == 2
     assert all(
-        "NUMBA_DISABLE_JIT is set, and the kernels of eulerian_mfc run compiled only: unset it" in s for s in said
+        "NUMBA_DISABLE_JIT is set, but the kernels of eulerian_mfc run only if they are compiled: unset this variable"
+        in s
+        for s in said
     )
     assert cache.startswith("none: the environment variable NUMBA_DISABLE_JIT is set")

@@ -71,7 +71,7 @@ def test_gradient_steps_that_end_on_a_kink_do_not_claim_more():
     assert solution.message.startswith("not converged: ")
     assert f"optimality residual {solution.residual:.2e} >" in solution.message
     *_, last = solution.verdict()
-    assert last.startswith("Not known to be a critical point")
+    assert last.startswith("The control is not known to be a critical point")
 
 
 def recorded(controls, gradients, tol):

@@ -66,7 +66,8 @@ def test_a_mesh_that_is_too_coarse_gives_a_warning_and_the_best_of_the_samples(l
     """Iris on a mesh that does not carry the flow: a warning, not an error; no worse than a linear classifier, and soon."""
     model = MeanFieldClassifier(loss=loss, cells=16, starts=1)
     with pytest.warns(
-        ConvergenceWarning, match=r"not converged: .*the best that the samples alone give.*; raise `penalty`"
+        ConvergenceWarning,
+        match=r"not converged: .*those that fit the samples best without the mesh.*; use a larger `penalty`",
     ):
         model.fit(PETALS, KINDS)
     assert not model.solution_.converged

@@ -75,9 +75,9 @@ def test_the_verdict_of_a_wrong_cost_does_not_contradict_itself():
     assert words.startswith("Not converged: the cost on the mesh")
     assert "of the discrete cost" in words
     assert "ot a critical point" not in words
-    assert "Without a mesh the same control has another cost: they differ by" in words
-    assert "costs the same, up to" not in words
-    assert "costs the same, up to" in " ".join(right.verdict())
+    assert "Without a mesh the same control has another cost: the two costs differ by" in words
+    assert "is the same with and without a mesh, up to" not in words
+    assert "is the same with and without a mesh, up to" in " ".join(right.verdict())
 
 
 @quiet
@@ -161,7 +161,9 @@ def test_the_certificate_has_the_error_of_the_cost(toy_solution, tmp_path):
     assert abs(toy_solution.checks.cost_error) <= 1e-9
     assert {"cost_error", "cost_error_tolerance"} <= {name for name, _, _ in toy_solution.certificate.rows()}
     assert set(MEANINGS) >= {"cost_error", "cost_error_tolerance"}
-    assert any("With and without a mesh the control costs the same, up to" in line for line in toy_solution.verdict())
+    assert any(
+        "The cost of the control is the same with and without a mesh, up to" in line for line in toy_solution.verdict()
+    )
     path = tmp_path / "s.h5"
     toy_solution.save(path)
     assert emfc.Solution.load(path).checks == toy_solution.checks

@@ -106,9 +106,7 @@ def test_formats_without_names_are_told_where_there_are_names(tmp_path):
 def test_coordinates_that_need_more_digits_than_the_format_has_are_refused(tmp_path):
     mesh = box(2, 3)  # its inner vertices are random numbers
     (tmp_path / "mesh.bdf").write_text("the old file")
-    with pytest.raises(
-        ArgumentError, match=r"mesh\.bdf, a format that cannot hold this mesh .*, expected one of \.vtu"
-    ):
+    with pytest.raises(ArgumentError, match=r"mesh\.bdf, whose format cannot hold this mesh .*, expected one of \.vtu"):
         mesh.write(tmp_path / "mesh.bdf")
     assert (tmp_path / "mesh.bdf").read_text() == "the old file"
 
@@ -258,7 +256,7 @@ def test_planes_are_judged_by_the_size_of_the_mesh(size, tmp_path):
             assert SimplexMesh.read(tmp_path / "mesh.msh").dim == 2
         else:
             with pytest.raises(
-                FileFormatError, match=r"do not lie in a plane .* expected a mesh of dimension 2: turn it"
+                FileFormatError, match=r"do not lie in a plane .* expected a mesh of dimension 2: rotate the mesh"
             ):
                 SimplexMesh.read(tmp_path / "mesh.msh")
 
@@ -319,7 +317,7 @@ def test_a_small_file_takes_little_memory(name, tmp_path):
     (tmp_path / name).write_text(CLAIMS[name])
     before, limits = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrlimit(resource.RLIMIT_AS)
     with pytest.raises(
-        FileFormatError, match=rf"{name}: reading it would take more than 1\.0 GiB, far more than its size"
+        FileFormatError, match=rf"{name}: reading this file would take more than 1\.0 GiB, far more than its size"
     ):
         SimplexMesh.read(tmp_path / name)
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 1.2 * FLOOR
@@ -377,7 +375,9 @@ def test_readers_of_meshio_that_wait_for_ever_are_ended(name, text, tmp_path):
     """Each of these is cut off where meshio's reader asks for one line more, again and again."""
     (tmp_path / name).write_text(text)
     (tmp_path / "tetgen.ele").write_text("1 4 0\n1 1 2 3 4\n")
-    with pytest.raises(FileFormatError, match=rf"{name}: meshio cannot read it \(EOFError: .*\); formats that work"):
+    with pytest.raises(
+        FileFormatError, match=rf"{name}: meshio cannot read the file \(EOFError: .*\); the package reads the formats"
+    ):
         SimplexMesh.read(tmp_path / name)
 
 

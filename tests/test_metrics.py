@@ -170,7 +170,7 @@ def test_the_stated_tolerance_in_the_plane_holds(p):
 def test_what_is_refused(monkeypatch):
     with pytest.raises(ArgumentError, match="one of 1, 2"):
         wasserstein(GAUSSIAN, [0.0], 3)
-    with pytest.raises(ArgumentError, match=r"points as rows, shape \(n, 1\)"):
+    with pytest.raises(ArgumentError, match=r"points as rows, an array of shape \(n, 1\)"):
         wasserstein(GAUSSIAN, np.zeros((3, 2)))
     monkeypatch.setitem(sys.modules, "ot", None)
     with pytest.raises(EulerianError, match=r"eulerian-mfc\[transport\]"):

@@ -111,7 +111,7 @@ def test_losses_of_other_labels_are_not_taken_for_one_another():
             emfc.Problem(fields.NeuralField(1), law, final, 1.0, 1.0, running=running)
         else:
             with pytest.raises(
-                ArgumentError, match="running: got LabelLoss beside LabelLoss, which have no common fields"
+                ArgumentError, match="running: got LabelLoss together with LabelLoss, which have no common fields"
             ):
                 emfc.Problem(fields.NeuralField(1), law, final, 1.0, 1.0, running=running)
 
@@ -124,7 +124,7 @@ class OneName(losses.LabelLoss):
 
 def test_names_of_a_users_loss_and_field_must_differ():
     loss = OneName(lambda x, y: x[:, 0] ** 2, [0.0, 1.0])
-    with pytest.raises(ArgumentError, match="loss: got fields with the names mine, mine, expected one name for each"):
+    with pytest.raises(ArgumentError, match="loss: got fields with the names mine, mine, expected one name per field"):
         of_two_labels([0.0, 1.0], loss)
     with pytest.raises(ArgumentError, match=r"names: got \['a', 'a'\], expected 2 names, all different"):
         fields.CustomField(lambda t, theta, x: theta[0] * x + theta[1], 1, 2, names=["a", "a"])
@@ -163,7 +163,7 @@ def test_rows_and_lines_of_a_sweep_are_told_apart():
 def test_a_measure_may_not_take_the_name_of_another_column():
     problem = of_two_labels([0.0, 1.0], losses.SquaredLoss())
     for name in ("cost", "penalty", "residual", "largest theta"):
-        with pytest.raises(ArgumentError, match=f"measure: got '{name}', expected names that no other column has"):
+        with pytest.raises(ArgumentError, match=f"measure: got '{name}', expected a name that no other column has"):
             studies.sweep(problem, MESH, 1, {"penalty": [1.0, 2.0]}, measure={name: len})
 
 

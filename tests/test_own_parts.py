@@ -180,7 +180,9 @@ def test_files_hold_a_registered_activation_by_its_name(mine, tmp_path):
     spec = json.loads(json.dumps(BottleneckField(2, 3, "mine").spec()))
     assert from_spec(spec) == BottleneckField(2, 3, mine.mine)
     activation_table._REGISTERED.clear()
-    with pytest.raises(FileFormatError, match=r"activation 'mine', which is not known here: call fields.register_act"):
+    with pytest.raises(
+        FileFormatError, match=r"activation 'mine', which is not registered in this program: call fields.register_act"
+    ):
         emfc.Solution.load(tmp_path / "known.h5")
 
 
@@ -226,13 +228,13 @@ ZERO = lambda argument, value: np.zeros_like(value)  # noqa: E731
             lambda: register_activation(Activation("f", np.sin, lambda z, v: np.cos(z()), ZERO)),
             "curvature: got a derivative that differs",
         ),
-        (lambda: register_activation(ACTIVATIONS["tanh"]), "the name 'tanh', which the package has"),
+        (lambda: register_activation(ACTIVATIONS["tanh"]), "the name 'tanh', which the package itself uses"),
         (lambda: register_activation("tanh"), "activation: got 'tanh', expected an Activation"),
         (lambda: NeuralField(1, "gelu"), "activation: got 'gelu'"),
         (lambda: Limiter("f", lambda a, b: 3.0 * min(a, b)), "formula: got the slope 0.3 for the differences 0.1 and"),
         (lambda: Limiter("f", lambda a: a), r"formula: got .*expected a function of 2 number\(s\)"),
         (lambda: SimplexLimiter("f", lambda ratio: 2.0 * ratio), "share: got 0.002 for the ratio 0.001"),
-        (lambda: register_limiter(limiter_table.LIMITERS["mc"]), "the name 'mc', which the package has"),
+        (lambda: register_limiter(limiter_table.LIMITERS["mc"]), "the name 'mc', which the package itself uses"),
         (lambda: register_limiter(min), "limiter: got <built-in function min>"),
         (lambda: FiniteVolume("muscl", limiter="koren"), "limiter: got 'koren', expected one of 'none', .*register_lim"),
         (lambda: FiniteVolume("muscl", limiter=SimplexLimiter("f", lambda r: min(r, 1.0))), "limiter: got SimplexLim"),
@@ -310,7 +312,9 @@ def test_a_share_of_a_users_own_on_simplices():
 def test_files_hold_a_registered_limiter_by_its_name(mine, tmp_path):
     pair = {"continuity": FiniteVolume("muscl", limiter=mine.limiter), "transport": emfc.transport.SemiLagrangian(3)}
     solution = emfc.solve(problem(NeuralField(1)), MESH, layers=3, solver=emfc.solvers.Shooting(), **pair)
-    with pytest.raises(ArgumentError, match=r"limiter: got Limiter\(name='least'\), whose function a file cannot hold"):
+    with pytest.raises(
+        ArgumentError, match=r"limiter: got Limiter\(name='least'\), whose function cannot be stored in a file"
+    ):
         solution.save(tmp_path / "a.h5")
     register_limiter(mine.limiter)
     solution.save(tmp_path / "a.h5")

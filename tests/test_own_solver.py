@@ -120,7 +120,9 @@ class Asks(emfc.solvers.Solver):
 
 
 def test_a_method_that_returns_a_sentence_is_told_what_to_return():
-    with pytest.raises(ArgumentError, match=r"'done' from the method `iterate` of Asks, expected an Ending"):
+    with pytest.raises(
+        ArgumentError, match=r"'done' as the return value of the method `iterate` of Asks, expected an Ending"
+    ):
         emfc.solve(toy_line(), toy_mesh(40), 2, solver=Asks())
 
 

@@ -147,17 +147,20 @@ def test_running_loss_of_a_read_out():
     assert twin.cost(theta).total == pytest.approx(exact, rel=1e-13)
     assert cost == pytest.approx(exact, rel=1e-6)
     np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-5)
-    with pytest.raises(ArgumentError, match=r"(?s)running: got .*a loss whose read-out is fixed"):
+    with pytest.raises(ArgumentError, match=r"(?s)running: got .*a loss with a fixed read-out"):
         problem_of(loss, running=TRAINED_LOSSES["cross-entropy"])
 
 
 @pytest.mark.parametrize(
     ("call", "pattern"),
     [
-        (lambda: problem_of(losses.CrossEntropy(LABELS)), "readout: got none, for states of dimension 2, expected"),
+        (
+            lambda: problem_of(losses.CrossEntropy(LABELS)),
+            "readout: got no read-out, for states of dimension 2, expected",
+        ),
         (
             lambda: problem_of(losses.CrossEntropy(LABELS, losses.Readout(np.ones((2, 2))))),
-            r"readout: got a matrix of shape \(2, 2\), expected shape \(3, 2\): one row an output",
+            r"readout: got a matrix of shape \(2, 2\), expected the shape \(3, 2\), with one row per output",
         ),
         (lambda: losses.Readout(np.ones((2, 2)), [1.0]), "bias: got 1 numbers, expected 2"),
         (lambda: losses.CrossEntropy([1.0]), r"labels: got \[1.0\], expected two or more"),
@@ -219,5 +222,5 @@ def test_proximal_gradient_and_the_verdict(toy_solution):
     assert found.cost > toy_solution.cost
     with pytest.raises(ArgumentError, match=r"solver: got LBFGS, .* expected solvers.ProximalGradient\(\)"):
         emfc.solve(sparse, toy_mesh(), 20, solver=emfc.solvers.LBFGS())
-    with pytest.raises(ArgumentError, match="problem: got 'one with sparsity'"):
+    with pytest.raises(ArgumentError, match="problem: got 'a problem with sparsity'"):
         found.maximum_principle()

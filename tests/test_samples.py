@@ -206,7 +206,7 @@ def test_coupled_descent():
         ({"methods": ["mesh", "mesh"]}, "one or both of 'mesh', 'particles'"),
         ({"seed": -1}, "an integer >= 0"),
         ({"reference": "finest"}, "with a control"),
-        ({"reference": {"control": [[1.0, 2.0]]}}, "2 parameters a layer, expected the problem's 1"),
+        ({"reference": {"control": [[1.0, 2.0]]}}, "2 parameters per layer, expected the problem's 1"),
     ],
 )
 def test_what_is_refused(changes, message, monkeypatch):

@@ -17,6 +17,7 @@ from eulerian_mfc.flow import Flow, Layer
 from eulerian_mfc.schemes import (
     AdjointOperator,
     ContinuityScheme,
+    Measure,
     TransportOperator,
     TransportScheme,
     adjoint_of,
@@ -25,6 +26,7 @@ from eulerian_mfc.system.pairs import AdjointPair
 from eulerian_mfc.system.scheme_choice import beside, chosen, pair_of
 from eulerian_mfc.transport import Elements, SemiLagrangian
 from eulerian_mfc.transport import FiniteVolume as Upwind
+from eulerian_mfc.transport.semi_lagrangian import SemiLagrangianOperator
 
 from .conftest import toy_line, toy_mesh
 
@@ -373,6 +375,127 @@ def test_schemes_of_a_users_own_work_in_solve_studies_and_files(tmp_path):
     assert not study.failures
 
 
+def returning(base, method, value):
+    """A scheme of a user's own whose operator has another method, or another property."""
+    operator = {Rusanov: RusanovOperator, Nearest: NearestOperator, SemiLagrangian: SemiLagrangianOperator}[base]
+    broken = type(f"Broken{operator.__name__}", (operator,), {method: value, "__module__": __name__})
+
+    def on(self, mesh, flow, *more):
+        return broken(self, mesh, flow, *more[1:])
+
+    return type(f"Broken{base.__name__}", (base,), {"on": on, "__module__": __name__})()
+
+
+def declaring(base, **values):
+    """A scheme of a user's own that declares something else."""
+    return type(f"Broken{base.__name__}", (base,), {"__module__": __name__, **values})()
+
+
+BROKEN = {
+    "order": (lambda: declaring(Nearest, order="two"), "got 'two' as BrokenNearest.order, expected an integer >= 1"),
+    "linear": (lambda: declaring(Rusanov, linear=None), "got None as BrokenRusanov.linear, expected True or False"),
+    "courant": (lambda: declaring(Rusanov, largest_courant_number=0), "got 0 as BrokenRusanov.largest_courant_number"),
+    "kinks": (lambda: declaring(Nearest, kinks=1), "got 1 as BrokenNearest.kinks, expected True or False"),
+    "on": (
+        lambda: declaring(Nearest, on=lambda self, mesh, flow: None),
+        r"got None from BrokenNearest.on, expected a schemes.TransportOperator",
+    ),
+    "on, continuity": (
+        lambda: declaring(Rusanov, on=lambda self, mesh, flow, transport, signed: 3),
+        r"got a int from BrokenRusanov.on, expected a schemes.ContinuityOperator",
+    ),
+    "no mesh": (
+        lambda: returning(Nearest, "__init__", lambda self, scheme, mesh, flow: vars(self).update(scheme=scheme)),
+        "got a BrokenNearestOperator without the attribute `mesh`, expected an operator whose __init__ sets self.mesh",
+    ),
+    "interpolation": (
+        lambda: returning(
+            Nearest,
+            "__init__",
+            lambda self, scheme, mesh, flow: vars(self).update(scheme=scheme, mesh=mesh, flow=flow, interpolation=3),
+        ),
+        "got 3 as BrokenNearestOperator.interpolation, expected an Interpolant or None",
+    ),
+    "lines": (
+        lambda: returning(Rusanov, "lines", property(lambda self: self.mesh.faces(0))),
+        r"got an array of shape \(41,\) .* from BrokenRusanovOperator.lines, expected a list of 1 arrays of shape \(n,\)",
+    ),
+    "points": (
+        lambda: returning(Rusanov, "points", property(lambda self: self.mesh.axis(0))),
+        r"got an array of shape \(40,\) .* from BrokenRusanovOperator.points, expected an array of shape \(n, 1\)",
+    ),
+    "initial": (
+        lambda: returning(Rusanov, "initial", lambda self, rule, moments: np.zeros((len(moments), 7))),
+        r"got an array of shape \(2, 7\) .* from BrokenRusanovOperator.initial, expected an array of shape \(2, 40\)",
+    ),
+    "step": (
+        lambda: returning(Nearest, "step", lambda self, layer, psi: psi[0]),
+        r"got an array of shape \(40,\) .* from BrokenNearestOperator.step, expected an array of shape \(2, 40\)",
+    ),
+    "a list": (
+        lambda: returning(Nearest, "step", lambda self, layer, psi: list(psi)),
+        r"got a list of 2: an array of shape .* from BrokenNearestOperator.step, expected an array of shape \(2, 40\)",
+    ),
+    "integers": (
+        lambda: returning(Nearest, "step", lambda self, layer, psi: psi.astype(int)),
+        r"type int64 from BrokenNearestOperator.step, expected .* of floating-point numbers",
+    ),
+    "one of two": (
+        lambda: returning(Rusanov, "step", lambda self, layer, masses: masses),
+        r"got an array of shape \(2, 40\) .* from BrokenRusanovOperator.step, expected arrays of shapes \(2, 40\) and \(2,\)",
+    ),
+    "lost mass": (
+        lambda: returning(Rusanov, "step", lambda self, layer, masses: (masses, np.zeros(1))),
+        r"a tuple of 2: .* shape \(1,\) .* expected arrays of shapes \(2, 40\) and \(2,\)",
+    ),
+    "measure": (
+        lambda: returning(Rusanov, "measure", lambda self, masses: (self.points, masses)),
+        "from BrokenRusanovOperator.measure, expected a schemes.Measure",
+    ),
+    "weights": (
+        lambda: returning(Rusanov, "measure", lambda self, masses: Measure(self.points, masses)),
+        r"got an array of shape \(2, 40\) .* from BrokenRusanovOperator.measure.weights, expected an array of shape \(n, \d+\)",
+    ),
+    "adjoint_step": (
+        lambda: returning(SemiLagrangian, "adjoint_step", lambda self, layer, masses: masses),
+        r"from BrokenSemiLagrangianOperator.adjoint_step, expected arrays of shapes \(2, 40\) and \(2,\)",
+    ),
+    "slope": (
+        lambda: returning(SemiLagrangian, "step_with_slope", lambda self, layer, psi, masses: (psi, 0.0)),
+        r"a float from BrokenSemiLagrangianOperator.step_with_slope, expected arrays of shapes \(2, 40\) and \(1,\)",
+    ),
+    "deposit": (
+        lambda: returning(
+            SemiLagrangian, "deposit", lambda self, points, weights: weights @ np.zeros((len(points), 7))
+        ),
+        r"got an array of shape \(2, 7\) .* from BrokenSemiLagrangianOperator.deposit, expected an array of shape \(2, 40\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_scheme_that_breaks_its_contract_is_told_how(name):
+    """The error names the class and the method, what it returned, and what the contract expects."""
+    make, pattern = BROKEN[name]
+    scheme = make()
+    argument = "transport" if isinstance(scheme, TransportScheme) else "continuity"
+    own = {argument: scheme}
+    if argument == "transport":
+        own["continuity"] = PushForward() if isinstance(scheme, SemiLagrangian) else Rusanov()
+    with pytest.raises(ArgumentError, match=f"^{argument}: .*{pattern}.*: see docs/howto/own_scheme.md"):
+        emfc.OptimalitySystem(toy_line(), toy_mesh(40), 2, **own).cost_and_gradient(0.1)
+
+
+def test_checks_of_contracts_are_for_the_first_call_and_for_own_methods_only():
+    """Later calls run the methods themselves, and schemes of the package are never watched."""
+    watched = lambda system: {*vars(system.pair.transport), *vars(system.pair.continuity)} & {"step", "initial"}  # noqa: E731
+    system = emfc.OptimalitySystem(toy_line(), toy_mesh(40), 2, continuity=Rusanov(), transport=Nearest())
+    assert watched(system) == {"step"}
+    system.cost_and_gradient(0.1)
+    assert watched(system) == set()
+    assert watched(emfc.OptimalitySystem(toy_line(), toy_mesh(40), 2)) == set()
+
+
 def test_a_file_imports_no_module_for_a_scheme(tmp_path, monkeypatch):
     solution = emfc.solve(
         toy_line(), toy_mesh(40), 2, continuity=Rusanov(), solver=emfc.solvers.Shooting(relaxation=0.5, tol=1e-4)
@@ -380,7 +503,7 @@ def test_a_file_imports_no_module_for_a_scheme(tmp_path, monkeypatch):
     monkeypatch.setattr(Rusanov, "__module__", "gone")
     solution.save(tmp_path / "own.h5")
     monkeypatch.undo()
-    with pytest.raises(FileFormatError, match=r"scheme Rusanov of the module gone, .* import that module"):
+    with pytest.raises(FileFormatError, match=r"scheme Rusanov of the module gone, .* import this module"):
         emfc.Solution.load(tmp_path / "own.h5")
 
 

@@ -293,7 +293,7 @@ def test_a_saddle_of_index_two(dense, monkeypatch):
     np.testing.assert_allclose(saddle.certificate.hessian_smallest, 1 - 0.8 * np.pi**2, rtol=1e-3)
     # c = -4 pi^2 depth < 0: constants have the eigenvalue -c dt 7 / (1 + c dt) of G', larger than 1
     assert saddle.certificate.shooting_largest > 1
-    assert any("Shooting leaves this point" in sentence for sentence in saddle.verdict())
+    assert any("Shooting moves away from this control" in sentence for sentence in saddle.verdict())
 
 
 def test_almost_degenerate_is_not_degenerate():

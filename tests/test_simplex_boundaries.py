@@ -90,7 +90,7 @@ def test_conditions_that_disagree_on_a_facet_are_refused():
     mesh = channel({"all": everywhere, "right": SIDES["right"]})
     message = (
         r"boundary: got 'no_flux' for 'all' and 'outflow' for "
-        r"'right', both of them names of the facet about \[2.0, 0\.\d+\], expected one condition for each facet"
+        r"'right', both of them names of the facet about \[2.0, 0\.\d+\], expected one condition per facet"
     )
     for kinds in ({"all": "no_flux", "right": "outflow"}, {"right": "outflow", "all": "no_flux"}):
         with pytest.raises(ArgumentError, match=message):
@@ -145,5 +145,5 @@ def test_names_of_sides_of_boxes_that_are_none_are_refused():
                 ArgumentError, match=rf"boundary: got {name!r}, expected one of 'x_low', 'x_high', 'y_low', "
             ):
                 scheme(boundary={name: "no_flux"}).on(mesh, affine)
-        with pytest.raises(ArgumentError, match=r"expected a periodic side of axis x to face a periodic one"):
+        with pytest.raises(ArgumentError, match=r"expected either both sides of axis x to be periodic"):
             scheme(boundary={"x_low": "periodic"}).on(mesh, affine)

@@ -213,7 +213,8 @@ def test_files_that_are_refused(tmp_path):
     for name, text in (("mesh.msh", "not a mesh"), ("mesh.odd", "x"), ("mesh.vtu", "<VTKFile>")):
         (tmp_path / name).write_text(text)
         with pytest.raises(
-            FileFormatError, match=rf"(?s){name}: meshio cannot read it \(.+\); formats that work: .vtu"
+            FileFormatError,
+            match=rf"(?s){name}: meshio cannot read the file \(.+\); the package reads the formats .vtu",
         ):
             SimplexMesh.read(tmp_path / name)
     skfem.MeshQuad().save(tmp_path / "quad.xdmf")

@@ -158,7 +158,7 @@ def test_arguments():
         SimplexFiniteVolume(cfl=2)
     flow = Flow(emfc.fields.AffineField(2, matrix=False), emfc.LayerMap())
     operator = SimplexFiniteVolume(substeps=1).on(box(2, 10), flow)
-    with pytest.raises(ArgumentError, match=r"substeps: got 1, with Courant number .*: use substeps >= "):
+    with pytest.raises(ArgumentError, match=r"substeps: got 1, which gives the Courant number .*: use substeps >= "):
         operator.step(Layer(0.0, 1.0, np.ones(2)), np.ones((1, operator.mesh.size)))
     with pytest.raises(ArgumentError, match="a SimplexMesh"):
         SimplexFiniteVolume().on(emfc.CartesianMesh([(-1, 1)]), flow)

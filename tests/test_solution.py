@@ -137,11 +137,11 @@ def test_user_functions_need_the_problem_again(tmp_path, map_solution):
 def test_another_problem_is_refused(tmp_path, toy_solution):
     """The problem passed to `load` must give the file's cost at the file's control."""
     toy_solution.save(tmp_path / "toy.h5")
-    with pytest.raises(ArgumentError, match="problem: got one whose parameter_names"):
+    with pytest.raises(ArgumentError, match="problem: got a problem whose parameter_names"):
         emfc.Solution.load(tmp_path / "toy.h5", toy_line(bias=True))
-    with pytest.raises(ArgumentError, match=r"problem: got one whose horizon is 2\.0"):
+    with pytest.raises(ArgumentError, match=r"problem: got a problem whose horizon is 2\.0"):
         emfc.Solution.load(tmp_path / "toy.h5", toy_line(horizon=2.0))
-    with pytest.raises(ArgumentError, match="problem: got one whose cost at the file's control"):
+    with pytest.raises(ArgumentError, match="problem: got a problem whose cost at the file's control"):
         emfc.Solution.load(tmp_path / "toy.h5", toy_line(penalty=2.0))
 
 
@@ -177,7 +177,9 @@ def test_files_of_the_schema_before_are_read(tmp_path, toy_solution):
     assert emfc.Solution.load(old).cost == toy_solution.cost
     with h5py.File(old, "r+") as file:
         file.attrs["schema"] = 1
-    with pytest.raises(FileFormatError, match=r"schema 1, this version reads 2 and 3: load it with .* or solve again"):
+    with pytest.raises(
+        FileFormatError, match=r"schema 1, but this version reads 2 and 3: load it with .* or solve again"
+    ):
         emfc.Solution.load(old)
 
 
@@ -203,10 +205,10 @@ def test_files_that_are_not_solutions(tmp_path, toy_solution):
         control = file["control"][()]
         del file["control"]
         file["control"] = control[:3]
-    with pytest.raises(FileFormatError, match=r"altered, its checksum is wrong|cut off or too long"):
+    with pytest.raises(FileFormatError, match=r"altered, since its checksum is wrong|cut off or too long"):
         emfc.Solution.load(whole)
     resealed(whole)
-    with pytest.raises(FileFormatError, match=r"control has shape \(3, 1\), the file says \(20, 1\)"):
+    with pytest.raises(FileFormatError, match=r"control has shape \(3, 1\), expected \(20, 1\)"):
         emfc.Solution.load(whole)
     with h5py.File(whole, "a") as file:
         file.attrs["schema"] = 99
@@ -227,7 +229,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, toy_solution, monkeypatch):
 
 
 def test_wrong_points_are_refused(toy_solution, map_solution):
-    with pytest.raises(ArgumentError, match=r"x: got .* expected points as rows, shape \(n, 2\)"):
+    with pytest.raises(ArgumentError, match=r"x: got .* expected points as rows, an array of shape \(n, 2\)"):
         map_solution.flow([[1.0, 2.0, 3.0]])
     with pytest.raises(ArgumentError, match="x: got nan"):
         toy_solution.flow([np.nan])
@@ -265,7 +267,7 @@ def test_a_problem_with_other_bounds_is_another_problem(tmp_path):
     bounded = emfc.solve(toy_line(bounds=(-0.05, 0.05)), toy_mesh(80), 4)
     bounded.save(tmp_path / "a.h5")
     assert emfc.Solution.load(tmp_path / "a.h5", toy_line(bounds=(-0.05, 0.05))).converged
-    with pytest.raises(ArgumentError, match="problem: got one whose bounds"):
+    with pytest.raises(ArgumentError, match="problem: got a problem whose bounds"):
         emfc.Solution.load(tmp_path / "a.h5", toy_line())
 
 
@@ -297,8 +299,8 @@ def test_what_a_resealed_file_says_is_checked(tmp_path, toy_solution, key, value
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"control": h5py.ExternalLink("other.h5", "/control")}, "control is a link to somewhere else"),
-        ({"paths/y": h5py.SoftLink("/paths/x")}, "paths/y is a link to somewhere else"),
+        ({"control": h5py.ExternalLink("other.h5", "/control")}, "control is a link to another place"),
+        ({"paths/y": h5py.SoftLink("/paths/x")}, "paths/y is a link to another place"),
         ({"paths/x": np.zeros((21, 0, 1)), "paths/y": np.zeros((0, 1))}, "no paths"),
     ],
 )
@@ -346,5 +348,5 @@ def test_load_makes_the_class_that_it_is_called_on(tmp_path):
     assert type(Mine.load(tmp_path / "toy.h5")) is Mine
     plain = solution_file.load(SolutionData, tmp_path / "toy.h5")
     assert type(plain) is SolutionData
-    with pytest.raises(EulerianError, match=r"loaded without its problem; use Solution\.load\(path, problem\)"):
+    with pytest.raises(EulerianError, match=r"loaded without its problem: use Solution\.load\(path, problem\)"):
         _ = plain.stability

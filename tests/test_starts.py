@@ -178,7 +178,7 @@ def test_continuation_and_studies_start_there_too():
     ],
 )  # fmt: skip
 def test_symmetric_starts_that_the_solver_cannot_leave_are_told(field, initial, named):
-    why = "have no influence" if initial == 0.0 else "cannot be told apart"
+    why = "have no influence" if initial == 0.0 else "are equivalent"
     with pytest.warns(SymmetricStartWarning, match=f"the parameters {named}.* of layer 1 {why}.*another control"):
         emfc.solve(problem(field), MESH, 2, initial=initial)
 
@@ -226,7 +226,7 @@ def test_random_starts_of_other_entries_have_units_of_their_own():
     made = problem(BottleneckField(1, 3))
     system = emfc.OptimalitySystem(made, MESH, 2)
     from eulerian_mfc.controllability.continuation import random_start, transfer_of
-    from eulerian_mfc.run.critical_points import random_controls
+    from eulerian_mfc.run.random_controls import random_controls
 
     x = np.array([[0.0], [1.0]])
     transfer = transfer_of(x, x, np.full(2, 0.5), made.field, 2, 1.0, "rk4")

@@ -141,7 +141,7 @@ def test_workers_give_the_same_files(tmp_path):
 WRONG = [
     ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48', "line 4: cells = [32, 48", "Unclosed array"),
     ('kind = "mash"\ncase = "TOY"\n[vary]\ncells = [32, 48]', 'line 1: kind = "mash"', "one of mesh, layers"),
-    ('kind = "mesh"\ncase = "no.py"\n[vary]\ncells = [32, 48]', 'line 2: case = "no.py"', "a Python file that exists"),
+    ('kind = "mesh"\ncase = "no.py"\n[vary]\ncells = [32, 48]', 'line 2: case = "no.py"', "an existing Python file"),
     ('kind = "mesh"\ncase = "TOY"\n[vary]\nlayers = [3, 4]', "line 3: [vary]", "a list `cells = [...]`"),
     ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = 40', "line 4: cells = 40", "a list of 2 or more"),
     ('kind = "mesh"\ncase = "TOY"\n[vary]\n\ncells = [40, 2.5]', "line 5: cells = [40, 2.5]", "cells: got '2.5'"),
@@ -154,7 +154,11 @@ WRONG = [
     ('kind = "mesh"\ncase = "TOY"\nvary.cells = [4, "x"]', "line 3: vary.cells", "cells: got 'x'"),
     ('kind = "mesh"\ncase = "TOY"\nseed = 1\n[vary]\ncells = [32, 48]', "line 3: seed = 1", "does not take"),
     ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1]', "line 5: layers = [1]", "2 or more"),
-    ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1, 2, 3]', "line 5:", "they vary together"),
+    (
+        'kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1, 2, 3]',
+        "line 5:",
+        "their values vary together",
+    ),
     ('kind = "mesh"\ncase = "TOY"\nreference = "best"\n[vary]\ncells = [32, 48]', "line 3:", "'richardson', 'finest'"),
     ('kind = "mesh"\ncase = "TOY"\nmeasure = ["time"]\n[vary]\ncells = [32, 48]', "line 3:", "'cost', 'control'"),
     (
@@ -186,7 +190,7 @@ WRONG = [
             ("mesh", "", "cells = [80, 40, 20]", "expected runs from coarse to fine"),
             ("mesh", "", "cells = [20, 20, 20]", "expected runs from coarse to fine"),
             ("mesh", "", "cells = [20, -40]", "cells: got -40"),
-            ("mesh", "", "cells = [20, 40, [80]]", "a list in each place, or none"),
+            ("mesh", "", "cells = [20, 40, [80]]", "only lists, or only single values"),
             ("layers", "", "layers = [8, 4]", "expected runs from coarse to fine"),
             ("layers", "", "layers = [4, 0]", "layers: got 0, expected an integer >= 1"),
             ("penalty", "", "penalty = [1.0, -1.0]", "penalty: got -1.0, expected positive numbers"),
@@ -202,11 +206,11 @@ WRONG = [
         for line, message in (
             ("file = 3", "file: got 3, expected a text"),
             ("entry = [1]", "entry: got [1], expected a text"),
-            ('entry = "a"', "expected the JSON file that has it"),
+            ('entry = "a"', "a JSON file that has this entry"),
             ('cost = "x"', "reference.cost: got 'x', expected a real number"),
             ("cost_floor = -1\ncost = 1.0", "reference.cost_floor: got -1, expected a number >= 0"),
             ("source = 3\ncost = 1.0", "reference.source: got 3, expected a text"),
-            ("control = [[1.0, 2.0]]", "2 parameters a layer, expected the problem's 1"),
+            ("control = [[1.0, 2.0]]", "2 parameters per layer, expected the problem's 1"),
         )
     ),
 ]
@@ -257,11 +261,14 @@ def test_a_case_that_fails_is_told_with_the_line(tmp_path):
 
 
 def test_other_files_and_clusters_are_refused(tmp_path):
-    assert "ending in .toml" in emfc_study(tmp_path / "no.toml", "--out", tmp_path).output
+    assert "ends in .toml" in emfc_study(tmp_path / "no.toml", "--out", tmp_path).output
     (tmp_path / "latin.toml").write_bytes(b"# \xe9")
-    assert "a study file is a text in UTF-8" in emfc_study(tmp_path / "latin.toml", "--out", tmp_path).output
+    assert "a file that is not a text in UTF-8" in emfc_study(tmp_path / "latin.toml", "--out", tmp_path).output
     path = write(tmp_path, MESH)
-    assert "none beside --scheduler" in emfc_study(path, "--out", tmp_path, "--workers", 2, "--scheduler", "x").output
+    assert (
+        "no --workers together with --scheduler"
+        in emfc_study(path, "--out", tmp_path, "--workers", 2, "--scheduler", "x").output
+    )
 
 
 def test_failures_and_unconverged_runs_end_with_status_3(tmp_path):

@@ -58,10 +58,18 @@ def main(debug: bool) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Change a setting of the case; repeatable."
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Change a setting of the case. This option can be given several times.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
-@click.option("--checkpoint", is_flag=True, help="Keep what is done every ten seconds, for `emfc resume`.")
+@click.option(
+    "--checkpoint",
+    is_flag=True,
+    help="Save the state of the run every ten seconds, so that `emfc resume` can continue it.",
+)
 @resources
 def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, **given: Unpack[Resources]) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
@@ -124,9 +132,11 @@ def new(file: Path) -> None:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--mp4", is_flag=True, help="A film instead of an animated GIF (needs the extra `film`).")
+@click.option("--mp4", is_flag=True, help="Write a film (MP4) instead of an animated GIF. This needs the extra `film`.")
 @click.option("--stills", type=click.IntRange(min=1), default=4, show_default=True, help="Number of still pictures.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default FOLDER/view.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the pictures; by default FOLDER/view."
+)
 def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:
     """Draw the densities of the solution in FOLDER: an animated GIF and still PNGs, without a window.
 
@@ -138,7 +148,11 @@ def view(folder: Path, mp4: bool, stills: int, out: Path | None) -> None:
 
     path = RunFolder(folder).solution if folder.is_dir() else folder
     if not path.is_file():
-        raise fail("FOLDER", str(folder), f"a folder of `emfc run`, with a {RunFolder(folder).solution.name} in it")
+        raise fail(
+            "FOLDER",
+            str(folder),
+            f"a folder that `emfc run` has written, with the file {RunFolder(folder).solution.name} in it",
+        )
     for written in render(Solution.load(path), out or RunFolder(path.parent).view, stills, mp4):
         click.echo(f"written: {written}")
 
@@ -157,8 +171,14 @@ def info() -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the results.")
-@click.option("--workers", type=click.IntRange(min=1), help="Run jobs in so many processes; by default here, in turn.")
-@click.option("--scheduler", metavar="ADDRESS", help="Run jobs on a Dask cluster, such as tcp://host:8786.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Number of processes that run the jobs; by default, this process runs them one after the other.",
+)
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Address of a Dask cluster that runs the jobs, such as tcp://host:8786."
+)
 def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> None:
     """Run the study in FILE and write its tables, figure and data.
 
@@ -176,7 +196,7 @@ def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> 
     try:
         complete = run_study(file, out, workers, scheduler)
     except KeyboardInterrupt:
-        click.echo("interrupted: what was done is kept; the same command goes on from there", err=True)
+        click.echo("interrupted: all finished results are kept, and the same command continues from them", err=True)
         sys.exit(130)
     if not complete:
         sys.exit(NOT_CONVERGED)
@@ -185,7 +205,7 @@ def study(file: Path, out: Path, workers: int | None, scheduler: str | None) -> 
 def _assignment(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise click.BadParameter(f"got {text!r}, expected NAME=VALUE", param_hint="--set")
+        raise click.BadParameter(f"got {text!r}, expected NAME=VALUE, such as cells=64", param_hint="--set")
     return name.strip(), value.strip()
 
 

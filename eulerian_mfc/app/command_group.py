@@ -55,13 +55,13 @@ def error_text(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.errno in FULL:
         where = f" {error.filename}" if error.filename else ""
-        return f"cannot write{where}: {error.strerror}; make room, or choose another folder"
+        return f"cannot write{where}: {error.strerror}; free some disk space, or choose another folder"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{type(error).__name__}: {error}\n"
         f"  in {place.name}, line {place.lineno} of {place.filename}\n"
-        "This is not an error that the package expects: a mistake in the case, or in the package. "
-        "`emfc --debug ...` shows the traceback."
+        "The package does not expect this error: there is a mistake in the case or in the package. `emfc "
+        "--debug ...` shows the traceback."
     )
 
 
@@ -80,7 +80,12 @@ class Memory(click.ParamType):  # type: ignore[type-arg]  # generic since click 
         except ValueError:
             size = math.nan
         if not 0 < size < math.inf:
-            self.fail(f"got {value!r}, expected bytes such as 2e9, 500MB or 4GiB, or a share such as 0.25", param, ctx)
+            self.fail(
+                f"got {value!r}, expected a number of bytes such as 2e9, 500MB or 4GiB, or a share of the "
+                "machine's memory such as 0.25",
+                param,
+                ctx,
+            )
         return size if not unit and size <= 1 else int(size)
 
 
@@ -90,16 +95,22 @@ def resources(command: Command) -> Command:
         click.option(
             "--memory",
             type=Memory(),
-            help="For densities: bytes (2e9, 500MB, 4GiB), or a share of the machine's (0.25).",
+            help="Memory for the densities: a number of bytes (2e9, 500MB, 4GiB), or a share of the machine's "
+            "memory (0.25).",
         ),
-        click.option("--threads", type=click.IntRange(min=1), help="By default EMFC_NUM_THREADS, or 1."),
+        click.option(
+            "--threads",
+            type=click.IntRange(min=1),
+            help="Number of threads; by default the environment variable EMFC_NUM_THREADS, or 1.",
+        ),
         click.option(
             "--no-second-order",
             "second_order",
             flag_value=False,
             default=True,
-            help="Leave out the analysis of second order, some dozens of gradients after the last iteration: whether the "
-            "control is a minimum or a saddle point is then not known.",
+            help="Leave out the second-order analysis, which takes as long as some dozens of gradients after the "
+            "last iteration. Without it, the report cannot say whether the control is a minimum or a saddle "
+            "point.",
         ),
     ):
         command = option(command)

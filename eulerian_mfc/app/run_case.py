@@ -66,9 +66,12 @@ def run_case(
         # Save the solution before the analysis and the figures: an error there must not lose it.
         solution.save(folder.solution)
         if second_order:
-            words = "analysing second order, some dozens of gradients (--no-second-order leaves it out)"
+            words = (
+                "second-order analysis, which takes as long as some dozens of gradients (--no-second-order "
+                "leaves it out)"
+            )
             with step(console, words) as progress:
-                solution.analyse(lambda done: progress(f"{done} Hessian products done"))
+                solution.analyse(lambda done: progress(f"{done} Hessian products computed"))
             solution.save(folder.solution)
     for warning in caught:
         console.print(f"[yellow]warning:[/yellow] {warning}", soft_wrap=True)
@@ -130,7 +133,7 @@ def _write_views(console: Console, solution: Solution, folder: RunFolder, case: 
     except OSError as error:
         failed = f"cannot write into {folder.path}: {error.strerror or error}"
         what = error if isinstance(error, StorageError) else failed
-        raise StorageError(f"{what}. The solution is whole in {folder.solution}") from error
+        raise StorageError(f"{what}. The solution itself is complete, in the file {folder.solution}") from error
 
 
 @contextmanager

@@ -43,16 +43,19 @@ class Record:
         path = folder.record
         if not path.is_file():
             return None
-        anew = "delete it, and run the case again"
+        anew = "delete this file, and run the case again"
         data = read_whole(path)
         try:
             content = json.loads(data.decode())
             if content["format"] != FORMAT:
                 raise FileFormatError(
-                    f"{path} is no record of a run of eulerian_mfc: got {content['format']!r}; {anew}"
+                    f"{path}: got the format {content['format']!r}, expected the record of a run of "
+                    f"eulerian_mfc: {anew}"
                 )
             if content["schema"] != SCHEMA:
-                raise FileFormatError(f"{path} has schema {content['schema']}, this version reads {SCHEMA}: {anew}")
+                raise FileFormatError(
+                    f"{path} has schema {content['schema']}, but this version reads schema {SCHEMA}: {anew}"
+                )
             return cls(str(content["case"]), dict(content["settings"]), str(content["text"]))
         except FileFormatError:
             raise
@@ -84,8 +87,9 @@ def check_free(folder: RunFolder, case: Case, new: Record, goes_on: bool) -> Non
     if not (goes_on and same):
         changed = "".join(f" --set {name}={value}" for name, value in left.settings.items())
         raise EulerianError(
-            f"{folder.path} holds an unfinished run, of {left.case}{changed}. Go on with it by `emfc resume {folder.path}`, or "
-            f"name another folder, or delete {folder.record} and {folder.checkpoint} to give it up"
+            f"{folder.path} holds the unfinished run of {left.case}{changed}. Continue this run with `emfc "
+            f"resume {folder.path}`, or name another folder, or delete {folder.record} and "
+            f"{folder.checkpoint} to discard the run"
         )
 
 
@@ -100,12 +104,17 @@ def case_of(folder: RunFolder) -> tuple[Case, Record]:
     record = Record.read(folder)
     if record is None:
         done = folder.solution.is_file()
-        reason = "its run is finished" if done else "no run was started there with --checkpoint"
-        raise EulerianError(f"nothing to resume in {folder.path}: {reason}")
+        reason = (
+            "the run in this folder has finished"
+            if done
+            else "no run was started there with --checkpoint, which `emfc resume` needs"
+        )
+        raise EulerianError(f"nothing to resume in {folder.path}, because {reason}")
     case = Case.load(record.case)
     if case.text != record.text:
         raise EulerianError(
-            f"{record.case} has changed since the run in {folder} began: run it again, or restore the file"
+            f"{record.case} has changed since the run in {folder} began: restore the file, or run the changed "
+            "case again in another folder"
         )
     return case.with_settings(record.settings), record
 

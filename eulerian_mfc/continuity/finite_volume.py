@@ -120,7 +120,12 @@ class FiniteVolume(ContinuityScheme):
         limit = INTEGRATORS[chosen].coefficient
         cfl = min(suits.cfl, limit) if self.cfl is None else positive("cfl", self.cfl)
         if cfl > limit:
-            raise fail("cfl", cfl, f"at most {limit:g} for {chosen}: use cfl <= {limit:g} or more substeps")
+            raise fail(
+                "cfl",
+                cfl,
+                f"at most {limit:g} for the integrator {chosen}: use cfl <= {limit:g}, or set a larger number of "
+                "substeps",
+            )
         object.__setattr__(self, "cfl", cfl)
         if self.substeps is not None:
             integer("substeps", self.substeps)

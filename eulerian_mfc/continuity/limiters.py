@@ -66,7 +66,8 @@ class Limiter:
                     raise mismatch(
                         "formula",
                         f"the slope {slope:g} for the differences {a:g} and {b:g}",
-                        "a slope between 0 and twice the smaller difference, or limited=False",
+                        "a slope between 0 and twice the smaller difference: correct the formula, or pass "
+                        "limited=False",
                     )
 
 
@@ -112,7 +113,7 @@ class SimplexLimiter:
                 raise mismatch(
                     "share",
                     f"{share:g} for the ratio {ratio:g}",
-                    "a number between 0 and the ratio, where that is below 1",
+                    "a number between 0 and the ratio, for ratios below 1",
                 )
 
 
@@ -213,11 +214,11 @@ def register_limiter(limiter: Kind) -> Kind:
     if not isinstance(limiter, Limiter | SimplexLimiter):
         raise fail("limiter", limiter, "a Limiter or a SimplexLimiter")
     if limiter.name in (LIMITERS if isinstance(limiter, Limiter) else SIMPLEX_LIMITERS):
-        raise mismatch("limiter", f"the name {limiter.name!r}, which the package has", "another name")
+        raise mismatch("limiter", f"the name {limiter.name!r}, which the package itself uses", "another name")
     known = (_REGISTERED if isinstance(limiter, Limiter) else _SIMPLEX_REGISTERED).get(limiter.name)
     if known is not None and fingerprint(known) != fingerprint(limiter):
         got = f"the name {limiter.name!r}, under which another function is registered"
-        raise mismatch("limiter", got, "another name: solution files know limiters by their names")
+        raise mismatch("limiter", got, "another name: solution files store limiters by their names")
     if isinstance(limiter, Limiter):
         _REGISTERED[limiter.name] = limiter
     else:
@@ -243,7 +244,9 @@ def _resolved(
     if not isinstance(limiter, str) or limiter not in [*known, *registered]:
         names = ", ".join(map(repr, known))
         raise fail(
-            "limiter", limiter, f"one of {names}, a {kind.__name__}, or the name of one given to register_limiter"
+            "limiter",
+            limiter,
+            f"one of {names}, a {kind.__name__}, or the name of a limiter that was passed to register_limiter",
         )
     return registered.get(limiter, limiter)
 
@@ -273,7 +276,8 @@ def stored_name(limiter: Limiter | SimplexLimiter) -> str:
     registered = _REGISTERED if isinstance(limiter, Limiter) else _SIMPLEX_REGISTERED
     if registered.get(limiter.name) is not limiter:
         raise ArgumentError(
-            f"limiter: got {limiter!r}, whose function a file cannot hold, expected a registered one: call "
-            "continuity.register_limiter with it before saving, and again before loading"
+            f"limiter: got {limiter!r}, whose function cannot be stored in a file, expected a registered "
+            "limiter: call continuity.register_limiter with this limiter before saving, and again before "
+            "loading"
         )
     return limiter.name

@@ -35,7 +35,8 @@ def _check_name(name: str, kinds: Mapping[str, str], geometry: SimplexGeometry) 
             "boundary",
             f"{kinds[name]!r} for {name!r}, which has facets inside the domain, the first about "
             f"{geometry.inside[name].tolist()}",
-            "names of facets on the boundary: leave a gap in the mesh, as thin as the wall, where there is one inside",
+            "names of facets on the boundary: for a wall inside the domain, leave a gap in the mesh that is "
+            "as thin as the wall",
         )
     if not any(name in part for part in geometry.parts):
         raise mismatch("boundary", f"{kinds[name]!r} for {name!r}, which has no facets", "a name that has facets")
@@ -51,6 +52,6 @@ def _condition(kinds: Mapping[str, str], geometry: SimplexGeometry, part: tuple[
                 "boundary",
                 f"{kinds[given[0]]!r} for {given[0]!r} and {kinds[name]!r} for {name!r}, both of them names of the facet "
                 f"about {geometry.facet_centres[np.flatnonzero(mine)[0]].tolist()}",
-                "one condition for each facet: give both names the same, or leave one of them out",
+                "one condition per facet: give both names the same condition, or leave out one of the names",
             )
     return kinds[given[0]] if given else "outflow"

@@ -115,7 +115,7 @@ class SimplexFiniteVolume(ContinuityScheme):
         chosen = suits.integrator if self.integrator is None else choice("integrator", self.integrator, INTEGRATORS)
         object.__setattr__(self, "integrator", chosen)
         if positive("cfl", self.cfl) > self.largest_courant_number:
-            raise fail("cfl", self.cfl, f"at most {self.largest_courant_number:g} for {chosen}")
+            raise fail("cfl", self.cfl, f"at most {self.largest_courant_number:g} for the integrator {chosen}")
         if self.substeps is not None:
             integer("substeps", self.substeps)
         for kind in self.boundary.values() if isinstance(self.boundary, Mapping) else [self.boundary]:

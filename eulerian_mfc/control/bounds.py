@@ -56,7 +56,7 @@ def box(bounds: Bounds, parameters: int) -> np.ndarray:
         raise fail("bounds", bounds, wanted) from None
     low, high = found
     if np.isnan(found).any() or (low > high).any() or (low == np.inf).any() or (high == -np.inf).any():
-        raise fail("bounds", bounds, "low <= high for every parameter: these admit no control")
+        raise fail("bounds", bounds, "low <= high for every parameter: these bounds admit no control")
     return found
 
 

@@ -59,7 +59,7 @@ class ControlledFlow:
         allowed = sorted({self.input_dim, dim})
         if points.ndim != 2 or points.shape[1] not in allowed:
             shapes = " or ".join(f"(n, {k})" for k in allowed)
-            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, shape {shapes}")
+            raise mismatch("x", f"an array of shape {np.shape(x)}", f"points as rows, an array of shape {shapes}")
         if points.shape[1] < dim:
             extra = np.zeros((dim - points.shape[1], len(points)))
             points = np.concatenate([points.T, extra]).T  # columns contiguous in memory

@@ -64,13 +64,15 @@ class Regulariser:
             raise fail("penalty", penalty, "positive numbers")
         if not ((weights >= 1 / LARGEST) & (weights <= LARGEST)).all():
             raise fail(
-                "penalty", penalty, f"numbers from {1 / LARGEST:g} to {LARGEST:g}, whose squares are numbers too"
+                "penalty",
+                penalty,
+                f"numbers from {1 / LARGEST:g} to {LARGEST:g}: the squares of other numbers overflow or underflow",
             )
         if weights.ndim == 1 and len(weights) != parameters:
             raise fail("penalty", penalty, f"one number, or {parameters} numbers, one per parameter")
         thresholds = array("sparsity", sparsity, ndim=(0, 1), like="sparsity=0.1")
         if not (thresholds >= 0).all() or (thresholds.ndim == 1 and len(thresholds) != parameters):
-            raise fail("sparsity", sparsity, f"one number >= 0, or {parameters}, one per parameter")
+            raise fail("sparsity", sparsity, f"one number >= 0, or {parameters} numbers >= 0, one per parameter")
         rows = (np.broadcast_to(values, parameters) for values in (weights, thresholds))
         return cls(*rows, *box(bounds, parameters))
 

@@ -178,7 +178,11 @@ class PiecewiseConstant(ControlSpace):
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
         out, shape = array(name, value, ndim=(0, 1, 2)), self.shape
         if (out.ndim == 1 and len(out) != shape[1]) or (out.ndim == 2 and out.shape != shape):
-            raise mismatch(name, f"an array of shape {out.shape}", f"a number, shape ({shape[1]},) or shape {shape}")
+            raise mismatch(
+                name,
+                f"an array of shape {out.shape}",
+                f"a number, an array of shape ({shape[1]},), or an array of shape {shape}",
+            )
         return np.array(np.broadcast_to(out, shape))
 
     def constant(self, rows: np.ndarray) -> np.ndarray:

@@ -52,10 +52,11 @@ class StrongApproximation:
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        bound = "norm not bounded" if self.bound is None else f"norm at most {self.bound:g}"
+        bound = "no bound on the norm" if self.bound is None else f"norm at most {self.bound:g}"
         return (
-            f"{len(self.names)} brackets to depth {self.depth}, {bound}: sup error {self.checked_error:.3e} "
-            f"({self.error:.3e} on the grid of the program), C^1 norm {self.norm:.3g}"
+            f"{len(self.names)} brackets up to depth {self.depth}, {bound}: sup error "
+            f"{self.checked_error:.3e} ({self.error:.3e} on the grid of the linear program), C^1 norm "
+            f"{self.norm:.3g}"
         )
 
 
@@ -116,7 +117,7 @@ def strong_approximation_error(
     """
     sides = array("box", box, ndim=2)
     if sides.shape[1] != 2 or not len(sides) or not (sides[:, 0] < sides[:, 1]).all():
-        raise fail("box", box, "one pair (low, high) per axis, low < high")
+        raise fail("box", box, "one pair (low, high) per axis, with low < high")
     if bound is not None:
         positive("bound", bound)
     generators = family(fields, len(sides), variables)
@@ -179,5 +180,5 @@ def _least_error(values: np.ndarray, slopes: np.ndarray, target: np.ndarray, bou
         method="highs",
     )
     if result.x is None:
-        raise EulerianError(f"the linear program of the best approximation was not solved: {result.message}")
+        raise EulerianError(f"the linear program for the best approximation could not be solved: {result.message}")
     return left @ (result.x[:-1] / (tallest * sizes)) / scale

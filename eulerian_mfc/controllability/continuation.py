@@ -64,9 +64,10 @@ def continued(
             return (
                 control,
                 path,
-                f"stopped at the penalty {penalty:.0e}, which {steps} steps did not solve: the mean square fell from "
-                f"{before:.1e} to {square:.1e} only, and the norm of the control is {path[-1].norm:.1f}, so that the fields "
-                "hardly follow this target; use more layers or fields, or ParticleSystem with solvers.LBFGS()",
+                f"stopped at the penalty {penalty:.0e}, for which {steps} Levenberg-Marquardt steps did not "
+                f"converge: the mean square of the errors fell only from {before:.1e} to {square:.1e}, and "
+                f"the norm of the control is {path[-1].norm:.1f}. These fields can hardly reach this target: "
+                "use more layers or more fields, or solve with ParticleSystem and solvers.LBFGS()",
             )
         before = square
     return control, path, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,6 +17,14 @@ from .lyndon import Bracket, bracket_basis
 
 #: round-off of an expression's value, in units of the last place
 EVALUATION = 16.0
+
+
+@runtime_checkable
+class _Expression(Protocol):
+    """What SymPy's expressions, matrices and functions have, some of which can be called too."""
+
+    @property
+    def free_symbols(self) -> set[Any]: ...
 
 
 class Values(NamedTuple):
@@ -125,13 +133,19 @@ def family(fields: Any, dim: int, variables: Any = None) -> Family:
         return NumericFamily([_direction(fields, i) for i in range(fields.parameters)], dim)
     items = list(fields) if isinstance(fields, Iterable) else []
     if not items:
-        raise fail("fields", fields, "a field that is linear in its control, or a non-empty list of vector fields")
-    if all(callable(f) and not hasattr(f, "free_symbols") for f in items):
+        raise fail(
+            "fields",
+            fields,
+            "a field that is linear in its control, or a non-empty list of functions or of SymPy expressions",
+        )
+    if all(callable(f) and not isinstance(f, _Expression) for f in items):
         if variables is not None:
             raise fail("variables", variables, "None, since the fields are functions and not expressions")
         return NumericFamily(items, dim)
     if variables is None:
-        raise mismatch("variables", "None", "the SymPy symbols x1, .., xd of the expressions (or pass functions)")
+        raise mismatch(
+            "variables", "None", "the SymPy symbols x1, .., xd of the expressions; or pass functions as fields"
+        )
     from .symbolic import columns
 
     found = SymbolicFamily(columns(items, variables), variables)
@@ -176,7 +190,9 @@ def fold(fields: Any, dim: int, copies: int) -> list[Callable[[np.ndarray], np.n
 
     def folded(f: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
         if x.ndim != 2 or x.shape[1] != copies * dim:
-            raise mismatch("x", f"an array of shape {x.shape}", f"one ensemble per row, shape (n, {copies * dim})")
+            raise mismatch(
+                "x", f"an array of shape {x.shape}", f"one ensemble per row, an array of shape (n, {copies * dim})"
+            )
         return np.asarray(f(x.reshape(-1, dim))).reshape(x.shape)
 
     return [partial(folded, f) for f in generators.functions]

@@ -89,10 +89,16 @@ def jets(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: int
     n, d = x.shape
     if d not in CIRCLE:
         raise mismatch(
-            name, f"a field of dimension {d}", "dimension 1, 2 or 3 (fields of SymPy expressions have no limit)"
+            name,
+            f"a field of dimension {d}",
+            "dimension 1, 2 or 3: for higher dimensions, pass the fields as SymPy expressions",
         )
     if order >= CIRCLE[d] // 2:
-        raise mismatch("depth", f"derivatives of order {order}", f"at most {CIRCLE[d] // 2 - 1} in dimension {d}")
+        raise mismatch(
+            "depth",
+            f"derivatives of order {order}",
+            f"derivatives of order at most {CIRCLE[d] // 2 - 1} in dimension {d}: use a smaller depth",
+        )
     rows = max(1, BLOCK // CIRCLE[d] ** d)
     blocks = [_block(function, x[start : start + rows], order, name) for start in range(0, n, rows)]
     return Jets(*(np.concatenate(parts, axis=1) for parts in zip(*blocks, strict=True)))
@@ -109,9 +115,10 @@ def _block(function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, order: i
         found.put(bad, _circles(function, x[bad], radius[bad], order, name), np.ones(len(bad), dtype=bool))
     if not found.good.all():
         raise NotAnalyticError(
-            f"{name} is not analytic near the point {x[int(found.good.argmin())].tolist()}, and has no Lie brackets there. "
-            "Write it with analytic NumPy functions (no abs, conjugate, real part, sign or comparison of its arguments), and "
-            "compute in double precision: single precision does not have the digits for this test"
+            f"{name} is not analytic near the point {x[int(found.good.argmin())].tolist()}, and has no Lie "
+            "brackets there. Write it with analytic NumPy functions (no abs, conjugate, real part, sign or "
+            "comparison of its arguments), and compute in double precision: single precision is not accurate "
+            "enough for this test"
         )
     for factor in (2.0, 0.5):
         base, active, stride = radius.copy(), np.flatnonzero(~found.settled), np.ones(len(x))

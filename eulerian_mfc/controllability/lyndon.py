@@ -78,7 +78,9 @@ def _lyndon_words(generators: int, depth: int) -> list[tuple[int, ...]]:
         words.append(tuple(word))
         if len(words) > LIMIT:
             raise mismatch(
-                "depth", f"depth {depth} with {generators} fields, more than {LIMIT} brackets", "a smaller depth"
+                "depth",
+                f"depth {depth} with {generators} fields, which gives more than {LIMIT} brackets",
+                "a smaller depth",
             )
         size = len(word)
         while len(word) < depth:

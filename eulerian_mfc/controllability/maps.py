@@ -135,9 +135,10 @@ def check_orientation(target: Map, region: object, grid: int = 41) -> float:
     if determinants[least] <= 0.0:
         everywhere = "reverses orientation" if determinants.max() <= 0.0 else "folds"
         warn(
-            f"the target {everywhere}: its Jacobian determinant is {determinants[least]:.3g} at {x[least].round(3).tolist()}, "
-            "so that it is not diffeotopic to the identity and no flow equals it: expect errors that do not vanish, and controls "
-            "that grow as the penalty falls. One more coordinate can help: Problem.augmented(1)",
+            f"the target {everywhere}: its Jacobian determinant is {determinants[least]:.3g} at "
+            f"{x[least].round(3).tolist()}, so that the target is not diffeotopic to the identity, and no "
+            "flow is equal to it. The errors will not tend to zero, and the controls will grow as the "
+            "penalty decreases. One more coordinate can help: use Problem.augmented(1)",
             DiffeotopyWarning,
         )
     return float(determinants[least])

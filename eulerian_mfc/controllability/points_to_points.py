@@ -75,14 +75,14 @@ def steer(
     """
     x, y = (np.asfortranarray(array(name, a, ndim=2)) for name, a in (("points", points), ("targets", targets)))
     if x.shape != y.shape or not x.size:
-        raise mismatch("targets", f"an array of shape {y.shape}", f"one target per point, shape {x.shape}")
+        raise mismatch("targets", f"an array of shape {y.shape}", f"one target per point, an array of shape {x.shape}")
     for name, rows in (("points", x), ("targets", y)):
         if len(np.unique(rows, axis=0)) < len(rows):
-            raise mismatch(name, "two equal rows", "pairwise distinct rows: flows keep distinct points distinct")
+            raise mismatch(name, "two equal rows", "distinct rows: a flow maps distinct points to distinct points")
     if x.shape[1] == 1 and (np.argsort(x[:, 0]) != np.argsort(y[:, 0])).any():
         warn(
-            "the targets are in another order than the points, and on the line a flow cannot change the order: use one more "
-            "coordinate, Problem.augmented(1)",
+            "the targets are in another order than the points, and on the line a flow cannot change the "
+            "order of points: use one more coordinate, with Problem.augmented(1)",
             DiffeotopyWarning,
         )
     transfer = transfer_of(x, y, np.full(len(x), 1.0 / len(x)), field, layers, horizon, layer_map)

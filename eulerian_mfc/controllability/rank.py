@@ -78,10 +78,17 @@ class BracketRank:
         size = f"rank {self.rank} of {self.dimension}"
         if self.generating:
             smallest = f"smallest scaled singular value {self.scaled_values[self.dimension - 1]:.2e}"
-            return f"bracket generating {where} to depth {self.first_depth} ({size}; {smallest}, tolerance {self.tolerance:.1e})"
+            return (
+                f"bracket generating {where} with brackets up to depth {self.first_depth} ({size}; {smallest}, "
+                f"tolerance {self.tolerance:.1e})"
+            )
         grown = next((k + 1 for k, r in enumerate(self.ranks) if r == self.rank), 1)
-        more = f"nothing new after depth {grown}" if grown < self.depth else "deeper brackets may add to it"
-        return f"not shown to be bracket generating {where}: {size} with brackets to depth {self.depth} ({more})"
+        more = (
+            f"the rank does not increase after depth {grown}"
+            if grown < self.depth
+            else "deeper brackets may increase the rank"
+        )
+        return f"not shown to be bracket generating {where}: {size} with brackets up to depth {self.depth} ({more})"
 
 
 def bracket_rank(

@@ -75,7 +75,9 @@ class Steering:
         points = array("x", x, ndim=2)
         if points.shape[1] != self.transfer.x.shape[1]:
             raise mismatch(
-                "x", f"an array of shape {points.shape}", f"points as rows, shape (n, {self.transfer.x.shape[1]})"
+                "x",
+                f"an array of shape {points.shape}",
+                f"points as rows, an array of shape (n, {self.transfer.x.shape[1]})",
             )
         out = [points]
         for n in range(self.transfer.layers):

@@ -35,13 +35,13 @@ def columns(fields: Sequence[Expression], variables: Sequence[Expression]) -> li
         if column.shape != (len(variables), 1):
             raise mismatch(
                 f"fields[{i}]",
-                f"expressions of shape {column.shape}",
+                f"an array of expressions of shape {column.shape}",
                 f"{len(variables)} expressions, one per variable",
             )
         foreign = column.free_symbols - set(variables)
         if foreign:
             raise mismatch(
-                f"fields[{i}]", f"the symbols {sorted(map(str, foreign))}", f"the variables {list(variables)} only"
+                f"fields[{i}]", f"the symbols {sorted(map(str, foreign))}", f"only the variables {list(variables)}"
             )
         out.append(column)
     return out
@@ -83,7 +83,7 @@ def bracket(f: Expression, g: Expression, variables: Sequence[Expression]) -> Ex
     rough = out.atoms(sympy.Derivative, sympy.Subs, sympy.DiracDelta)
     if rough or first.has(sympy.Abs, sympy.sign, sympy.Heaviside) or second.has(sympy.Abs, sympy.sign, sympy.Heaviside):
         raise NotAnalyticError(
-            "a Lie bracket of expressions that are not smooth (Abs, sign, Heaviside, Max): write smooth expressions"
+            "a Lie bracket of expressions that are not smooth (Abs, sign, Heaviside, Max): use smooth expressions"
         )
     return out.applyfunc(sympy.simplify)
 

@@ -71,7 +71,7 @@ def check_derivative(
         jacobian = np.asarray(jacobian() if callable(jacobian) else jacobian)
         expected = (*value.shape, x.shape[1])
         if jacobian.shape != expected:
-            raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"shape {expected}")
+            raise mismatch(name, f"a derivative of shape {jacobian.shape}", f"the shape {expected}")
         if value.dtype in (np.float32, np.float16):
             raise _too_coarse(name, f"its values are {value.dtype} numbers", given)
         size = np.abs(x).max(axis=0) if scale is None else np.asarray(scale)
@@ -86,10 +86,13 @@ def check_derivative(
             known = np.where(gap > 0, difference, slope[:, :, k])
             judged = bad if bad.any() else ~bad
             if _coarse(function, known[judged], kept[judged], value[judged], k, length):
-                raise _too_coarse(name, "a small change of its argument does not change its value", given)
+                raise _too_coarse(name, "a small change of its argument does not change the value", given)
             if bad.any():
                 at = np.unravel_index(int(gap.argmax()), gap.shape)
-                told = f"{slope[*at, k]:.6g} for {difference[at]:.6g} at x = {kept[at[0]].tolist()}{where}"
+                told = (
+                    f"{slope[*at, k]:.6g} where the finite difference is {difference[at]:.6g}, at x = "
+                    f"{kept[at[0]].tolist()}{where}"
+                )
                 raise _differs(name, k, float(gap[at]), told, given)
 
 
@@ -156,10 +159,10 @@ def _differs(name: str, k: int, gap: float, told: str, given: bool) -> ArgumentE
 
 def _too_coarse(name: str, reason: str, given: bool) -> ArgumentError | NotAnalyticError:
     """The exception for a function that does not compute in double precision."""
-    told = f"{reason}: it computes in single precision, or it rounds"
+    told = f"{reason}: the function computes in single precision, or it rounds"
     advice = (
-        "Compute in double precision throughout (float64, and complex128 for complex arguments): no astype(float32), no "
-        "float32 tables or networks, no rounding"
+        "Compute in double precision throughout (float64, and complex128 for complex arguments), without "
+        "astype(float32), float32 tables, float32 networks or rounding"
     )
     if given:
         return ArgumentError(

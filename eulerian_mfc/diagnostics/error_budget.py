@@ -88,13 +88,15 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     )
     here = _at_the_control(system, solution, twin, twin.rule)
     if not np.isfinite(here):
-        raise NonFiniteError("an error budget: particles at this control do not stay finite")
+        raise NonFiniteError(
+            "an error budget cannot be made: the states of particles at this control do not stay finite"
+        )
     box = _box(system, solution, twin)
     quadrature = _quadrature(system, solution, twin, here)
     mesh = Contribution(
         "mesh",
         solution.cost - here - box.error - quadrature.error,
-        "against particles at this control, without what follows",
+        "cost on the mesh minus that of particles at this control, without the errors of the box and the quadrature",
         "more cells, or a higher degree",
     )
     quadrature = quadrature._replace(error=quadrature.error + np.copysign(twin.error or 0.0, quadrature.error))
@@ -123,28 +125,39 @@ def _at_the_control(
 
 def _box(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem) -> Contribution:
     if of_the_problem(system) is not None and (system.pair.keeps_mass or isinstance(system.mesh.base, SimplexMesh)):
-        return Contribution("box", 0.0, "none: the problem's domain ends there", "-")
+        return Contribution("box", 0.0, "no error: the problem's own domain ends there", "-")
     ended = _at_the_control(system, solution, twin, twin.rule, of_the_mesh(system))
     error = ended - _at_the_control(system, solution, twin, twin.rule)
-    return Contribution("box", error, "particles that end at the boundary of the mesh, against others", "a larger box")
+    return Contribution(
+        "box",
+        error,
+        "particles that stop at the boundary of the mesh, compared with particles that do not stop",
+        "a larger box",
+    )
 
 
 def _quadrature(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem, here: float) -> Contribution:
     law, refine = system.problem.law, "`breaks` where labels jump, smoother labels, or more cells"
     if law.finite:
-        return Contribution("quadrature", 0.0, "none: the law is its samples", "-")
+        return Contribution("quadrature", 0.0, "no error: the law consists of its samples", "-")
     pieces, points = [], 0
     for piece in law.pieces(system.pair.lines):
         assert isinstance(piece, LabelledRule)
         points += len(piece.w)
         if points > MESH_POINTS:
-            how = f"particles know the law to this; the mesh's rule has over {MESH_POINTS} points: in the mesh's line"
+            how = (
+                f"accuracy of the particles' quadrature rule; the mesh's rule has over {MESH_POINTS} points, and "
+                "its error is part of the line `mesh`"
+            )
             return Contribution("quadrature", 0.0, how, refine)
         pieces.append(piece)
     x, w, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
     error = _at_the_control(system, solution, twin, LabelledRule(x, w, y)) - here
     return Contribution(
-        "quadrature", error, f"the mesh's {points} points of the law, against {len(twin.rule.w)}", refine
+        "quadrature",
+        error,
+        f"the mesh's rule with {points} points of the law, compared with {len(twin.rule.w)} points",
+        refine,
     )
 
 
@@ -155,8 +168,11 @@ def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tup
     costs = [twin.cost(outcome.control).total for outcome in outcomes]
     best = int(np.argmin(costs))
     least = min(costs[best], here)
-    told = "converged" if outcomes[best].converged else "which did not converge"
-    how = f"against {type(solver).__name__} for particles, from this control and beside it ({told})"
+    told = "converged" if outcomes[best].converged else "this run did not converge"
+    how = (
+        f"compared with the control that {type(solver).__name__} finds for particles, from this control and from "
+        f"one beside it ({told})"
+    )
     line = Contribution("optimisation", here - least, how, "more iterations, a smaller tolerance, or another start")
     return line, least, outcomes[best].control
 
@@ -198,7 +214,9 @@ def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribu
     if len(steps) > 1 and not shown and steps[-2]:
         falls = float(np.clip(abs(steps[-1] / steps[-2]), ratio, 0.8))
     error = float(steps.sum() + steps[-1] * falls / (1 - falls))
-    how = f"the least cost on these layers, against that on {layers} and the rest of the series"
+    how = (
+        f"the least cost on these layers, compared with that on {layers} layers and the extrapolated rest of the series"
+    )
     if len(steps) < 2:
         how += f", whose order is taken to be {min(2, layer_map.order)}"
     elif not shown and abs(steps[-1]) > 1e-13 * abs(costs[-1]):
@@ -226,7 +244,7 @@ def linear_means(control: np.ndarray, pieces: int) -> np.ndarray:
 
 def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     if not twin.problem.law.finite:
-        return Contribution("samples", 0.0, "none: the law itself, by quadrature", "-")
+        return Contribution("samples", 0.0, "no error: the problem is solved for the law itself, by quadrature", "-")
     (x, w, y), loss = twin.rule, solution.loss
     assert loss is not None
     losses = twin.losses(solution.control, loss, np.asfortranarray(x), y)
@@ -236,7 +254,7 @@ def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     deviation = float(np.sqrt(w @ (losses - mean) ** 2 * share / max(1 - share, share)))
     how = f"standard deviation of the mean loss of {len(x)} samples"
     if len(x) < 2 or len(x) * twin.layers > WORK / 10:
-        return Contribution("samples", deviation, f"{how}; does not include overfitting", "more samples")
+        return Contribution("samples", deviation, f"{how}; this does not include overfitting", "more samples")
     folds = min(FOLDS, len(x))
     gap = max(left_out(twin, solution.control, folds) - mean, 0.0)
     how += f", and half of what {folds}-fold cross-validation adds ({gap:.1e})"

@@ -58,8 +58,9 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     if system.problem.regulariser.sparse:
         raise fail(
             "problem",
-            "one with sparsity",
-            "a cost that is smooth in the control: the maximum is sought by Newton steps",
+            "a problem with sparsity",
+            "a cost that is smooth in the control, since the maximum is sought by Newton steps: use a "
+            "problem without sparsity",
         )
     masses, _ = system.masses(control)
     potentials = system.potentials(control, masses[-1])

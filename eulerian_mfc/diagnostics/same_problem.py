@@ -41,11 +41,19 @@ def check_problem(system: OptimalitySystem, solution: SolutionData) -> None:
     }
     for key, value in stored.items():
         if given[key] != value:
-            raise mismatch("problem", f"one whose {key} is {given[key]!r}", f"the file's {value!r}")
+            raise mismatch(
+                "problem",
+                f"a problem whose {key} is {given[key]!r}",
+                f"the file's {value!r}: pass the problem that was solved",
+            )
     cost, known = (
         system.cost(solution.control),
         Cost(solution.terminal_cost, solution.penalty_cost, solution.running_cost),
     )
     parts = list(zip(astuple(cost), astuple(known), strict=True))
     if max(abs(a - b) for a, b in parts) > SHARE * sum(abs(b) for _, b in parts):
-        raise mismatch("problem", f"one whose cost at the file's control is {cost.total:.10g}", f"{known.total:.10g}")
+        raise mismatch(
+            "problem",
+            f"a problem whose cost at the file's control is {cost.total:.10g}",
+            f"the file's cost {known.total:.10g}: pass the problem that was solved",
+        )

@@ -67,9 +67,9 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
         if steepness > STEEPNESS:
             out.append(
                 SteepControlWarning(
-                    f"|W| h = {steepness:.2g}: {activation}(W x + b) changes within a cell of width h = {mesh.width:.2g}, "
-                    f"and the mesh does not see how; use about {int(np.ceil(4 * steepness))} times as many cells an axis, or a "
-                    "larger penalty"
+                    f"|W| h = {steepness:.2g}: {activation}(W x + b) changes within a cell of width h = "
+                    f"{mesh.width:.2g}, which is too fast for the mesh to resolve; use about "
+                    f"{int(np.ceil(4 * steepness))} times as many cells per axis, or a larger penalty"
                 )
             )
     return out
@@ -98,15 +98,16 @@ def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str
         return f"use a larger {what}, or more cells"
     if touching > BOUNDARY_TOLERANCE:
         needed = law.box(BOUNDARY_TOLERANCE).round(3).tolist()
-        return f"use a larger {what} (the law alone needs {needed}, and it moves)"
+        return f"use a larger {what} (the law at time zero alone needs {needed}, and the flow moves it)"
     if near > BOUNDARY_TOLERANCE:
         return (
-            f"it did not touch the boundary, and three smaller cells are less wide: use more cells, or a larger {what}"
+            "the mass did not touch the boundary, and three smaller cells are less wide: use more cells, or "
+            f"a larger {what}"
         )
     return (
-        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there, so it is not the law's mass but what the scheme "
-        f"makes of densities that are narrow or rough on cells of width {mesh.width:.2g}: use more cells; a larger {what} alone "
-        "does not help"
+        f"{round(near * SAMPLES)} of {SAMPLES} points of the law came there. The mass is thus not the law's "
+        "own: the scheme produces it as an error, since the densities are narrow or rough on cells of width "
+        f"{mesh.width:.2g}. Use more cells; a larger {what} alone does not help"
     )
 
 
@@ -160,17 +161,20 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
     problem, names = system.problem, solution.parameter_names
     start, advice = (
         system.controls.project(start),
-        "start from another control: random numbers as `initial`, or none where one was passed",
+        "start from another control: pass random numbers as `initial`, or leave out `initial` if you have passed it",
     )
     for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
         arguments = problem.probes[0], system.times[n : n + 1]
         before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
         alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
-        told = "cannot be told apart at the first control, nor at the control found: what starts alike stays alike"
+        told = (
+            "are equivalent at the first control and still equivalent at the control found: parameters that are "
+            "equivalent at the start stay so"
+        )
         if len(alike) < 2:
             before, after = ([silent(problem.field, theta, *arguments)] for theta in (start[n], solution.control[n]))
             alike = np.intersect1d(before[0], after[0])
-            told = "have no influence at the first control, nor at the control found: nothing moves them"
+            told = "have no influence at the first control and none at the control found: their gradient is zero"
             if len(alike) < SILENT * problem.parameters:
                 continue
         shown = ", ".join(names[i] for i in alike[:4]) + (", .." if len(alike) > 4 else "")
@@ -181,8 +185,8 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
         if kind != "strict local minimum":
             return [
                 SymmetricStartWarning(
-                    f"the first control is zero, where the gradient vanishes, and the solver stayed there: it is a {kind}, from "
-                    f"which other controls may be better; {advice}"
+                    "the first control is zero, where the gradient vanishes, and the solver stayed there. "
+                    f"This control is a {kind}, and other controls may be better; {advice}"
                 )
             ]
     return []
@@ -206,9 +210,9 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
     if stability.index or not stability.layers_convex or stability.kind.startswith("degenerate"):
         out.append(
             SeveralCriticalPointsWarning(
-                f"the control is not a strict local minimum in every layer (smallest eigenvalue of the reduced Hessian "
-                f"{stability.hessian_smallest:.3g}): there may be others of lower cost; use multistart(...), or "
-                "continuation(...) from a larger penalty"
+                "the control is not a strict local minimum in every layer (smallest eigenvalue of the "
+                f"reduced Hessian {stability.hessian_smallest:.3g}): there may be other controls of lower "
+                "cost; use multistart(...), or continuation(...) from a larger penalty"
             )
         )
     if stability.shooting_eigenvalue <= -1:
@@ -217,7 +221,7 @@ def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True
             "where several critical points may exist: use multistart(...) to look for others"
         )
         if solver.startswith("Shooting(") and "relaxation=1.0" in solver and "anderson=None" in solver:
-            told += f', and to converge, Shooting(relaxation="auto"){" or LBFGS()" if adjoint else ""}'
+            told += f', and for convergence Shooting(relaxation="auto"){" or LBFGS()" if adjoint else ""}'
         out.append(ShootingThresholdWarning(told))
     return out
 

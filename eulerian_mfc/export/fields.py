@@ -196,7 +196,7 @@ def need_form(activation: Activation, form: Form | None, argument: str) -> Form:
     if form is None:
         raise mismatch(
             "field",
-            f"the activation {activation.name!r}, which has no form for this export",
+            f"the activation {activation.name!r}, which this export cannot write",
             f"fields.Activation({activation.name!r}, ..., {argument}=...)",
         )
     return form

@@ -87,11 +87,11 @@ def check(x: object, widths: list[int], weight: torch.Tensor) -> None:
     if not isinstance(x, torch.Tensor):
         raise fail("x", x, f"a torch.Tensor of shape {shapes}")
     if x.ndim != 2 or x.shape[1] not in widths:
-        raise mismatch("x", f"a tensor of shape {tuple(x.shape)}", f"inputs as rows, shape {shapes}")
+        raise mismatch("x", f"a tensor of shape {tuple(x.shape)}", f"inputs as rows, a tensor of shape {shapes}")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         advice = f'x.to({weight.dtype}), or solution.to_torch(dtype="{str(x.dtype).removeprefix("torch.")}")'
         advice = advice if x.dtype in (torch.float32, torch.float64) else f"x.to({weight.dtype})"
-        raise mismatch("x", f"a tensor of {x.dtype}", f"{weight.dtype}, as the weights have it: use {advice}")
+        raise mismatch("x", f"a tensor of {x.dtype}", f"{weight.dtype}, the type of the weights: use {advice}")
     if x.device != weight.device:
         raise mismatch(
             "x",

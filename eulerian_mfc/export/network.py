@@ -66,7 +66,7 @@ class Network:
         dt = numerics.horizon / numerics.layers
         times = stage_times(flow.layer_map, dt, numerics.layers)
         if readout and not isinstance(solution.readout, Readout):
-            raise fail("readout", readout, "False: the loss of this solution has no read-out")
+            raise fail("readout", readout, "False, since the loss of this solution has no read-out")
         return cls(
             at_times(flow.field, times),
             flow.layer_map,

@@ -152,13 +152,13 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         names = json.loads(told["blocks"])
         layers = []
         if int(told["layers"]) > len(weights):
-            raise ValueError(f"it claims {told['layers']} layers, and has {len(weights)} arrays")
+            raise ValueError(f"its metadata say {told['layers']} layers, but it has {len(weights)} arrays")
         for n in range(int(told["layers"])):
             stem = f"layers.{n}."
             layers.append({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
         return joined(names, layers)
     except (onnx.onnx_cpp2py_export.checker.ValidationError, ValueError, KeyError, TypeError) as error:
-        raise FileFormatError(f"{path} is no network that export.to_onnx wrote: {error}") from error
+        raise FileFormatError(f"{path} is not a network that export.to_onnx has written: {error}") from error
     except Exception as error:
         if type(error).__name__ != "DecodeError":  # an error of protobuf; its module depends on the version
             raise
@@ -170,7 +170,7 @@ def _onnx() -> ModuleType:
         import onnx
     except ImportError as error:
         raise ImportError(
-            "export to ONNX needs it, and it is not installed: pip install 'eulerian-mfc[onnx]'"
+            "export to ONNX needs the package onnx, which is not installed: pip install 'eulerian-mfc[onnx]'"
         ) from error
     return onnx
 

@@ -86,7 +86,7 @@ def control_from_torch(module: Module) -> np.ndarray:
     from .modules import ResidualNetwork
 
     if not isinstance(module, ResidualNetwork):
-        raise fail("module", type(module).__name__, "a module that export.to_torch made")
+        raise fail("module", type(module).__name__, "a module that export.to_torch has made")
     layers = [
         {name: value.detach().cpu().double().numpy() for name, value in layer.named_parameters()}
         for layer in module.layers
@@ -99,6 +99,6 @@ def _torch() -> ModuleType:
         import torch
     except ImportError as error:
         raise ImportError(
-            "export to PyTorch needs it, and it is not installed: pip install 'eulerian-mfc[torch]'"
+            "export to PyTorch needs the package torch, which is not installed: pip install 'eulerian-mfc[torch]'"
         ) from error
     return torch

@@ -232,12 +232,12 @@ def register_activation(activation: Activation) -> Activation:
     if not isinstance(activation, Activation):
         raise fail("activation", activation, "an Activation")
     if activation.name in ACTIVATIONS:
-        raise mismatch("activation", f"the name {activation.name!r}, which the package has", "another name")
+        raise mismatch("activation", f"the name {activation.name!r}, which the package itself uses", "another name")
     activation.check()
     known = _REGISTERED.get(activation.name)
     if known is not None and fingerprint(known) != fingerprint(activation):
         got = f"the name {activation.name!r}, under which other functions are registered"
-        raise mismatch("activation", got, "another name: solution files know activations by their names")
+        raise mismatch("activation", got, "another name: solution files store activations by their names")
     _REGISTERED[activation.name] = activation
     return activation
 
@@ -295,6 +295,6 @@ def need_known(name: object) -> None:
     """
     if name not in ACTIVATIONS and name not in _REGISTERED:
         raise FileFormatError(
-            f"the file has a field with the activation {name!r}, which is not known here: call "
-            "fields.register_activation with it before loading"
+            f"the file has a field with the activation {name!r}, which is not registered in this program: "
+            "call fields.register_activation with this activation before loading"
         )

@@ -139,7 +139,7 @@ class SumField(Field):
         if not parts or not all(isinstance(f, Field) for f in parts):
             raise fail("fields", self.fields, "a non-empty list of fields, such as [fields.NeuralField(1)]")
         if len({f.dim for f in parts}) > 1:
-            raise mismatch("fields", f"dimensions {[f.dim for f in parts]}", "fields of one dimension")
+            raise mismatch("fields", f"dimensions {[f.dim for f in parts]}", "fields of the same dimension")
         object.__setattr__(self, "fields", parts)
 
     @property

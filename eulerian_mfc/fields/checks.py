@@ -43,7 +43,7 @@ def check_shapes(field: DifferentiableField, x: np.ndarray | None = None, thetas
         else:
             raise mismatch(
                 "field",
-                f"values that are not finite, at any of {len(x)} {where} such as x = {x[0].tolist()} (theta = "
+                f"values that are not finite at all {len(x)} {where}, such as x = {x[0].tolist()} (theta = "
                 f"{theta.tolist()}, t = 0)",
                 "finite velocities where the law has its mass: move the law, change the field, or give `bounds` within which "
                 "all parameters are allowed",

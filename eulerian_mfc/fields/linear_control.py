@@ -69,7 +69,7 @@ class LinearControlField(Field):
             raise fail("jacobians", self.jacobians, "functions (n, d) -> (n, d, d)")
         if self.jacobians is not None and len(tuple(self.jacobians)) != len(fields):
             raise mismatch(
-                "jacobians", f"{len(tuple(self.jacobians))} functions", f"one for each of the {len(fields)} fields"
+                "jacobians", f"{len(tuple(self.jacobians))} functions", f"one function per field, {len(fields)} in all"
             )
         x = np.random.default_rng(0).normal(size=(5, self.dim))
         for i, f in enumerate(fields):
@@ -87,7 +87,8 @@ class LinearControlField(Field):
         for i, f in enumerate(self.fields):
             name = f"jacobians[{i}]" if given else f"fields[{i}]"
             with passed_as(
-                "LinearControlField(fields, dim, jacobians=[...]), one for each, of x with values (n, d, d)"
+                "LinearControlField(fields, dim, jacobians=[...]), with one function per field, of x with "
+                "values (n, d, d)"
             ):
                 check_derivative(name, f, partial(self._jacobian, i, x), x, given, scale)
 

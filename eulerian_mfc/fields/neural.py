@@ -120,10 +120,10 @@ class NeuralField(CompiledField):
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other, per row of theta."""
         if theta.shape[-1:] != (self.parameters,) or theta.ndim > 2:
-            raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
+            raise mismatch("theta", f"an array of shape {theta.shape}", f"the shape ({self.parameters},)")
         kernel = self.sigma.kernel
         if kernel is None:
-            raise fail("activation", self.activation, "one with a compiled kernel")
+            raise fail("activation", self.activation, "an activation with a compiled kernel, such as 'tanh'")
         numbers = np.zeros((*theta.shape[:-1], self.dim * (self.dim + 1)))  # without a bias, b is zero
         numbers[..., : self.parameters] = theta
         return kernels.integers_of(kernel, self.dim), numbers
@@ -141,7 +141,7 @@ class NeuralField(CompiledField):
     def _rows(self, x: np.ndarray, name: str) -> np.ndarray:
         """Points or covectors `(n, d)` as rows `(d, n)`, checked."""
         if x.ndim != 2 or x.shape[1] != self.dim or np.iscomplexobj(x):
-            raise mismatch(name, f"{x.dtype} numbers of shape {x.shape}", f"real ones of shape (n, {self.dim})")
+            raise mismatch(name, f"{x.dtype} numbers of shape {x.shape}", f"real numbers of shape (n, {self.dim})")
         return x.T
 
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +157,7 @@ class NeuralField(CompiledField):
         rows = np.ascontiguousarray(self._rows(x, "x"), dtype=np.float64)
         covectors = np.array(self._rows(p, "p"), dtype=np.float64, order="C")
         if covectors.shape != rows.shape:
-            raise mismatch("p", f"an array of shape {p.shape}", f"shape {x.shape}, a covector a point")
+            raise mismatch("p", f"an array of shape {p.shape}", f"the shape {x.shape}, one covector per point")
         integers, numbers = self.kernel_arguments(theta)
         slopes = np.zeros(numbers.shape)
         kernels.pull(integers, numbers, *steps.pointed(numbers), rows.shape[1], rows, kept, covectors, slopes)

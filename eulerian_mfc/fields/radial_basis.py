@@ -44,10 +44,12 @@ class RadialBasisField(ScalarBasisField):
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        centres = array("centres", self.centres, ndim=2, like="centres=[[-1.0], [1.0]], one row a centre")
+        centres = array("centres", self.centres, ndim=2, like="centres=[[-1.0], [1.0]], one row per centre")
         if not centres.size or len(np.unique(centres, axis=0)) < len(centres):
             raise mismatch(
-                "centres", f"{len(centres)} rows, not all distinct or none", "distinct centres as rows (K, d)"
+                "centres",
+                f"{len(centres)} rows, which are not distinct, or empty",
+                "at least one centre, as distinct rows (K, d)",
             )
         object.__setattr__(self, "centres", tuple(map(tuple, centres.tolist())))
         object.__setattr__(self, "width", positive("width", self.width))

@@ -13,6 +13,7 @@ import hashlib
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ PART = ".part"
 #: the name of a part begins with at most so many characters of the file's name: file systems take 255 bytes, and a character
 #: may have four
 LONGEST = 48
+#: the flag with which Windows writes bytes unchanged; other systems always do
+BINARY: int = vars(os).get("O_BINARY", 0)
 
 
 def as_path(name: str, value: object) -> Path:
@@ -44,7 +47,9 @@ def existing(name: str, value: object, what: str) -> Path:
     except OSError as error:
         raise StorageError(f"cannot read {path}: {error.strerror}") from error
     if not there:
-        raise MissingFileError(f"no {what} at {path}" + (": it is a folder, or not a regular file" if other else ""))
+        raise MissingFileError(
+            f"no {what} at {path}" + (": the path is a folder, or not a regular file" if other else "")
+        )
     return path
 
 
@@ -130,7 +135,7 @@ def _storage_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        old = "the old file is intact" if target.is_file() else "there was no file before"
+        old = "the file that was there is unchanged" if target.is_file() else "no file has been written there"
         raise StorageError(f"cannot write {target}: {error.strerror or error}; {old}") from error
 
 
@@ -153,7 +158,7 @@ def _written_beside(real: Path, data: bytes, old: os.stat_result | None) -> Path
     # The system applies the umask and the folder's own rules to a new file. The replacement of an old file, which may be private,
     # can be read by its owner only until it gets the rights of the old one.
     mode = 0o666 if old is None else 0o600
-    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -175,7 +180,7 @@ def _remove(part: Path) -> None:
 
 def _give_rights(part: Path, old: os.stat_result) -> None:
     """Give a part the mode, group and owner of the old file, as far as the system allows this user."""
-    if hasattr(os, "chown"):
+    if sys.platform != "win32":
         with suppress(OSError):
             os.chown(part, -1, old.st_gid)
         with suppress(OSError):

@@ -77,8 +77,8 @@ def alone(folder: Path, patient: bool = False) -> Iterator[None]:
         time.sleep(0.05)
     if claim is None:
         raise StorageError(
-            f"{folder}: another program is writing into it, and the files would be a mixture of both; name another folder, or "
-            "wait until it has ended"
+            f"{folder}: another program is writing into this folder, and the files of both programs would be "
+            "mixed: name another folder, or wait until the other program has ended"
         )
     try:
         yield

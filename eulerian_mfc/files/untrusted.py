@@ -43,7 +43,7 @@ def dataset_at(file: Stored, path: str) -> Stored:
         if link is None:
             return None
         if not isinstance(link, h5py.HardLink):
-            raise FileFormatError(f"{path} is a link to somewhere else: the file was altered")
+            raise FileFormatError(f"{path} is a link to another place: the file was altered")
         item = item[name]
     if not isinstance(item, h5py.Dataset):
         raise FileFormatError(f"{path} is not a dataset: the file was altered")
@@ -62,10 +62,11 @@ def check_values(dataset: Stored, path: str, size: int) -> None:
     if dataset.is_virtual or settings.get_external_count():
         raise FileFormatError(f"the values of {path} are in another file: the file was altered")
     if filters not in ([], [GZIP]) or (dataset.chunks is None and filters):
-        raise FileFormatError(f"{path} has the filters {filters}, expected none or gzip: the file was altered")
+        raise FileFormatError(f"{path} has the filters {filters}, expected gzip or no filter: the file was altered")
     if stored > size or claimed > stored * (MOST if filters else 1):
         raise FileFormatError(
-            f"{path} claims {claimed:,} bytes and has {stored:,}, in a file of {size:,}: its values are not in the file"
+            f"{path} announces {claimed:,} bytes but has {stored:,}, in a file of {size:,} bytes: its values "
+            "are not in the file"
         )
 
 
@@ -78,8 +79,8 @@ def check_memory(needed: int) -> None:
     """Raises FileFormatError if the arrays of a file, of `needed` bytes, do not fit into the machine's memory."""
     if needed > machine_memory():
         raise FileFormatError(
-            f"its arrays take {needed / 2**30:,.1f} GiB, more than this machine's memory of {machine_memory() / 2**30:,.1f} GiB: "
-            "read it on a larger machine"
+            f"its arrays take {needed / 2**30:,.1f} GiB, more than this machine's memory of "
+            f"{machine_memory() / 2**30:,.1f} GiB: read the file on a larger machine"
         )
 
 
@@ -106,14 +107,14 @@ def _chunk(dataset: Stored, path: str, start: tuple[int, ...], size: int) -> np.
     wanted = math.prod(dataset.chunks) * int(dataset.dtype.itemsize)
     found = dataset.id.get_chunk_info_by_coord(start)
     if not 0 < found.size <= size or wanted > MOST * found.size:
-        raise FileFormatError(f"{path} has no values at {start}: they are not in the file")
+        raise FileFormatError(f"{path} has no values at {start}: the file is incomplete")
     skipped, data = dataset.id.read_direct_chunk(start)
     if dataset.compression and not skipped:
         machine = zlib.decompressobj()
         data = machine.decompress(data, wanted + 1)
     if len(data) != wanted:
         raise FileFormatError(
-            f"{path} has {len(data):,} bytes or more at {start}, expected {wanted:,}: the file was altered"
+            f"{path} has at least {len(data):,} bytes at {start}, expected {wanted:,}: the file was altered"
         )
     return np.frombuffer(data, dataset.dtype).reshape(dataset.chunks)
 
@@ -138,7 +139,9 @@ def text(dataset: Stored, path: str, opened: BinaryIO, size: int) -> bytes:
     opened.seek(place)
     length = int.from_bytes(opened.read(4), "little")
     if length > size:
-        raise FileFormatError(f"{path} claims {length:,} bytes, in a file of {size:,}: its text is not in the file")
+        raise FileFormatError(
+            f"{path} announces {length:,} bytes, in a file of {size:,} bytes: its text is not in the file"
+        )
     return bytes(dataset[()])
 
 
@@ -161,7 +164,7 @@ def archive(data: bytes) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO(data)) as file:
         found = file.infolist()
         if any(m.compress_type != zipfile.ZIP_STORED for m in found) or sum(m.file_size for m in found) > len(data):
-            raise ValueError("it is compressed, or its arrays claim more bytes than it has")
+            raise ValueError("the file is compressed, or its arrays announce more bytes than the file has")
         return {m.filename.removesuffix(".npy"): _array(file.read(m)) for m in found}
 
 
@@ -175,6 +178,6 @@ def _array(data: bytes) -> np.ndarray:
     shape, _, dtype = readers[version](stream)
     claimed, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
     if dtype.hasobject or not dtype.itemsize or claimed != there:
-        raise ValueError(f"an array of {dtype} claims {claimed:,} bytes and has {there:,}")
+        raise ValueError(f"an array of {dtype} announces {claimed:,} bytes but has {there:,}")
     stream.seek(0)
     return np.asarray(np.lib.format.read_array(stream, allow_pickle=False))

@@ -8,6 +8,7 @@ import sys
 import types
 from typing import Any
 
+from .attributes import attributes_of, leads_to
 from .names import is_own, write_named, write_package_of
 from .origins import INSTALLED, OWN, file_of, module_content, origin_of_module
 from .sources import SOURCES
@@ -41,12 +42,21 @@ def write_class(writer: Writer, kind: type) -> None:
             writer.under(name, member)
 
 
-def write_descriptor(writer: Writer, value: object) -> None:
+def write_descriptor(
+    writer: Writer,
+    value: property | functools.cached_property[object] | classmethod[object, ..., object] | staticmethod[..., object],
+) -> None:
     """Write a property, a class method or a similar object, by the functions in it."""
     writer.put("descriptor", type(value).__name__.encode())
-    for name in ("fget", "fset", "fdel", "func", "__func__"):
-        if hasattr(value, name):
-            writer.under(name, getattr(value, name))
+    match value:
+        case property():
+            functions: dict[str, object] = {"fget": value.fget, "fset": value.fset, "fdel": value.fdel}
+        case functools.cached_property():
+            functions = {"func": value.func}
+        case _:
+            functions = {"__func__": value.__func__}
+    for name, function in functions.items():
+        writer.under(name, function)
 
 
 def write_slot(writer: Writer, value: types.MemberDescriptorType | types.GetSetDescriptorType) -> None:
@@ -55,8 +65,8 @@ def write_slot(writer: Writer, value: types.MemberDescriptorType | types.GetSetD
 
 def write_field(writer: Writer, value: dataclasses.Field[Any]) -> None:
     """Write a field of a dataclass, without its annotation."""
-    names = (n for n in value.__slots__ if n not in ("type", "_field_type"))
-    writer.under(value.name, {n: getattr(value, n) for n in names})
+    held, names = dict(attributes_of(value)), (n for n in value.__slots__ if n not in ("type", "_field_type"))
+    writer.under(value.name, {n: held[n] for n in names})
 
 
 def write_module(writer: Writer, module: types.ModuleType) -> None:
@@ -78,10 +88,7 @@ def own_class(kind: type) -> bool:
         return False
     if origin_of_module(kind.__module__) == OWN:
         return True
-    found: object = sys.modules[kind.__module__]
-    for name in kind.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is not kind
+    return not leads_to(kind.__qualname__, sys.modules[kind.__module__], kind)
 
 
 def made_in_c(kind: type) -> type:

@@ -13,10 +13,12 @@ import sys
 import types
 from collections.abc import Iterable, Iterator
 
+from .attributes import attribute
 from .names import is_own, write_named, write_package_of
 from .origins import OWN, module_content, origin
 from .writer import Writer
 
+_MISSING = object()
 _ATTRIBUTE = ("LOAD_ATTR", "LOAD_METHOD")
 #: instructions whose argument is not a variable from outside the function
 _NO_VARIABLE = (*_ATTRIBUTE, "LOAD_CONST", "LOAD_FAST", "LOAD_CLOSURE", "LOAD_SUPER")
@@ -60,7 +62,7 @@ def write_function(writer: Writer, function: types.FunctionType) -> None:
 def write_code(writer: Writer, code: types.CodeType) -> None:
     # Fingerprints must not depend on the place of a function: line numbers and file names are left out.
     writer.put("code", code.co_code)
-    writer.put("handlers", getattr(code, "co_exceptiontable", b""))
+    writer.put("handlers", code.co_exceptiontable)
     writer.each(code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars, code.co_flags)
     writer.each(code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_consts)
 
@@ -73,9 +75,9 @@ def _write_attribute(writer: Writer, module: types.ModuleType, chain: tuple[str,
         assert isinstance(value, types.ModuleType)  # the loop ends at anything else
         writer.put("text", module_content(value).encode())
         writer.put("attribute", name.encode())
-        if not hasattr(value, name):
+        value = attribute(value, name, _MISSING)
+        if value is _MISSING:
             return writer.put("missing")
-        value = getattr(value, name)
         if not (isinstance(value, types.ModuleType) and is_own(value)) or k == len(chain) - 1:
             return writer.under(".".join((module.__name__, *chain[: k + 1])), value)
     return None

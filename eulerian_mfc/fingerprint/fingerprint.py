@@ -51,12 +51,17 @@ class Fingerprints:
             kind, where = type(error.value), ".".join(reversed(error.path))
             raise mismatch(
                 "arguments",
-                f"an argument that holds {kind.__module__}.{kind.__qualname__}, whose value cannot be told"
-                f"{f' (at {where})' if where else ''}: {error.reason}",
-                "numbers, texts, arrays, functions, dataclasses, objects with attributes, and what pickle can keep (seeds, "
-                "not random generators; what a file holds, not the open file). Without a folder or a checkpoint, in which "
-                "results are found again by these values, everything can be run",
+                f"an argument that holds {kind.__module__}.{kind.__qualname__}, whose value cannot be "
+                f"determined{f' (at {where})' if where else ''}: {error.reason}",
+                "numbers, texts, arrays, functions, dataclasses, objects with attributes, and other objects "
+                "that pickle can store: pass a seed instead of a random generator, and the content of a file "
+                "instead of an open file. Results in a folder or a checkpoint are found again by these "
+                "values; without a folder and a checkpoint, every argument is allowed",
             ) from None
         except RecursionError:
-            raise mismatch("arguments", "something nested too deeply", "values that Python can go through") from None
+            raise mismatch(
+                "arguments",
+                "an argument that is nested too deeply",
+                "a less deeply nested argument, whose values Python can visit",
+            ) from None
         return writer.hash.hexdigest()

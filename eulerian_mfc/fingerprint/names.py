@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import types
-from operator import attrgetter
 
+from .attributes import attribute, leads_to
 from .origins import INSTALLED, OWN, PACKAGE, file_of, module_content, origin, package_content
 from .sources import SOURCES
 from .writer import Writer
@@ -19,10 +19,7 @@ def write_named(writer: Writer, value: object, module: str | None, name: str) ->
     whose = origin(found.__name__, file := file_of(found))
     if whose == OWN and str(file).endswith(".py"):
         return False
-    try:
-        if attrgetter(name)(found) is not value:
-            return False
-    except AttributeError:
+    if not leads_to(name, found, value):
         return False
     if whose == PACKAGE:  # by what it computes, wherever its file is
         writer.put("ours", SOURCES.of_definition(found.__name__, name).encode())
@@ -37,7 +34,7 @@ def write_named(writer: Writer, value: object, module: str | None, name: str) ->
 
 def _module_of(value: object, found: types.ModuleType) -> str:
     """The module of this package that defines a function or a class; for other values the module that exports them."""
-    module = getattr(value, "__module__", None)
+    module = attribute(value, "__module__", None)
     return module if isinstance(module, str) and module.startswith(f"{SOURCES.root.name}.") else found.__name__
 
 

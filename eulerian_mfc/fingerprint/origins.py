@@ -72,7 +72,7 @@ def module_content(module: ModuleType) -> str:
     try:
         return file_content(file)
     except OSError:
-        loader = getattr(module, "__loader__", None)
+        loader = vars(module).get("__loader__")
         try:
             return hashlib.sha256(loader.get_data(file)).hexdigest()  # type: ignore[union-attr]
         except (AttributeError, OSError):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import types
-from collections.abc import Iterator
 from copyreg import dispatch_table
 from pickle import whichmodule  # type: ignore[attr-defined]
 
+from .attributes import attributes_of
 from .classes import package_class
 from .names import write_named
 from .writer import UntoldError, Writer
@@ -37,7 +36,7 @@ def write_reduced(writer: Writer, value: object) -> None:
         raise UntoldError(value, str(error) or type(error).__name__) from None
     if isinstance(found, str):
         if not write_named(writer, value, whichmodule(value, found), found):
-            raise UntoldError(value, f"it is called {found}, and that name does not lead to it")
+            raise UntoldError(value, f"its name is {found}, but this name does not refer to this object")
         return
     function, arguments, state, items, pairs, setter = (*found, None, None, None, None)[:6]
     writer.put("reduced")
@@ -45,17 +44,3 @@ def write_reduced(writer: Writer, value: object) -> None:
     writer.write(arguments)
     writer.under(kind.__name__, state)
     writer.each(None if items is None else list(items), None if pairs is None else list(pairs), setter)
-
-
-def attributes_of(value: object) -> Iterator[tuple[str, object]]:
-    """Names and values of all attributes of an object: its dictionary, and the slots of all its classes."""
-    for kind in type(value).__mro__:
-        if "__slots__" not in vars(kind):
-            continue
-        for name, member in vars(kind).items():
-            if isinstance(member, types.MemberDescriptorType):
-                try:
-                    yield name, member.__get__(value)
-                except AttributeError:  # a slot without a value
-                    continue
-    yield from getattr(value, "__dict__", {}).items()

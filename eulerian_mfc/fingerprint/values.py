@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import write_array, write_array_of_a_class, write_dict, write_dtype, write_items, write_list, write_set
+from .attributes import attribute
 from .classes import MEMBERS, made_in_c, own_class, package_class, write_class, write_module
 from .code import write_code, write_function
 from .libraries import (
@@ -130,7 +131,7 @@ def write_object(writer: Writer, value: Any) -> None:
         # Other attributes of a library's dataclass are derived from its fields, and appear when it is used.
         writer.write(kind)
         for field in fields(value):
-            writer.under(field.name, getattr(value, field.name, None))
+            writer.under(field.name, attribute(value, field.name, None))
     else:
         writer.library += 1
         write_reduced(writer, value)

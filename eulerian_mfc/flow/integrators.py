@@ -86,15 +86,16 @@ def substeps(courant: float, crossings: float, cfl: float, limit: float, given: 
     if given is not None:
         if courant > limit * given * (1 + 1e-12):
             raise SubstepError(
-                f"substeps: got {given}, with Courant number {courant / given:.3g}, expected at most {limit:g}: use substeps "
-                f">= {int(np.ceil(courant / limit))}"
+                f"substeps: got {given}, which gives the Courant number {courant / given:.3g}, expected a "
+                f"Courant number of at most {limit:g}: use substeps >= {int(np.ceil(courant / limit))}"
             )
         return given
     count = max(1, int(np.ceil(courant / cfl - 1e-12)))
     if crossings > MOST_CROSSINGS:
         raise SubstepError(
-            f"the field would carry mass {crossings:.3g} times across the mesh in one layer, in {count} substeps, expected at "
-            f"most {MOST_CROSSINGS:g} times: the control is too large, as when a solver diverges. Raise the penalty, reduce the "
-            "relaxation, or use more layers; if this speed is wanted, set the number of substeps"
+            f"the field would carry mass {crossings:.3g} times across the mesh in one layer, in {count} "
+            f"substeps, expected at most {MOST_CROSSINGS:g} times: the control is too large, as happens when "
+            "a solver diverges. Use a larger penalty, a smaller relaxation, or more layers; if you want this "
+            "speed, set the number of substeps"
         )
     return count

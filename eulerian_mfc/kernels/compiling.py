@@ -29,8 +29,8 @@ from ..errors import EulerianError, KernelCacheWarning
 Compiled: TypeAlias = Any
 
 DISABLED = (
-    "the environment variable NUMBA_DISABLE_JIT is set, and the kernels of eulerian_mfc run compiled only: unset it, and leave "
-    "Numba's decorators out of the functions of your own that you want to debug"
+    "the environment variable NUMBA_DISABLE_JIT is set, but the kernels of eulerian_mfc run only if they are "
+    "compiled: unset this variable. To debug your own functions, remove Numba's decorators from them instead"
 )
 _told: set[str] = set()
 
@@ -60,7 +60,7 @@ class Kept(FunctionCache):  # type: ignore[misc]  # Numba has no types
         try:
             super().save_overload(sig, data)
         except OSError as error:
-            _tell(f"{self.cache_path} does not take them: {error.strerror or error}")
+            _tell(f"they cannot be written to {self.cache_path}: {error.strerror or error}")
 
 
 def njit(**options: Compiled) -> Callable[[Callable[..., Compiled]], Compiled]:
@@ -149,7 +149,7 @@ def _kept(kernel: Compiled, function: Callable[..., Compiled]) -> Compiled:
     except RuntimeError as error:
         if "no locator" not in str(error):
             raise
-        _tell("no folder for them can be written to")
+        _tell("the package has found no folder in which it may write them")
     return kernel
 
 
@@ -159,7 +159,8 @@ def _tell(reason: str) -> None:
         _told.add(reason)
         # The cause is not in the user's program, so that the warning names the package and not a line of that program.
         warnings.warn_explicit(
-            f"compiled kernels are not kept, and every process compiles them again (ten to thirty seconds): {reason}. {advice()}",
+            "compiled kernels are not stored on disk, and every process compiles them again (ten to thirty "
+            f"seconds): {reason}. {advice()}",
             KernelCacheWarning,
             "eulerian_mfc",
             1,
@@ -168,6 +169,6 @@ def _tell(reason: str) -> None:
 
 def advice() -> str:
     """The advice for users whose compiled kernels cannot be kept."""
-    return "Set the environment variable NUMBA_CACHE_DIR to a folder that you may write to; it is " + (
+    return "Set the environment variable NUMBA_CACHE_DIR to a folder in which you may write. The variable is " + (
         repr(config.CACHE_DIR) if config.CACHE_DIR else "not set"
     )

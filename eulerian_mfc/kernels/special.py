@@ -10,7 +10,7 @@ def _lazy_special(name: str) -> Callable[..., Any]:
     def function(*arguments: Any, **options: Any) -> Any:
         from scipy import special
 
-        return getattr(special, name)(*arguments, **options)
+        return vars(special)[name](*arguments, **options)
 
     return function
 

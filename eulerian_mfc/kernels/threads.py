@@ -7,6 +7,7 @@ copied; only between NumPy's calls they wait for the lock.
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ def _renew() -> None:
     _one_team = Lock()
 
 
-if hasattr(os, "register_at_fork"):
+if sys.platform != "win32":  # which has no fork
     os.register_at_fork(after_in_child=_renew)
 
 

@@ -169,7 +169,7 @@ class Law(ABC):
         ArgumentError
             If `n` is not a positive integer, or more than memory holds, or if `seed` is not a valid seed.
         """
-        affordable("n", integer("n", n), n * self.dim, "so many samples")
+        affordable("n", integer("n", n), n * self.dim, "this many samples")
         return self.draw(n, generator(seed))[0]
 
 

@@ -100,7 +100,7 @@ def wasserstein(
     points = array("x", x, ndim=(1, 2))
     points = points[:, None] if points.ndim == 1 else points
     if points.shape[1] != law.dim or not len(points):
-        raise mismatch("x", f"samples of shape {np.shape(x)}", f"points as rows, shape (n, {law.dim})")
+        raise mismatch("x", f"samples of shape {np.shape(x)}", f"points as rows, an array of shape (n, {law.dim})")
     inputs = law.law if isinstance(law, Labelled) else law
     if law.dim > 1:
         return _by_linear_program(inputs, points, p, symmetry, integer("atoms", atoms))
@@ -214,7 +214,8 @@ def _by_linear_program(
         import ot
     except ImportError:
         raise EulerianError(
-            "Wasserstein distances in two and three dimensions need POT: pip install 'eulerian-mfc[transport]'"
+            "Wasserstein distances in two and three dimensions need the package POT: pip install "
+            "'eulerian-mfc[transport]'"
         ) from None
     points, weights = _law_points(law, symmetry, None)
     samples = x if symmetry is None else symmetry(x)

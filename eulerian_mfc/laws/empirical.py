@@ -36,11 +36,13 @@ class Empirical(LabelledLaw):
         self.x, self.y = (a[:, None] if a.ndim == 1 else a for a in given)
         if not len(self.x) or len(self.x) != len(self.y):
             raise mismatch(
-                "y", f"{len(self.y)} labels", f"one label for each of the {len(self.x)} samples, at least one"
+                "y",
+                f"{len(self.y)} labels",
+                f"one label for each of the {len(self.x)} samples, and at least one sample",
             )
         self.dim, self.label_dim = self.x.shape[1], self.y.shape[1]
         if not 1 <= self.dim <= 3:
-            raise mismatch("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3: samples are rows")
+            raise mismatch("x", f"samples of dimension {self.dim}", "dimension 1, 2 or 3, with samples as rows")
         self.weights = checked_weights(weights, len(self.x))
 
     @property
@@ -51,7 +53,7 @@ class Empirical(LabelledLaw):
         return LabelledRule(self.x, self.weights, self.y)
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "so many samples")
+        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "this many samples")
         rows = generator(seed).choice(len(self.x), size=n, p=self.weights)
         return self.x[rows], self.y[rows]
 

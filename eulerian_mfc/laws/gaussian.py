@@ -15,7 +15,7 @@ from .charts import REACH as CELLS_END
 from .quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
 
 #: the forms in which means may be passed
-MEANS = "means=[[-1.0], [1.0]], one row a component"
+MEANS = "means=[[-1.0], [1.0]], one row per component"
 #: standard deviations at which the rules of normal laws end: the mass beyond is round-off
 REACH = {1: 9.0, 2: 9.0, 3: 8.6}
 
@@ -35,7 +35,7 @@ def check_breaks(centre: np.ndarray, radius: float, breaks: Lines) -> None:
                 "breaks",
                 f"{values[off_centre][0]:g} on axis {axis}, which cuts a ball of radius {radius:g} "
                 f"off its centre {centre[axis]:g}",
-                "breaks through the centres of balls, or none (jumps are then integrated to low order)",
+                "breaks through the centres of balls, or no breaks (jumps are then integrated with low order)",
             )
 
 
@@ -89,21 +89,23 @@ class GaussianMixture(Law):
         self.means = array("means", means, ndim=2, like=MEANS)
         self.components, self.dim = self.means.shape
         if not self.components:
-            raise mismatch("means", "no means", "at least one")
+            raise mismatch("means", "an empty list of means", "at least one mean")
         if not 1 <= self.dim <= 3:
-            raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3: rows are means")
+            raise mismatch("means", f"dimension {self.dim}", "dimension 1, 2 or 3, with one mean per row")
         spread = array("std", std, ndim=(0, 1, 2), like="std=1.0")
         spread = spread[:, None] if spread.ndim == 1 else spread
         try:
             self.std = np.broadcast_to(spread, self.means.shape)
         except ValueError:
-            raise fail("std", std, f"a number, {self.components} numbers, or an array {self.means.shape}") from None
+            raise fail(
+                "std", std, f"a number, {self.components} numbers, or an array of shape {self.means.shape}"
+            ) from None
         if not (self.std > 0).all():
             raise fail("std", std, "positive numbers")
         self.weights = checked_weights(weights, self.components)
         self.truncation = None if truncation is None else positive("truncation", truncation)
         if self.truncation is not None and not (self.std == self.std[:, :1]).all():
-            raise fail("std", std, "one number for all axes where truncation is given")
+            raise fail("std", std, "one number for all axes, since truncation is given")
 
     def quadrature(self, lines: Lines = None, breaks: Lines = None) -> Rule:
         return joined(self.blocks(lines, breaks))
@@ -202,5 +204,5 @@ class Gaussian(GaussianMixture):
         spread = array("std", std, ndim=(0, 1), like="std=1.0")
         centre = array("mean", mean, ndim=1, like=f"mean=[{mean!r}]" if np.ndim(mean) == 0 else "mean=[0.0]")
         if spread.ndim and len(spread) != len(centre):
-            raise fail("std", std, f"one number, or {len(centre)}, one an axis")
+            raise fail("std", std, f"one number, or {len(centre)} numbers, one per axis")
         super().__init__(centre[None], spread if spread.ndim == 0 else spread[None], None, truncation)

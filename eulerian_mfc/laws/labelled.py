@@ -66,7 +66,7 @@ class Labelled(LabelledLaw):
         if lists and self.dim == 1 and np.asarray(lists[0]).ndim == 0:
             lists = [lists]
         if lists and len(lists) != self.dim:
-            raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one an axis")
+            raise fail("breaks", breaks, f"{self.dim} lists of coordinates, one per axis")
         self.breaks = [array("breaks", b, ndim=1) for b in lists]
         self.label_dim = self._labels(*law.draw(5, np.random.default_rng(0))).shape[1]
 
@@ -83,7 +83,7 @@ class Labelled(LabelledLaw):
             raise mismatch(
                 "label",
                 f"a function whose value has shape {y.shape} at points {x.shape}",
-                f"({len(x)}, q) or ({len(x)},)",
+                f"a value of shape ({len(x)}, q) or ({len(x)},)",
             )
         if not np.isfinite(y).all():
             raise mismatch(
@@ -117,7 +117,7 @@ class Labelled(LabelledLaw):
                 yield ProductRule(part.axes, np.array([part.weight]), label[None])
 
     def sample(self, n: int, seed: int | np.random.Generator | None = None) -> tuple[np.ndarray, np.ndarray]:
-        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "so many samples")
+        affordable("n", integer("n", n), n * (self.dim + self.label_dim), "this many samples")
         x, component = self.law.draw(n, generator(seed))
         return x, self._labels(x, component)
 

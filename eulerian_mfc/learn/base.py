@@ -29,7 +29,7 @@ CELLS = {1: 160, 2: 48, 3: 24}
 #: of its longest side, since the trajectories change when the control is improved on the mesh
 MARGIN, ROOM = 3, 0.1
 
-_WIDE = "its data have four or more features: states live on a mesh in at most three dimensions"
+_WIDE = "its data have four or more features, but states live on a mesh in at most three dimensions"
 #: checks of scikit-learn's `check_estimator` that do not apply, and why, for its argument `expected_failed_checks`
 EXCLUDED_CHECKS = dict.fromkeys(
     (
@@ -130,7 +130,7 @@ class MeanFieldEstimator(BaseEstimator):
         X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2, **checks)
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
-            raise fail("sample_weight", sample_weight, "a weight above zero")
+            raise fail("sample_weight", sample_weight, "weights of which at least one is above zero")
         return X, y, weights / weights.max()
 
     @staticmethod
@@ -149,8 +149,8 @@ class MeanFieldEstimator(BaseEstimator):
             raise mismatch(
                 "X",
                 f"{self.varying_.sum()} features and {augment} extra coordinates",
-                "at most 3 together, since states live on a mesh: choose features, or project them first, as in "
-                "make_pipeline(PCA(2), ...) (features that do not vary do not count)",
+                "at most 3 together, since states live on a mesh: choose features, or project them first, as "
+                "in make_pipeline(PCA(2), ...); features that do not vary do not count",
             )
         base = Empirical(self._standardised(X), y, weights)
         law = Augmented(base, self.augment) if self.augment else base
@@ -183,7 +183,7 @@ class MeanFieldEstimator(BaseEstimator):
         cells = CELLS[len(box)] if self.cells is None else self.cells
         if np.size(cells) and np.min(cells) <= 2 * MARGIN:
             raise fail(
-                "cells", self.cells, f"more than {2 * MARGIN} per axis, {MARGIN} of which are a margin on either side"
+                "cells", self.cells, f"more than {2 * MARGIN} per axis, since {MARGIN} cells at each end are a margin"
             )
         return CartesianMesh.with_margin(box, cells, MARGIN)
 

@@ -116,7 +116,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise mismatch("y", f"the class {self.classes_.tolist()} only", "labels of at least two classes")
+            raise mismatch("y", f"only the class {self.classes_.tolist()}", "labels of at least two classes")
         X, index, weights = self._weighted(X, index, weights * self._class_weights(y, weights)[index])
         loss: Loss = LOSSES[self.loss](np.arange(len(self.classes_)), TrainedReadout(self.readout_penalty))
         self._solve(X, index.astype(np.float64), weights, loss)
@@ -136,7 +136,7 @@ class MeanFieldClassifier(ClassifierMixin, MeanFieldEstimator):
                 positive("class_weight", value, allow_zero=True)
             out = compute_class_weight(given, classes=self.classes_, y=y)
         else:
-            raise fail("class_weight", given, "None, 'balanced' or a dict of weights by class")
+            raise fail("class_weight", given, "None, 'balanced' or a dict with one weight per class")
         if not (out * counts).any():
             raise fail("class_weight", given, "a weight above zero for a class that has samples")
         return out / out.max()

@@ -23,7 +23,7 @@ NOTHING = 1e-9
 #: relative difference of the cost on the mesh from that on the samples, above which there is a warning
 MESH_ERROR = 0.2
 
-ADVICE = "raise `penalty`, which smooths the flow, or `cells`, or take fewer `layers`"
+ADVICE = "use a larger `penalty`, which makes the flow smoother, or more `cells`, or fewer `layers`"
 
 
 @dataclass(frozen=True)
@@ -99,14 +99,14 @@ def on_mesh(
             doubts = [str(error)]
     if not doubts:
         found = Fitted(solution, _difference(solution.cost, exact), [])
-        history, doubts = solution.history, _doubts(found)
+        history, doubts = list(solution.history), _doubts(found)
         if not doubts or own_cost(samples, solution) <= cost:
             for warning in caught:
                 # `mesh_error_` reports what these two warnings are about.
                 if not issubclass(warning.category, BoundaryMassWarning | CostErrorWarning):
                     warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
             return replace(found, doubts=doubts)
-    doubts.append("the control and the read-out are the best that the samples alone give, without the mesh")
+    doubts.append("the control and the read-out are instead those that fit the samples best without the mesh")
     message = "not converged: " + "; ".join(doubts).removeprefix("not converged: ")
     problem = replace(samples.problem, loss=samples.terminal(samples.states(start)[-1])[0])
     system = OptimalitySystem(problem, mesh, samples.layers, **schemes)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._frozen import frozen
 from .._names import label_texts
 from .._validate import fail, mismatch
 from .readout import Readout, Spec, TrainedReadout
@@ -111,9 +112,15 @@ class Loss(ABC):
             If the loss has no such form, or its dimensions or labels are not the law's.
         """
         if form == "moments":
-            raise fail("representation", form, f"'labels' or 'auto': {type(self).__name__} has one field per label")
+            raise fail(
+                "representation", form, f"'labels' or 'auto', since {type(self).__name__} has one field per label"
+            )
         if labels is None:
-            raise fail("loss", self, "a loss with a `separate` of its own: the law has more than 64 distinct labels")
+            raise fail(
+                "loss",
+                self,
+                "a loss that defines the method `separate` itself, since the law has more than 64 distinct labels",
+            )
         states = np.zeros((2, dim))
         pairs = states, np.broadcast_to(labels[0], (2, label_dim))
         for name, found, shape in (
@@ -123,6 +130,10 @@ class Loss(ABC):
             if found != shape:
                 raise mismatch(name, f"an array of shape {found} for 2 states of dimension {dim}", f"the shape {shape}")
         return by_labels(self, labels)
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Restore a pickled or copied loss: its arrays are read-only again."""
+        self.__dict__.update({k: frozen(v) if isinstance(v, np.ndarray) else v for k, v in state.items()})
 
     @property
     def trained(self) -> bool:

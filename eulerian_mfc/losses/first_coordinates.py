@@ -77,7 +77,9 @@ class FirstCoordinates(Loss):
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if self.dim > dim:
-            raise mismatch("loss", f"a loss of {self.dim} coordinates", f"at most the dimension {dim} of the state")
+            raise mismatch(
+                "loss", f"a loss of {self.dim} coordinates of the state", f"at most the dimension {dim} of the state"
+            )
         inner = self.loss.separate(self.dim, label_dim, labels, form)
         return inner._replace(
             terminal=lambda x: inner.terminal(x[:, : self.dim]),

@@ -49,7 +49,11 @@ class Hinge(LabelledOutputLoss):
         super().__post_init__()
         choice("power", self.power, (1, 2))
         if self.power == 1 and self.trained:
-            raise fail("power", self.power, "2 for a trained read-out: the loss needs a continuous gradient")
+            raise fail(
+                "power",
+                self.power,
+                "2 for a trained read-out, since the training needs a loss with a continuous gradient",
+            )
 
     @property
     def outputs(self) -> int:

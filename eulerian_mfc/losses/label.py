@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._frozen import frozen
 from .._validate import array, fail, mismatch, own, returned, takes
 from ..derivatives.checks import check_derivative
 from ..derivatives.complex_step import complex_step_jacobian, passed_as
@@ -60,8 +61,8 @@ class LabelLoss(Loss):
     def __post_init__(self) -> None:
         labels = array("labels", self.labels, ndim=(1, 2), like="labels=[-1.0, 1.0]")
         if not labels.size:
-            raise fail("labels", self.labels, "one label at least")
-        object.__setattr__(self, "labels", labels.reshape(len(labels), -1))
+            raise fail("labels", self.labels, "at least one label")
+        object.__setattr__(self, "labels", frozen(labels.reshape(len(labels), -1)))
         if not callable(self.function):
             raise fail("function", self.function, "a function (x (n, d), y (q,)) -> (n,)")
         takes("function", self.function, "x, y")
@@ -102,7 +103,7 @@ class LabelLoss(Loss):
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if form == "moments":
-            raise fail("representation", form, "'labels' or 'auto': LabelLoss has one field a label")
+            raise fail("representation", form, "'labels' or 'auto', since LabelLoss has one field per label")
         if self.labels.shape[1] != label_dim:
             raise mismatch(
                 "labels",

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .._frozen import frozen
 from .._validate import array, fail, mismatch
 from .base import Loss, Separable, by_labels, label_index
 from .readout import Readout, Spec, TrainedReadout
@@ -41,7 +42,11 @@ class OutputLoss(Loss):
 
     def output(self, x: np.ndarray) -> np.ndarray:
         if isinstance(self.readout, TrainedReadout):
-            raise fail("readout", self.readout, "a Readout: this one is trained, see `solution.loss`")
+            raise fail(
+                "readout",
+                self.readout,
+                "a Readout: this read-out is trained, and the trained one is in `solution.loss`",
+            )
         return x if self.readout is None else self.readout(x)
 
     def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -70,8 +75,8 @@ class OutputLoss(Loss):
         elif self.readout is None and outputs != dim:
             raise mismatch(
                 "readout",
-                f"none, for states of dimension {dim}",
-                f"losses.Readout or losses.TrainedReadout: {type(self).__name__} needs {outputs} outputs here",
+                f"no read-out, for states of dimension {dim}",
+                f"losses.Readout or losses.TrainedReadout, since {type(self).__name__} needs {outputs} outputs here",
             )
 
     def _of_states(self, form: Separable, heads: Heads, outputs: int, dim: int) -> Separable:
@@ -139,14 +144,14 @@ class LabelledOutputLoss(OutputLoss):
         labels = labels.reshape(len(labels), -1)
         if len(labels) < 2 or len(np.unique(labels, axis=0)) != len(labels):
             raise fail("labels", self.labels, "two or more labels that differ")
-        object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "labels", frozen(labels))
         ones = np.ones(len(labels))
         weights = (
             ones if self.weights is None else array("weights", self.weights, ndim=1, like=f"weights={ones.tolist()}")
         )
         if len(weights) != len(labels) or not (weights > 0).all():
-            raise fail("weights", self.weights, f"{len(labels)} numbers > 0, one a label")
-        object.__setattr__(self, "weights", weights)
+            raise fail("weights", self.weights, f"{len(labels)} numbers > 0, one per label")
+        object.__setattr__(self, "weights", frozen(weights))
 
     @property
     @abstractmethod
@@ -196,7 +201,9 @@ class LabelledOutputLoss(OutputLoss):
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
         if form == "moments":
-            raise fail("representation", form, f"'labels' or 'auto': {type(self).__name__} has one field a label")
+            raise fail(
+                "representation", form, f"'labels' or 'auto', since {type(self).__name__} has one field per label"
+            )
         if self.labels.shape[1] != label_dim:
             raise mismatch(
                 "labels",

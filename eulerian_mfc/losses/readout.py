@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .._frozen import frozen
 from .._validate import array, mismatch, positive
 
 #: a kind and arguments, JSON-ready
@@ -42,9 +43,12 @@ class Readout:
         zeros = np.zeros(len(matrix))
         bias = zeros if self.bias is None else array("bias", self.bias, ndim=1, like=f"bias={zeros.tolist()}")
         if len(bias) != len(matrix):
-            raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)}, one for each row of the matrix")
-        object.__setattr__(self, "matrix", matrix)
-        object.__setattr__(self, "bias", bias)
+            raise mismatch("bias", f"{len(bias)} numbers", f"{len(matrix)} numbers, one per row of the matrix")
+        self.__setstate__({"matrix": matrix, "bias": bias})
+
+    def __setstate__(self, state: dict[str, np.ndarray]) -> None:
+        """Set the arrays, here and from pickles, so that nobody can write into them."""
+        self.__dict__.update({name: frozen(value) for name, value in state.items()})
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """`(n, d)` states -> `(n, p)` outputs."""
@@ -56,7 +60,7 @@ class Readout:
             raise mismatch(
                 "readout",
                 f"a matrix of shape {self.matrix.shape}",
-                f"shape ({outputs}, {dim}): one row an output, one column a coordinate of the state",
+                f"the shape ({outputs}, {dim}), with one row per output and one column per coordinate of the state",
             )
 
     def spec(self) -> Spec:

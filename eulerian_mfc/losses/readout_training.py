@@ -92,7 +92,7 @@ class Training:
             scale = np.maximum(fit.scale, first.scale)
             size = share(fit, scale)
             if not np.isfinite(size):
-                raise NonFiniteError("the read-out: its gradient is not finite")
+                raise NonFiniteError("the read-out cannot be trained, since its gradient is not finite")
             if size <= TOLERANCE:
                 break
             step = -fit.solved(fit.gradient)
@@ -109,8 +109,8 @@ class Training:
             fit = new
         if share(fit, np.maximum(fit.scale, first.scale)) > ACCEPTED:
             raise NonFiniteError(
-                f"the read-out: its training stopped at the residual {np.abs(fit.gradient).max():.1e}; "
-                "raise its penalty, or use more cells"
+                f"the training of the read-out stopped at the residual {np.abs(fit.gradient).max():.1e}; use "
+                "a larger penalty of the read-out, or more cells"
             )
         return fit
 

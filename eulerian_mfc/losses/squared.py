@@ -64,7 +64,9 @@ class SquaredLoss(OutputLoss):
         self._check_outputs(label_dim, dim)
         if form == "labels" or (form == "auto" and labels is not None and len(labels) <= 1 + label_dim):
             if labels is None:
-                raise fail("representation", "labels", "'moments' or 'auto': the law has more than 64 distinct labels")
+                raise fail(
+                    "representation", "labels", "'moments' or 'auto', since the law has more than 64 distinct labels"
+                )
             return self._of_labels(labels, label_dim, dim)
         unit = np.eye(label_dim)
         heads = Heads(

@@ -90,7 +90,7 @@ class CartesianMesh(Mesh):
             like = " or ".join(sorted({"cells=100", f"cells={[100] * len(box)}"}))
             raise fail("cells", self.cells, f"one number, or {len(box)} numbers for {len(box)} axes, such as {like}")
         counts = [integer("cells", n) for n in counts]
-        affordable("cells", self.cells, prod(counts) * len(counts), "their centres")
+        affordable("cells", self.cells, prod(counts) * len(counts), "the centres of the cells")
         object.__setattr__(self, "bounds", tuple((float(a), float(b)) for a, b in box))
         object.__setattr__(self, "cells", tuple(counts))
 
@@ -187,7 +187,7 @@ class CartesianMesh(Mesh):
             If the field has no bound of its own and `speed` is not given.
         """
         if not isinstance(problem, Moved):
-            raise fail("problem", problem, "a Problem: Problem(field, law, loss, penalty, horizon)")
+            raise fail("problem", problem, "a Problem, such as Problem(field, law, loss, penalty, horizon)")
         known = problem.field.speed_bound if speed is None else speed
         if known is None:
             raise fail(
@@ -197,7 +197,7 @@ class CartesianMesh(Mesh):
             )
         speeds = array("speed", known, ndim=(0, 1))
         if (speeds < 0).any() or (speeds.ndim == 1 and len(speeds) != problem.field.dim):
-            raise fail("speed", known, f"one number >= 0, or {problem.field.dim}, one an axis")
+            raise fail("speed", known, f"one number >= 0, or {problem.field.dim} numbers >= 0, one per axis")
         speeds = np.broadcast_to(speeds, problem.field.dim)
         if positive("tolerance", tolerance) >= 1:
             raise fail("tolerance", tolerance, "a share of the mass, less than 1")

@@ -46,7 +46,11 @@ def check_entries(points: np.ndarray, cells: np.ndarray) -> None:
     flat = np.abs(np.linalg.det(edges)) <= 1e-13 * longest ** points.shape[1]
     if flat.any():
         cell = int(np.flatnonzero(flat)[0])
-        raise mismatch("mesh", f"cell {cell}, which has no volume: {points[cells[cell]].tolist()}", "cells with volume")
+        raise mismatch(
+            "mesh",
+            f"cell {cell}, which has no volume: {points[cells[cell]].tolist()}",
+            "cells whose volume is not zero",
+        )
     rows = np.sort(cells, axis=1)
     order = np.lexsort(rows.T)
     twice = np.flatnonzero((rows[order[1:]] == rows[order[:-1]]).all(axis=1))
@@ -57,7 +61,10 @@ def check_entries(points: np.ndarray, cells: np.ndarray) -> None:
     used[cells] = True
     if not used.all():
         vertex = int(np.flatnonzero(~used)[0])
-        advice = "every vertex to belong to a cell: remove the others, e.g. with skfem_mesh.remove_unused_nodes()"
+        advice = (
+            "every vertex to belong to a cell: remove the other vertices, for example with "
+            "skfem_mesh.remove_unused_nodes()"
+        )
         raise mismatch("mesh", f"vertex {vertex} at {points[vertex].tolist()}, which no cell uses", advice)
 
 
@@ -80,7 +87,7 @@ def check_sides(points: np.ndarray, cells: np.ndarray, a: np.ndarray, b: np.ndar
         raise mismatch(
             "mesh",
             f"cell {first[1]}, which lies on the same side of a facet as cell {first[0]} (inverted or overlapping)",
-            "cells that share facets and nothing else",
+            "cells that share only whole facets",
         )
 
 
@@ -118,7 +125,7 @@ def check_hanging(points: np.ndarray, cells: np.ndarray, neighbours: np.ndarray)
             "mesh",
             f"vertex {int(vertex[first])} on a facet of cell {int(cell[facet[first]])}, which does not have it as a corner "
             "(a hanging node, or vertices stored twice)",
-            "cells that meet in whole facets: e.g. refine with SimplexMesh.refined, or merge double vertices",
+            "cells that meet in whole facets: refine with SimplexMesh.refined, or merge double vertices",
         )
 
 
@@ -134,5 +141,5 @@ def check_intervals(points: np.ndarray, cells: np.ndarray) -> None:
         raise mismatch(
             "mesh",
             f"cell {second}, which overlaps cell {first} or touches it without sharing its vertex",
-            "intervals that share vertices and nothing else: merge double vertices",
+            "intervals that share only vertices: merge double vertices",
         )

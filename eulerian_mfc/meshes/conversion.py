@@ -79,8 +79,9 @@ def _kind(content: MeshData) -> str:
     simplices = sorted((k for k in kinds if DIMENSIONS.get(k, 0) > 0), key=DIMENSIONS.__getitem__)
     if others or not simplices:
         raise FileFormatError(
-            f"got {'cells of type ' + ', '.join(others) if others else 'no cells'}, expected line, triangle or tetra: let the "
-            "mesh generator write linear simplices"
+            f"got {'cells of type ' + ', '.join(others) if others else 'no cells'}, expected line, triangle "
+            "or tetra: let the mesh generator write linear simplices (not quadrilaterals, hexahedra or "
+            "curved cells)"
         )
     return str(simplices[-1])
 
@@ -111,12 +112,15 @@ def _check(points: np.ndarray, used: np.ndarray, kind: str) -> None:
         )
     if used[0] < 0 or used[-1] >= len(points):
         wrong = used[0] if used[0] < 0 else used[-1]
-        raise FileFormatError(f"got a cell with point {wrong}, expected points 0 .. {len(points) - 1}: it is damaged")
+        raise FileFormatError(
+            f"got a cell with point {wrong}, expected points 0 .. {len(points) - 1}: the file is damaged"
+        )
     spread = np.ptp(points[used], axis=0)
     if spread[dim:].max(initial=0.0) > ROUND_OFF * spread.max():
         raise FileFormatError(
-            f"got {kind} cells that do not lie in a plane (or on a line) of constant last coordinates, which differ by "
-            f"{spread[dim:].max():.2e}, expected a mesh of dimension {dim}: turn it into the plane of the first coordinates"
+            f"got {kind} cells that do not lie in a plane (or on a line) of constant last coordinates, which "
+            f"differ by {spread[dim:].max():.2e}, expected a mesh of dimension {dim}: rotate the mesh into "
+            "the plane of the first coordinates"
         )
 
 

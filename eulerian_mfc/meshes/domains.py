@@ -35,7 +35,7 @@ def disc(refinements: int = 5) -> SimplexMesh:
     import skfem
 
     triangles = 4 ** min(integer("refinements", refinements) + 1, 100)
-    affordable("refinements", refinements, NUMBERS * triangles, "its triangles")
+    affordable("refinements", refinements, NUMBERS * triangles, "the triangles of this mesh")
     return SimplexMesh(skfem.MeshTri.init_circle(refinements), walls=True)
 
 
@@ -65,7 +65,7 @@ def l_shape(cells: int = 24) -> SimplexMesh:
 
     if integer("cells", cells) % 2:
         raise fail("cells", cells, "an even number")
-    affordable("cells", cells, NUMBERS * 2 * cells**2, "its triangles")
+    affordable("cells", cells, NUMBERS * 2 * cells**2, "the triangles of this mesh")
     square = skfem.MeshTri.init_tensor(*[np.linspace(-1.0, 1.0, cells + 1)] * 2)
     centres = square.p[:, square.t].mean(axis=1)
     mesh = square.remove_elements(np.flatnonzero((centres > 0).all(axis=0)))
@@ -107,7 +107,7 @@ def channel(width: float = 0.1, radius: float = 0.4) -> SimplexMesh:
         raise fail("radius", radius, "a number between 0 and 0.9, so that the disc lies in the channel")
     if positive("width", width) > 0.5:
         raise fail("width", width, "at most 0.5")
-    affordable("width", width, NUMBERS * int(16 / width**2), "its triangles")
+    affordable("width", width, NUMBERS * int(16 / width**2), "the triangles of this mesh")
     columns, rows = int(np.ceil(4 / width)), int(np.ceil(2 / width))
     x, y = np.meshgrid(np.linspace(-2, 2, columns + 1), np.linspace(-1, 1, rows + 1), indexing="ij")
     shift = (np.arange(rows + 1) % 2) * 0.5 * 4 / columns  # every second row is shifted: nearly equilateral triangles

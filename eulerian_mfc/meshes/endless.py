@@ -33,7 +33,7 @@ class _Ends:
     def _counted(self, data: Any) -> Any:
         self._beyond = 0 if data else self._beyond + 1
         if self._beyond > PATIENCE:
-            raise EOFError("it ends too early")
+            raise EOFError("the file ends too early")
         return data
 
 

@@ -56,11 +56,11 @@ def read(path: str | os.PathLike[str]) -> Any:
         raise FileFormatError(f"{path}: {error}") from error.__cause__
     except MemoryError as error:
         raise FileFormatError(
-            f"{path}: reading it would take more than {allowance(file) / 2**30:.1f} GiB, far more than its size explains: "
-            "it is damaged, or it announces more data than it holds"
+            f"{path}: reading this file would take more than {allowance(file) / 2**30:.1f} GiB, far more than "
+            "its size explains: the file is damaged, or it announces more data than it holds"
         ) from error
     except Exception as error:  # meshio and scikit-fem do not check what they read
-        raise FileFormatError(f"{path}: it is damaged ({_brief(error)})") from error
+        raise FileFormatError(f"{path}: the file is damaged ({_brief(error)})") from error
     remarks = HANDLED.sub("", said).strip()
     for note in [*notes, *([f"meshio says: {remarks}"] if remarks else [])]:
         warn(f"{path}: {note}", MeshFileWarning)
@@ -108,7 +108,7 @@ def _content(file: Path) -> tuple[object, GmshGroups | None, str]:
     except Exception as error:
         reason = str(error) if isinstance(error, FileFormatError) else _brief(error)
         raise FileFormatError(
-            f"meshio cannot read it ({reason}); formats that work: {', '.join(FORMATS + READ_TOO)}"
+            f"meshio cannot read the file ({reason}); the package reads the formats {', '.join(FORMATS + READ_TOO)}"
         ) from error
 
 
@@ -142,12 +142,15 @@ def write(mesh: Any, path: str | os.PathLike[str]) -> None:
         except Exception as error:  # meshio's writers fail in their own ways
             raise mismatch(
                 "path",
-                f"{path}, a format that cannot hold this mesh ({_brief(error.__cause__ or error)})",
-                f"one of {', '.join(FORMATS)}, which can",
+                f"{path}, whose format cannot hold this mesh ({_brief(error.__cause__ or error)})",
+                f"one of {', '.join(FORMATS)}, which can hold it",
             ) from error
         write_whole(file, part.read_bytes())
     if lost:
-        note = f"the names {', '.join(map(repr, lost))} are not in it: this format cannot hold them; write one of "
+        note = (
+            f"the file does not hold the names {', '.join(map(repr, lost))}, since its format cannot store them; "
+            "to keep the names, write one of "
+        )
         warn(f"{path}: {note}{', '.join(FORMATS)}", MeshFileWarning)
 
 

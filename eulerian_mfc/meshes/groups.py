@@ -48,7 +48,7 @@ def members(content: Any, gmsh: GmshGroups | None, markers: dict[int, str]) -> I
     if gmsh is not None and gmsh.entities is not None:
         yield from _of_entities(content, gmsh, gmsh.entities)
         return
-    families = getattr(content, "cell_tags", None) or {}
+    families = vars(content).get("cell_tags") or {}
     for key, label in NUMBERED.items():
         for block, tags in enumerate(content.cell_data.get(key, [])):
             numbers = np.asarray(tags)

@@ -36,8 +36,8 @@ def check_overlaps(
                 pair = sorted((first, other))
                 raise mismatch(
                     "mesh",
-                    f"cell {pair[1]}, which overlaps cell {pair[0]}: both hold {common.round(6).tolist()}",
-                    "cells that share facets and nothing else: remove the parts that lie on other parts",
+                    f"cell {pair[1]}, which overlaps cell {pair[0]}: both contain the point {common.round(6).tolist()}",
+                    "cells that share only whole facets: remove the parts of the mesh that lie on other parts",
                 )
 
 

@@ -29,7 +29,9 @@ def boundary_kinds(boundary: str | Mapping[str, str], dim: int) -> list[tuple[st
     kinds = [(boundary.get(low, "outflow"), boundary.get(high, "outflow")) for low, high in names]
     for k, pair in enumerate(kinds):
         if pair.count("periodic") == 1:
-            raise fail("boundary", dict(boundary), f"a periodic side of axis {'xyz'[k]} to face a periodic one")
+            raise fail(
+                "boundary", dict(boundary), f"either both sides of axis {'xyz'[k]} to be periodic, or neither of them"
+            )
     return kinds
 
 

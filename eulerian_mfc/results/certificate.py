@@ -21,13 +21,14 @@ MEANINGS = {
     "most_negative": "most negative cell of the density, relative to the largest",
     "hamiltonian_drift": "largest relative change of the Hamiltonian over time",
     "adjoint": "the schemes are each other's transpose",
-    "cost_error": "cost on the mesh minus that of the same control without one, relative to the sum of the sizes of its terms",
-    "cost_error_tolerance": "how well the latter is known, relative to the same",
-    "hessian_smallest": "smallest eigenvalue of the reduced Hessian (1: the penalty's own)",
-    "index": "number of its negative eigenvalues",
+    "cost_error": "cost on the mesh minus the cost of the same control without a mesh, relative to the sum of the sizes of "
+    "its terms",
+    "cost_error_tolerance": "uncertainty of the cost without a mesh, relative to the same sum",
+    "hessian_smallest": "smallest eigenvalue of the reduced Hessian (that of the penalty alone is 1)",
+    "index": "number of negative eigenvalues of the reduced Hessian",
     "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
-    "shooting_largest": "largest real part of its eigenvalues",
-    "layers_convex": "the layers' Hamiltonians are convex there",
+    "shooting_largest": "largest real part of the eigenvalues of undamped shooting",
+    "layers_convex": "the Hamiltonians of the layers are convex at the control",
     "exact": "Hessian products are exact",
 }
 
@@ -118,40 +119,54 @@ class Certificate(Stability, Checks):
 
     def _without_second_order(self, converged: bool) -> str:
         if converged:
-            return "Second-order information does not exist at a kink of the cost: it may be a minimum or not."
+            return (
+                "Second-order information does not exist at a kink of the cost: the control may be a minimum, or not."
+            )
         return (
-            f"Not known to be a critical point: the optimality residual is {self.residual:.2e}, and on a cost with kinks "
-            "no second-order information is taken there."
+            "The control is not known to be a critical point: its optimality residual is "
+            f"{self.residual:.2e}, and for a cost with kinks no second-order analysis is made at such a "
+            "control."
         )
 
     def _kind(self, converged: bool, critical: bool) -> str:
-        reduced = f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, the penalty's own being 1"
+        reduced = (
+            f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, where that of the penalty "
+            "alone is 1"
+        )
         if not np.isfinite(self.hessian_smallest):
             reduced = "every entry of the control is held by a bound"
         if converged and critical:
             if self.adjoint:
                 return f"The control is a {self.kind} of the discrete cost ({reduced})."
-            return f"The control solves its control equation; by its linearisation a {self.kind} ({reduced})."
-        what = "Not a critical point" if critical else "No critical point of the discrete cost"
+            return (
+                "The control solves its control equation; by the linearisation of this equation, the control is "
+                f"a {self.kind} ({reduced})."
+            )
+        what = (
+            "The control is not a critical point"
+            if critical
+            else "The control is not a critical point of the discrete cost"
+        )
         count = self.index_in_words if self.index else "no"
         return (
-            f"{what}: the optimality residual is {self.residual:.2e}. The Hessian there has {count} negative "
-            f"eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
+            f"{what}: the optimality residual is {self.residual:.2e}. The Hessian at this control has {count} "
+            f"negative eigenvalue{'' if self.index == 1 else 's'} ({reduced})."
         )
 
     def _shooting(self, at_fixed_point: bool) -> str:
         g = self.shooting_eigenvalue
         if not at_fixed_point:
-            return f"The linearised shooting map has the dominant eigenvalue {g:.3f} there."
+            return f"The linearised shooting map has the dominant eigenvalue {g:.3f} at this control."
         if not self.layers_convex or self.shooting_largest >= 1:
             return (
-                "Shooting leaves this point, whatever the relaxation: it is no minimum of its layers, or of the cost."
+                "Shooting moves away from this control for every relaxation: the control is not a minimum of "
+                "the Hamiltonians of its layers, or not a minimum of the cost."
             )
         if abs(g) < 1:
-            return f"Undamped shooting converges nearby: its dominant eigenvalue is {g:.3f}."
+            return f"Undamped shooting converges from nearby controls: its dominant eigenvalue is {g:.3f}."
         return (
-            f"Undamped shooting diverges nearby: its dominant eigenvalue is {g:.3f}; "
-            f"relaxation {2.0 / (2.0 - g):.2g} converges."
+            f"Undamped shooting diverges from nearby controls: its dominant eigenvalue is {g:.3f}. Shooting "
+            f"with the relaxation {2.0 / (2.0 - g):.2g} converges."
         )
 
 
@@ -181,10 +196,13 @@ def balance(checks: Checks) -> list[str]:
 def _without_a_mesh(error: float, tolerance: float) -> str:
     """The error of the cost that the look off the mesh found, in words."""
     if error > TOLD:
-        share = f"{error:.1%} of the sum of the sizes of its terms"
-        return f"Without a mesh the same control has another cost: they differ by {share}."
+        share = f"{error:.1%} of the sum of the sizes of the cost's terms"
+        return f"Without a mesh the same control has another cost: the two costs differ by {share}."
     same = max(error, tolerance)
-    return f"With and without a mesh the control costs the same, up to {same:.0e} of the sum of the sizes of its terms."
+    return (
+        f"The cost of the control is the same with and without a mesh, up to {same:.0e} of the sum of the sizes "
+        "of the cost's terms."
+    )
 
 
 def _shown(value: float | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from .._frozen import frozen
 from ..errors import EulerianError
 
 T = TypeVar("T")
@@ -13,7 +14,8 @@ T = TypeVar("T")
 class Deferred(Generic[T]):
     """A value that the first call of `get` computes and keeps.
 
-    A solution has three of them: its potentials, its characteristics, and its second-order analysis.
+    A solution has three of them: its potentials, its characteristics, and its second-order analysis. Arrays in the value are
+    read-only, see `frozen`.
 
     Parameters
     ----------
@@ -65,11 +67,25 @@ class Deferred(Generic[T]):
         if not self._found:
             if self._compute is None:
                 raise EulerianError(
-                    f"{self._missing}: this solution was loaded without its problem; use Solution.load(path, problem)"
+                    f"{self._missing}: not available, since this solution was loaded without its problem: use "
+                    "Solution.load(path, problem)"
                 )
             self.put(self._compute())
         return self._found[0]
 
     def put(self, value: T) -> None:
-        """Set a value that was computed elsewhere; the function that would have computed it is released."""
-        self._found, self._compute = [value], None
+        """Set a value that was computed elsewhere; the function that would have computed it is released.
+
+        Raises
+        ------
+        EulerianError
+            If the value is known already.
+        """
+        if self._found:
+            raise EulerianError("the value is known already: it cannot be replaced")
+        self._found, self._compute = [frozen(value)], None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a pickled or deep-copied value: its arrays are read-only again."""
+        self.__dict__.update(state)
+        self._found = [frozen(value) for value in self._found]

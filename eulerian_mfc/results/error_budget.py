@@ -63,7 +63,7 @@ class ErrorBudget:
             for c in self.contributions
         ]
         worst = next(c for c in self.contributions if c.source == self.refine)
-        advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "nothing to refine"
+        advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "there is nothing to refine"
         return "\n".join([f"J = {self.cost:.12g}, error at most about {self.total:.1e}", *rows, advice])
 
     __str__ = table

@@ -72,14 +72,18 @@ class Look(NamedTuple):
         if not self.finite and self.cause:
             return f"without a mesh the cost of this control cannot be evaluated: {self.cause}"
         if not self.finite:
-            return "without a mesh, states at this control do not stay finite: use a larger penalty, or another field"
+            return (
+                "without a mesh, the states at this control do not stay finite: use a larger penalty, or another field"
+            )
         if self.tolerance > abs(self.share):
             return (
-                f"the cost could be checked without a mesh to {self.tolerance:.1%} only, since the law's integrals are not "
-                "resolved there: declare the jumps of its labels in `breaks`, or use a smoother label"
+                f"the cost could be checked without a mesh only to {self.tolerance:.1%}, since the integrals "
+                "of the law are not resolved: declare the jumps of its labels in `breaks`, or use smoother "
+                "labels"
             )
         advice = {
-            "box": "use a larger box: mass beyond its boundary is moved onto it, or lost",
+            "": "this is small enough",
+            "box": "use a larger box: mass that crosses the boundary of the box is moved onto the boundary, or lost",
             "quadrature": "declare the jumps of the labels in `breaks`: the law's integrals on the mesh are not resolved",
             "cells": "use more cells, a scheme of higher order, fewer layers, or a larger penalty",
         }[self.cause]

@@ -31,6 +31,7 @@ def predict(solution: SolutionData, x: ArrayLike, labels: ArrayLike | None = Non
     assert known is not None
     if solution.loss is None:
         raise EulerianError(
-            "predictions: this solution was loaded without its problem; use Solution.load(path, problem)"
+            "predictions are not available, since this solution was loaded without its problem: use "
+            "Solution.load(path, problem)"
         )
     return known[solution.loss.misfit(final, known).argmin(axis=1)]

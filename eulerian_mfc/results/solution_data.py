@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from .._frozen import FrozenFields, frozen
 from ..control.controlled_flow import ControlledFlow
 from ..errors import EulerianError
 from ..losses import Loss, Readout
@@ -24,17 +25,19 @@ from .stability import AT_KINK, Stability
 
 #: the sentence for a solution without second-order analysis
 LEFT_OUT = (
-    "The analysis of second order was left out: whether the control is a minimum or a saddle point is not known. To make it: "
-    "Solution.load(path, problem).verdict(), or run again without --no-second-order."
+    "The second-order analysis was left out, so that it is not known whether the control is a minimum or a "
+    "saddle point. To make this analysis, call Solution.load(path, problem).verdict(), or run the case again "
+    "without --no-second-order."
 )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class SolutionData:
+class SolutionData(FrozenFields):
     """A control with its densities, potentials, history and certificate, as values.
 
     Arrays on the mesh are `(steps + 1, R, *shape)`. The first axis is time, in increasing order; R is the number of moments or
-    labels, named by `names`.
+    labels, named by `names`. Nobody can write into a solution: its arrays are read-only, lists become tuples, and `description`
+    is a mapping without assignment.
 
     Attributes
     ----------
@@ -79,7 +82,7 @@ class SolutionData:
     message: str
     threshold: float
     kink: Kink | None
-    history: list[Iteration]
+    history: tuple[Iteration, ...]
     checks: Checks
     names: tuple[str, ...]
     total: np.ndarray
@@ -153,17 +156,17 @@ class SolutionData:
     @property
     def times(self) -> np.ndarray:
         """`(steps + 1,)`: the levels in time: the times at which layers start and end, and those of steps within layers."""
-        return self.numerics.curves.times
+        return frozen(self.numerics.curves.times)
 
     @property
     def densities(self) -> np.ndarray:
         """`(steps + 1, R, *shape)`: masses over the cell volume; for elements at the vertices, `(steps + 1, R, vertices)`."""
-        return self.unknowns.density(self.masses)
+        return frozen(self.unknowns.density(self.masses))
 
     @cached_property
     def total_density(self) -> np.ndarray:
         """`(steps + 1, *shape)`: the density of X."""
-        return self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses))
+        return frozen(self.unknowns.density(np.einsum("r,nr...->n...", self.total, self.masses)))
 
     @property
     def potentials(self) -> np.ndarray:
@@ -220,6 +223,7 @@ class SolutionData:
         numerics = self.numerics
         if numerics.flow is None:
             raise EulerianError(
-                "the field is made of user functions, which a file cannot hold: use Solution.load(path, problem)"
+                "the field is made of the user's functions, which cannot be stored in a file: use "
+                "Solution.load(path, problem)"
             )
         return ControlledFlow(numerics.flow, numerics.curves, self.control, numerics.input_dim)

@@ -80,7 +80,10 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     aim = 1e-9 * abs(cost.total) if tolerance is None else tolerance
     found = look(system, control, cost, final_masses, aim, POINTS)
     if found.rule is None:
-        raise NonFiniteError("adapt: particles at this control do not stay finite")
+        raise NonFiniteError(
+            "adapt: the states of particles at this control do not stay finite, so that the error of the cost "
+            "cannot be estimated"
+        )
     rule = carried(found.rule)
     locator, interpolation = base.locator, operator.interpolation
     moments = problem.separable.moments(rule.y) * rule.w
@@ -184,11 +187,15 @@ def solve_adaptively(
 
 def _check_refinable(discretisation: Discretisation) -> None:
     if not isinstance(discretisation.mesh, SimplexMesh):
-        raise fail("mesh", discretisation.mesh, "a SimplexMesh where `adapt` is given: boxes are not refined locally")
+        raise fail(
+            "mesh", discretisation.mesh, "a SimplexMesh, since `adapt` is given and boxes are not refined locally"
+        )
     named = (("transport", discretisation.transport, Elements), ("continuity", discretisation.continuity, PushForward))
     for name, scheme, kind in named:
         if not isinstance(scheme, kind):
-            raise mismatch(name, f"{scheme!r} with `adapt`", f"{name}.{kind.__name__}(): an adjoint pair")
+            raise mismatch(
+                name, f"{scheme!r} with `adapt`", f"{name}.{kind.__name__}(), since `adapt` needs an adjoint pair"
+            )
 
 
 def _judged(solution: Solution, error: Estimate, refine: Refine, finer: SimplexMesh | None) -> Solution:
@@ -196,10 +203,10 @@ def _judged(solution: Solution, error: Estimate, refine: Refine, finer: SimplexM
     if error.total <= refine.target:  # the loop went on only because the sign of the estimate had changed
         return solution
     reason = f"the next mesh has {finer.size} cells, more than {refine.max_cells}" if finer is not None else None
-    reason = reason or f"{refine.max_rounds} rounds are made"
+    reason = reason or f"the limit of {refine.max_rounds} rounds is reached"
     if error.known_to > abs(error.error):
         reason += (
-            f" (the law's integrals are known to {error.known_to:.1e} only: declare the jumps of labels in `breaks`)"
+            f" (the law's integrals are accurate only to {error.known_to:.1e}: declare the jumps of labels in `breaks`)"
         )
     return solution.judged(
         Status.TARGET_MISSED,

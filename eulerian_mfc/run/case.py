@@ -24,7 +24,7 @@ import numpy as np
 
 from .._validate import fail, integer, unknown
 from ..errors import ArgumentError
-from ..fingerprint.origins import OWN, file_content, origin
+from ..fingerprint.origins import OWN, file_content, file_of, origin
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..storage.scheme_specs import CASE_PREFIX
@@ -62,20 +62,29 @@ class Case:
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".py":
-            raise fail("FILE", str(path), "a Python file that exists, ending in .py")
+            raise fail("FILE", str(path), "an existing Python file whose name ends in .py")
         try:
             text = file.read_text(encoding="utf-8-sig")  # some editors begin UTF-8 files with a byte order mark
         except UnicodeDecodeError as error:
-            raise ArgumentError(f"{path}: a case is a text in UTF-8: {error}") from None
+            raise ArgumentError(
+                f"{path}: got a file that is not a text in UTF-8 ({error}), expected a case, which is a Python "
+                "file in UTF-8"
+            ) from None
         module = _run(file, text)
-        problem, numerics = (getattr(module, name, None) for name in ("problem", "numerics"))
+        problem, numerics = (vars(module).get(name) for name in ("problem", "numerics"))
         if problem is None:
-            raise ArgumentError(f"{path}: a case needs a function problem(...) that returns a Problem")
+            raise ArgumentError(
+                f"{path}: got a file without a function `problem`, expected a case, which has a function "
+                "problem(...) that returns a Problem"
+            )
         settings = _defaults(path, "problem", problem)
         if numerics is not None:
             for name, default in _defaults(path, "numerics", numerics).items():
                 if name in settings and not _same(settings[name], default):
-                    raise ArgumentError(f"{path}: problem and numerics disagree about the default of {name!r}")
+                    raise ArgumentError(
+                        f"{path}: problem and numerics have different defaults for {name!r}: give both functions "
+                        "the same default"
+                    )
                 settings[name] = default
         title = ((module.__doc__ or "").strip() or file.stem).splitlines()[0].rstrip(".")
         return cls(str(path), text, title, problem, numerics, settings)
@@ -120,7 +129,7 @@ class Case:
 
     def _call(self, name: str, function: Callable[..., Any]) -> Any:
         names = inspect.signature(function).parameters
-        with no_exit(f"{self.path}: {name}(...)", "instead of returning"):
+        with no_exit(f"{self.path}: {name}(...)", "instead of returning a value"):
             return function(**{n: self.settings[n] for n in names})
 
 
@@ -174,8 +183,9 @@ def _search(folder: str) -> None:
 def see_modules() -> None:
     """Add the modules that a case has imported from its folder to `_beside`."""
     for name in set(sys.modules) - _older - set(_beside):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        if name.startswith(CASE_PREFIX) or not isinstance(file, str) or origin(name, file) != OWN:
+        module = sys.modules.get(name)
+        file = file_of(module) if isinstance(module, ModuleType) else None
+        if name.startswith(CASE_PREFIX) or file is None or origin(name, file) != OWN:
             continue
         if any(file.startswith(folder + os.sep) for folder in _searched):
             _beside[name] = file, _content(file)
@@ -219,9 +229,15 @@ def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[st
     parameters = signature.parameters.values()
     for parameter in parameters:
         if parameter.default is parameter.empty:
-            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} has no default")
+            raise ArgumentError(
+                f"{path}: the argument {parameter.name!r} of {name} has no default value: add one, since the "
+                "arguments are the settings of the case"
+            )
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise ArgumentError(f"{path}: the argument {parameter.name!r} of {name} cannot be given by its name")
+            raise ArgumentError(
+                f"{path}: the argument {parameter.name!r} of {name} is positional-only: remove the `/`, since "
+                "settings are passed by name"
+            )
     return {p.name: p.default for p in parameters}
 
 
@@ -248,5 +264,7 @@ def _read(name: str, text: str, default: object) -> object:
     samples = default if isinstance(default, list | tuple) else [default]
     kinds = {int, float} if any(type(v) is float for v in samples) else {type(v) for v in samples}
     if not all(type(v) in kinds for v in entries):
-        raise fail(f"--set {name}", text, f"a value of the kind of the default {default!r}, or a list of such")
+        raise fail(
+            f"--set {name}", text, f"a value of the same type as the default {default!r}, or a list of such values"
+        )
     return value

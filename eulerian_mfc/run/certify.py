@@ -123,8 +123,9 @@ def _other_values(solution: Solution, slack: float) -> list[str]:
     if not solution.converged or solution.kink is not None or solution.residual <= solution.threshold + slack:
         return []
     return [
-        f"the same control evaluated again has the optimality residual {solution.residual:.2e}: the problem's functions do not "
-        "give the same values at every call, or a checkpoint holds those of other functions"
+        f"the same control evaluated again has the optimality residual {solution.residual:.2e}: the problem's "
+        "functions do not give the same values at every call, or the checkpoint holds values of other "
+        "functions"
     ]
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from .._names import apart
 from .._validate import array, fail, integer
-from ..errors import NonFiniteError
+from ..diagnostics import warnings_of
+from ..errors import EulerianWarning, NonFiniteError
 from ..meshes import Mesh
 from ..problem import Problem
 from ..solution import Solution
@@ -20,16 +21,13 @@ from ..system.options import SystemOptions, check_keywords, showing_system_optio
 from .certify import believed
 from .description import describe
 from .options import SolveOptions
+from .random_controls import random_controls
+from .same_point import same_point
 from .solve import solve
 from .starts import Start, starting_control
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-#: two controls count as the same critical point if every parameter differs by less than this share of its size
-SAME = 1e-4
-#: lower limit of the size of random controls, relative to the natural size: the bound by the cost may be zero
-SMALLEST = 0.01
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,9 @@ class CriticalPoints:
 
     Attributes
     ----------
-    points : the points.
-    failed : (start, message) per run that did not converge.
+    points : the points; all of them are converged.
+    failed : (start or penalty, reason) per run without a converged solution, in the order of the runs: the solver did not
+        converge, or the cost on the mesh is wrong.
     """
 
     points: tuple[CriticalPoint, ...]
@@ -75,10 +74,9 @@ class CriticalPoints:
         out = []
         for point in self.points:
             c = point.solution.certificate
-            kind = c.kind if point.solution.converged else "not converged"
             numbers = f"{point.solution.cost:.8f}", f"{point.solution.residual:.1e}"
             eigenvalues = f"{c.hessian_smallest:.3f}", f"{c.shooting_eigenvalue:.3f}"
-            out.append((point.label, str(len(point.starts)), *numbers, kind, *eigenvalues))
+            out.append((point.label, str(len(point.starts)), *numbers, c.kind, *eigenvalues))
         return out
 
     def table(self) -> str:
@@ -87,7 +85,7 @@ class CriticalPoints:
         lines = ["| " + " | ".join(row) + " |" for row in (head, *self.rows())]
         lines.insert(1, "|" + "---|" * len(head))
         if self.failed:
-            lines.append(f"\n{len(self.failed)} runs did not converge, the first: {': '.join(self.failed[0])}")
+            lines.append(f"\n{len(self.failed)} runs did not converge; the first of them: {': '.join(self.failed[0])}")
         return "\n".join(lines)
 
     def plot(self, limit: int = 9) -> Figure:
@@ -100,7 +98,9 @@ class CriticalPoints:
 def continuation(
     problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], **options: Unpack[SolveOptions]
 ) -> CriticalPoints:
-    """Solve for every penalty in turn; each solve starts from the control of the penalty before.
+    """Solve for every penalty in turn; each solve starts from the control of the last penalty that converged.
+
+    Penalties without a converged solution are not among the points: they are in `failed`, with the reason.
 
     Parameters
     ----------
@@ -115,6 +115,11 @@ def continuation(
         If `solve` does not have one of the keywords.
     ArgumentError
         If there are no penalties, or one is not positive; also as `solve`.
+
+    Warns
+    -----
+    CostErrorWarning, BoundaryMassWarning, SymmetricStartWarning, SteepControlWarning
+        As `solve`, for every penalty.
 
     References
     ----------
@@ -139,15 +144,19 @@ def continuation(
     for value in values:
         row = array("penalties", value, ndim=(0, 1))
         if not (row > 0).all() or row.size not in (1, problem.parameters):
-            raise fail("penalties", penalties, f"positive numbers, or rows of {problem.parameters}, one a parameter")
+            raise fail(
+                "penalties",
+                penalties,
+                f"positive numbers, or rows of {problem.parameters} positive numbers, one per parameter",
+            )
     points, failed = [], []
     texts = iter(apart(v for v in values if np.ndim(v) == 0))
     for value in values:
         chosen: SolveOptions = {**options, "initial": initial}
         solution = solve(replace(problem, penalty=value), mesh, layers, **chosen)
         label = f"lambda = {next(texts)}" if np.ndim(value) == 0 else f"lambda = {np.asarray(value).tolist()}"
-        points.append(CriticalPoint(solution, (label,), label))
         if solution.converged:
+            points.append(CriticalPoint(solution, (label,), label))
             initial = solution  # only a converged control is a good start for the next penalty
         else:
             failed.append((label, solution.message))
@@ -178,8 +187,9 @@ def multistart(
     callback : called after each run with (number of finished runs, number of all runs, cost found).
     continuity, transport, layer_map, threads, memory, precision : as for `solve`.
 
-    A critical point counts as already known if no parameter of its control differs by more than 1e-4 of the parameter's largest
-    value, plus 1e-7 of its natural size (see `scales`).
+    A critical point counts as already known if its control differs from a known one by no more than the errors of both, which
+    follow from the solver's tolerance and from the curvature of the cost between them, see `run.same_point`. Runs that did not
+    converge, and solutions whose cost on the mesh is wrong, are not points: they are in `failed`, with the reason.
 
     Raises
     ------
@@ -187,6 +197,11 @@ def multistart(
         If there is no such keyword.
     ArgumentError
         If starts, solver or callback have a wrong type; also as `solve`.
+
+    Warns
+    -----
+    CostErrorWarning, BoundaryMassWarning, SteepControlWarning
+        As `solve`, about the points: one warning per category, with the first point of which it is true.
 
     References
     ----------
@@ -206,7 +221,7 @@ def multistart(
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
-        raise fail("callback", callback, "a function of (runs done, runs in all, cost)")
+        raise fail("callback", callback, "a function of (number of finished runs, number of all runs, cost)")
     system = OptimalitySystem.of(problem, *values)
     chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):
@@ -223,73 +238,36 @@ def multistart(
         except NonFiniteError as error:
             outcome = Outcome(control, Status.NOT_FINITE, str(error))
         if outcome.converged:
-            sizes = SAME * (1e-3 * problem.scales.control + np.abs(outcome.control).max(axis=0))
-            known = [names for o, names in found if (np.abs(o.control - outcome.control) <= sizes).all()]
-            if known:
-                known[0].append(name)
-            else:
+            known = next((names for o, names in found if same_point(system, o, outcome, chosen.tol)), None)
+            if known is None:
                 found.append((outcome, [name]))
+            else:
+                known.append(name)
         else:
             failed.append((name, outcome.message))
         if callback is not None:
             callback(k + 1, len(named), system.cost(outcome.control).total if outcome.history else np.nan)
-    points = []
+    solved = []
     for outcome, names in found:
-        solution = Solution.from_outcome(system, outcome, describe(system, chosen))
-        solution = believed(solution, outcome)
-        points.append((solution, tuple(names)))
-    points.sort(key=lambda pair: pair[0].cost)
-    return CriticalPoints(
-        tuple(CriticalPoint(s, names, f"point {k + 1}") for k, (s, names) in enumerate(points)), tuple(failed)
-    )
+        solution = believed(Solution.from_outcome(system, outcome, describe(system, chosen)), outcome)
+        if solution.converged:
+            solved.append((solution, tuple(names)))
+        else:
+            failed += [(name, solution.message) for name in names]
+    solved.sort(key=lambda pair: pair[0].cost)
+    points = tuple(CriticalPoint(s, names, f"point {k + 1}") for k, (s, names) in enumerate(solved))
+    order = {name: k for k, (name, _) in enumerate(named)}
+    _tell(system, points)
+    return CriticalPoints(points, tuple(sorted(failed, key=lambda row: order[row[0]])))
 
 
-def _available(system: OptimalitySystem) -> float:
-    """An upper bound of `J(0) - inf J`: the modulus of the cost at the control nearest to zero (`inf J` is taken as zero).
-
-    If the field is singular at this control, it is the cost of states that do not move.
-    """
-    zero = system.controls.project(system.controls.coerce(0.0))
-    try:
-        with np.errstate(all="ignore"):
-            return abs(system.cost(zero).total)
-    except NonFiniteError:
-        still = np.broadcast_to(system.initial_masses, (system.steps + 1, *system.initial_masses.shape))
-        return abs(system.cost_of_sweep(zero, still).total)
-
-
-def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list[np.ndarray]:
-    """Random controls `(layers, m)`: every second is independent from layer to layer, the others are constant or smooth in time.
-
-    A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`, which bounds the root mean square of each parameter. The root
-    mean squares of the random controls are uniform up to twice this bound, with `inf J` taken as zero (or up to a hundredth of
-    the natural sizes, if these are larger; see `scales`). If bounds exclude the control 0, the nearest control replaces it. If
-    the field is singular there, J(0) is the cost of states that do not move.
-
-    Parameters
-    ----------
-    system : the discrete problem, which defines the layers, the parameters and the bound.
-    count : number of controls.
-    seed : an integer >= 0.
-
-    Raises
-    ------
-    ArgumentError
-        If `count` or `seed` is not such an integer.
-
-    References
-    ----------
-    The bound: docs/theory/penalties.md.
-
-    Examples
-    --------
-    >>> import eulerian_mfc as emfc
-    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
-    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
-    >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], cells=40)
-    >>> [c.shape for c in random_controls(emfc.OptimalitySystem(problem, mesh, layers=3), 2)]
-    [(3, 2), (3, 2)]
-    """
-    integer("seed", seed, minimum=0)
-    largest = np.maximum(2.0 * system.controls.largest_worth(_available(system)), SMALLEST * system.natural_sizes)
-    return system.controls.random(count, seed, largest)
+def _tell(system: OptimalitySystem, points: Sequence[CriticalPoint]) -> None:
+    """Issue the warnings about the mesh that `solve` issues: one per category, which names the first point and their number."""
+    found: dict[type[EulerianWarning], list[tuple[str, EulerianWarning]]] = {}
+    for point in points:
+        for warning in warnings_of.of_the_mesh(system, point.solution):
+            found.setdefault(type(warning), []).append((point.label, warning))
+    for kind, rows in found.items():
+        label, first = rows[0]
+        others = f" (and {len(rows) - 1} other points)" if len(rows) > 1 else ""
+        warnings_of.tell([kind(f"{label}{others}: {first}")])

@@ -57,5 +57,6 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "solver": repr(solver),
         "versions": ", ".join(f"{name} {number}" for name, number in versions().items()),
         "platform": f"{platform.system()} {platform.machine()}",
-        "seeds": "none in the solution itself; 0 for the trajectories shown and for the second-order analysis",
+        "seeds": "the solution itself uses no random numbers; the seed is 0 for the trajectories shown and for the "
+        "second-order analysis",
     }

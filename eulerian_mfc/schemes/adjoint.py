@@ -31,5 +31,5 @@ def adjoint_of(scheme: Scheme) -> Scheme:
     PushForward()
     """
     raise fail(
-        "adjoint", scheme, 'a linear scheme that has a transpose: SemiLagrangian(...), or FiniteVolume("upwind")'
+        "adjoint", scheme, 'a linear scheme that has a transpose, such as SemiLagrangian(...) or FiniteVolume("upwind")'
     )

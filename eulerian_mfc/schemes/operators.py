@@ -131,7 +131,11 @@ class TransposableOperator(AdjointOperator):
 
     def line_deposit(self, axis: int, x: np.ndarray, w: np.ndarray) -> np.ndarray:
         """`(n,)`: `sum_q w_q L_j(x_q)`, L_j the basis functions of one axis; coordinates and weights are `(N,)`."""
-        raise mismatch("law", "a product of lines", f"points: the basis functions of {self.scheme!r} are not products")
+        raise mismatch(
+            "law",
+            "a product of coordinates per axis",
+            f"an array of points, since the basis functions of {self.scheme!r} are not products",
+        )
 
     def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
         return self.pairing(psi, self.node_measure(masses))

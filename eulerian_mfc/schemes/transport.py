@@ -54,5 +54,7 @@ class TransportScheme(Scheme):
 @adjoint_of.register
 def _(scheme: TransportScheme) -> Scheme:
     if scheme.transpose is None:
-        raise fail("adjoint", scheme, 'a linear scheme: SemiLagrangian(...), or continuity.FiniteVolume("upwind")')
+        raise fail(
+            "adjoint", scheme, 'a linear scheme, such as SemiLagrangian(...) or continuity.FiniteVolume("upwind")'
+        )
     return scheme.transpose

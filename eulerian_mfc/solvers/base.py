@@ -98,7 +98,11 @@ class Solver(ABC):
         space = system.controls
         if space.regulariser.sparse and not self.takes_sparsity:
             name = type(self).__name__
-            raise mismatch("solver", f"{name}, for a cost that is not smooth (sparsity)", "solvers.ProximalGradient()")
+            raise mismatch(
+                "solver",
+                f"{name}, which needs a smooth cost, for a problem with sparsity",
+                "solvers.ProximalGradient()",
+            )
         recorder = Recorder(system, self.tol, callback, self.by_cost)
         ending = self._ended(recorder, system, space.project(space.coerce(initial, "initial")))
         return self._outcome(recorder, ending)
@@ -117,7 +121,9 @@ class Solver(ABC):
             return Ending(Status.NOT_FINITE, str(error))
         if not isinstance(ending, Ending):
             expected = "an Ending, such as solvers.limit_reached(100) or solvers.CONVERGED"
-            raise mismatch("solver", f"{ending!r} from the method `iterate` of {type(self).__name__}", expected)
+            raise mismatch(
+                "solver", f"{ending!r} as the return value of the method `iterate` of {type(self).__name__}", expected
+            )
         return ending
 
     def _outcome(self, recorder: Recorder, ending: Ending) -> Outcome:
@@ -177,8 +183,8 @@ def need_adjoint(system: DiscreteProblem, method: str) -> None:
         raise mismatch(
             "solver",
             f"{method}, which needs the exact gradient of the cost, on a pair of schemes that is not adjoint",
-            "solvers.Shooting(relaxation=0.5), or an adjoint pair: the default continuity, or "
-            'FiniteVolume("upwind") with its adjoint() as transport',
+            "the solver solvers.Shooting(relaxation=0.5), or an adjoint pair, which is either the default "
+            'continuity, or FiniteVolume("upwind") with its adjoint() as transport',
         )
 
 
@@ -190,5 +196,5 @@ def need_layers(system: DiscreteProblem) -> LayeredProblem:
     system : the discrete problem.
     """
     if not isinstance(system, LayerWise):
-        raise mismatch("system", type(system).__name__, "an OptimalitySystem: layer-wise updates need a mesh")
+        raise mismatch("system", type(system).__name__, "an OptimalitySystem, since layer-wise updates need a mesh")
     return cast(LayeredProblem, system)

@@ -71,7 +71,7 @@ class GradientFlow(Solver):
 class _Spectral(Descent):
     """Projected Barzilai-Borwein steps: the cost must fall below the largest of the last `MEMORY` costs."""
 
-    stuck = "no step along the projected gradient lowers the cost (round-off, or kinks of the cost)"
+    stuck = "no step along the projected gradient lowers the cost (because of round-off, or of kinks of the cost)"
     sufficient = LAX
 
     def trial(self, point: Point, step: float) -> np.ndarray:

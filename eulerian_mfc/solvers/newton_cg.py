@@ -105,7 +105,10 @@ def newton_steps(recorder: Recorder, point: Point, max_steps: int) -> tuple[Poin
             if radius < 1e-14 * (natural + float(np.linalg.norm(metric * point.control))):
                 break
         if new is None:
-            return point, stalled("no further decrease of the cost or the residual (round-off, or kinks of the cost)")
+            return point, stalled(
+                "no further decrease of the cost or the residual is possible (because of round-off, or of kinks "
+                "of the cost)"
+            )
         point = new
         recorder.record(point)
     return point, CONVERGED if recorder.converged(point) else limit_reached(max_steps)

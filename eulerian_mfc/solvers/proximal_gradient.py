@@ -63,7 +63,7 @@ class ProximalGradient(Solver):
 class _Proximal(Descent):
     """Proximal steps with the lengths of Barzilai and Borwein."""
 
-    stuck = "no proximal step lowers the cost (round-off, or kinks of the cost)"
+    stuck = "no proximal step lowers the cost (because of round-off, or of kinks of the cost)"
 
     def trial(self, point: Point, step: float) -> np.ndarray:
         gram, penalties = self.space.gram, self.space.regulariser.penalties

@@ -68,7 +68,7 @@ class Shooting(Solver):
         if isinstance(self.relaxation, str):
             choice("relaxation", self.relaxation, ("auto",))
             if self.anderson is not None:
-                raise fail("relaxation", self.relaxation, "a number in (0, 1] beside Anderson acceleration")
+                raise fail("relaxation", self.relaxation, "a number in (0, 1], since Anderson acceleration is used")
         elif isinstance(self.relaxation, bool) or not 0 < positive("relaxation", self.relaxation) <= 1:
             raise fail("relaxation", self.relaxation, 'a number in (0, 1], or "auto"')
         if self.anderson is not None:
@@ -105,9 +105,11 @@ class Shooting(Solver):
             if point.residual > self.divergence * smallest:
                 return diverged(f"shooting diverges ({self._estimate(mixing)}; {self._advice(system)})")
             if since >= PATIENCE:
-                way = "alternates between two controls" if mixing.eigenvalue < -0.99 else "wanders"
-                found = f"no smaller residual for {PATIENCE} iterations; {self._advice(system)}"
-                return diverged(f"shooting diverges: it {way} ({found})")
+                way = (
+                    "alternates between two controls" if mixing.eigenvalue < -0.99 else "does not approach any control"
+                )
+                found = f"the residual has not decreased for {PATIENCE} iterations; {self._advice(system)}"
+                return diverged(f"shooting diverges: the iteration {way} ({found})")
             updated = [minimise_layer(h, row, lower, upper) for h, row in zip(hamiltonians, theta, strict=True)]
             change = (np.stack(updated) - theta) * metric
             theta = space.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
@@ -116,10 +118,10 @@ class Shooting(Solver):
 
     def _advice(self, system: DiscreteProblem) -> str:
         """Advice for the message: options that are not in use yet. LBFGS needs an adjoint pair."""
-        ways = [] if self.relaxation == "auto" else ["reduce the relaxation", 'take relaxation="auto"']
+        ways = [] if self.relaxation == "auto" else ["reduce the relaxation", 'set relaxation="auto"']
         if self.anderson is None:
-            ways.append("anderson=3" if ways else "take anderson=3")
-        return f"{' or '.join(ways)}, raise the penalty{', or use LBFGS' if system.adjoint else ''}"
+            ways.append("anderson=3" if ways else "set anderson=3")
+        return f"{' or '.join(ways)}, or raise the penalty{', or use LBFGS' if system.adjoint else ''}"
 
     @staticmethod
     def _estimate(mixing: Mixing) -> str:

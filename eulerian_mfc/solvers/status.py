@@ -53,16 +53,16 @@ class Status(Enum):
 
 _WORDS = {
     Status.CONVERGED: "the optimality residual is at most the tolerance",
-    Status.CONVERGED_AT_KINK: "a convex combination of gradients nearby is at most the tolerance: a kink of the cost",
+    Status.CONVERGED_AT_KINK: "at a kink of the cost: a convex combination of gradients nearby is at most the tolerance",
     Status.ITERATION_LIMIT: "the limit of iterations is reached",
     Status.INTERRUPTED: "the run was interrupted",
     Status.NOT_FINITE: "a value was not finite",
-    Status.STALLED: "no step makes progress: round-off, or kinks of the cost",
+    Status.STALLED: "no step makes progress, because of round-off, or of kinks of the cost",
     Status.DIVERGED: "the iteration diverges",
     Status.NOT_REPRODUCED: "the same control evaluated again gives other values",
     Status.COST_WRONG: "the solver converged, but the cost on the mesh is wrong",
     Status.TARGET_MISSED: "the solver converged, but the error of the cost is above the target",
-    Status.UNKNOWN: "it did not converge, and nobody said why",
+    Status.UNKNOWN: "the run did not converge, and the reason is not known",
 }
 
 

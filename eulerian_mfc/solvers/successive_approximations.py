@@ -102,7 +102,8 @@ class SuccessiveApproximations(Solver):
             smallest = min(smallest, new.residual)
             if stuck > PATIENCE:
                 return stalled(
-                    "no further decrease of the cost (round-off, or schemes that are not each other's transpose)"
+                    "no further decrease of the cost is possible (because of round-off, or since the schemes "
+                    "are not each other's transpose)"
                 )
             point = new
             recorder.record(point)

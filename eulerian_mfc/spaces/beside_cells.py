@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import numpy as np
 
 from ..meshes import Mesh
 from .lagrange import ElementNodes
+from .on_mesh import SpaceOnMesh
 
 
-class NodesBesideCells(Mesh):
+class NodesBesideCells(SpaceOnMesh):
     """The space of a pair: potentials at an element's nodes, masses in the cells.
 
     Parameters
@@ -18,20 +17,10 @@ class NodesBesideCells(Mesh):
     nodes : the nodes of the potentials.
     """
 
-    kind: ClassVar[str] = "simplex"
-
     def __init__(self, nodes: ElementNodes) -> None:
         self.nodes = nodes
         #: the simplex mesh
         self.mesh = nodes.mesh
-
-    @property
-    def base(self) -> Mesh:
-        return self.mesh
-
-    @property
-    def dim(self) -> int:
-        return self.mesh.dim
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -47,26 +36,12 @@ class NodesBesideCells(Mesh):
         """`(nodes, d)`: the points at which the potentials live."""
         return self.nodes.centres
 
-    @property
-    def bounds(self) -> tuple[tuple[float, float], ...]:
-        return self.mesh.bounds
-
-    @property
-    def title(self) -> str:
-        return self.mesh.title
-
-    def contains(self, points: np.ndarray) -> np.ndarray:
-        return self.mesh.contains(points)
-
     def near_boundary(self, cells: int) -> np.ndarray:
         return self.mesh.near_boundary(cells)
 
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses of the cells `(..., cells)` -> their densities."""
         return self.mesh.density(masses)
-
-    def spec(self) -> dict[str, object]:
-        return self.mesh.spec()
 
 
 def with_cell_masses(nodes: Mesh) -> Mesh:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._validate import choice
-from ..meshes import Mesh, SimplexMesh
+from ..meshes import SimplexMesh
+from .on_mesh import SpaceOnMesh
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -38,7 +39,7 @@ def element_nodes(mesh: SimplexMesh, degree: int) -> ElementNodes:
     return mesh.derived(("element nodes", degree), lambda: ElementNodes(mesh, degree))
 
 
-class ElementNodes(Mesh):
+class ElementNodes(SpaceOnMesh):
     """The space of continuous Lagrange elements of degree p: unknowns at their nodes, the vertices first.
 
     Parameters
@@ -60,15 +61,13 @@ class ElementNodes(Mesh):
     coefficients : `(K, n)`: column j holds the monomials' coefficients of the element's j-th basis function.
     """
 
-    kind: ClassVar[str] = "simplex"
-
     def __init__(self, mesh: SimplexMesh, degree: int) -> None:
         import skfem
         from skfem.assembly.dofs import Dofs
 
         names = ELEMENTS[mesh.dim]
         self.mesh, self.degree = mesh, choice("degree", degree, names)
-        self.element = getattr(skfem, names[degree])()
+        self.element = vars(skfem)[names[degree]]()
         dofs = Dofs(mesh.skfem, self.element)
         self.dofs = np.ascontiguousarray(dofs.element_dofs.T, dtype=np.int64)
         self._vertices = dofs.nodal_dofs[0]
@@ -87,14 +86,6 @@ class ElementNodes(Mesh):
         self.coefficients = np.round(2 * np.linalg.solve(monomials, basis)) / 2
 
     @property
-    def base(self) -> SimplexMesh:
-        return self.mesh
-
-    @property
-    def dim(self) -> int:
-        return self.mesh.dim
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return (len(self._centres),)
 
@@ -107,23 +98,12 @@ class ElementNodes(Mesh):
         """`(nodes, d)`: the nodes."""
         return self._centres
 
-    @property
-    def bounds(self) -> tuple[tuple[float, float], ...]:
-        return self.mesh.bounds
-
-    @property
-    def title(self) -> str:
-        return self.mesh.title
-
     @cached_property
     def cell_of_node(self) -> np.ndarray:
         """`(nodes,)`: a cell that holds each node."""
         out = np.empty(self.size, dtype=np.int64)
         out[self.dofs] = np.arange(len(self.dofs))[:, None]
         return out
-
-    def contains(self, points: np.ndarray) -> np.ndarray:
-        return self.mesh.contains(points)
 
     def cells_of(self, held: np.ndarray) -> np.ndarray:
         return np.asarray(held[self.dofs].any(axis=1))
@@ -165,6 +145,3 @@ class ElementNodes(Mesh):
     def at_vertices(self, values: np.ndarray) -> np.ndarray:
         """Nodal values `(..., nodes)` at the vertices `(..., vertices)`."""
         return values[..., self._vertices]
-
-    def spec(self) -> dict[str, object]:
-        return self.mesh.spec()

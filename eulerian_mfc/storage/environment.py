@@ -55,7 +55,7 @@ def kernel_cache() -> str:
         return f"none: {DISABLED}"
     # Numba's own choice: NUMBA_CACHE_DIR, else beside the sources, else (if these are read-only) the user's cache.
     if meet.stats.cache_path is None:
-        return f"none, every process compiles the kernels again. {advice()}"
+        return f"none: every process compiles the kernels again. {advice()}"
     folder = Path(meet.stats.cache_path)
     return str(Path(__file__).parents[1] / "**" / "__pycache__" if folder.name == "__pycache__" else folder.parent)
 
@@ -67,7 +67,7 @@ def information() -> list[tuple[str, str]]:
     pools = ", ".join(f"{p['internal_api']} {p['num_threads']}" for p in threadpool_info()) or "none"
     rows = [(name, number) for name, number in versions().items()]
     rows.append(("platform", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"))
-    rows.append(("threads", f"{Workers().threads} of semi-Lagrangian steps; {pools}"))
+    rows.append(("threads", f"{Workers().threads} for semi-Lagrangian steps; {pools}"))
     rows.append(("kernel cache", kernel_cache()))
     install = "not installed: pip install 'eulerian-mfc[{}]'"
     rows += [(f"extra {k}", "installed" if found else install.format(k)) for k, found in extras().items()]

@@ -68,20 +68,24 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
     StorageError
         If the system does not allow reading it.
     """
-    start_anew = "delete it to start from the beginning"
+    start_anew = "delete this file to start from the beginning"
     line, _, body = read_whole(path).partition(b"\n")
     text, _, checksum = line.rpartition(b" ")
     try:
         head = json.loads(text)
         told, schema = head["format"], head["schema"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, or its first line is damaged") from None
+        raise FileFormatError(f"{path} is not a checkpoint of eulerian_mfc, or its first line is damaged") from None
     if told != FORMAT:
-        raise FileFormatError(f"{path} is no checkpoint of eulerian_mfc, but {told!r}")
+        raise FileFormatError(f"{path} is not a checkpoint of eulerian_mfc, but a file of the format {told!r}")
     if schema != SCHEMA:
-        raise FileFormatError(f"{path} is a checkpoint of schema {schema}, this version reads {SCHEMA}: {start_anew}")
+        raise FileFormatError(
+            f"{path} is a checkpoint of schema {schema}, but this version reads schema {SCHEMA}: {start_anew}"
+        )
     if len(body) != head.get("bytes"):
-        raise FileFormatError(f"{path} is cut off or too long: {len(body)} bytes of {head.get('bytes')}; {start_anew}")
+        raise FileFormatError(
+            f"{path} is cut off or too long: got {len(body)} bytes, expected {head.get('bytes')}; {start_anew}"
+        )
     if hashlib.sha256(text + body).hexdigest().encode() != checksum:
         raise FileFormatError(f"{path} was altered: its checksum is wrong; {start_anew}")
     here = {**versions(), "sources": SOURCES.of_modules([SOLVING])}
@@ -89,13 +93,14 @@ def read(path: Path, run: str) -> tuple[dict[bytes, np.ndarray], dict[bytes, str
         for name, number in head["versions"].items():
             if here.get(name) != number:
                 raise FileFormatError(
-                    f"{path} was made with {name} {str(number)[:12]}, here is {str(here.get(name))[:12]}, whose results may "
-                    f"differ in the last bits: {start_anew}, or go on with that version"
+                    f"{path} was made with {name} {str(number)[:12]}, but this program runs with "
+                    f"{str(here.get(name))[:12]}, whose results may differ in the last bits: {start_anew}, or "
+                    "continue with the version of the file"
                 )
         if head["run"] != run:
             raise FileFormatError(
-                f"{path} belongs to another run: another problem, mesh, number of layers, scheme, solver or start; {start_anew}, "
-                "or name another file"
+                f"{path} belongs to another run, with another problem, mesh, number of layers, scheme, solver "
+                f"or start: {start_anew}, or name another file"
             )
         return _rows(body)
     except (FileFormatError, MemoryError):
@@ -110,7 +115,7 @@ def _rows(body: bytes) -> tuple[dict[bytes, np.ndarray], dict[bytes, str]]:
     keys, sizes, values = found["keys"].tobytes(), found["sizes"], found["values"]
     told = json.loads(found["errors"].tobytes() or b"{}")
     if sizes.dtype != np.int64 or sizes.ndim != 1 or values.dtype != np.float64 or values.ndim != 1:
-        raise ValueError("arrays of other kinds")
+        raise ValueError("the arrays have other types than those of a checkpoint")
     if (sizes < 0).any() or int(sizes.sum()) != len(values) or len(keys) != KEY * len(sizes):
         raise ValueError(f"{len(values)} values and {len(keys)} bytes of keys for the sizes {str(sizes.tolist())[:80]}")
     rows = np.split(values, np.cumsum(sizes)[:-1]) if len(sizes) else []

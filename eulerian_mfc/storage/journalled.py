@@ -8,10 +8,11 @@ stored, but computed when they are used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import cache, cached_property
-from typing import Any, Protocol, cast, get_args, get_type_hints
+from typing import Annotated, Any, Protocol, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -48,6 +49,10 @@ class Asked:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        return self._read(name)
+
+    def _read(self, name: str) -> Any:
+        """A member of the object itself: this class is generated from a protocol, and knows names only."""
         return getattr(self._own, name)
 
     @cached_property
@@ -58,13 +63,13 @@ class Asked:
         """The answer to a method's question."""
 
         def answer() -> object:
-            return getattr(self._own, name)(*map(_resolved, arguments))
+            return self._read(name)(*map(_resolved, arguments))
 
         named = [_named(a) for a in arguments]
         if any(n is None for n in named):
             return answer()  # an argument cannot be named, so that the answer cannot be stored
         path = b"|".join([self._path, name.encode(), *(n for n in named if n is not None)])
-        if DEFERRED in getattr(hint, "__metadata__", ()):
+        if get_origin(hint) is Annotated and DEFERRED in get_args(hint)[1:]:
             return Deferred(path, answer)
         if _is_protocol(hint):
             return _class_for(cast(type, hint))(self._values, path, answer)
@@ -79,17 +84,17 @@ class Asked:
                 computed.append(answer())
             return computed[0]
 
-        flat = iter(self._values.value(path, lambda: np.array(_packed(whole()), dtype=np.float64)).tolist())
+        packed = _Unpacker(self._values.value(path, lambda: _packed(whole())))
 
         def made(part: object, where: tuple[int, ...]) -> object:
-            kind = int(next(flat))
+            kind = packed.integer()
             if kind == NONE:
                 return None
             if kind == NUMBER:
-                return next(flat)
+                return packed.number()
             if kind == ARRAY:
-                return _array(flat)
-            count, parts = int(next(flat)), get_args(part)
+                return packed.array()
+            count, parts = packed.integer(), get_args(part)
             if kind == TUPLE:
                 return tuple(made(parts[k], (*where, k)) for k in range(count))
             element = _class_for(parts[0])
@@ -162,10 +167,10 @@ def _method(name: str, hint: object) -> Callable[..., object]:
 
 def _property(name: str, hint: object, present: bool) -> property:
     def own(self: Asked) -> object:
-        return getattr(self._own, name)
+        return self._read(name)
 
     def kept(self: Asked) -> object:
-        return self._kept(b"%s|%s" % (self._path, name.encode()), hint, lambda: getattr(self._own, name))
+        return self._kept(b"%s|%s" % (self._path, name.encode()), hint, lambda: self._read(name))
 
     return property(own if present else kept)
 
@@ -199,19 +204,35 @@ def _picker(whole: Callable[[], Any], where: tuple[int, ...]) -> Callable[[], ob
     return pick
 
 
-def _packed(value: Any) -> list[float]:
-    """An answer as numbers that also encode its types; objects are only counted."""
+def _packed(value: Any) -> np.ndarray:
+    """An answer as one flat array of numbers that also encode its types; objects are only counted."""
     if value is None:
-        return [NONE]
+        return np.array([NONE], dtype=np.float64)
     if isinstance(value, bool | int | float | np.number | np.bool_):
-        return [NUMBER, float(value)]
+        return np.array([NUMBER, value], dtype=np.float64)
     if isinstance(value, np.ndarray):
-        return [ARRAY, value.ndim, *value.shape, *np.ravel(value).tolist()]
+        return np.concatenate([[ARRAY, value.ndim, *value.shape], value.ravel()], dtype=np.float64)
     if isinstance(value, tuple):
-        return [TUPLE, len(value), *(number for part in value for number in _packed(part))]
-    return [OBJECTS, len(value)]
+        return np.concatenate([[TUPLE, len(value)], *map(_packed, value)], dtype=np.float64)
+    return np.array([OBJECTS, len(value)], dtype=np.float64)
 
 
-def _array(flat: Iterator[float]) -> np.ndarray:
-    shape = [int(next(flat)) for _ in range(int(next(flat)))]
-    return np.array([next(flat) for _ in range(int(np.prod(shape)))], dtype=np.float64).reshape(shape)
+class _Unpacker:
+    """Reads a packed answer from its beginning to its end."""
+
+    def __init__(self, packed: np.ndarray) -> None:
+        self._left = packed
+
+    def _taken(self, count: int) -> np.ndarray:
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+    def number(self) -> float:
+        return float(self._taken(1)[0])
+
+    def integer(self) -> int:
+        return int(self.number())
+
+    def array(self) -> np.ndarray:
+        shape = [self.integer() for _ in range(self.integer())]
+        return self._taken(math.prod(shape)).reshape(shape).copy()

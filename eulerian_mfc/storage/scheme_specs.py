@@ -13,6 +13,7 @@ from .. import continuity, transport
 from .._validate import mismatch
 from ..continuity.limiters import Limiter, SimplexLimiter, stored_name
 from ..errors import ArgumentError, FileFormatError
+from ..fingerprint.attributes import attributes_of
 from ..schemes import Scheme
 
 #: how the names of the modules begin that case files are run as
@@ -39,12 +40,16 @@ def scheme_spec(scheme: Scheme) -> dict[str, object]:
     """
     kind = type(scheme)
     name = next((name for name, known in OWN.items() if kind is known), _name(kind))
-    wanted = "in a file: a dataclass whose fields are numbers, texts, mappings of texts, or schemes"
+    wanted = (
+        "a scheme that can be stored in a file, which is a dataclass whose fields are numbers, texts, mappings "
+        "of texts, or schemes"
+    )
     if not is_dataclass(scheme):
         raise mismatch("scheme", f"a {kind.__qualname__} that is not a dataclass", wanted)
     out: dict[str, Any] = {"type": name}
+    held = dict(attributes_of(scheme))
     for field in fields_of(scheme):
-        value = getattr(scheme, field.name)
+        value = held.get(field.name, field.default)
         if isinstance(value, Scheme):
             out[field.name] = scheme_spec(value)
         elif isinstance(value, Mapping):
@@ -85,13 +90,15 @@ def scheme_of(spec: dict[str, Any]) -> Any:
         try:
             return kind(**arguments)
         except ArgumentError as error:  # such as a limiter that is not registered here
-            raise FileFormatError(f"it was solved with the scheme {name}, which cannot be made here: {error}") from None
+            raise FileFormatError(
+                f"the problem was solved with the scheme {name}, which cannot be made in this program: {error}"
+            ) from None
     module, _, own = str(name).partition(":")
     if not own:
         raise FileFormatError(f"unknown scheme {name!r}")
     raise FileFormatError(
-        f"it was solved with the scheme {own} of the module {module}, which is not known here: import that module, then load "
-        "the file again (a file imports nothing by itself)"
+        f"the problem was solved with the scheme {own} of the module {module}, which this program has not "
+        "imported: import this module, then load the file again"
     )
 
 

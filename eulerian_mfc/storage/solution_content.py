@@ -135,10 +135,10 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
             "the field has another dimension, or other parameters, than the control: the file was altered"
         )
     loss = None if meta["loss"] is None else losses.from_spec(meta["loss"])
-    history = [
+    history = tuple(
         Iteration(int(i), cost, residual, int(n), int(k), s)
         for i, cost, residual, n, k, s in arrays["history"].tolist()
-    ]
+    )
     cost = Cost(**meta["cost"])
     known = meta["stability"]
     return kind(

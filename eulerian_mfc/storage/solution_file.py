@@ -86,18 +86,20 @@ def _verify(opened: BufferedReader, path: Path, size: int) -> bool:
         raise _other_schema(path, words[2].decode(errors="replace"))
     if words[4] != str(size - HEAD).encode():
         found = words[4].decode(errors="replace")
-        raise FileFormatError(f"{path} is damaged: cut off or too long, {size - HEAD} bytes of {found}")
+        raise FileFormatError(
+            f"{path} is damaged: cut off or too long, with {size - HEAD} bytes where {found} are expected"
+        )
     opened.seek(HEAD)
     if first != _first_line(size - HEAD, hashlib.file_digest(opened, "sha256").hexdigest()):
-        raise FileFormatError(f"{path} is damaged: it was altered, its checksum is wrong")
+        raise FileFormatError(f"{path} is damaged: the file was altered, since its checksum is wrong")
     return True
 
 
 def _other_schema(path: str | os.PathLike[str], found: object) -> FileFormatError:
     known = " and ".join(map(str, READABLE))
     return FileFormatError(
-        f"{path} has schema {found}, this version reads {known}: load it with the version of the package that wrote it "
-        "(attribute `version` of the file), or solve again"
+        f"{path} has schema {found}, but this version reads {known}: load it with the version of the package "
+        "that wrote it (attribute `version` of the file), or solve again"
     )
 
 

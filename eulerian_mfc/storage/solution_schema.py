@@ -169,7 +169,7 @@ def check_metadata(meta: object) -> Metadata:
         For the first key that is missing or violates `RULES`.
     """
     if not isinstance(meta, dict):
-        raise FileFormatError("the metadata is no table")
+        raise FileFormatError("the metadata are not a table")
     meta = {
         "kink": None,
         "status": None,
@@ -181,9 +181,9 @@ def check_metadata(meta: object) -> Metadata:
         if key not in meta or not test(meta[key]):
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
     if status_of(meta["status"], meta["message"], meta["converged"]).converged != meta["converged"]:
-        raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that agrees with converged")
+        raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that fits `converged`")
     if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
-        raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected one number a parameter in each row")
+        raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected rows of one number per parameter")
     return cast(Metadata, meta)
 
 
@@ -209,7 +209,7 @@ def boundaries_of(spec: object) -> list[str]:
     names = spec.get("boundaries", []) if isinstance(spec, dict) else None
     if names is None or not (names == [] or _texts(names)):
         raise FileFormatError(
-            f"mesh: got {str(spec)[:80]!r} in the file, expected a table, its boundaries a list of texts"
+            f"mesh: got {str(spec)[:80]!r} in the file, expected a table whose `boundaries` are a list of texts"
         )
     return [f"boundary/{k}" for k in range(len(names))]
 
@@ -255,7 +255,7 @@ class Stored:
         for path, wanted in shapes.items():
             found = self.shape(path)
             if len(found) != len(wanted) or any(n not in (None, m) for n, m in zip(wanted, found, strict=True)):
-                raise FileFormatError(f"{path} has shape {found}, the file says {wanted}: it was altered")
+                raise FileFormatError(f"{path} has shape {found}, expected {wanted}: the file was altered")
         out = {path: values(self._found[path], path, self._size) for path in shapes}
         for path, array in out.items():
             if not np.isfinite(array).all():

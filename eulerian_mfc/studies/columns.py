@@ -15,7 +15,7 @@ CONVERGED = Column("converged", "whether the residual is below the solver's tole
 ERROR_J = Column("error J", "error of the optimal cost", digits=3)
 ERROR_THETA = Column("error theta", "largest error of the optimal control", digits=3)
 DT = Column("dt", "length of a layer", TIME)
-LAYERS = Column("layers", "layers, on each of which the control is constant")
+LAYERS = Column("layers", "number of layers, on each of which the control is constant")
 
 
 def error_columns(of_cost: Errors, of_control: Errors, theory: str) -> tuple[ErrorColumn, ...]:
@@ -58,7 +58,7 @@ def run_notes(runs: Sequence[Ended], twins: Sequence[Ended] = ()) -> tuple[str, 
     told = [r.warnings for r in runs if r.warnings]
     stuck = sum(not r.solved for r in runs)
     return (
-        *([f"{stuck} run(s) did not converge: no order is read from them"] if stuck else []),
-        *([f"{lost} particle twin(s) did not converge: the rows beside them have no errors"] if lost else []),
-        *([f"{len(told)} run(s) warned, the first: {told[0]}"] if told else []),
+        *([f"{stuck} run(s) did not converge: these runs are not used for the orders"] if stuck else []),
+        *([f"{lost} particle twin(s) did not converge: the runs of these twins have no errors"] if lost else []),
+        *([f"{len(told)} run(s) gave warnings; the first of them: {told[0]}"] if told else []),
     )

@@ -59,14 +59,20 @@ def _cluster(scheduler: str | None, workers: int | None) -> Iterator[Executor | 
         yield None
         return
     if workers is not None:
-        raise fail("--workers", workers, "none beside --scheduler: the cluster has its own")
+        raise fail(
+            "--workers", workers, "no --workers together with --scheduler, since the cluster has its own workers"
+        )
     try:
         from distributed import Client
     except ImportError:
-        raise EulerianError("--scheduler needs dask.distributed: pip install 'eulerian-mfc[distributed]'") from None
+        raise EulerianError(
+            "--scheduler needs the package dask.distributed: pip install 'eulerian-mfc[distributed]'"
+        ) from None
     try:
         client = Client(scheduler, timeout="10s")
     except (OSError, ValueError) as error:
-        raise EulerianError(f"--scheduler: no Dask scheduler at {scheduler}: {error}") from None
+        raise EulerianError(
+            f"--scheduler: got {scheduler}, expected the address of a running Dask scheduler: {error}"
+        ) from None
     with client:
         yield client.get_executor()

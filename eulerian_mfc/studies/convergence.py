@@ -87,7 +87,7 @@ def mesh_sources(
         raise mismatch("cells", f"widths {[float(m.width) for m in boxes]}", "meshes from coarse to fine")
     counts = [layers] * len(boxes) if isinstance(layers, int | np.integer) or np.ndim(layers) == 0 else list(layers)
     if len(counts) != len(boxes):
-        raise fail("layers", layers, f"one number, or {len(boxes)}, one a mesh")
+        raise fail("layers", layers, f"one number, or {len(boxes)} numbers, one per mesh")
     return [given(problem, m, integer("layers", n), options) for m, n in zip(boxes, counts, strict=True)]
 
 

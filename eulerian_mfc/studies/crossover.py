@@ -85,7 +85,9 @@ def crossover(
     h = of_mesh.values("h")
     if of_mesh.fitted_points("error theta") < 2 or len(samples) < 2:
         raise mismatch(
-            "cells", "too few mesh errors above round-off", "coarser meshes, or a lower degree, and several N"
+            "cells",
+            "fewer than two meshes with errors above round-off, or fewer than two values of N",
+            "at least two of both: use coarser meshes or a lower degree, and several N",
         )
     mesh_fit = of_mesh.fit("error theta")
     sample_fit = orders.fit([1.0 / n for n in samples], trained.rms[:, 0].tolist())
@@ -94,7 +96,7 @@ def crossover(
     columns = (
         Column("N", "samples"),
         Column("sampling error", "rms error of the control by the particle twin", digits=3),
-        Column("h*", "mesh width at which both errors are equal, from the fits", "state", 3),
+        Column("h*", "mesh width at which the two fitted errors are equal", "state", 3),
         Column("cells*", "cells along the longest side of the box at that width"),
         *(Column(name, f"rms error of the control on the mesh of width {name[2:]}", digits=3) for name in names),
     )

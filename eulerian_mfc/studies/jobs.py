@@ -66,7 +66,7 @@ def run_jobs(
     [{'x': 1}, {'x': 2}]
     """
     if executor is not None and workers is not None:
-        raise fail("workers", workers, "none where an executor is given: it has its own")
+        raise fail("workers", workers, "None, since an executor is given, which has its own workers")
     if executor is not None and not isinstance(executor, Executor):
         raise fail("executor", executor, "a concurrent.futures.Executor, such as Client(...).get_executor()")
     store = None if folder is None else Store(folder)
@@ -132,9 +132,10 @@ def _same_here(job: Job, result: Result) -> None:
     reason = doubt(job.function, job.arguments, result)
     if reason is not None:
         raise EulerianError(
-            f"another process computes something else than this one: of {job.label!r}, {reason}. A module or a case was edited "
-            "while this program or the workers ran, or they have other versions of a package: start both again. Nothing of it "
-            "is kept"
+            f"another process computes something else than this process: for the job {job.label!r}, {reason}. "
+            "A module or a case was edited while this program or the workers ran, or the workers have other "
+            "versions of a package: start this program and the workers again. The results of that process "
+            "are not kept"
         )
 
 
@@ -208,13 +209,13 @@ def _submitted(
                 futures[executor.submit(perform_sent, _packed(job, executor))] = found
             elif ours:
                 futures[executor.submit(perform, job.function, job.arguments)] = found
-        width = getattr(executor, "_max_workers", None) or len(futures)
+        width = vars(executor).get("_max_workers") or len(futures)  # executors of other libraries may not say it
         progress.running(min(width, len(futures)))
         for k, future in enumerate(as_completed(futures)):
             try:
                 result = future.result()
             except BrokenExecutor as error:
-                result = failed(error, f"{DIED}, and the executor ended with it: ")
+                result = failed(error, f"{DIED}, and the executor has ended for this reason: ")
             except Exception as error:
                 result = failed(error)
             yield futures[future], result
@@ -242,6 +243,6 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
 
 def _packed(job: Job, executor: Executor | None = None) -> bytes:
     """A job as bytes, for processes of this machine; ArgumentError if they could not read it."""
-    context = getattr(executor, "_mp_context", None)
+    context = executor._mp_context if isinstance(executor, ProcessPoolExecutor) else None
     forked = context is not None and context.get_start_method() == "fork"
     return sent(job.label, job.function, job.arguments, fresh=not forked)

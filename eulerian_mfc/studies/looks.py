@@ -61,8 +61,8 @@ def doubt(function: Callable[..., Entries], arguments: Arguments, result: Result
     except MemoryError:
         return None
     except Exception as error:
-        return f"its cost cannot be evaluated again ({type(error).__name__}: {error})"
-    return f"its cost is {stored:.12g}, and {fresh:.12g} where the same control is evaluated again"
+        return f"the cost of its control cannot be evaluated again ({type(error).__name__}: {error})"
+    return f"its cost is {stored:.12g}, but {fresh:.12g} when the same control is evaluated again"
 
 
 def _agree(stored: float, fresh: float, scale: float) -> bool:
@@ -145,9 +145,10 @@ class Kept:
             self._believed = reason is None
             if reason is not None:
                 warn(
-                    f"{self._store.folder}: the stored result of {job.label!r} is of another computation: {reason}. Something "
-                    "has changed that nothing tells, such as a file that a function reads when it is called. The stored "
-                    "results are not used, and all are computed anew",
+                    f"{self._store.folder}: the stored result of {job.label!r} belongs to another "
+                    f"computation: {reason}. Something has changed that the package cannot detect, such as a "
+                    "file that a function reads when it is called. The stored results are not used, and all "
+                    "results are computed again",
                     StoredResultWarning,
                 )
         return result if self._believed is not False else None

@@ -67,7 +67,7 @@ def fit(h: Sequence[float], errors: Sequence[float], level: float = 0.95, spent:
     """
     x, y = np.asarray(h, dtype=float), np.asarray(errors, dtype=float)
     if len(x) < 2 or not (x > 0).all() or not (y > 0).all() or np.ptp(x) == 0:
-        raise mismatch("errors", f"{len(x)} points", "two or more, with different widths and positive errors")
+        raise mismatch("errors", f"{len(x)} points", "two or more points, with different widths and positive errors")
     x, y = np.log(x), np.log(y)
     centred = x - x.mean()
     slope = float(centred @ y / (centred @ centred))
@@ -109,16 +109,27 @@ def extrapolate(
     last = len(v) - 1
     gaps = [float(np.abs(b - a).max()) for a, b in itertools.pairwise(v)]
     if gaps and gaps[-1] <= floor:
-        return Limit(v[last], None, f"the finest run (the two finest agree to {floor:.1e}, as far as they are solved)")
+        return Limit(
+            v[last],
+            None,
+            f"the finest run (the two finest runs agree to {floor:.1e}, the accuracy to which they are solved)",
+        )
     if len(v) < 3:
-        return Limit(v[last], None, "the finest run (Richardson needs three)")
+        return Limit(v[last], None, "the finest run (Richardson extrapolation needs three runs)")
     order = _order_of_differences(h[last - 2 : last + 1], gaps[-2], gaps[-1])
     turned = float(np.vdot(v[last - 1] - v[last - 2], v[last] - v[last - 1])) <= 0
     if order is None or turned:
-        return Limit(v[last], None, "the finest run (the three finest show no order: Richardson does not apply)")
+        return Limit(
+            v[last],
+            None,
+            "the finest run (the three finest runs show no order, so that Richardson extrapolation cannot be used)",
+        )
     how = f"Richardson, order {order:.2f} of the three finest"
     if expected is not None and order > expected + 0.1:
-        how = f"Richardson, order {expected:g} of theory (the three finest show {order:.2f}, which is not believed)"
+        how = (
+            f"Richardson, order {expected:g} of theory (the three finest runs show the order {order:.2f}, which "
+            "is too high to be reliable)"
+        )
         order = expected
     ratio = (h[last - 1] / h[last]) ** order
     return Limit(v[last] + (v[last] - v[last - 1]) / (ratio - 1), order, how)

@@ -24,8 +24,8 @@ R = TypeVar("R")
 
 DIED = "a worker process died, killed by a signal or by the system when memory ran out"
 NEVER_BEGAN = (
-    "the worker processes died before they began (out of memory, or a script without `if __name__ == '__main__':`, which every "
-    "worker reads)"
+    "the worker processes died before they began (out of memory, or a script without `if __name__ == "
+    "'__main__':`, since every worker runs the script again)"
 )
 
 
@@ -72,16 +72,19 @@ def sent(label: str, function: Callable[..., Entries], arguments: Arguments, fre
     try:
         data = pickle.dumps((function, arguments))
         if CASE_PREFIX.encode() in data:
-            raise pickle.PicklingError("it holds a function of a case file, which is no module")
+            raise pickle.PicklingError(
+                "the job holds a function of a case file, which other processes cannot import as a module"
+            )
         if fresh and b"__main__" in data and not _main_has_a_file():
             raise pickle.PicklingError(
-                "it holds a function or class that was typed in, or read from the standard input, which is in no file"
+                "the job holds a function or class that was typed in, or read from the standard input, and "
+                "is not in any file"
             )
     except Exception as error:
         raise ArgumentError(
-            f"workers: the job {label!r} cannot be sent to another process ({error}). Write the functions of the "
-            "problem at the top level of a module (not lambdas, nor inside other functions), or put the problem into a "
-            "case file and use a study file, or run without workers"
+            f"workers: the job {label!r} cannot be sent to another process ({error}). Write the functions of "
+            "the problem at the top level of a module (not as lambdas, and not inside other functions), or "
+            "put the problem into a case file and use a study file, or run without workers"
         ) from None
     return data
 
@@ -189,7 +192,7 @@ class Pool:
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         if kind is not None and self._executor is not None:
-            for process in list((getattr(self._executor, "_processes", None) or {}).values()):
+            for process in list((self._executor._processes or {}).values()):
                 process.terminate()  # running jobs are lost, finished ones are stored
         self._end()
 

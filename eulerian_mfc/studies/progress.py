@@ -56,7 +56,7 @@ class Bar:
 
     def start(self, total: int, done: int) -> None:
         if done:
-            self._bar.console.print(f"{done} of {total} jobs found done")
+            self._bar.console.print(f"{done} of {total} jobs were finished before")
         if total == done:
             return
         self._bar.start()

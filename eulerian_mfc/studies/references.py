@@ -50,7 +50,7 @@ class Reference:
 
     def __post_init__(self) -> None:
         if self.cost is None and self.control is None:
-            raise mismatch("reference", "neither cost nor control", "at least one of them")
+            raise mismatch("reference", "neither cost nor control", "a cost, a control, or both")
         if self.cost is not None:
             object.__setattr__(self, "cost", array("reference.cost", self.cost, ndim=0).item())
         positive("reference.cost_floor", self.cost_floor, allow_zero=True)
@@ -137,7 +137,7 @@ def errors(runs: Sequenced, reference: Reference | str, floor: float, known: np.
     h, values = runs.h, runs.values
     if isinstance(reference, Reference):
         if known is None:
-            return Errors([None] * len(values), "nothing: the reference has no such value", floor)
+            return Errors([None] * len(values), "nothing, since the reference does not have this value", floor)
         return Errors([_gap(v, known) for v in values], reference.source, floor)
     if runs.twins is not None:
         return Errors([_gap(a, b) for a, b in zip(values, runs.twins, strict=True)], TWINS, floor)
@@ -184,7 +184,7 @@ def control_errors(runs: Sequenced, reference: Reference | str, left: float) -> 
 def spread(rows: int, used: Sequence[int], found: Errors | None) -> Errors:
     """The errors `found` at the rows in `used`, and None at the others; None everywhere if nothing was found."""
     if found is None:
-        return Errors([None] * rows, "nothing: no run converged", 0.0)
+        return Errors([None] * rows, "nothing, since no run converged", 0.0)
     values: list[float | None] = [None] * rows
     for k, value in zip(used, found.values, strict=True):
         values[k] = value
@@ -196,4 +196,6 @@ def check_parameters(reference: Reference | str | None, parameters: int) -> None
     if isinstance(reference, Reference) and reference.control is not None:
         found = np.shape(reference.control)[1]
         if found != parameters:
-            raise mismatch("reference.control", f"{found} parameters a layer", f"the problem's {parameters}")
+            raise mismatch(
+                "reference.control", f"{found} parameters per layer", f"the problem's {parameters} parameters"
+            )

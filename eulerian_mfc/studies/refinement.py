@@ -194,12 +194,12 @@ def check_refined(kind: str, built: Sequence[Built]) -> None:
 
 def _columns(kind: str, twin: bool) -> tuple[Column, ...]:
     mesh = (
-        Column("cells", "cells an axis; of simplices, all"),
-        Column("h", "mesh width: the largest of the axes, of simplices the longest edge", STATE),
+        Column("cells", "number of cells per axis; on simplices, of all cells"),
+        Column("h", "mesh width: the largest width of all axes; on simplices, the longest edge", STATE),
         LAYERS,
         DT,
         Column(
-            "courant", "largest Courant number |F| dt / h where there is mass (h a cell's smallest height)", digits=2
+            "courant", "largest Courant number |F| dt / h where there is mass (h is a cell's smallest height)", digits=2
         ),
     )
     first = mesh if kind == "mesh" else (LAYERS, DT) if twin else (LAYERS, DT, mesh[0], mesh[4])

@@ -69,7 +69,7 @@ def statements(study: StudyData) -> list[str]:
             level = f", {fit.level:.0%} confidence, {fit.points} points" if np.isfinite(fit.low) else ""
             out.append(f"{text}; fitted order {fit}{level}")
         else:
-            out.append(f"{text}; too few errors above {e.floor:.1e}, up to which runs are solved, to fit an order")
+            out.append(f"{text}; too few errors are above {e.floor:.1e}, the accuracy of the runs, to fit an order")
         if e.theory:
             out[-1] += f"; theory: {e.theory}"
     out += study.notes

@@ -18,7 +18,7 @@ METHODS = {"mesh": "on the mesh", "particles": "by the particle twin"}
 #: orders of the mean of W1 and W2 in N, by dimension
 #: (N. Fournier, A. Guillin, Probab. Theory Relat. Fields 162 (2015), 707-738, doi:10.1007/s00440-014-0583-7)
 RATES = {
-    1: ("1/2 in N", "1/2 in N where the law's support is connected, else 1/4"),
+    1: ("1/2 in N", "1/2 in N if the law's support is connected, otherwise 1/4"),
     2: ("1/2 in N, up to a logarithm", "between 1/4 and 1/2 in N"),
     3: ("1/3 in N", "between 1/4 and 1/3 in N"),
 }
@@ -84,7 +84,7 @@ class SampleDesign:
             return None
         known = as_reference(self.reference)
         if not isinstance(known, Reference) or known.control is None:
-            raise fail("reference", self.reference, "a Reference with a control, a Solution, or none")
+            raise fail("reference", self.reference, "a Reference with a control, a Solution, or None")
         check_parameters(known, parameters)
         return known
 

@@ -139,7 +139,10 @@ def _truth(result: Result, known: Reference | None) -> tuple[np.ndarray, float]:
     run = Run.of(result)
     if known is None:
         if not run.converged:
-            stuck = "it did not converge, so that no error against it can be told: more iterations, or another solver"
+            stuck = (
+                "this run did not converge, so that errors cannot be measured from its control: use more "
+                "iterations, or another solver"
+            )
             checked("samples", [], [{"label": "the law itself", "error": stuck}])
         return run.control, run.cost
     return averaged(np.asarray(known.control), len(run.control)), run.cost if known.cost is None else known.cost

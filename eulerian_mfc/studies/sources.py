@@ -91,7 +91,7 @@ def meshes(problem: Problem, cells: Sequence[Cells], bounds: Box | None) -> list
     given_meshes = [c for c in counts if isinstance(c, Mesh)]
     if len(given_meshes) == len(counts):
         if bounds is not None:
-            raise fail("bounds", bounds, "None beside meshes, which have their own")
+            raise fail("bounds", bounds, "None, since meshes have their own bounds")
         return given_meshes
     numbers: list[Any] = counts  # CartesianMesh checks them
     if bounds is None:

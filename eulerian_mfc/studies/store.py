@@ -62,7 +62,7 @@ class Store:
         except MemoryError:
             raise
         except Exception as error:
-            raise FileFormatError(f"{path} is damaged ({error}): delete it, and its job runs again") from error
+            raise FileFormatError(f"{path} is damaged ({error}): delete this file, and its job runs again") from error
 
     def put(self, fingerprint: str, result: Result) -> None:
         """Store a result, and remove the record of an earlier failure. The same result gives the same bytes."""

@@ -22,16 +22,7 @@ class Study(StudyData):
 
     Attributes
     ----------
-    kind : "mesh", "layers", "samples", "penalty" or "sweep".
-    title : one line.
-    parameter : the column in powers of which errors fall (`h`, `dt`, `N`).
-    columns, errors : descriptions of the columns, and of those that are errors.
-    records : one dict per row, with one key per column.
-    notes : notes for the reader.
-    failures : `label` and `error` of every job that failed.
-    details : data that figures need beside the table.
-    provenance : `versions` of the package, of Python and of the numerical libraries; for study files also their text, the
-        case's text, its settings and the seed.
+    kind, title, parameter, columns, records, errors, notes, failures, details, provenance : see `StudyData`.
 
     Raises
     ------

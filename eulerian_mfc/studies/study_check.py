@@ -57,7 +57,7 @@ class Checker:
         for key in content:
             if key not in allowed:
                 head = key if isinstance(content[key], dict) else None
-                text = f"{key}: got a key that a {content['kind']} study does not take, expected one of "
+                text = f"{key}: got a key that a study of the kind {content['kind']} does not have, expected one of "
                 raise self.wrong(head, None if head else key, text + ", ".join(allowed))
         if not isinstance(content["case"], str):
             raise self.wrong(None, "case", f"case: got {content['case']!r}, expected the path of a case file")
@@ -137,12 +137,15 @@ class Checker:
             for value in values:
                 self._setting(case, "vary", name, value)
             if len({isinstance(v, list) for v in values}) > 1:
-                text = f"{name}: got {values!r}, expected values of one kind: a list in each place, or none"
+                text = f"{name}: got {values!r}, expected values of one kind: only lists, or only single values"
                 raise self.wrong("vary", name, text)
         if kind in ("samples", "penalty") and len(vary) > 1:
-            raise self.wrong("vary", list(vary)[1], f"vary: got {list(vary)}, expected {needed!r} alone")
+            raise self.wrong("vary", list(vary)[1], f"vary: got {list(vary)}, expected only {needed!r}")
         if kind in ("mesh", "layers") and len({len(v) for v in vary.values()}) > 1:
-            text = f"vary: got lists of {[len(v) for v in vary.values()]} values, expected as many each: they vary together"
+            text = (
+                f"vary: got lists of {[len(v) for v in vary.values()]} values, expected lists of equal length, "
+                "since their values vary together"
+            )
             raise self.wrong("vary", list(vary)[-1], text)
 
     def _words(self) -> None:
@@ -164,7 +167,10 @@ class Checker:
         if content.get("methods") == []:
             raise self.wrong(None, "methods", "methods: got [], expected one or both of 'mesh', 'particles'")
         if "parameter" in content and len(content["vary"]) > 1:
-            text = f"parameter: got {content['parameter']!r}, expected the one argument that varies"
+            text = (
+                f"parameter: got {content['parameter']!r}, expected a single argument in the table `vary`, which "
+                "is this parameter"
+            )
             raise self.wrong(None, "parameter", text)
         for key in ("repeats", "seed", "atoms"):
             if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
@@ -183,10 +189,12 @@ class Checker:
         if "file" not in table:
             if "entry" in table:
                 raise self.wrong(
-                    "reference", "entry", "entry: got no `file` beside it, expected the JSON file that has it"
+                    "reference",
+                    "entry",
+                    "entry: got an entry without a `file`, expected also the `file`, a JSON file that has this entry",
                 )
             return
-        held = "an object, with `cost` or `control` in it"
+        held = "an object with `cost` or `control` in it"
         try:
             found = json.loads((self.file.parent / table["file"]).read_text(encoding="utf-8-sig"))
         except (OSError, ValueError) as error:

@@ -155,4 +155,4 @@ def checked(kind: str, records: Sequence[Record], failures: Sequence[dict[str, s
     """ArgumentError for a study without records."""
     if not records:
         first = failures[0]["error"].splitlines()[0] if failures else "no jobs"
-        raise mismatch(kind, f"no run that succeeded (the first: {first})", "at least one")
+        raise mismatch(kind, f"no run that succeeded (the first one failed: {first})", "at least one run that succeeds")

@@ -57,11 +57,14 @@ class StudyFile:
         """
         file = Path(path)
         if not file.is_file() or file.suffix != ".toml":
-            raise ArgumentError(f"FILE: got {str(path)!r}, expected a TOML file that exists, ending in .toml")
+            raise ArgumentError(f"FILE: got {str(path)!r}, expected an existing TOML file whose name ends in .toml")
         try:
             text = file.read_text(encoding="utf-8-sig")  # with or without the byte order mark of some editors
         except UnicodeDecodeError as error:
-            raise ArgumentError(f"{file}: a study file is a text in UTF-8: {error}") from None
+            raise ArgumentError(
+                f"{file}: got a file that is not a text in UTF-8 ({error}), expected a study file, which is a "
+                "TOML file in UTF-8"
+            ) from None
         try:
             content = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:

@@ -57,13 +57,13 @@ def load(kind: type[Kind], path: str | os.PathLike[str]) -> Kind:
         if (schema := found.pop("schema")) not in READABLE:
             known = " and ".join(map(str, READABLE))
             raise FileFormatError(
-                f"{path} has schema {schema}, this version reads {known}: load it with the version of the package that "
-                "wrote it, or run the study again"
+                f"{path} has schema {schema}, but this version reads {known}: load it with the version of the "
+                "package that wrote it, or run the study again"
             )
         if schema == 1:
             found = {"provenance": {}, **found}
         elif found.pop("sha256") != _checksum(found):
-            raise FileFormatError(f"{path} is damaged: it was altered, its checksum is wrong")
+            raise FileFormatError(f"{path} is damaged: the file was altered, since its checksum is wrong")
         return kind(
             **{
                 **found,

@@ -59,13 +59,13 @@ class SweepDesign:
     def __post_init__(self) -> None:
         vary = self.vary
         if not isinstance(vary, Mapping) or not vary or any(np.ndim(v) == 0 or not len(v) for v in vary.values()):  # type: ignore[arg-type]
-            raise fail("vary", vary, "lists of values by argument")
+            raise fail("vary", vary, "a dict with a list of values for each argument that varies")
         if self.parameter is not None:
             check_parameter(vary, self.parameter, self.reference)
         taken = {c.name for c in (COST, TERMINAL, PENALTY, SIZE, ERROR_J, ERROR_THETA, RESIDUAL, CONVERGED)} | set(vary)
         for name in self.measure:
             if name in taken:
-                raise fail("measure", name, "names that no other column has")
+                raise fail("measure", name, "a name that no other column has")
 
     def points(self) -> list[dict[str, object]]:
         """The values of every run."""
@@ -99,7 +99,7 @@ def check_parameter(vary: Mapping[str, Sequence[object]], parameter: str, refere
     values = array(parameter, vary[parameter], ndim=1).tolist()
     finer = [-v for v in values] if parameter in GROWING else values
     if isinstance(choice_of_reference(reference), str) and any(b >= a for a, b in itertools.pairwise(finer)):
-        raise fail(parameter, values, f"values from coarse to fine where errors are against {reference!r}")
+        raise fail(parameter, values, f"values from coarse to fine, since the errors are measured from {reference!r}")
 
 
 def choice_of_reference(reference: ReferenceLike) -> Reference | str:

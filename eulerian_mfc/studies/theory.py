@@ -36,7 +36,7 @@ def order_in_cells(options: Options, courant: Sequence[float | None], layers: Se
     continuity, transport = chosen.continuity, chosen.transport
     if not isinstance(continuity, PushForward):
         lower = min(transport.order, continuity.order)
-        return f"{lower}, the lower of both schemes', where the density is smooth", float(lower)
+        return f"{lower}, the lower order of both schemes, where the density is smooth", float(lower)
     p = transport.order
     if isinstance(transport, Elements):
         return f"between {p} and {p + 1}, elements", p + 1.0

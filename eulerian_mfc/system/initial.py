@@ -91,8 +91,8 @@ def _not_held(problem: Problem, mesh: Mesh, outside: float) -> DomainError:
     needed = ", ".join(f"[{a:.4g}, {b:.4g}]" for a, b in problem.law.box(MASS_TOLERANCE))
     return DomainError(
         f"mesh: {outside:.2e} of the law's mass lies outside the {where}, expected at most "
-        f"{MASS_TOLERANCE:g}: the law alone needs {needed}, and it moves by up to T sup|F|; "
-        "see CartesianMesh.covering"
+        f"{MASS_TOLERANCE:g}: the law at time zero alone needs {needed}, and the flow moves it by up to T "
+        "sup|F|; use a larger mesh, for example from CartesianMesh.covering"
     )
 
 
@@ -111,4 +111,4 @@ def _check_sizes(problem: Problem, where: str, values_of: Callable[[Separable], 
             raise NonFiniteError(f"the {name} is not finite {where}")
         largest = max(float(np.abs(v).max(initial=0.0)) for v in values)
         if largest > LARGEST_VALUE:
-            raise mismatch(name, f"values of size {largest:.1e} {where}", f"at most {LARGEST_VALUE:g}: change units")
+            raise mismatch(name, f"values of size {largest:.1e} {where}", f"at most {LARGEST_VALUE:g}: use other units")

@@ -200,9 +200,10 @@ class MeasuredPair(Pair):
         super().__init__(transport, continuity, mesh)
         if transport.interpolation is None:
             wanted = (
-                "a transport with values between the nodes, or beside this one the scheme that it is the transpose of"
+                "a transport with values between the nodes; or together with this transport, the scheme "
+                "whose transpose it is"
             )
-            raise mismatch("transport", f"{transport.scheme!r} beside {continuity.scheme!r}", wanted)
+            raise mismatch("transport", f"{transport.scheme!r} together with {continuity.scheme!r}", wanted)
 
     def pull(self, layer: Layer, masses: np.ndarray, psi: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.back(layer, psi), self.pairing(psi, masses)(layer)[1]

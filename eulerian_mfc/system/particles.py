@@ -78,11 +78,11 @@ class ParticleSystem(ControlledSystem):
         self._halves = halves_of(self.controls.rule)
         if rule is not None:
             if samples is not None or seed is not None:
-                raise mismatch("rule", "a rule and samples", "one of them")
+                raise mismatch("rule", "both a rule and samples", "only one of them")
             self.rule = rule
         elif samples is None:
             if seed is not None:
-                raise fail("seed", seed, "no seed where `samples` is not given: the quadrature rule is not random")
+                raise fail("seed", seed, "None, since `samples` is not given and the quadrature rule is not random")
             self.rule = problem.law.quadrature()
         else:
             x, y = problem.law.sample(samples, seed)

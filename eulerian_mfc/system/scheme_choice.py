@@ -9,6 +9,7 @@ from ..continuity import PushForward
 from ..flow.flow_of_field import Flow
 from ..meshes import Mesh, SimplexMesh
 from ..schemes import AdjointOperator, ContinuityScheme, Scheme, TransportScheme
+from ..schemes.contract import check_declared, checked_continuity, checked_transport
 from ..transport import Elements, SemiLagrangian
 from .pairs import AdjointPair, MeasuredPair, Pair
 
@@ -60,7 +61,7 @@ def chosen(
 def _check(scheme: Scheme, is_one: bool, mesh: Mesh, name: str, on_boxes: str, on_simplices: str) -> None:
     """Raise an ArgumentError if `scheme` is not a scheme of the kind `name`, or is for another kind of mesh."""
     if not is_one:
-        own = f"or one of your own, a schemes.{name.capitalize()}Scheme"
+        own = f"or a scheme of your own, which inherits from schemes.{name.capitalize()}Scheme"
         raise fail(name, scheme, f"a scheme of the module {name}, such as {name}.{on_boxes}, {own}")
     if scheme.mesh_kind not in ("any", mesh.kind):
         suits = on_simplices if mesh.kind == "simplex" else on_boxes
@@ -83,11 +84,13 @@ def pair_of(
     Raises
     ------
     ArgumentError
-        If the schemes do not fit the mesh or each other.
+        If the schemes do not fit the mesh or each other, or a scheme of a user's own breaks the contract.
     """
-    potentials = transport.on(mesh, flow)
-    masses = continuity.on(mesh, flow, potentials, signed)
+    check_declared("transport", transport)
+    check_declared("continuity", continuity)
+    potentials = checked_transport(transport, transport.on(mesh, flow), mesh)
     space = continuity.unknowns(transport.nodes(mesh))
+    masses = checked_continuity(continuity, continuity.on(mesh, flow, potentials, signed), mesh, space)
     if transport.transpose != continuity:
         return MeasuredPair(potentials, masses, space)
     if not isinstance(potentials, AdjointOperator):

@@ -40,7 +40,7 @@ class CompiledLayers:
         slopes = np.empty((-(-count // _layer_kernels.TASK), field[1].size))
         masses = np.empty((len(psi), 0)) if rows is None else rows
         if len(masses) != len(psi):
-            raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)}, one a potential")
+            raise mismatch("masses", f"{len(masses)} fields", f"{len(psi)} fields, one per potential")
         arrays = values.shape, values.reshape(-1), np.empty(values.size)
         sync = self._run(_layer_kernels.backward, layer, field, masses, *arrays, out, slopes)
         if sync[FAILED]:
@@ -77,9 +77,11 @@ class CompiledLayers:
     ) -> np.ndarray:
         """Run a kernel in all threads; return its counters, such as `FAILED` and `USED`."""
         if self.field.dim != len(self._nodes):
-            raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's, {len(self._nodes)}")
+            raise mismatch("field", f"dimension {self.field.dim}", f"the mesh's dimension {len(self._nodes)}")
         if rows.shape[1] not in (0, self._nodes.shape[1]):
-            raise mismatch("masses", f"{rows.shape[1]} numbers a field", f"{self._nodes.shape[1]}, one a node")
+            raise mismatch(
+                "masses", f"{rows.shape[1]} numbers per field", f"{self._nodes.shape[1]} numbers, one per node"
+            )
         pointers, place, rest = self.interpolation.compiled(len(rows))
         trace, pull = self.field.addresses
         method = self.flow.layer_map.steps(layer).pointed(field[1])

@@ -70,8 +70,9 @@ class PushForward(ContinuityScheme):
             beside = "no transport scheme" if transport is None else repr(transport.scheme)
             raise mismatch(
                 "continuity",
-                f"PushForward beside {beside}",
-                "a linear SemiLagrangian transport, whose transpose it is; or continuity.FiniteVolume(...)",
+                f"PushForward together with {beside}",
+                "a linear SemiLagrangian transport, since PushForward is its transpose; or another "
+                "continuity scheme, such as continuity.FiniteVolume(...)",
             )
         return PushForwardOperator(self, transport)
 

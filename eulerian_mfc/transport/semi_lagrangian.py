@@ -122,7 +122,9 @@ class SemiLagrangian(TransportScheme):
     def adjoint(self) -> ContinuityScheme:
         """The transpose, a continuity scheme: the push-forward of masses."""
         if not self.linear:
-            raise fail("interpolation", self.interpolation, "'spline' or 'lagrange': a limited scheme has no transpose")
+            raise fail(
+                "interpolation", self.interpolation, "'spline' or 'lagrange', since a limited scheme has no transpose"
+            )
         return super().adjoint()
 
     def on(self, mesh: Mesh, flow: Flow) -> SemiLagrangianOperator:

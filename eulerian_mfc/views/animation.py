@@ -69,7 +69,9 @@ def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
             import imageio.v2
             import imageio_ffmpeg  # noqa: F401
         except ImportError:
-            raise EulerianError("--mp4 needs two packages: pip install 'eulerian-mfc[film]'") from None
+            raise EulerianError(
+                "--mp4 needs the packages of the extra `film`: pip install 'eulerian-mfc[film]'"
+            ) from None
         return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, frames, format=".mp4", fps=RATE))
     from PIL import Image
 

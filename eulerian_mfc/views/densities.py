@@ -41,7 +41,7 @@ def _over_time(figure: Figure, view: BoxView) -> None:
         if lines:
             lines[0].set_label(name)
     figure.colorbar(image, ax=axes, label=r"density of $\mu(t)$", extend=_extend(values))
-    legend(axes, "labels of trajectories")
+    legend(axes, "labels of the trajectories")
     axes.set_title("Density and trajectories")
 
 

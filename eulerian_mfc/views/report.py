@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CAPTIONS = {
-    "density": "Density of the states over time (grey), and characteristics (coloured by label where labels are few).",
+    "density": "Density of the states over time (grey), and characteristics (coloured by label if there are few labels).",
     "terminal": "Density at the final time against the labels.",
-    "flow": "Inputs with the regions that are given each label, and what the flow makes of a grid (first two coordinates).",
+    "flow": "Inputs with the regions that are assigned to each label, and the image of a grid under the flow (first "
+    "two coordinates).",
     "control": "The control, constant on every layer.",
     "convergence": "Cost and optimality residual over the iterations.",
 }

@@ -94,9 +94,16 @@ def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], py
 
 def encoded(data: pyvista.DataSet) -> bytes:
     """A data set of pyvista as the content of a file; VTK's own writers report no error if the disk is full."""
+    import pyvista
     from vtkmodules import vtkIOXML
 
-    writer = getattr(vtkIOXML, f"vtkXML{type(data).__name__}Writer")()
+    writers = {
+        pyvista.ImageData: vtkIOXML.vtkXMLImageDataWriter,
+        pyvista.PolyData: vtkIOXML.vtkXMLPolyDataWriter,
+        pyvista.RectilinearGrid: vtkIOXML.vtkXMLRectilinearGridWriter,
+        pyvista.UnstructuredGrid: vtkIOXML.vtkXMLUnstructuredGridWriter,
+    }
+    writer = writers[type(data)]()
     writer.SetInputData(data)
     writer.SetDataModeToBinary()
     writer.WriteToOutputStringOn()

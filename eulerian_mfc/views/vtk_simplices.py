@@ -65,7 +65,7 @@ def _nodes(solution: SolutionData) -> ElementNodes:
     mesh = solution.mesh
     nodes = solution.numerics.transport.nodes(mesh)
     if not isinstance(nodes, ElementNodes):
-        raise mismatch("transport", repr(solution.numerics.transport), "Lagrange elements, which the pictures know")
+        raise mismatch("transport", repr(solution.numerics.transport), "Lagrange elements, of degree 1 or 2")
     return nodes
 
 
