@@ -10,7 +10,7 @@ import eulerian_mfc as emfc
 from eulerian_mfc.errors import FileFormatError, NonFiniteError
 from eulerian_mfc.solvers import Status
 from eulerian_mfc.storage import solution_file
-from eulerian_mfc.storage.solution_schema import status_of
+from eulerian_mfc.storage.status_in_files import status_of
 
 from .conftest import ROOT, toy_line, toy_mesh
 from .test_look import steep
@@ -81,7 +81,7 @@ SENTENCES = {
 @pytest.mark.parametrize("sentence", SENTENCES)
 def test_sentences_of_before_are_read_once(sentence):
     converged, status = SENTENCES[sentence]
-    assert status_of({"converged": converged, "message": sentence}) is status
+    assert status_of(None, sentence, converged) is status
 
 
 def changed(path, target, change):
