@@ -118,7 +118,7 @@ class NeuralField(CompiledField):
         return (matrix.T @ q).T, np.concatenate([slope, q.sum(axis=1)]) if self.bias else slope
 
     def kernel_arguments(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other; theta is `(m,)` or `(n, m)`."""
+        """See `kernels.neural_field.integers_of`, and W `(d, d)` and b `(d,)` one after the other."""
         if theta.shape[-1:] != (self.parameters,) or theta.ndim > 2:
             raise mismatch("theta", f"an array of shape {theta.shape}", f"shape ({self.parameters},)")
         kernel = self.sigma.kernel

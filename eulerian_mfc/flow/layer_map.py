@@ -20,7 +20,7 @@ from .layers import Layer, Stage
 from .tableaux import METHODS, Tableau, tableau_arrays, tableau_of
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
-#: `sum_j (dPhi/dtheta)(x_j)^T p_j` `(m,)`
+#: `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape
 Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 MOST_SUBSTEPS = 10_000
@@ -129,7 +129,11 @@ class LayerMap:
         """`(substeps, stages, m)`, the parameters of every stage."""
         count = self.tableau.stages
         rows = self.parameters(layer)
-        return np.broadcast_to(rows, (self.substeps, count, rows.shape[-1])) if rows.ndim == 1 else rows.reshape(self.substeps, count, -1)
+        return (
+            np.broadcast_to(rows, (self.substeps, count, rows.shape[-1]))
+            if rows.ndim == 1
+            else rows.reshape(self.substeps, count, -1)
+        )
 
     def with_stages(self, field: Field, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, list[list[Stage]]]:
         """`Phi_theta(x)` with the stage points of every substep, for `pullback` and the tangents; never compiled."""
@@ -179,7 +183,8 @@ class LayerMap:
         dx = np.zeros_like(stages[0][0].x)
         out = []
         for step in range(self.substeps):
-            start, moved, total = layer.start + step * dt, [], np.zeros(1)
+            start, total = layer.start + step * dt, np.zeros(1)
+            moved: list[Stage] = []
             for i, stage in enumerate(stages[step]):
                 dpoint = dx
                 for j, a in tableau.used[i]:

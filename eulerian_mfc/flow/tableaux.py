@@ -49,13 +49,17 @@ class Tableau:
     def __post_init__(self) -> None:
         a, b = array("matrix", self.matrix, ndim=(2,)), array("weights", self.weights, ndim=(1,))
         if a.shape != (len(b), len(b)):
-            raise mismatch("matrix", f"an array of shape {a.shape}", f"{len(b)} rows of {len(b)} numbers, as many as weights")
+            raise mismatch(
+                "matrix", f"an array of shape {a.shape}", f"{len(b)} rows of {len(b)} numbers, as many as weights"
+            )
         if np.triu(a).any():
             raise fail("matrix", self.matrix, "an explicit method: a_ij = 0 for j >= i")
         c, order = a.sum(axis=1), integer("order", self.order)
         wrong = [q for q in range(1, order + 1) if abs(b @ c ** (q - 1) - 1 / q) > EXACT]
         if wrong:
-            raise fail("weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}")
+            raise fail(
+                "weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}"
+            )
         object.__setattr__(self, "matrix", tuple(map(tuple, a.tolist())))
         object.__setattr__(self, "weights", tuple(b.tolist()))
 
@@ -84,22 +88,26 @@ class Tableau:
         return tuple(tuple((j, row[i]) for j, row in enumerate(self.matrix) if row[i]) for i in range(self.stages))
 
 
+def _of_arrays(matrix: np.ndarray, weights: Sequence[float] | np.ndarray, order: int) -> Tableau:
+    return Tableau(tuple(map(tuple, matrix.tolist())), tuple(weights), order)
+
+
 def _chain(reach: Sequence[float], weights: Sequence[float], order: int) -> Tableau:
     """A method whose stage i uses stage i - 1 alone."""
-    return Tableau(tuple(map(tuple, np.diag(reach[1:], -1).tolist())), tuple(weights), order)
+    return _of_arrays(np.diag(reach[1:], -1), weights, order)
 
 
 def _dormand_prince5() -> Tableau:
     from scipy.integrate import RK45  # slow to import
 
-    return Tableau(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
+    return _of_arrays(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
 
 
 def _dormand_prince8() -> Tableau:
     from scipy.integrate import DOP853  # slow to import
 
     stages = len(DOP853.B)
-    return Tableau(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
+    return _of_arrays(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
 
 
 #: the methods of a `LayerMap`, by name

@@ -20,7 +20,7 @@ BLOCK = 8192
 
 
 class Pairing(ABC):
-    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative in theta `(m,)`)` for fixed psi and m.
+    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative, of theta's shape)` for fixed psi and m.
 
     Examples
     --------
@@ -40,13 +40,17 @@ class Pairing(ABC):
         """The value and its derivative at the layer's theta."""
 
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
-        """`(m, m)` second derivatives in theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
+        """Second derivatives in theta's entries, in the order of `theta.ravel()`: `(m, m)`, or `(k m, k m)` for k coefficients.
+
+        Here they are differences of the derivative, with steps relative to `sizes` `(m,)`, the sizes of the parameters.
+        """
         theta = layer.theta
-        steps = 1e-5 * (sizes + np.abs(theta))
-        rows = [
-            (self(layer._replace(theta=theta + e))[1] - self(layer._replace(theta=theta - e))[1]) / (2 * step)
-            for step, e in zip(steps, np.diag(steps), strict=True)
-        ]
+        steps = (1e-5 * (sizes + np.abs(theta))).ravel()
+        rows = []
+        for step, row in zip(steps, np.diag(steps), strict=True):
+            e = row.reshape(theta.shape)
+            ahead, behind = self(layer._replace(theta=theta + e))[1], self(layer._replace(theta=theta - e))[1]
+            rows.append(((ahead - behind) / (2 * step)).ravel())
         matrix = np.stack(rows)
         return (matrix + matrix.T) / 2
 
@@ -90,15 +94,16 @@ class SmoothPointPairing(PointPairing):
         def part(block: slice) -> np.ndarray:
             feet, stages = self._flow.with_stages(layer, self._points[block])
             weights, rows = self._weights[:, block], []
-            for e in np.eye(len(layer.theta)):
+            for unit in np.eye(layer.theta.size):
+                e = unit.reshape(layer.theta.shape)
                 dfeet, dstages = self._flow.tangent(layer, stages, e)
                 pull, _, dpull = self._smooth.gather_tangent(
                     feet, dfeet, weights, np.zeros_like(weights), self._coefficients, nothing
                 )
-                rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull))
+                rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull).ravel())
             return np.stack(rows)
 
-        matrix = sum(self._flow.workers.map(part, self._blocks()), np.zeros((len(layer.theta),) * 2))
+        matrix = sum(self._flow.workers.map(part, self._blocks()), np.zeros((layer.theta.size,) * 2))
         return (matrix + matrix.T) / 2
 
 
