@@ -195,15 +195,15 @@ class FiniteVolumeOperator(CellOperator):
     def substeps(self, layer: Layer) -> int:
         """Number of substeps: the scheme's own, or the one for which its `cfl` holds; SubstepError as in `integrators`."""
         limit = self.scheme.largest_courant_number
-        times = [layer.start] if self._autonomous else layer.start + layer.length * np.linspace(0.0, 1.0, 5)
-        rates = [(self.velocities.rate(float(t), layer.theta), self._crossings(float(t), layer.theta)) for t in times]
+        rates = [self._rates(t, layer.at_time(t)) for t in layer.sample_times(self._autonomous).tolist()]
         courant, crossings = np.max(rates, axis=0) * layer.length
         return substeps(courant, crossings, float(self.scheme.cfl or limit), limit, self.scheme.substeps)
 
-    def _crossings(self, t: float, theta: np.ndarray) -> float:
-        """How often the fastest velocity crosses the box per unit of time."""
+    def _rates(self, t: float, theta: np.ndarray) -> tuple[float, float]:
+        """The Courant number of a step of length 1, and how often the fastest velocity crosses the box per unit of time."""
         widths = [high - low for low, high in self.mesh.bounds]
-        return max(float(np.abs(v.mean).max()) / w for v, w in zip(self.velocities(t, theta), widths, strict=True))
+        crossings = max(float(np.abs(v.mean).max()) / w for v, w in zip(self.velocities(t, theta), widths, strict=True))
+        return self.velocities.rate(t, theta), crossings
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Masses at the layer's start -> at its end; and the mass `(R,)` that left the box."""
@@ -216,22 +216,22 @@ class FiniteVolumeOperator(CellOperator):
         method = INTEGRATORS[str(self.scheme.integrator)]
         state = self._state(layer, masses)
         for _ in range(count):
-            state = method.step(lambda s, tau: self._euler(s, tau, layer.theta), state, layer.length / count)
+            state = method.step(lambda s, tau: self._euler(s, tau, layer), state, layer.length / count)
         if not np.isfinite(state[0]).all():
             raise NonFiniteError("masses are not finite")
         return state[0], state[1]
 
     def euler_step(self, layer: Layer, masses: np.ndarray) -> np.ndarray:
         """One forward Euler step over the whole layer: masses -> masses."""
-        return self._euler(self._state(layer, masses), layer.length, layer.theta)[0]
+        return self._euler(self._state(layer, masses), layer.length, layer)[0]
 
     def _state(self, layer: Layer, masses: np.ndarray) -> State:
         """Masses, ledger and time: the integrator forms the same linear combinations of all three."""
         return masses, np.zeros((len(masses), self.mesh.dim, 2)), np.array(layer.start)
 
-    def _euler(self, state: State, dt: float, theta: np.ndarray) -> State:
+    def _euler(self, state: State, dt: float, layer: Layer) -> State:
         masses, ledger, t = state
-        velocities = self.velocities(float(t), theta)
+        velocities = self.velocities(float(t), layer.at_time(float(t)))
         out, crossed = np.empty_like(masses), ledger.copy()
         for r, field in enumerate(masses):
             out[r] = self._euler_step(field, dt / self.mesh.widths, velocities, crossed[r], self.may_be_negative(r))

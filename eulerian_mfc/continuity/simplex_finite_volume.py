@@ -252,8 +252,8 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
 
     def substeps_of(self, layer: Layer) -> int:
         """Number of substeps: the scheme's own, or the one for which its `cfl` holds; SubstepError as in `integrators`."""
-        times = np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5) * layer.length + layer.start
-        courant, crossings = np.max([self._rates(float(t), layer.theta) for t in times], axis=0) * layer.length
+        times = layer.sample_times(self.flow.field.autonomous).tolist()
+        courant, crossings = np.max([self._rates(t, layer.at_time(t)) for t in times], axis=0) * layer.length
         return substeps(courant, crossings, self.scheme.cfl, self.scheme.largest_courant_number, self.scheme.substeps)
 
     def step(self, layer: Layer, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -267,14 +267,14 @@ class SimplexFiniteVolumeOperator(ContinuityOperator):
         method = INTEGRATORS[str(self.scheme.integrator)]
         state: State = (masses, np.zeros((len(masses), len(self.geometry.parts))), np.array(layer.start))
         for _ in range(count):
-            state = method.step(lambda s, tau: self._euler(s, tau, layer.theta), state, layer.length / count)
+            state = method.step(lambda s, tau: self._euler(s, tau, layer), state, layer.length / count)
         if not np.isfinite(state[0]).all():
             raise NonFiniteError("masses are not finite")
         return state[0], state[1]
 
-    def _euler(self, state: State, dt: float, theta: np.ndarray) -> State:
+    def _euler(self, state: State, dt: float, layer: Layer) -> State:
         masses, ledger, t = state
-        flux = self.velocities(float(t), theta)
+        flux = self.velocities(float(t), layer.at_time(float(t)))
         out, crossed = masses.copy(), ledger.copy()
         geometry, linear = self.geometry, self.scheme.order > 1
         for r, mass in enumerate(masses):

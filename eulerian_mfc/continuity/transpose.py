@@ -90,25 +90,27 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """`A_theta^T psi`: potentials at the layer's end -> at its start."""
-        count = self._forward.substeps(layer)
-        dt = layer.length / count
-        for k in range(count - 1, -1, -1):
-            psi = np.stack([self._back(field, layer, k, dt) for field in psi])
+        for substep in reversed(self._substeps(layer)):
+            psi = self._back(substep, psi)
         return psi
 
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`A_theta^T psi`, and the derivative in theta, `(m,)`, of `sum_r <psi_r, A_theta m_r>`."""
+        """`A_theta^T psi`, and the derivative in theta, of its shape, of `sum_r <psi_r, A_theta m_r>`."""
+        substeps = self._substeps(layer)
+        states = [masses]
+        for substep in substeps[:-1]:
+            states.append(self._forward.euler_step(substep, states[-1]))
+        slope = np.zeros_like(layer.theta)
+        for k in range(len(substeps) - 1, -1, -1):
+            slope += layer.pulled_back(k / len(substeps), self._slope(substeps[k], psi, states[k]))
+            psi = self._back(substeps[k], psi)
+        return psi, slope
+
+    def _substeps(self, layer: Layer) -> list[Layer]:
+        """The Euler steps of a layer, each with the constant parameters that it uses: those at its start."""
         count = self._forward.substeps(layer)
         dt = layer.length / count
-        states = [masses]
-        for k in range(count - 1):
-            sub = Layer(layer.start + k * dt, dt, layer.theta)
-            states.append(self._forward.euler_step(sub, states[-1]))
-        slope = np.zeros_like(layer.theta)
-        for k in range(count - 1, -1, -1):
-            slope += self._slope(layer, k, dt, psi, states[k])
-            psi = np.stack([self._back(field, layer, k, dt) for field in psi])
-        return psi, slope
+        return [Layer(layer.start + k * dt, dt, layer.at(k / count)) for k in range(count)]
 
     def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
         """`layer -> (sum_r <psi_r, A_theta m_r>, its derivative in theta)`."""
@@ -131,24 +133,28 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
             outflow_only(self._forward.grid, v, v.copy(), axis)
         return out
 
-    def _back(self, field: np.ndarray, layer: Layer, k: int, dt: float) -> np.ndarray:
-        psi = self._padded_potential(field)
-        out = psi.copy()
+    def _back(self, substep: Layer, psi: np.ndarray) -> np.ndarray:
+        """The transpose of one Euler step, for potentials `(R, *shape)`."""
         grid = self._forward.grid
-        velocities = self._velocities(layer.start + k * dt, layer.theta)
-        for v, s, h in zip(velocities, grid.strides, self.mesh.widths, strict=True):
-            _kernels.upwind_transpose(psi, s, v, dt / h, out)
-        return grid.unpad(out)
+        velocities = self._velocities(substep.start, substep.theta)
+        rows = []
+        for field in psi:
+            padded = self._padded_potential(field)
+            out = padded.copy()
+            for v, s, h in zip(velocities, grid.strides, self.mesh.widths, strict=True):
+                _kernels.upwind_transpose(padded, s, v, substep.length / h, out)
+            rows.append(grid.unpad(out))
+        return np.stack(rows)
 
-    def _slope(self, layer: Layer, k: int, dt: float, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """Derivative in theta of `<psi, A m>` over substep k, through the face velocities."""
-        grid, field, t = self._forward.grid, self.flow.field, layer.start + k * dt
-        slope = np.zeros_like(layer.theta)
-        for axis, v in enumerate(self._velocities(t, layer.theta)):
+    def _slope(self, substep: Layer, psi: np.ndarray, masses: np.ndarray) -> np.ndarray:
+        """Derivative `(m,)` of `<psi, A m>` over one Euler step in its parameters, through the face velocities."""
+        grid, field = self._forward.grid, self.flow.field
+        slope = np.zeros_like(substep.theta)
+        for axis, v in enumerate(self._velocities(substep.start, substep.theta)):
             weights = np.zeros(v.size)
             for potential, mass in zip(psi, masses, strict=True):
                 arguments = self._padded_potential(potential), grid.pad(mass), grid.strides[axis], v
-                _kernels.upwind_slope(*arguments, dt / self.mesh.widths[axis], weights)
+                _kernels.upwind_slope(*arguments, substep.length / self.mesh.widths[axis], weights)
             weights[v == 0.0] = 0.0  # faces without flow do not contribute
             faces = weights.reshape(grid.shape)[grid.faces(axis)]
             if grid.periodic(axis):
@@ -156,7 +162,7 @@ class FiniteVolumeTransposeOperator(AdjointOperator):
             points = grid.face_points(axis)
             p = np.zeros_like(points)
             p[:, axis] = faces.ravel()
-            slope += field.pullback(field.at(t, layer.theta, points), p)[1]
+            slope += field.pullback(field.at(substep.start, substep.theta, points), p)[1]
         return slope
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
+from .._validate import mismatch
 from .base import Field
 
 
@@ -29,6 +30,13 @@ class Steps(NamedTuple):
 
         The stride is the length of the field's `numbers` of one stage, or 0 if all stages have the same numbers.
         """
+        stages = len(self.weights) * self.number
+        if numbers.ndim == 2 and len(numbers) != stages:
+            raise mismatch(
+                "theta",
+                f"{len(numbers)} rows of parameters",
+                f"{stages}, one per stage; or one set for all of them, (m,)",
+            )
         stride = 0 if numbers.ndim == 1 else numbers.shape[1]
         counts = np.array([len(self.weights), self.number, stride])
         return counts, np.concatenate([[self.dt], self.matrix.ravel(), self.weights])

@@ -49,13 +49,13 @@ class Flow(NamedTuple):
         return self.layer_map.with_stages(self.field, layer, x)
 
     def pullback(self, layer: Layer, stages: list[list[Stage]], p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Covectors `(n, d)` at the start and the derivative `(m,)` in theta; see `LayerMap.pullback`."""
+        """Covectors `(n, d)` at the start and the derivative in theta, of its shape; see `LayerMap.pullback`."""
         return self.layer_map.pullback(self.field, layer, stages, p)
 
     def tangent(
         self, layer: Layer, stages: list[list[Stage]], dtheta: np.ndarray
     ) -> tuple[np.ndarray, list[list[Stage]]]:
-        """`(n, d)`: how end points move with `dtheta` `(m,)`, and the stages with them; see `LayerMap.tangent`."""
+        """`(n, d)`: how end points move with `dtheta`, of theta's shape, and the stages with them; see `LayerMap.tangent`."""
         return self.layer_map.tangent(self.field, layer, stages, dtheta)
 
     def pullback_tangent(
@@ -67,5 +67,5 @@ class Flow(NamedTuple):
         dstages: list[list[Stage]],
         dp: np.ndarray,
     ) -> np.ndarray:
-        """`(m,)`: the derivative of `pullback` along `(dtheta, dstages, dp)`; see `LayerMap.pullback_tangent`."""
+        """The derivative, of theta's shape, of `pullback` along `(dtheta, dstages, dp)`; see `LayerMap.pullback_tangent`."""
         return self.layer_map.pullback_tangent(self.field, layer, stages, p, dtheta, dstages, dp)

@@ -20,7 +20,7 @@ from .layers import Layer, Stage
 from .tableaux import METHODS, Tableau, tableau_arrays, tableau_of
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
-#: `sum_j (dPhi/dtheta)(x_j)^T p_j` `(m,)`
+#: `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape
 Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 MOST_SUBSTEPS = 10_000

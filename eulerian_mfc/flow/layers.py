@@ -43,6 +43,20 @@ class Layer(NamedTuple):
         """`(m,)`: the parameters at a time of the layer."""
         return self.theta if self.basis is None else self.at((t - self.start) / self.length)
 
+    def pulled_back(self, share: float, slope: np.ndarray) -> np.ndarray:
+        """The transpose of `at`: the derivative of theta's shape, from that `(m,)` in the parameters after a share."""
+        return slope if self.basis is None else np.outer(self.basis(np.array([share]))[0], slope)
+
+    def sample_times(self, autonomous: bool) -> np.ndarray:
+        """Times `(n,)` at which a scheme looks for the layer's largest speed, both ends among them.
+
+        The start alone stands for the whole layer if the field is autonomous and the parameters are constant. Polynomials of
+        degree k are sampled at `4 k + 5` equal distances.
+        """
+        degree = 0 if self.basis is None else self.basis.degree
+        count = 1 if autonomous and degree == 0 else 4 * degree + 5
+        return self.start + self.length * np.linspace(0.0, 1.0, count)
+
     def rows(self, shares: np.ndarray) -> np.ndarray:
         """The parameters `(n, m)` after shares `(n,)` of the layer; `(m,)` if they are constant."""
         return self.theta if self.basis is None else self.basis(shares) @ self.theta

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from math import factorial
 
 import numpy as np
 
@@ -22,13 +23,13 @@ class Tableau:
     ----------
     matrix : the coefficients `a_ij`, `(stages, stages)`, not zero only for j < i. The `c_i` are the sums of the rows.
     weights : the weights `b_i`, `(stages,)`; they sum to 1.
-    order : the order in the length of a step. It is checked for fields that depend on time alone, `sum_i b_i c_i^(q-1) = 1/q`
-        for q up to the order; the other conditions of the order are not checked.
+    order : the order in the length of a step. Up to order 4 all of its conditions are checked. Above it they are checked for
+        fields that depend on time alone, `sum_i b_i c_i^(q-1) = 1/q`, and for linear ones, `b^T A^(q-1) (1, ..., 1) = 1/q!`.
 
     Raises
     ------
     ArgumentError
-        If the shapes do not fit together, a stage uses itself or a later one, or the weights do not have the order.
+        If the shapes do not fit together, a stage uses itself or a later one, or a condition of the order does not hold.
 
     References
     ----------
@@ -54,12 +55,12 @@ class Tableau:
             )
         if np.triu(a).any():
             raise fail("matrix", self.matrix, "an explicit method: a_ij = 0 for j >= i")
-        c, order = a.sum(axis=1), integer("order", self.order)
-        wrong = [q for q in range(1, order + 1) if abs(b @ c ** (q - 1) - 1 / q) > EXACT]
-        if wrong:
-            raise fail(
-                "weights", self.weights, f"a method of order {order}: sum_i b_i c_i^{wrong[0] - 1} = 1/{wrong[0]}"
-            )
+        order = integer("order", self.order)
+        for condition, value, exact in _conditions(a, b, order):
+            if not abs(value - exact) <= EXACT:
+                raise mismatch(
+                    "order", f"{order}, but {condition} is {value:.15g}", f"{exact:.15g}: correct the coefficients"
+                )
         object.__setattr__(self, "matrix", tuple(map(tuple, a.tolist())))
         object.__setattr__(self, "weights", tuple(b.tolist()))
 
@@ -88,26 +89,40 @@ class Tableau:
         return tuple(tuple((j, row[i]) for j, row in enumerate(self.matrix) if row[i]) for i in range(self.stages))
 
 
-def _tableau(matrix: np.ndarray, weights: np.ndarray, order: int) -> Tableau:
-    return Tableau(tuple(map(tuple, matrix.tolist())), tuple(weights.tolist()), order)
+def _of_arrays(matrix: np.ndarray, weights: Sequence[float] | np.ndarray, order: int) -> Tableau:
+    return Tableau(tuple(map(tuple, matrix.tolist())), tuple(weights), order)
+
+
+def _conditions(a: np.ndarray, b: np.ndarray, order: int) -> Iterator[tuple[str, float, float]]:
+    """Conditions of an order: what it is, its value, and the value that it must have."""
+    c = a.sum(axis=1)
+    times, linear = np.ones(len(b)), np.ones(len(b))
+    for q in range(1, order + 1):
+        yield f"sum_i b_i c_i^{q - 1}", float(b @ times), 1 / q
+        if q > 2:
+            yield f"b^T A^{q - 2} c", float(b @ linear), 1 / factorial(q)
+        if q == 4:
+            yield "sum_ij b_i c_i a_ij c_j", float(b @ (c * (a @ c))), 1 / 8
+            yield "sum_ij b_i a_ij c_j^2", float(b @ (a @ c**2)), 1 / 12
+        times, linear = times * c, a @ linear
 
 
 def _chain(reach: Sequence[float], weights: Sequence[float], order: int) -> Tableau:
     """A method whose stage i uses stage i - 1 alone."""
-    return _tableau(np.diag(reach[1:], -1), np.array(weights), order)
+    return _of_arrays(np.diag(reach[1:], -1), weights, order)
 
 
 def _dormand_prince5() -> Tableau:
     from scipy.integrate import RK45  # slow to import
 
-    return _tableau(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
+    return _of_arrays(np.pad(RK45.A, ((0, 0), (0, 1))), RK45.B, 5)
 
 
 def _dormand_prince8() -> Tableau:
     from scipy.integrate import DOP853  # slow to import
 
     stages = len(DOP853.B)
-    return _tableau(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
+    return _of_arrays(np.array(DOP853.A)[:stages, :stages], DOP853.B, 8)
 
 
 #: the methods of a `LayerMap`, by name

@@ -67,7 +67,10 @@ def _parameters(numbers, at, d):
 @njit(nogil=True)
 def _alone(coefficients, i):
     """Whether no stage after the next one uses stage i."""
-    return not coefficients[i + 2 :, i].any()
+    alone = True
+    for later in range(i + 2, len(coefficients)):
+        alone &= coefficients[later, i] == 0.0
+    return alone
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")

@@ -48,7 +48,7 @@ class TransportOperator(ABC):
         """Potentials `(R, *shape)` at the layer's end -> at its start."""
 
     def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
-        """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)` for masses at any points.
+        """`layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta, of its shape)` for masses at any points.
 
         `psi` `(R, *shape)` are the potentials at the layer's end; `measure` is the measure of the masses at its start.
         """
@@ -79,11 +79,11 @@ class AdjointOperator(TransportOperator):
 
     @abstractmethod
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, masses `(R, *shape)`."""
+        """`S_theta psi`, and the derivative in theta, of its shape, of `sum_r <S_theta psi_r, m_r>`, masses `(R, *shape)`."""
 
     @abstractmethod
     def nodal_pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
-        """`layer -> (sum_r <S_theta psi_r, m_r>, its derivative in theta `(m,)`)`; psi and masses are `(R, *shape)`."""
+        """`layer -> (sum_r <S_theta psi_r, m_r>, its derivative in theta, of its shape)`; psi and masses are `(R, *shape)`."""
 
     def node_measure(self, masses: np.ndarray) -> Measure:
         """Masses `(R, *shape)` of the nodes as points and weights."""
@@ -161,7 +161,7 @@ class TangentOperator(TransposableOperator):
     def adjoint_step_tangent(
         self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
     ) -> np.ndarray:
-        """The directional derivative of `adjoint_step`'s masses `(R, *shape)` in theta `(m,)` and the masses."""
+        """The directional derivative of `adjoint_step`'s masses `(R, *shape)` in theta and the masses."""
 
     @abstractmethod
     def step_with_slope_tangent(
@@ -173,4 +173,4 @@ class TangentOperator(TransposableOperator):
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The directional derivative of `step_with_slope` in theta, potentials and masses, `(R, *shape)` and `(m,)`."""
+        """The directional derivative of `step_with_slope` in theta, potentials and masses, `(R, *shape)` and of theta's shape."""

@@ -33,7 +33,7 @@ class CompiledLayers:
     def backward(
         self, layer: Layer, psi: np.ndarray, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """`S_theta psi` `(R, N)`, and the derivative in theta `(m,)` of its pairing with the masses `rows` `(R, N)`."""
+        """`S_theta psi` `(R, N)`, and the derivative in theta, of its shape, of its pairing with the masses `rows` `(R, N)`."""
         values, count = self.interpolation.padded(psi), self._nodes.shape[1]
         out = np.empty((len(psi), count))
         field = self._arguments(layer)

@@ -132,7 +132,7 @@ class ElementsOperator(TransposableOperator):
         return self.interpolation.locator.trace(cells, x, self.flow(layer, x))
 
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, m at the nodes."""
+        """`S_theta psi`, and the derivative in theta, of its shape, of `sum_r <S_theta psi_r, m_r>`, m at the nodes."""
         coefficients = self.interpolation.coefficients(psi)
         out = np.empty((len(psi), self.mesh.size))
         slope = np.zeros_like(layer.theta)
@@ -144,7 +144,7 @@ class ElementsOperator(TransposableOperator):
         return out, slope
 
     def pairing(self, psi: np.ndarray, measure: Measure) -> Pairing:
-        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta `(m,)`)`.
+        """The function `layer -> (sum_r int (I psi_r) o Phi_theta dm_r, its derivative in theta, of its shape)`.
 
         Characteristics are followed from the measure's cells. If it does not have them, its points are located first.
         """

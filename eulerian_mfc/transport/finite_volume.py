@@ -137,15 +137,15 @@ class FiniteVolumeOperator(TransportOperator):
 
     def step(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """Potentials at the layer's end -> at its start."""
-        times = layer.start + layer.length * np.linspace(0.0, 1.0, 1 if self.flow.field.autonomous else 5)
-        speeds = [np.abs(self._velocity(float(t), layer.theta)) / self.mesh.widths[:, None] for t in times]
+        times = layer.sample_times(self.flow.field.autonomous).tolist()
+        speeds = [np.abs(self._velocity(t, layer.at_time(t))) / self.mesh.widths[:, None] for t in times]
         courant = layer.length * max(float(speed.sum(axis=0).max()) for speed in speeds)
         crossings = layer.length * max(float((speed.max(axis=1) / self.mesh.shape).max()) for speed in speeds)
         count = substeps(courant, crossings, float(self.scheme.cfl or 1.0), self.scheme.largest_courant_number)
         method = INTEGRATORS[str(self.scheme.integrator)]
         state: State = (psi, np.array(layer.start + layer.length))
         for _ in range(count):
-            state = method.step(lambda s, tau: self._euler(s, tau, layer.theta), state, layer.length / count)
+            state = method.step(lambda s, tau: self._euler(s, tau, layer), state, layer.length / count)
         return state[0]
 
     def _velocity(self, t: float, theta: np.ndarray) -> np.ndarray:
@@ -157,10 +157,10 @@ class FiniteVolumeOperator(TransportOperator):
         out[(slice(None), *self.grid.inside)] = value.T.reshape(-1, *self.mesh.shape)
         return out.reshape(self.mesh.dim, -1)
 
-    def _euler(self, state: State, dt: float, theta: np.ndarray) -> State:
+    def _euler(self, state: State, dt: float, layer: Layer) -> State:
         """A step of length dt backwards in time."""
         psi, t = state
-        velocity = self._velocity(float(t), theta)
+        velocity = self._velocity(float(t), layer.at_time(float(t)))
         kernel = _kernels.upwind_difference if self.scheme.reconstruction == "upwind" else _kernels.weno_difference
         out = np.empty_like(psi)
         for r, field in enumerate(psi):

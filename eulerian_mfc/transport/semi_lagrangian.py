@@ -166,7 +166,7 @@ class SemiLagrangianOperator(TangentOperator):
         return out.reshape(psi.shape)
 
     def step_with_slope(self, layer: Layer, psi: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`S_theta psi`, and the derivative in theta, `(m,)`, of `sum_r <S_theta psi_r, m_r>`, m at the nodes.
+        """`S_theta psi`, and the derivative in theta, of its shape, of `sum_r <S_theta psi_r, m_r>`, m at the nodes.
 
         Both come from one pass over the mesh.
         """
@@ -215,7 +215,7 @@ class SemiLagrangianOperator(TangentOperator):
     def adjoint_step_tangent(
         self, layer: Layer, dtheta: np.ndarray, masses: np.ndarray, dmasses: np.ndarray
     ) -> np.ndarray:
-        """The derivative of `adjoint_step`'s masses in the direction `dtheta` `(m,)` of theta and `dmasses` of the masses."""
+        """The derivative of `adjoint_step`'s masses in the directions `dtheta`, of theta's shape, and `dmasses`."""
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         deposits = self.interpolation.deposits(len(masses))
         for nodes in self._blocks:
@@ -237,7 +237,7 @@ class SemiLagrangianOperator(TangentOperator):
         masses: np.ndarray,
         dmasses: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The directional derivative of `step_with_slope`, `(R, *shape)` and `(m,)`, in theta, psi and the masses."""
+        """The directional derivative of `step_with_slope`, `(R, *shape)` and of theta's shape, in theta, psi and the masses."""
         dcoefficients = self.interpolation.coefficients(dpsi)
         rows, drows = masses.reshape(len(masses), -1), dmasses.reshape(len(masses), -1)
         out = np.empty((len(dpsi), self.mesh.size))
