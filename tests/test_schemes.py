@@ -27,8 +27,8 @@ ORDERS = {
 
 @pytest.mark.parametrize(("label", "flow"), [(label, flow) for label, (_, flows) in ORDERS.items() for flow in flows])
 def test_continuity_orders_in_l1(study, label, flow):
-    """Smooth exact solutions over four meshes at a fixed Courant number."""
-    cells, errors, order = study.smooth_orders(study.CONTINUITY[label], flow)
+    """Smooth exact solutions over three meshes at a fixed Courant number; the docs' table has a fourth."""
+    cells, errors, order = study.smooth_orders(study.CONTINUITY[label], flow, meshes=3)
     assert order >= ORDERS[label][0], (cells, errors)
 
 
