@@ -114,7 +114,16 @@ def samples(run):
     options |= {"layer_map": "rk4", "solver": emfc.solvers.LBFGS(tol=1e-7)}
     asked = {16: (0.075, 0.0139), 64: (0.054, 0.0077), 256: (0.026, 0.0040), 1024: (0.012, 0.0023)}
     long = studies.sample_convergence(
-        problem, mesh, list(asked), 240, count, methods=["particles"], symmetry=np.abs, seed=1, **options, **run
+        problem,
+        mesh,
+        list(asked),
+        240,
+        count,
+        methods=["particles"],
+        distances=studies.Distances(np.abs),
+        seed=1,
+        **options,
+        **run,
     )
     rows = [
         "| N | prototype: error, W1 | seed 0, 12 repeats: error, W1 sym, W1 | 240 repeats: error, W1 sym, W1 | "

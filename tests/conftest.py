@@ -71,6 +71,11 @@ def paraview_sees(collection):
     return json.loads(text.split("RESULT")[1])
 
 
+def pytest_collection_modifyitems(items):
+    """The cold start comes first: on a fresh clone the kernels that it compiles serve all other tests."""
+    items.sort(key=lambda item: item.name != "test_cold_start_takes_at_most_a_minute")
+
+
 def pytest_sessionfinish(session, exitstatus):
     """A selection of files may hold no test that must run alone, or only such: that is no failure."""
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.option.markexpr:

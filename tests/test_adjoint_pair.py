@@ -1,5 +1,6 @@
 """The discrete promises of the adjoint pair, on random problems, meshes and controls, to round-off."""
 
+import os
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 import eulerian_mfc as emfc
 
+NIGHTLY = "EMFC_FUZZ" in os.environ
 PAIRS = [(degree, kind) for degree in (1, 3, 5, 7) for kind in ("spline", "lagrange")]
 
 
@@ -91,27 +93,33 @@ def check_gradient(system, control, rng):
     """Against central differences in a random direction, relative 1e-6.
 
     The discrete J has kinks where feet cross from piece to piece (interpolation of class C^0, relu, the clamped box),
-    so the best of four steps counts: a wrong gradient fails at all of them.
+    so the best of four steps counts: a wrong gradient fails at all of them. The first step that agrees is enough.
     """
     direction = rng.normal(size=control.shape)
     _, gradient = system.cost_and_gradient(control)
     slope = float(np.vdot(gradient, direction))
-    gaps = []
-    for step in (1e-4, 1e-5, 1e-6, 1e-7):
+    gaps, scale = [], np.linalg.norm(gradient) * np.linalg.norm(direction)
+    for step in (1e-5, 1e-6, 1e-4, 1e-7):
         ahead, behind = (system.cost(control + s * step * direction).total for s in (1, -1))
         gaps.append(abs((ahead - behind) / (2 * step) - slope))
-    scale = np.linalg.norm(gradient) * np.linalg.norm(direction)
-    assert min(gaps) <= 1e-6 * scale, (gaps, scale)
+        if gaps[-1] <= 1e-6 * scale:
+            return
+    raise AssertionError((gaps, scale))
 
 
-COMBINATIONS = list(product(sorted(FIELDS), ("euler", "midpoint", "rk4")))
+METHODS = ("euler", "midpoint", "rk4")
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 @pytest.mark.parametrize(("degree", "kind"), PAIRS)
 def test_every_field_dimension_degree_interpolation_and_layer_map(degree, kind, dim):
-    """The full product, on a random system each."""
-    for number, (name, method) in enumerate(COMBINATIONS):
+    """On a random system each. The layer maps take turns, so that each meets every field, degree, interpolation and
+    dimension; the nightly environment runs the full product.
+    """
+    turn = dim + PAIRS.index((degree, kind))
+    for number, (name, method) in enumerate(product(sorted(FIELDS), METHODS)):
+        if not NIGHTLY and (number + number // 3 + turn) % 3:
+            continue
         seed = (degree, len(kind), dim, number)
         system, control, rng = random_system(seed, degree, kind, dim, name, method)
         check_mass_and_duality(system, control)

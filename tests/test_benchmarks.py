@@ -19,13 +19,32 @@ from .conftest import ROOT
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def measured(code):
-    """A ratio, measured in a process of its own on one thread."""
+def least(setup, expression, bound, tries):
+    """The least of at most so many values of an expression, measured in a process of its own on one thread.
+
+    The machine is noisy, so that one value within the bound is enough: the process does not measure again after it.
+    """
+    code = f"""
+{setup}
+best = float("inf")
+for _ in range({tries}):
+    best = min(best, {expression})
+    if best <= {bound}:
+        break
+print(best)
+"""
     environment = {**os.environ, **ONE_THREAD}
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT, env=environment
     )
     return float(out.stdout)
+
+
+def test_measuring_ends_at_the_first_value_within_the_bound():
+    """Of 5, 4, 3, 2 the third is within 3; without one that is, the least of all tries."""
+    setup = "values = [2.0, 3.0, 4.0, 5.0]"
+    assert least(setup, "values.pop()", 3.0, 4) == 3.0
+    assert least(setup, "values.pop()", 1.0, 3) == 3.0
 
 
 @pytest.mark.alone
@@ -35,33 +54,39 @@ def test_finite_volumes_in_copies_of_a_number(reconstruction, bound):
 
     The ratio depends on how fast the memory is: of the same code for MUSCL less than 30 on one machine, 33 on another.
     """
-    code = f"from benchmarks.finite_volumes import ratio; print(min(ratio({reconstruction!r}) for _ in range(5)))"
-    assert measured(code) <= bound
+    setup = "from benchmarks.finite_volumes import ratio"
+    assert least(setup, f"ratio({reconstruction!r})", bound, 5) <= bound
 
 
 @pytest.mark.alone
 def test_gradient_costs_at_most_250_values_of_tanh_a_cell_a_layer():
     """`bimodal_2d`, 256^2 cells, three moments, degree 3, RK4, 20 layers. Best of three: the machine is noisy."""
-    assert measured("from benchmarks.gradient import ratio; print(min(ratio(3) for _ in range(3)))") <= 250
+    assert least("from benchmarks.gradient import ratio", "ratio(3)", 250, 3) <= 250
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize("dim", [2, 3])
 def test_location_takes_at_most_a_microsecond_a_point(dim):
     """Walking three widths from the nodes of degree 2, 32,768 triangles or 41,154 tetrahedra."""
-    assert measured(f"from benchmarks.location import microseconds; print(microseconds({dim}, 3.0, 15))") <= 1.0
+    assert least("from benchmarks.location import microseconds", f"microseconds({dim}, 3.0, 5)", 1.0, 3) <= 1.0
 
 
 @pytest.mark.alone
 def test_published_problem_500_times_faster_than_the_published_code():
     """11 s / 500, from the samples to the control; the gap to the optimum is tested below. Best of 20."""
-    code = (
-        "import time; from benchmarks import published as p\nx, y = p.data()\n"
-        "route, solver = p.ROUTES['particles, L-BFGS, tolerance 1e-4']\ntimes = []\n"
-        "for _ in range(20):\n    start = time.perf_counter(); route(x, y, solver); times.append(time.perf_counter() - start)\n"
-        "print(min(times))"
-    )
-    assert measured(code) <= published.PUBLISHED / 500
+    setup = """
+import time
+from benchmarks import published
+x, y = published.data()
+route, solver = published.ROUTES["particles, L-BFGS, tolerance 1e-4"]
+
+def seconds():
+    start = time.perf_counter()
+    route(x, y, solver)
+    return time.perf_counter() - start
+"""
+    bound = published.PUBLISHED / 500
+    assert least(setup, "seconds()", bound, 20) <= bound
 
 
 def test_every_benchmark_has_tables_and_names_are_checked(capsys):

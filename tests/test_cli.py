@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.figure import Figure
 
 import eulerian_mfc as emfc
 from eulerian_mfc.app.cli import NOT_CONVERGED, main
@@ -48,6 +49,12 @@ SMALL_MAPS = {
 NIGHTLY = set() if os.environ.get("EMFC_FUZZ") else set(SMALL_SPACE)
 
 
+@pytest.fixture
+def blank(monkeypatch):
+    """Empty figures, for tests that are about something else: drawing takes longer than their runs."""
+    monkeypatch.setattr("eulerian_mfc.views.figures.styled", lambda draw, size: Figure(figsize=(1.0, 1.0)))
+
+
 def run(*arguments):
     return CliRunner().invoke(main, ["run", *map(str, arguments)])
 
@@ -82,6 +89,7 @@ def test_the_number_that_a_case_promises(path):
     assert min(abs(c - float(promised)) for c in costs) <= 0.51 * 10.0**-digits + 1e-8
 
 
+@pytest.mark.usefixtures("blank")
 def test_run_writes_the_solution_it_reports(tmp_path):
     result = run(ROOT / "cases" / "toy_line.py", "--out", tmp_path, "--set", "bias=True", "--set", "layers=5")
     assert result.exit_code == 0, result.output
@@ -97,6 +105,7 @@ def test_run_writes_the_solution_it_reports(tmp_path):
     assert len(lines) == len(solution.history)
 
 
+@pytest.mark.usefixtures("blank")
 def test_second_order_is_left_out_where_that_is_asked_for(tmp_path, monkeypatch):
     """The same bits, without one Hessian product; verdict and report say what is not known, the file can be analysed later."""
     case = ROOT / "cases" / "toy_line.py"
@@ -188,6 +197,7 @@ def test_a_case_needs_no_more_than_a_problem(tmp_path):
     assert solution.mesh.bounds[0][0] < -1 - 0.2 * 7 - 1
 
 
+@pytest.mark.usefixtures("blank")
 def test_unconverged_runs_write_their_results_and_say_so(tmp_path):
     text = (
         MINIMAL
@@ -201,7 +211,7 @@ def test_unconverged_runs_write_their_results_and_say_so(tmp_path):
 
 
 SLOW = (
-    MINIMAL.replace("import eulerian_mfc as emfc\n", "import time\n\nimport eulerian_mfc as emfc\n")
+    MINIMAL.replace("import eulerian_mfc as emfc\n", "import os\nimport time\n\nimport eulerian_mfc as emfc\n")
     + """
 
 class Slow(emfc.solvers.LBFGS):
@@ -210,7 +220,7 @@ class Slow(emfc.solvers.LBFGS):
 
         def slowly(point):
             record(point)
-            time.sleep(0.5)
+            time.sleep(float(os.environ.get("SECONDS_AN_ITERATION", "0")))
 
         recorder.record = slowly
         return super().iterate(recorder, system, initial)
@@ -222,12 +232,17 @@ def numerics(layers=5):
 )
 
 
+def slowly():
+    """The environment of a process whose iterations take so long that it can be interrupted between two of them."""
+    return {**os.environ, "SECONDS_AN_ITERATION": "0.5"}
+
+
 def test_control_c_keeps_and_saves_the_best_control(tmp_path):
     """SIGINT to the real command in the middle of its iterations."""
     (tmp_path / "slow.py").write_text(SLOW)
     code = "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ})
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=slowly())
     seen = ""
     deadline = time.monotonic() + 120
     while not re.search(r"^ +2 ", seen, flags=re.MULTILINE) and time.monotonic() < deadline:
@@ -247,7 +262,7 @@ def test_a_second_control_c_does_not_lose_the_control(tmp_path):
     (tmp_path / "slow.py").write_text(SLOW)
     code = "from eulerian_mfc.app.cli import main; main()"
     command = [sys.executable, "-u", "-c", code, "run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=slowly())
     seen = ""
     while not re.search(r"^ +2 ", seen, flags=re.MULTILINE):
         seen += process.stdout.readline()
@@ -373,6 +388,7 @@ def test_errors_come_before_the_heading(tmp_path):
     assert result.output.startswith("Error: cells: got (4,)")
 
 
+@pytest.mark.usefixtures("blank")
 def test_only_the_packages_warnings_are_listed(tmp_path):
     text = numerics_that("return {'layers': n, 'solver': Warns()}")
     text += """
@@ -416,6 +432,7 @@ def test_lists_and_none_can_be_set(tmp_path):
     assert case.build()[0].regulariser.penalties.tolist() == [1.0, 2.0]
 
 
+@pytest.mark.usefixtures("blank")
 def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
     for layers in (6, 3):
         run(ROOT / "cases" / "toy_line.py", "--out", tmp_path, "--set", f"layers={layers}", "--set", "cells=40")
@@ -433,7 +450,8 @@ def killed_run(tmp_path, *more):
     (tmp_path / "slow.py").write_text(SLOW)
     code = "from eulerian_mfc.app.cli import main; main()"
     arguments = ["run", str(tmp_path / "slow.py"), "--out", str(tmp_path / "out"), "--checkpoint", *more]
-    process = subprocess.Popen([sys.executable, "-u", "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-u", "-c", code, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=slowly())
     seen = ""
     while not re.search(r"^ +2 ", seen, flags=re.MULTILINE) and process.poll() is None:
         seen += process.stdout.readline()
@@ -451,6 +469,7 @@ def test_a_killed_run_is_resumed_without_second_order(tmp_path):
     assert not emfc.Solution.load(tmp_path / "out" / "solution.h5").analysed
 
 
+@pytest.mark.usefixtures("blank")
 def test_a_killed_run_is_resumed(tmp_path):
     """With its settings, to the bits of a run that nothing interrupted; then nothing is left to resume."""
     killed_run(tmp_path, "--set", "penalty=0.7")
@@ -483,6 +502,7 @@ def left(folder):
     return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
+@pytest.mark.usefixtures("blank")
 def test_an_unfinished_run_is_not_lost(tmp_path):
     """Other runs into its folder are refused and leave it as it was; the same one goes on."""
     killed_run(tmp_path, "--set", "penalty=0.9")

@@ -10,6 +10,7 @@ from scipy.integrate import solve_ivp
 
 import eulerian_mfc as emfc
 from eulerian_mfc.controllability import (
+    Dynamics,
     bracket,
     bracket_basis,
     bracket_rank,
@@ -200,9 +201,10 @@ def test_expressions_that_are_not_smooth():
         (lambda: strong_approximation_error(FAMILY, np.sin, [(0, 1)] * 2, 2, bound=-1.0), "bound: got -1.0"),
         (lambda: strong_approximation_error(FAMILY, lambda x: x[:, 0], [(0, 1)] * 2, 1), "target: got"),
         (lambda: steer(GENERIC, GENERIC[:2]), r"targets: got an array of shape \(2, 2\), expected .*\(3, 2\)"),
+        (lambda: steer(GENERIC, GENERIC, NeuralField(2)), r"dynamics: got .*, expected controllability.Dynamics\(field"),
         (lambda: steer([[0.0, 0.0]] * 2, GENERIC[:2]), "points: got two equal rows"),
         (lambda: steer(GENERIC, GENERIC, penalties=[1e-3, 1e-2]), "penalties: got .*each smaller"),
-        (lambda: steer(GENERIC, GENERIC, NeuralField(1)), "field: got a field of dimension 1, expected the dimension 2"),
+        (lambda: steer(GENERIC, GENERIC, Dynamics(NeuralField(1))), "field: got a field of dimension 1, expected .* 2"),
         (lambda: sup_error(lambda x: x, np.sin, "disc"), "region: got 'disc'"),
         (lambda: sup_error(lambda x: x, lambda x: x[:, 0], DISC), r"target: got a value of shape"),
         (lambda: learn_map(np.sin, DISC, initial=np.zeros((3, 3))), r"initial: got .*expected shape \(20, 4\)"),
@@ -282,7 +284,7 @@ def test_gauss_newton_finds_the_minimum_of_the_particle_system():
 def test_five_points_to_five_points():
     """Random points of the plane to random targets within 1e-6; another integrator agrees to the error that is told."""
     points, targets = np.random.default_rng(7).uniform(-1.0, 1.0, (2, 5, 2))
-    found = steer(points, targets, layers=15)
+    found = steer(points, targets, Dynamics(layers=15))
     assert found.reached
     assert np.abs(found.flow(points) - targets).max() == found.error <= 1e-6
     assert found.norm == pytest.approx(np.sqrt((found.control**2).sum() / 15), rel=1e-12)
@@ -301,7 +303,9 @@ def test_five_points_to_five_points():
 
 def test_targets_that_cannot_be_reached():
     """Constants move all points alike: the error stays, and the answer says so."""
-    found = steer([[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [2.0, 0.0]], AffineField(2, matrix=False), layers=3, starts=1)
+    found = steer(
+        [[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.0], [2.0, 0.0]], Dynamics(AffineField(2, matrix=False), layers=3), starts=1
+    )
     assert not found.reached
     assert found.error == pytest.approx(0.5, abs=1e-3)
     assert "2 targets not reached" in str(found)
@@ -309,7 +313,7 @@ def test_targets_that_cannot_be_reached():
 
 def test_order_on_the_line():
     with pytest.warns(DiffeotopyWarning, match="another order"):
-        steer([[0.0], [1.0]], [[1.0], [0.0]], layers=2, starts=1, penalties=[1e-1])
+        steer([[0.0], [1.0]], [[1.0], [0.0]], Dynamics(layers=2), starts=1, penalties=[1e-1])
 
 
 # Maps
@@ -330,7 +334,7 @@ def made_by(control):
 def test_a_flow_of_the_family_is_learnt():
     """Sup error below 1e-3 on the unit disc, on a grid that was not trained on."""
     target = made_by(np.random.default_rng(1).normal(size=(4, 4)))
-    found = learn_map(target, DISC, samples=150, layers=8, penalties=[1e-2, 1e-4, 1e-6, 1e-8])
+    found = learn_map(target, DISC, Dynamics(layers=8), samples=150, penalties=[1e-2, 1e-4, 1e-6, 1e-8])
     error = sup_error(found, target, DISC)
     assert error.value < 1e-3
     assert error.points > 7000
@@ -342,7 +346,7 @@ def test_a_flow_of_the_family_is_learnt():
 @pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.DiffeotopyWarning")
 def test_a_map_that_cannot_be_followed_ends_the_continuation():
     """The reflection is no flow: the penalties end early, and the answer says at which one; a flow's are all solved."""
-    found = learn_map(reflection, DISC, samples=40, layers=4)
+    found = learn_map(reflection, DISC, Dynamics(layers=4), samples=40)
     assert not found.reached
     assert len(found.path) < 6
     assert not found.path[-1].solved

@@ -92,11 +92,11 @@ def test_particles_as_reference_agree_with_the_given_one():
 
 @pytest.mark.parametrize("twin", [False, True])
 def test_layers_are_of_order_two(twin):
-    """Piecewise-constant controls, 10 to 160 layers: cost and control."""
+    """Piecewise-constant controls, 10 to 80 layers: cost and control."""
     problem, _ = case("bimodal_1d")
-    mesh = emfc.CartesianMesh([(-4.0, 4.0)], 320)
+    mesh = emfc.CartesianMesh([(-4.0, 4.0)], 160)
     study = studies.layer_convergence(
-        problem, mesh, [10, 20, 40, 80, 160], layer_map=emfc.LayerMap("rk4", 2), initial=0.9, twin=twin
+        problem, mesh, [10, 20, 40, 80], layer_map=emfc.LayerMap("rk4", 2), initial=0.9, twin=twin
     )
     for error in ("error J", "error theta"):
         assert study.fit(error).order == pytest.approx(2, abs=0.1)

@@ -63,15 +63,15 @@ def test_continuation_follows_one_branch():
 
 def test_many_starts_find_more_than_continuation():
     """Lambda = 0.02, 40 layers: a cost of at most 0.3300, where continuation ends at 0.3671."""
-    found = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=12, seed=0)
+    found = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=8, seed=0)
     costs = [s.cost for s in found]
     assert costs == sorted(costs)
     assert costs[0] <= 0.3300
     assert len(found) >= 5
-    assert sum(len(p.starts) for p in found.points) + len(found.failed) == 12
+    assert sum(len(p.starts) for p in found.points) + len(found.failed) == 8
     controls = [s.control for s in found]
     assert all(np.abs(a - b).max() > 1e-4 for k, a in enumerate(controls) for b in controls[:k])
-    again = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=4, seed=0)
+    again = emfc.multistart(toy_line(penalty=0.02), toy_mesh(), 40, starts=2, seed=0)
     assert {s.cost for s in again} <= set(costs)
 
 

@@ -367,12 +367,12 @@ def test_a_box_with_one_wall_is_told_to_be_too_small_on_its_open_side():
     problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, Squared(), 0.1, 1.0)
     for boundary in ({"x_low": "no_flux"}, "outflow"):
         scheme = emfc.continuity.FiniteVolume("muscl", boundary=boundary)
-        solution = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 2.4)], 120), 4, continuity=scheme)
+        solution = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 2.4)], 60), 4, continuity=scheme)
         assert solution.look.cause == "box"
         assert "use a larger box" in solution.message
         assert abs(solution.error_budget()["box"]) > 0.05
     walls = emfc.continuity.FiniteVolume("muscl", boundary="no_flux")
-    inside = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 4.4)], 160), 4, continuity=walls)
+    inside = emfc.solve(problem, emfc.CartesianMesh([(-3.0, 4.4)], 80), 4, continuity=walls)
     assert inside.error_budget()["box"] == 0.0
 
 

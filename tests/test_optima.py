@@ -118,9 +118,9 @@ def test_grid_and_particles_agree_on_samples(field, dim, cells):
     problem = emfc.Problem(
         field, emfc.laws.Empirical(x, np.sin(x) + 0.5 * x[:, ::-1]), emfc.losses.SquaredLoss(), 0.3, 1.0
     )
-    grid = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-3.5, 3.5)] * dim, cells), 10)
-    particles = emfc.ParticleSystem(problem, 10)
-    control = rng.normal(scale=0.4, size=(10, field.parameters))
+    grid = emfc.OptimalitySystem(problem, emfc.CartesianMesh([(-3.5, 3.5)] * dim, cells), 5)
+    particles = emfc.ParticleSystem(problem, 5)
+    control = rng.normal(scale=0.4, size=(5, field.parameters))
     cost, gradient = grid.cost_and_gradient(control)
     other_cost, other_gradient = particles.cost_and_gradient(control)
     assert abs(cost - other_cost) <= 1e-7

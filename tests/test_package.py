@@ -1,10 +1,12 @@
 """The public surface, the import, and how cost grows."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +29,8 @@ def test_public_names_are_pinned():
 @pytest.mark.alone
 def test_import_is_lean():
     """At most 1.5 x `import scipy.optimize, numba`, which it contains: both timed in one process, so that a machine that
-    slows down between two processes does not count; medians of several. Nothing heavy is loaded.
+    slows down between two processes does not count; the median of nine (it is known once five are on one side). Nothing
+    heavy is loaded.
     """
     script = """
 from time import process_time
@@ -43,7 +46,11 @@ print(theirs - start, process_time() - start)
         return [float(word) for word in out.stdout.split()]
 
     seconds()
-    assert np.median([ours / theirs for theirs, ours in (seconds() for _ in range(9))]) <= 1.5
+    ratios = []
+    while sum(r <= 1.5 for r in ratios) < 5:
+        theirs, ours = seconds()
+        ratios.append(ours / theirs)
+        assert sum(r > 1.5 for r in ratios) < 5, ratios
     heavy = (
         "pyvista",
         "matplotlib",
@@ -125,7 +132,10 @@ def test_no_python_objects_per_cell():
 
 @pytest.mark.alone
 def test_cold_start_takes_at_most_a_minute(tmp_path):
-    """A fresh kernel cache: import, compile and solve the first script of the design."""
+    """A fresh kernel cache: import, compile and solve the first script of the design.
+
+    On a fresh clone the kernels are kept for the other tests, so that these do not compile them again.
+    """
     code = (
         "from tests.conftest import toy_line, toy_mesh; import eulerian_mfc as emfc;"
         "assert emfc.solve(toy_line(), toy_mesh(), layers=20).converged"
@@ -134,4 +144,11 @@ def test_cold_start_takes_at_most_a_minute(tmp_path):
     start = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=ROOT)
     assert time.perf_counter() - start <= 60
-    assert list(tmp_path.rglob("*.nbi"))  # the kernels are cached for the next start
+    indices = list(tmp_path.rglob("*.nbi"))
+    assert indices  # the kernels are cached for the next start
+    for index in indices:
+        place = Path(os.environ["NUMBA_CACHE_DIR"]) / index.parent.relative_to(tmp_path)
+        if not (place / index.name).exists():
+            place.mkdir(parents=True, exist_ok=True)
+            for file in index.parent.glob(f"{index.stem}.*"):
+                shutil.copy(file, place)

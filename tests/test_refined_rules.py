@@ -140,7 +140,7 @@ def test_maps_are_learnt_at_points_that_resolve_them():
     """A target with a wave between the region's own 64 points gets more points; a smooth one keeps them."""
     field = emfc.fields.AffineField(1)
     smooth, wavy = (
-        emfc.controllability.learn_map(f, [(0.0, 1.0)], field, layers=2, penalties=[1.0])
+        emfc.controllability.learn_map(f, [(0.0, 1.0)], emfc.controllability.Dynamics(field, layers=2), penalties=[1.0])
         for f in (lambda x: x + 0.1, lambda x: x + np.exp(-(((x - 0.3337) / 0.002) ** 2)))
     )
     assert len(smooth.transfer.x) == 64

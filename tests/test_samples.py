@@ -28,7 +28,7 @@ def rates():
     problem, mesh, layers, options = unimodal()
     options |= {"layer_map": "rk4", "solver": emfc.solvers.LBFGS(tol=1e-6)}
     return studies.sample_convergence(
-        problem, mesh, [16, 64, 256], 24, layers, methods=["particles"], symmetry=np.abs, **options
+        problem, mesh, [16, 64, 256], 24, layers, methods=["particles"], distances=studies.Distances(np.abs), **options
     )
 
 
@@ -134,7 +134,7 @@ def test_the_plane_by_linear_programs():
         4,
         initial=0.3,
         methods=["particles"],
-        atoms=900,
+        distances=studies.Distances(atoms=900),
     )
     assert "POT emd" in study.notes[-1]
     assert "tolerance" in study.notes[-1]
@@ -204,6 +204,7 @@ def test_coupled_descent():
         ({"methods": ["grid"]}, "one of 'mesh', 'particles'"),
         ({"methods": []}, "one or both of 'mesh', 'particles'"),
         ({"methods": ["mesh", "mesh"]}, "one or both of 'mesh', 'particles'"),
+        ({"distances": np.abs}, r"distances: got .*, expected studies.Distances\(symmetry"),
         ({"seed": -1}, "an integer >= 0"),
         ({"reference": "finest"}, "with a control"),
         ({"reference": {"control": [[1.0, 2.0]]}}, "2 parameters per layer, expected the problem's 1"),

@@ -225,11 +225,12 @@ def test_random_starts_of_other_entries_have_units_of_their_own():
     """Multistart's, steering's and the estimators' are random in every parameter."""
     made = problem(BottleneckField(1, 3))
     system = emfc.OptimalitySystem(made, MESH, 2)
-    from eulerian_mfc.controllability.continuation import random_start, transfer_of
+    from eulerian_mfc.controllability.continuation import random_start
+    from eulerian_mfc.controllability.dynamics import Dynamics, transfer_of
     from eulerian_mfc.run.random_controls import random_controls
 
     x = np.array([[0.0], [1.0]])
-    transfer = transfer_of(x, x, np.full(2, 0.5), made.field, 2, 1.0, "rk4")
+    transfer = transfer_of(x, x, np.full(2, 0.5), Dynamics(made.field, 2, 1.0, "rk4"))
     for control in [*random_controls(system, 4), random_start(transfer, 0)]:
         for n in range(2):
             assert not twins(made.field, control[n], *made.probes)

@@ -203,7 +203,7 @@ LINES = {
     "steering": (
         "Diffeotopy",
         "",
-        "controllability.steer([[0.0], [1.0]], [[1.0], [0.0]], layers=2, starts=1, penalties=[1e-1])",
+        "controllability.steer([[0.0], [1.0]], [[1.0], [0.0]], controllability.Dynamics(layers=2), starts=1, penalties=[1e-1])",
     ),
     "orientation": ("Diffeotopy", "", "controllability.maps.check_orientation(lambda x: -x, [(0.0, 1.0)], 5)"),
     "learn": (

@@ -2,6 +2,7 @@
 
 from .approximation import StrongApproximation as StrongApproximation
 from .approximation import strong_approximation_error as strong_approximation_error
+from .dynamics import Dynamics as Dynamics
 from .families import fold as fold
 from .learnt_map import learn_map as learn_map
 from .lyndon import bracket_basis as bracket_basis
@@ -17,6 +18,7 @@ from .symbolic import fold_expressions as fold_expressions
 
 __all__ = [
     "BracketRank",
+    "Dynamics",
     "Steering",
     "StrongApproximation",
     "SupError",

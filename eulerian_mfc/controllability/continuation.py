@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from .._validate import array, fail, integer, mismatch, positive
-from ..fields import AgrachevSarychevField, Field
-from ..flow.flow_of_field import Flow
-from ..flow.resolution import as_layer_map
+from .._validate import array, fail, integer
 from .least_squares import Transfer, minimise
 from .steering import Step
 
@@ -20,20 +16,6 @@ PENALTIES = tuple(10.0**-k for k in range(1, 7))
 STEPS = 15
 #: standard deviation of the random first control
 START = 0.5
-
-
-def transfer_of(
-    x: np.ndarray, y: np.ndarray, w: np.ndarray, field: Field | None, layers: int, horizon: float, layer_map: Any
-) -> Transfer:
-    """Points `(n, d)`, their targets `(n, d)` and weights `(n,)`, with the field and the layers: see `steer`."""
-    dim = x.shape[1]
-    chosen = AgrachevSarychevField(dim) if field is None else field
-    if not isinstance(chosen, Field):
-        raise fail("field", field, "a field, such as fields.AgrachevSarychevField(2)")
-    if chosen.dim != dim:
-        raise mismatch("field", f"a field of dimension {chosen.dim}", f"the dimension {dim} of the points")
-    flow = Flow(chosen, as_layer_map(layer_map))
-    return Transfer(flow, positive("horizon", horizon), integer("layers", layers), x, y, w)
 
 
 def random_start(transfer: Transfer, seed: int) -> np.ndarray:

@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from .._validate import array, integer, mismatch, positive
-from ..fields import Field
-from ..flow.layer_map import LayerMap
 from ..laws import Labelled, LabelledRule, Rule, Uniform, UniformBall, refined_rule
-from .continuation import PENALTIES, STEPS, checked_penalties, continued, random_start, transfer_of
+from .continuation import PENALTIES, STEPS, checked_penalties, continued, random_start
+from .dynamics import DYNAMICS, Dynamics, transfer_of
 from .maps import Map, as_region, check_orientation, image
 from .steering import Steering, steering_of
 
@@ -23,12 +22,9 @@ RESOLVED = 1e-3
 def learn_map(
     target: Callable[[np.ndarray], np.ndarray],
     region: object,
-    field: Field | None = None,
+    dynamics: Dynamics = DYNAMICS,
     *,
     samples: int | None = None,
-    layers: int = 20,
-    horizon: float = 1.0,
-    layer_map: object = LayerMap("rk4", 2),
     tolerance: float = 1e-3,
     penalties: Sequence[float] = PENALTIES,
     initial: object = None,
@@ -45,9 +41,10 @@ def learn_map(
     ----------
     target : the map Psi, a function `(n, d) -> (n, d)`.
     region : `laws.UniformBall(centre, radius)`, `laws.Uniform(bounds)`, or the bounds alone.
+    dynamics : the field, by default AgrachevSarychevField(d), and its layers.
     samples : number of random points of the region; by default the points of a quadrature rule that resolves the target.
     initial : the first control `(layers, m)`; random by default.
-    field, layers, horizon, layer_map, tolerance, penalties : as for `steer`.
+    tolerance, penalties : as for `steer`.
     seed : the seed of the random first control, and of the samples.
 
     Warns
@@ -69,9 +66,9 @@ def learn_map(
     --------
     A shift of the interval [-1, 1] by a quarter.
 
-    >>> from eulerian_mfc.controllability import learn_map, sup_error
+    >>> from eulerian_mfc.controllability import Dynamics, learn_map, sup_error
     >>> shift = lambda x: x + 0.25
-    >>> found = learn_map(shift, [(-1, 1)], layers=2)
+    >>> found = learn_map(shift, [(-1, 1)], Dynamics(layers=2))
     >>> found.reached, bool(sup_error(found, shift, [(-1, 1)]).value < 1e-3)
     (True, True)
     """
@@ -83,7 +80,7 @@ def learn_map(
     else:
         x = compact.sample(integer("samples", samples), seed)
         w = np.full(samples, 1.0 / samples)
-    transfer = transfer_of(np.asfortranarray(x), image(target, x), w, field, layers, horizon, layer_map)
+    transfer = transfer_of(np.asfortranarray(x), image(target, x), w, dynamics)
     first = random_start(transfer, seed)
     if initial is not None:
         first = array("initial", initial, ndim=2)

@@ -9,9 +9,8 @@ import numpy as np
 from .._callers import warn
 from .._validate import array, integer, mismatch, positive
 from ..errors import DiffeotopyWarning
-from ..fields import Field
-from ..flow.layer_map import LayerMap
-from .continuation import PENALTIES, checked_penalties, continued, random_start, transfer_of
+from .continuation import PENALTIES, checked_penalties, continued, random_start
+from .dynamics import DYNAMICS, Dynamics, transfer_of
 from .least_squares import reach
 from .steering import Steering, steering_of
 
@@ -19,11 +18,8 @@ from .steering import Steering, steering_of
 def steer(
     points: object,
     targets: object,
-    field: Field | None = None,
+    dynamics: Dynamics = DYNAMICS,
     *,
-    layers: int = 20,
-    horizon: float = 1.0,
-    layer_map: object = LayerMap("rk4", 2),
     tolerance: float = 1e-6,
     penalties: Sequence[float] = PENALTIES,
     starts: int = 4,
@@ -38,8 +34,7 @@ def steer(
     Parameters
     ----------
     points, targets : `(N, d)`, each pairwise distinct.
-    field : by default AgrachevSarychevField(d), which moves any N points to any others for d >= 2.
-    layers, horizon, layer_map : as for `solve`.
+    dynamics : the field, by default AgrachevSarychevField(d), which moves any N points to any others for d >= 2; and its layers.
     tolerance : the targets count as reached if the error is at most this, in units of the state, in the maximum norm over
         points and components.
     penalties : the values of lambda, falling, above zero.
@@ -68,8 +63,8 @@ def steer(
 
     Examples
     --------
-    >>> from eulerian_mfc.controllability import steer
-    >>> found = steer([[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.5], [1.0, -0.5]], layers=4)
+    >>> from eulerian_mfc.controllability import Dynamics, steer
+    >>> found = steer([[0.0, 0.0], [1.0, 0.0]], [[0.0, 0.5], [1.0, -0.5]], Dynamics(layers=4))
     >>> found.reached, found.control.shape[0]
     (True, 4)
     """
@@ -85,7 +80,7 @@ def steer(
             "order of points: use one more coordinate, with Problem.augmented(1)",
             DiffeotopyWarning,
         )
-    transfer = transfer_of(x, y, np.full(len(x), 1.0 / len(x)), field, layers, horizon, layer_map)
+    transfer = transfer_of(x, y, np.full(len(x), 1.0 / len(x)), dynamics)
     values = checked_penalties(penalties)
     best: Steering | None = None
     for k in range(integer("starts", starts)):

@@ -46,8 +46,8 @@ class Steering:
 
     Examples
     --------
-    >>> from eulerian_mfc.controllability import steer
-    >>> found = steer([[0.0, 0.0]], [[0.5, 0.0]], layers=2)
+    >>> from eulerian_mfc.controllability import Dynamics, steer
+    >>> found = steer([[0.0, 0.0]], [[0.5, 0.0]], Dynamics(layers=2))
     >>> found.flow([[0.0, 0.0]]).round(4).tolist(), found.trajectories([[0.0, 0.0]]).shape
     ([[0.5, 0.0]], (3, 1, 2))
     """

@@ -13,6 +13,7 @@ from .jobs import run_jobs as run_jobs
 from .orders import Fit as Fit
 from .references import Reference as Reference
 from .runner import Runner as Runner
+from .sample_design import Distances as Distances
 from .samples import sample_convergence as sample_convergence
 from .study import Study as Study
 from .sweeps import penalty_sweep as penalty_sweep

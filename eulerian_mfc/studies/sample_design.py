@@ -25,6 +25,30 @@ RATES = {
 
 
 @dataclass(frozen=True)
+class Distances:
+    """How the distances W1 and W2 of the samples to their law are measured, see `laws.distance.wasserstein`.
+
+    Parameters
+    ----------
+    symmetry : a map `(n, d) -> (n, d)` that is constant on the orbits of a symmetry; with it, distances of the laws' images are
+        reported too.
+    atoms : number of atoms by which the law is replaced in the plane and in space.
+
+    Examples
+    --------
+    >>> Distances(symmetry=np.abs).atoms
+    4000
+    """
+
+    symmetry: Fold | None = None
+    atoms: int = 4000
+
+
+#: the measurement with all defaults
+DISTANCES = Distances()
+
+
+@dataclass(frozen=True)
 class SampleDesign:
     """The design of a sample study.
 
@@ -34,8 +58,7 @@ class SampleDesign:
     repeats : number of samples of each size.
     seed : an integer >= 0.
     methods : "mesh", "particles", or both.
-    symmetry : a map that is constant on the orbits of a symmetry, see `laws.distance.wasserstein`.
-    atoms : number of atoms, see `laws.distance.wasserstein`.
+    distances : how the distances of the samples to the law are measured.
     reference : the law's control: by default its solution on the same mesh.
 
     Raises
@@ -53,8 +76,7 @@ class SampleDesign:
     repeats: int = 8
     seed: int = 0
     methods: Sequence[str] = ("mesh", "particles")
-    symmetry: Fold | None = None
-    atoms: int = 4000
+    distances: Distances = DISTANCES
     reference: ReferenceLike | None = None
 
     def __post_init__(self) -> None:
@@ -65,6 +87,8 @@ class SampleDesign:
         if not chosen or len(set(chosen)) < len(chosen):
             raise fail("methods", self.methods, "one or both of " + ", ".join(map(repr, METHODS)))
         object.__setattr__(self, "methods", chosen)
+        if not isinstance(self.distances, Distances):
+            raise fail("distances", self.distances, "studies.Distances(symmetry=..., atoms=...)")
         integer("repeats", self.repeats)
         integer("seed", self.seed, minimum=0)
 

@@ -17,8 +17,8 @@ from .jobs import failures_of
 from .records import Run, SampleRun
 from .references import Reference, ReferenceLike, averaged
 from .runner import Runner, StudyOptions
-from .runs import Fold, sample_run, solve_run
-from .sample_design import SampleDesign, sample_columns
+from .runs import sample_run, solve_run
+from .sample_design import DISTANCES, Distances, SampleDesign, sample_columns
 from .sources import Source, depended_on, given
 from .store import Result
 from .study import Study
@@ -34,8 +34,7 @@ def sample_convergence(
     *,
     seed: int = 0,
     methods: Sequence[str] = ("mesh", "particles"),
-    symmetry: Fold | None = None,
-    atoms: int = 4000,
+    distances: Distances = DISTANCES,
     reference: ReferenceLike | None = None,
     **options: Unpack[StudyOptions],
 ) -> Study:
@@ -53,8 +52,7 @@ def sample_convergence(
         number: more sizes or repeats do not change the other samples.
     seed : an integer >= 0.
     methods : "mesh", "particles", or both.
-    symmetry : see `laws.distance.wasserstein`: distances of the laws' images are reported too.
-    atoms : see `laws.distance.wasserstein`.
+    distances : how the distances of the samples to the law are measured, such as `Distances(symmetry=numpy.abs)`.
     reference : the law's control: by default its solution on the same mesh.
     options : as for `mesh_convergence`.
 
@@ -83,13 +81,13 @@ def sample_convergence(
     >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), np.tanh)
     >>> problem = emfc.Problem(emfc.fields.AffineField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
     >>> mesh = emfc.CartesianMesh([(-4.0, 4.0)], 40)
-    >>> study = emfc.studies.sample_convergence(problem, mesh, [20, 80], repeats=2, layers=2, methods=["particles"], atoms=400)
+    >>> study = emfc.studies.sample_convergence(problem, mesh, [20, 80], repeats=2, layers=2, methods=["particles"])
     >>> study.values("N").tolist(), bool((study.values("error particles") > 0).all())
     ([20.0, 80.0], True)
     """
     runner, others = Runner.taken_from(sample_convergence, options)
     source = given(problem, mesh, integer("layers", layers), others)
-    design = SampleDesign(samples, repeats, seed, methods, symmetry, atoms, reference)
+    design = SampleDesign(samples, repeats, seed, methods, distances, reference)
     return sample_study(source, design, "Samples of the law", runner)
 
 
@@ -102,7 +100,7 @@ def sample_study(source: Source, design: SampleDesign, title: str, runner: Runne
     jobs = []
     for n, k in design.draws():
         arguments = {"samples": n, "repeat": k, "seed": design.seed, "initial": control, "methods": design.methods,
-                     "symmetry": design.symmetry, "atoms": design.atoms}  # fmt: skip
+                     "symmetry": design.distances.symmetry, "atoms": design.distances.atoms}  # fmt: skip
         label = f"N = {n}, sample {k + 1} of {design.repeats}"
         jobs.append(Job(sample_run, {"source": source, **arguments}, label, {**identity, **arguments}))
     results = runner.run(jobs)
@@ -110,7 +108,7 @@ def sample_study(source: Source, design: SampleDesign, title: str, runner: Runne
     done = zip(design.draws(), results, strict=True)
     runs = [_compared(r, n, k, design.methods, control, cost) for (n, k), r in done if r.error is None]
     checked("samples", [run.row() for run in runs], failures)
-    columns, errors = sample_columns(design.methods, design.symmetry is not None, problem.law.dim)
+    columns, errors = sample_columns(design.methods, design.distances.symmetry is not None, problem.law.dim)
     grouped = [[run for run in runs if run.size == n] for n in design.sizes]
     records = [_summary(group) for group in grouped if group]
     against = f"the law's control, {'given' if known is not None else 'on the same mesh'}"

@@ -27,7 +27,7 @@ from ..run.case import Case
 from .convergence import layer_study, mesh_study
 from .progress import Progress
 from .runner import Runner
-from .sample_design import SampleDesign
+from .sample_design import Distances, SampleDesign
 from .samples import sample_study
 from .sources import FromCase
 from .study import Study
@@ -104,9 +104,10 @@ class StudyFile:
             make = mesh_study if self.kind == "mesh" else layer_study
             return _measured(make(sources, reference or "richardson", title, runner), measure)
         if self.kind == "samples":
-            known = {k: content[k] for k in ("repeats", "seed", "methods", "atoms") if k in content}
+            known = {k: content[k] for k in ("repeats", "seed", "methods") if k in content}
             symmetry = SYMMETRIES[content["symmetry"]] if "symmetry" in content else None
-            design = SampleDesign(vary["samples"], symmetry=symmetry, reference=reference, **known)
+            distances = Distances(symmetry, content.get("atoms", Distances.atoms))
+            design = SampleDesign(vary["samples"], distances=distances, reference=reference, **known)
             return sample_study(base, design, title, runner)
         measures = {name: MEASURES[name] for name in measure or ()}
         swept = SweepDesign(vary, measures, content.get("parameter"), reference or "finest")
