@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._frozen import frozen
-from ._validate import array, fail
+from ._validate import array
 from .control.controlled_flow import ControlledFlow
 from .diagnostics import warnings_of
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
+from .diagnostics.pointwise import Pointwise, checked_times
 from .diagnostics.same_problem import check_problem
 from .diagnostics.stability import analyse
 from .diagnostics.taylor import taylor_slope
@@ -198,21 +199,33 @@ class Solution(SolutionData):
 
         return estimate(self._need_system("an error budget"), self)
 
-    def theta(self, times: ArrayLike) -> np.ndarray:
+    def theta(self, times: ArrayLike, *, recovered: bool = False) -> np.ndarray:
         """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
 
         Where a layer ends and another one begins, it is the value at the start of the latter.
+
+        Parameters
+        ----------
+        times : from 0 to the horizon.
+        recovered : whether to return the minimisers of the Hamiltonian at these times for the densities and potentials of this
+            control, see `diagnostics.pointwise.Pointwise`. They are of higher order in the layers than the control itself.
 
         Raises
         ------
         ArgumentError
             For times before 0 or after the horizon.
+        EulerianError
+            With `recovered=True`, for a solution that was loaded without its problem.
         """
         t = array("times", times, ndim=(0, 1))
-        if ((t < 0.0) | (t > self.numerics.horizon * (1 + 1e-12))).any():
-            raise fail("times", times, f"times from 0 to {self.numerics.horizon:g}")
-        found = self.numerics.curves.values(self.control, np.atleast_1d(t))
+        at = checked_times(np.atleast_1d(t), self.numerics.horizon)
+        found = self.pointwise.recovered(at) if recovered else self.numerics.curves.values(self.control, at)
         return found if t.ndim else found[0]
+
+    @cached_property
+    def pointwise(self) -> Pointwise:
+        """The control equation in continuous time: `pointwise.residuals(times)` and `pointwise.recovered(times)`, `(n, m)`."""
+        return Pointwise(self._need_system("the control equation in continuous time"), self.control, self.masses)
 
     def trajectories(self, x: ArrayLike) -> np.ndarray:
         """Positions `(steps + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.

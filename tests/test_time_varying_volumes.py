@@ -151,7 +151,7 @@ def test_euler_steps_use_the_parameters_at_their_starts(scheme, field, basis):
 )
 @BOTH
 def test_many_constant_layers_converge_to_a_layer(scheme, field):
-    """Sub-layers with the constant parameters of their middles, ever more of them: order 2 in L1, since velocities change their signs."""
+    """Sub-layers with the constant parameters of their middles: order 2 in L1, since velocities change their signs."""
     mesh, flow, layer = mesh_of(scheme), Flow(field, LayerMap()), layer_of(field, Basis(2, "bernstein"), 0.8)
     operator, backwards = scheme.on(mesh, flow), isinstance(scheme, Upwind)
 

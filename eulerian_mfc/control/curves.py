@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -58,12 +59,12 @@ class Curves:
         self.horizon, self.grid, self.degree, self.levels = horizon, checked_grid(layers), degree, levels
         self.basis = Basis(degree, kind)
         self.ends, self.lengths = layer_ends(self.grid, horizon), layer_lengths(self.grid, horizon)
-        self._nodes, weights = lobatto(levels)
+        self._nodes, self._weights = lobatto(levels)
         inner = self.ends[:-1, None] + self.lengths[:, None] * self._nodes[:-1]
         self.times = np.append(inner.ravel(), self.ends[-1])
         self.rule = np.zeros(len(self.times))
         for n, length in enumerate(self.lengths):
-            self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * weights
+            self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * self._weights
 
     @property
     def plain(self) -> Curves:
@@ -90,13 +91,28 @@ class Curves:
         """The number of steps in time, of all layers."""
         return len(self.times) - 1
 
+    @property
+    def step_weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """`(steps,)` and `(steps,)`: the parts of the rule's weights that the start and the end of every step have.
+
+        At the end of a layer these are the weights of the layer's own rule; at a level within a layer, each of the two steps that
+        meet there has one half.
+        """
+        halves = 0.5 * self._weights
+        halves[[0, -1]] = self._weights[[0, -1]]
+        return np.outer(self.lengths, halves[:-1]).ravel(), np.outer(self.lengths, halves[1:]).ravel()
+
     def of_layer(self, n: int, theta: np.ndarray) -> list[Layer]:
         """The steps of layer n, in the order of time, with the layer's coefficients theta."""
-        start, length = float(self.ends[n]), float(self.lengths[n])
         if self.levels == 2:
-            return [Layer(start, length, theta, self.basis if self.degree else None)]
-        parts = zip(self._nodes[:-1].tolist(), np.diff(self._nodes).tolist(), strict=True)
-        return [Layer(start + length * a, length * b, theta, self.basis.part(a, b)) for a, b in parts]
+            return [Layer(float(self.ends[n]), float(self.lengths[n]), theta, self.basis if self.degree else None)]
+        return [self.part(n, theta, a, b) for a, b in pairwise(self._nodes.tolist())]
+
+    def part(self, n: int, theta: np.ndarray, begin: float, end: float) -> Layer:
+        """The part of layer n from a share of the layer to another one."""
+        start, length, share = float(self.ends[n]), float(self.lengths[n]), end - begin
+        basis = self.basis.part(begin, share) if self.degree else None
+        return Layer(start + length * begin, length * share, theta, basis)
 
     def path(self, control: np.ndarray) -> list[Layer]:
         """All steps in the order of time, with their coefficients."""

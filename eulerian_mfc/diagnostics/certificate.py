@@ -9,6 +9,7 @@ from ..results.certificate import BOUNDARY_CELLS, Checks
 from ..system.boundaries import of_the_problem
 from ..system.optimality import OptimalitySystem
 from .off_mesh import share_beyond
+from .pointwise import pointwise_conditions
 
 #: if more than this share of the mass met the boundary, particles measure the share that leaves the mesh
 CROSSED = 1e-6
@@ -40,8 +41,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     densities = system.mesh.density(masses if system.problem.separable.labels is not None else total[:, None])
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     peaks = np.where(peaks > 0, peaks, 1.0)  # a label that the law does not have carries no mass
-    halves = np.array([system.running.half(m, n) for n, m in enumerate(masses)])
-    rates = halves / system.running.halves
+    rates = np.array([system.running.half(m, n) for n, m in enumerate(masses)]) / system.running.halves
     path = system.controls.path(control)
     hamiltonians = Energies(system)
     for n in range(system.steps - 1, -1, -1):
@@ -50,7 +50,8 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
         pairings[n] = system.pair.pairings(psi, masses[n]).sum()
         hamiltonians.add(n, path[n], (masses[n], psi, rates[n]), end)
     gradient = system.controls.gathered(slopes) + system.controls.penalty_slope(control)
-    spent = np.concatenate([[0.0], np.cumsum(halves[:-1] + halves[1:])])
+    steps = system.running.before * rates[:-1] + system.running.after * rates[1:]
+    spent = np.concatenate([[0.0], np.cumsum(steps)])
     return Checks(
         residual=system.residual(control, gradient),
         mass_drift=float(np.abs(mass - mass[0]).max()),
@@ -59,6 +60,7 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
         mass_near_boundary=float(np.abs(total[:, border].sum(axis=1)).max()),
         most_negative=float(np.minimum(densities.min(axis=tuple(range(2, densities.ndim))) / peaks, 0.0).min()),
         hamiltonian_drift=hamiltonians.drift(),
+        residual_in_time=hamiltonians.residual(),
         adjoint=system.adjoint,
     )
 
@@ -94,31 +96,41 @@ class Energies:
 
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
         self._system = system
-        known = (always or system.problem.field.autonomous) and system.pair.interpolates
-        self._starts: list[tuple[float, float, float]] | None = [] if known else None
+        self._wanted = always or system.problem.field.autonomous
+        self._starts: list[tuple[float, float, float]] | None = [] if system.pair.interpolates else None
         self._ends: list[tuple[float, float, float]] = []
+        self._controls: list[np.ndarray] = []
+        self._slopes: list[np.ndarray] = []
 
     def add(self, n: int, step: Layer, start: State, end: State) -> None:
         """Add step n with its control, from the states at its two ends (see `State`)."""
         if self._starts is not None:
             self._starts.append(self._parts(n, step.at(0.0), *start))
-            if self._system.problem.field.autonomous:
-                self._ends.append(self._parts(n + 1, step.at(1.0), *end))
+            self._ends.append(self._parts(n + 1, step.at(1.0), *end))
 
     def _parts(
         self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running: float
     ) -> tuple[float, float, float]:
         system = self._system
-        transported = system.at_level(n, 1.0, masses, psi).integral(theta)[0]
+        transported, slope = system.at_time(float(system.times[n]), masses, psi).integral(theta)
+        if n % system.controls.steps_per_layer == 0:
+            self._controls.append(theta)
+            self._slopes.append(slope + system.problem.regulariser.penalties * theta)
         return transported, system.problem.regulariser.rate(theta), running
+
+    def residual(self) -> float | None:
+        """`max |lambda theta + int D_theta F^T grad psi dmu|` at both ends of every layer; None if the schemes do not have it."""
+        if self._starts is None:
+            return None
+        return pointwise_conditions(self._system.controls).residual(np.array(self._controls), np.array(self._slopes))
 
     def values(self) -> np.ndarray | None:
         """`(steps,)`: h at the starts of the steps, in the order in which they were added; None if h is not evaluated."""
-        return None if self._starts is None else np.array(self._starts).reshape(-1, 3).sum(axis=1)
+        return None if self._starts is None or not self._wanted else np.array(self._starts).reshape(-1, 3).sum(axis=1)
 
     def drift(self) -> float | None:
         """The largest change of h, relative to the sum of the moduli of its parts; None if h is not evaluated."""
-        if self._starts is None:
+        if self._starts is None or not self._system.problem.field.autonomous:
             return None
         parts = np.array(self._starts + self._ends).reshape(-1, 3)
         return float(np.ptp(parts.sum(axis=1)) / max(np.abs(parts).sum(axis=1).max(), np.finfo(float).tiny))

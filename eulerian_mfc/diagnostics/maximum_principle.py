@@ -33,18 +33,18 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
     final = -gradients(system.terminal(system.final_masses(control)).separable)
     running = problem.separable_running
     loss = 0.0 if running is None else -gradients(running)
-    halves = system.running.halves
+    before, after = system.running.before, system.running.after
     fields = len(final)
     out = np.empty((system.steps + 1, fields, dim, len(nodes)))
     out[-1] = final
     path = system.controls.path(control)
     for n in range(system.steps - 1, -1, -1):
         feet, pull = system.flow.trace(path[n], nodes)
-        nodal = (out[n + 1] + halves[n + 1] * loss).reshape(fields * dim, *system.mesh.shape)
+        nodal = (out[n + 1] + after[n] * loss).reshape(fields * dim, *system.mesh.shape)
         carried, _ = interpolation.gather(feet, interpolation.coefficients(nodal))
         for r, covector in enumerate(carried.reshape(fields, dim, -1)):
             out[n, r] = pull(covector.T)[0].T
-        out[n] += halves[n] * loss
+        out[n] += before[n] * loss
     return out.reshape(*out.shape[:3], *system.mesh.shape)
 
 

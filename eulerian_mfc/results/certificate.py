@@ -23,6 +23,7 @@ MEANINGS = {
     "adjoint": "the schemes are each other's transpose",
     "cost_error": "cost on the mesh minus the cost of the same control without a mesh, relative to the sum of the sizes of "
     "its terms",
+    "residual_in_time": "largest residual of the control equation in continuous time, at the ends of the layers",
     "cost_error_tolerance": "uncertainty of the cost without a mesh, relative to the same sum",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (that of the penalty alone is 1)",
     "index": "number of negative eigenvalues of the reduced Hessian",
@@ -56,6 +57,9 @@ class Checks:
         refined for it, see `look.Look`), relative to the sum of the sizes of the terms of the latter; None if it is not
         known: in older files, or because the particles did not stay finite.
     cost_error_tolerance : the estimated error of the cost without a mesh, relative to the same scale; None as above.
+    residual_in_time : `max |lambda theta + int D_theta F^T grad psi dmu|` at the ends of the layers, in the units of `residual`:
+        the control equation in continuous time, while `residual` is that of the best control of this degree on these layers. None
+        in older files, or for a transport scheme without gradients between the nodes.
 
     References
     ----------
@@ -73,6 +77,7 @@ class Checks:
     adjoint: bool
     cost_error: float | None = field(default=None, kw_only=True)
     cost_error_tolerance: float | None = field(default=None, kw_only=True)
+    residual_in_time: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
 
     Examples

@@ -98,11 +98,11 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
 
     running = problem.separable_running
 
-    def half(points: np.ndarray, n: int) -> np.ndarray:
-        """The part of the running loss that the backward sweep adds to psi at level n, one end of a step, at the points."""
+    def part(points: np.ndarray, weight: float) -> np.ndarray:
+        """The part of the running loss that the backward sweep adds to psi at one end of a step, at the points."""
         if running is None:
             return np.zeros(len(points))
-        return system.running.halves[n] * np.einsum("rq,rq->q", moments, running.terminal(points))
+        return weight * np.einsum("rq,rq->q", moments, running.terminal(points))
 
     before = values(0)
     path = system.controls.path(control)
@@ -112,7 +112,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
             feet = np.asfortranarray(place.feet)
             place = locator.trace(cells, feet, system.flow(path[n], feet))
             after = values(n + 1)
-            spent = half(feet, n) + half(place.feet, n + 1)
+            spent = part(feet, system.running.before[n]) + part(place.feet, system.running.after[n])
         else:
             after = np.einsum("rq,rq->q", moments, separable.terminal(place.feet))
             spent = np.zeros(len(after))

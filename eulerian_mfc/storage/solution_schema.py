@@ -71,7 +71,7 @@ def _numbers(value: object) -> bool:
 
 
 #: numbers of a certificate that may be unknown
-UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance")
+UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance", "residual_in_time")
 
 
 def _checks(value: object) -> bool:

@@ -39,11 +39,11 @@ class LayerSweep:
             level += 1
             states.append(self._pair.push(step, states[-1])[0])
             value += 2.0 * self._running.half(states[-1], level)
-        psi = self._running.added_to(self._psi, first + len(steps))
-        value += self._pair.pairing(psi, states[-1])(steps[-1])[0]
-        slope = np.zeros_like(theta)
+        last = first + len(steps) - 1
+        value += self._pair.pairing(self._running.at_end(last, self._psi), states[-1])(steps[-1])[0]
+        slope, psi = np.zeros_like(theta), self._psi
         for k in range(len(steps) - 1, -1, -1):
-            psi, part = self._pair.pull(steps[k], states[k], psi)
+            psi, part = self._pair.pull(steps[k], states[k], self._running.at_end(first + k, psi))
+            psi = self._running.at_start(first + k, psi)
             slope += part
-            psi = self._running.added_to(self._running.added_to(psi, first + k), first + k)
         return value, slope

@@ -98,7 +98,7 @@ class OptimalitySystem(LayeredSystem):
         #: masses `(R, *shape)` at time 0, and the constant part of the cost, E[c_0(Y)]
         self.initial_masses, self.offset, running_offset = initial_of(problem, self.pair)
         self.terminal = TerminalCost(problem, self.pair, self.offset)
-        self.running = RunningCost(problem, self.pair, self.controls.rule, running_offset)
+        self.running = RunningCost(problem, self.pair, self.controls, running_offset)
         #: the largest number of states of the forward sweep that a gradient keeps
         self.kept_states = states_within(
             self.resources.memory, self.initial_masses.size * self.resources.bytes_per_value
@@ -164,8 +164,8 @@ class OptimalitySystem(LayeredSystem):
         """Backward sweep: potentials `(steps + 1, R, *shape)`, in the order of time.
 
         If a read-out is trained, the final potentials depend on the `final_masses`; by default a forward sweep computes them.
-        On each step `psi^n = S (psi^{n+1} + h_{n+1} L) + h_n L`, where L is the running loss and h are half the weights of the
-        rule in time (dt/2 for controls that are constant on layers).
+        On each step `psi^n = S (psi^{n+1} + b_n L) + a_n L`, where L is the running loss, and a, b are the weights of the step's
+        start and end in the rule in time (dt/2 for controls that are constant on layers).
         """
         theta = self.control(control)
         end = self.terminal.fixed
@@ -175,8 +175,7 @@ class OptimalitySystem(LayeredSystem):
         out[-1] = end.potentials
         path = self.controls.path(theta)
         for n in range(self.steps - 1, -1, -1):
-            psi = self.pair.back(path[n], self.running.added_to(out[n + 1], n + 1))
-            out[n] = self.running.added_to(psi, n)
+            out[n] = self.running.at_start(n, self.pair.back(path[n], self.running.at_end(n, out[n + 1])))
         return out
 
     def step_back_with_slope(
@@ -186,8 +185,8 @@ class OptimalitySystem(LayeredSystem):
 
         The derivative is that in the coefficients of the step's layer, for the masses at the start of the step.
         """
-        before, slope = self.pair.pull(step, masses, self.running.added_to(psi, n + 1))
-        return self.running.added_to(before, n), slope
+        before, slope = self.pair.pull(step, masses, self.running.at_end(n, psi))
+        return self.running.at_start(n, before), slope
 
     # --- cost and gradient
 
@@ -237,8 +236,7 @@ class OptimalitySystem(LayeredSystem):
             return self._differenced(theta)
         masses, _ = self.masses(theta)
         potentials = self.potentials(theta, masses[-1])
-        ends = enumerate(potentials[1:], start=1)
-        prepared = [tangents.prepared(self.running.added_to(psi, n)) for n, psi in ends]
+        prepared = [tangents.prepared(self.running.at_end(n, psi)) for n, psi in enumerate(potentials[1:])]
         follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
         return ExactHessian(tangents, self.controls.path(theta), masses, prepared, self.controls, follow)
 
@@ -251,15 +249,15 @@ class OptimalitySystem(LayeredSystem):
         if space.steps_per_layer > 1:
             sweep = LayerSweep(self.pair, self.running, space, n, masses, psi)
             return SteppedHamiltonian(space.gram[n], block, sweep, sizes)
-        pairing = self.pair.pairing(self.running.added_to(psi, n + 1), masses)
+        pairing = self.pair.pairing(self.running.at_end(n, psi), masses)
         return Hamiltonian(space.gram[n], block, partial(self.layer, n), pairing, sizes)
 
-    def at_level(self, n: int, length: float, masses: np.ndarray, psi: np.ndarray) -> ContinuousHamiltonian:
-        """`length` times the Hamiltonian of continuous time at level n, as a function of theta `(m,)` at that time.
+    def at_time(self, t: float, masses: np.ndarray, psi: np.ndarray, length: float = 1.0) -> ContinuousHamiltonian:
+        """`length` times the Hamiltonian of continuous time at time t, as a function of theta `(m,)` at that time.
 
-        Masses and potentials `(R, *shape)` are those at level n.
+        Masses and potentials `(R, *shape)` are those at this time.
         """
-        moment = Layer(float(self.times[n]), length, np.zeros(self.problem.parameters))
+        moment = Layer(t, length, np.zeros(self.problem.parameters))
         weights = length * self.problem.regulariser.penalties
         return ContinuousHamiltonian(moment, weights, self.problem.field, *self.pair.covectors(psi, masses))
 
@@ -283,7 +281,7 @@ class OptimalitySystem(LayeredSystem):
             if form == "discrete":
                 hamiltonians.append(self.hamiltonian(n, masses[n * count], potentials[(n + 1) * count]))
             else:
-                hamiltonians.append(self.at_level(n, float(length), masses[n], potentials[n]))
+                hamiltonians.append(self.at_time(float(self.times[n]), masses[n], potentials[n], float(length)))
         gradient = np.stack([h(row)[1] for h, row in zip(hamiltonians, theta, strict=True)])
         return self.cost_of_sweep(theta, masses).total, gradient, hamiltonians
 

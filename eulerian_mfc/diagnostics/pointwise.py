@@ -1,0 +1,136 @@
+"""The control equation in continuous time, at any time: its residual, and the control that solves it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._validate import fail
+from ..control.conditions import OptimalityConditions
+from ..control.space import ControlSpace
+from ..flow.polynomials import gauss
+from ..solvers.layer_update import minimise_layer
+from ..system.hamiltonian import ContinuousHamiltonian
+from ..system.optimality import OptimalitySystem
+
+#: points of the Gauss rule for the running loss between a time and the end of its layer
+RUNNING = 5
+#: the proximal iteration for the L1 norm ends if no entry moves by more than this share of the control, or after so many steps
+SETTLED, MOST = 1e-13, 1000
+
+
+def pointwise_conditions(controls: ControlSpace) -> OptimalityConditions:
+    """The conditions of optimality of values of the control at single times, arrays `(n, m)`.
+
+    Parameters
+    ----------
+    controls : the space of controls, with its penalty, bounds and L1 norm.
+    """
+    regulariser = controls.regulariser
+    return OptimalityConditions(regulariser, np.ones(1), regulariser.prox, lambda theta: regulariser.penalties * theta)
+
+
+class Pointwise:
+    """The Hamiltonian of continuous time at any time, for the densities and potentials of a control.
+
+    `h(t, theta) = int <grad psi(t), F(t, theta)> dmu(t) + lambda/2 |theta|^2`. The masses come from those at the start of the
+    layer, and the potentials from those at its end, by one step each.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : the control, of its space's shape.
+    masses : `(steps + 1, R, *shape)`, the masses of the forward sweep.
+
+    Raises
+    ------
+    ArgumentError
+        If the transport scheme has no gradients between the nodes.
+
+    References
+    ----------
+    L. S. Pontryagin, V. G. Boltyanskii, R. V. Gamkrelidze, E. F. Mishchenko, The Mathematical Theory of Optimal Processes, Wiley
+    1962; controls that are recovered from states and costates: M. Hinze, A variational discretization concept in control
+    constrained optimization, Comput. Optim. Appl. 30 (2005), 45-61, doi:10.1007/s10589-005-4559-5.
+    """
+
+    def __init__(self, system: OptimalitySystem, control: np.ndarray, masses: np.ndarray) -> None:
+        system.pair.between_nodes()
+        self._system, self._control, self._curves = system, control, system.controls
+        self._masses = masses[:: system.controls.steps_per_layer]
+        psi = system.terminal(masses[-1]).potentials
+        self._potentials = [psi]
+        for n in range(system.layers - 1, -1, -1):
+            psi = self._back(n, 0.0, psi)
+            self._potentials.insert(0, psi)
+
+    def _back(self, n: int, share: float, psi: np.ndarray) -> np.ndarray:
+        """The potentials after a share of layer n, from those at its end."""
+        system, theta = self._system, self._control[n]
+        rest = self._curves.part(n, theta, share, 1.0)
+        out = system.pair.back(rest, psi)
+        running = system.problem.separable_running
+        if running is None:
+            return out
+        nodes = system.mesh.centres
+        for s, w in zip(*gauss(RUNNING), strict=True):
+            there = system.flow(self._curves.part(n, theta, share, share + (1.0 - share) * float(s)), nodes)
+            out = out + w * rest.length * running.terminal(there).reshape(out.shape)
+        return out
+
+    def hamiltonian(self, t: float) -> ContinuousHamiltonian:
+        """The Hamiltonian at time t, a function of theta `(m,)`."""
+        curves, system = self._curves, self._system
+        n = int(np.clip(np.searchsorted(curves.ends, t, side="right") - 1, 0, curves.layers - 1))
+        share = min(max((t - curves.ends[n]) / curves.lengths[n], 0.0), 1.0)
+        if share == 0.0:
+            return system.at_time(t, self._masses[n], self._potentials[n])
+        if share == 1.0:
+            return system.at_time(t, self._masses[n + 1], self._potentials[n + 1])
+        masses, _ = system.pair.push(curves.part(n, self._control[n], 0.0, share), self._masses[n])
+        return system.at_time(t, masses, self._back(n, share, self._potentials[n + 1]))
+
+    def residuals(self, times: np.ndarray) -> np.ndarray:
+        """`(n, m)`: `lambda theta + int D_theta F^T grad psi dmu` at times `(n,)`, zero on entries that a bound holds."""
+        theta = self._curves.values(self._control, times)
+        slopes = np.stack([self.hamiltonian(float(t))(row)[1] for t, row in zip(times, theta, strict=True)])
+        return pointwise_conditions(self._curves).residual_vector(theta, slopes)
+
+    def recovered(self, times: np.ndarray) -> np.ndarray:
+        """`(n, m)`: the minimiser of the Hamiltonian at times `(n,)`, found from the control's value there.
+
+        It is of higher order in the layers than the control itself.
+        """
+        theta = self._curves.values(self._control, times)
+        return np.stack([self._minimiser(self.hamiltonian(float(t)), row) for t, row in zip(times, theta, strict=True)])
+
+    def _minimiser(self, h: ContinuousHamiltonian, theta: np.ndarray) -> np.ndarray:
+        regulariser = self._curves.regulariser
+        if not regulariser.sparse:
+            return minimise_layer(h, theta, regulariser.lower, regulariser.upper, reduction=1e-12)
+        # Proximal steps: the first one is exact if the field is linear in the control.
+        bend = np.abs(np.linalg.eigvalsh(h.integral_hessian(theta))).max()
+        step = 1.0 / (regulariser.penalties + bend)
+        for _ in range(MOST):
+            new = regulariser.prox(theta - step * h(theta)[1], step)
+            moved, theta = np.abs(new - theta).max(), new
+            if moved <= SETTLED * np.abs(theta).max():
+                break
+        return theta
+
+
+def checked_times(times: np.ndarray, horizon: float) -> np.ndarray:
+    """Times within the horizon.
+
+    Parameters
+    ----------
+    times : any times.
+    horizon : the final time.
+
+    Raises
+    ------
+    ArgumentError
+        For times before 0 or after the horizon.
+    """
+    if ((times < 0.0) | (times > horizon * (1 + 1e-12)) | np.isnan(times)).any():
+        raise fail("times", times, f"times from 0 to {horizon:g}")
+    return np.minimum(times, horizon)
