@@ -247,7 +247,6 @@ UNCHECKED = {
     "solvers.default": {"default_solver"},
     "solvers.recorder": {"Recorder"},
     "solvers.status": {"limit_reached", "stalled"},
-    "diagnostics.error_budget": {"linear_means"},
     "diagnostics.off_mesh": {"at_any_time", "look", "share_beyond"},
     "system.controlled": {"trapezoidal"},
     "system.pairs": {"AdjointPair", "LayerTangents", "Pair"},

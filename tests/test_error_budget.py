@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc.diagnostics.error_budget import linear_means
 from eulerian_mfc.errors import EulerianError, NotAnalyticError
 from eulerian_mfc.run.case import Case
 
@@ -63,14 +62,6 @@ def test_samples_dominate_a_small_sample(best_cost):
         found.append((budget.total, abs(solution.cost - best_cost)))
     estimated, true = np.sqrt(np.mean(np.square(found), axis=0))
     assert true / 3 <= estimated <= 3 * true
-
-
-def test_linear_means_keep_the_mean_and_lines():
-    control = np.array([[1.0, 0.0], [3.0, 2.0], [2.0, 4.0], [0.0, 6.0]])
-    finer = linear_means(control, 3)
-    np.testing.assert_allclose(finer.reshape(4, 3, 2).mean(axis=1), control, rtol=0, atol=1e-15)
-    np.testing.assert_allclose(np.diff(finer[:, 1]), 2 / 3, rtol=0, atol=1e-14)
-    np.testing.assert_array_equal(linear_means(control[:1], 2), control[[0, 0]])
 
 
 def test_a_solution_without_its_problem_has_no_budget(toy_solution, tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..flow.layer_map import LayerMap
 from ..laws import LabelledRule
 from ..meshes import SimplexMesh
 from ..results.error_budget import Contribution, ErrorBudget
@@ -15,19 +14,18 @@ from ..system.boundaries import of_the_mesh, of_the_problem
 from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem
 from .cross_validation import left_out
+from .error_in_time import error_in_time
 
 #: target error of the law's integrals, relative to the cost, and the largest number of points for it
 AIM, POINTS = 1e-9, 20_000
 #: if the mesh's rule of the law has more points than this, its error is not computed separately from that of the mesh
 MESH_POINTS = 400_000
-#: relative tolerances of the descents on the same layers and on more layers; errors of the costs are of the order of the squares
-TOLERANCE, TOLERANCE_FINER = 1e-6, 1e-4
+#: relative tolerance of the descents on the same layers; errors of the costs are of the order of the square
+TOLERANCE = 1e-6
 #: size of the step away from the control for the second descent, relative to the largest control that can be optimal
 OFF = 1e-2
-#: largest number of layers, and of points times layers, if a few layers do not show the order of convergence
-MOST_LAYERS, WORK = 320, 1_000_000
-#: two differences show the order of theory if their ratio differs from the theoretical one by at most this factor
-SHOWN = 1.6
+#: cross-validation is left out for more points times layers
+WORK = 100_000
 #: number of parts into which samples are split for cross-validation
 FOLDS = 5
 
@@ -49,9 +47,8 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
 
     * optimisation: the cost at this control minus the least cost on the same layers. The least cost comes from two descents: one
       starts from this control, the other a step away from it, so that it leaves saddles.
-    * layers: the least cost on these layers minus that on twice as many, and so on, until the differences decrease with their
-      theoretical order; the rest of the series is added. The finer layers evaluate a time-dependent field at other times, so the
-      error of a layer map that evaluates it at too few times appears here too.
+    * layers: the least cost on these layers minus that of controls whose degree is higher by two, on halved layers if there are
+      few, with a layer map of high order: the error of the control space and of the layer map, see `error_in_time`.
     * samples: for a law of samples, the root of the sum of two squares. One is the standard deviation of the mean loss at this
       control; for unequal weights w, the number of samples is replaced by 1 / sum w^2. The other is half of the gap between
       the loss of samples that were left out of the training and that of trained samples (5-fold cross-validation): the cost
@@ -100,11 +97,11 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
         "more cells, or a higher degree",
     )
     quadrature = quadrature._replace(error=quadrature.error + np.copysign(twin.error or 0.0, quadrature.error))
-    optimisation, best, control = _optimisation(twin, solution.control, here)
-    return ErrorBudget(
-        solution.cost,
-        (mesh, box, quadrature, _layers(twin, control, best), _samples(solution, twin), optimisation),
-    )
+    optimisation, least, best = _optimisation(twin, solution.control, here)
+    time = error_in_time(twin, solution.control, best, least)
+    layers = Contribution("layers", time.cost, time.how, "a higher degree of the control, or more layers")
+    samples = _samples(solution, twin)
+    return ErrorBudget(solution.cost, (mesh, box, quadrature, layers, samples, optimisation), time.control)
 
 
 def _at_the_control(
@@ -178,7 +175,7 @@ def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tup
 
 
 def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
-    """A small random step `(layers, m)`, so that a descent does not stay on a saddle.
+    """A small random step, so that a descent does not stay on a saddle.
 
     Its size is relative to the largest control whose penalty does not exceed the cost at the control zero.
     """
@@ -186,60 +183,9 @@ def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     largest = twin.controls.largest_worth(available)
     # One part of the step is the same on all layers, so that the step has a component that is smooth in time.
     rng = np.random.default_rng(0)
-    shape = rng.normal(size=(1, control.shape[1])) + rng.normal(size=control.shape)
+    same = rng.normal(size=(1, twin.controls.parameters))
+    shape = twin.controls.constant(np.repeat(same, twin.layers, axis=0)) + rng.normal(size=control.shape)
     return twin.controls.project(control + OFF * largest * shape) - control
-
-
-def _layers(twin: ParticleSystem, control: np.ndarray, least: float) -> Contribution:
-    problem, layer_map = twin.problem, twin.flow.layer_map
-    # Layers may evaluate a time-dependent field at too few times to resolve it: five times as many substeps use other times.
-    options = twin.layer_options
-    if not problem.field.autonomous:
-        options["layer_map"] = LayerMap(layer_map.method, 5 * layer_map.substeps)
-    solver = default_solver(twin, TOLERANCE_FINER)
-    ratio = 2.0 ** -min(2, layer_map.order)
-    costs, layers, shown = [least], twin.layers, False
-    while layers * 2 <= max(MOST_LAYERS, 4 * twin.layers) and not shown:
-        layers *= 2
-        finer = ParticleSystem(problem, layers, rule=twin.rule, **options)
-        control = solver.solve(finer, linear_means(control, 2)).control
-        costs.append(finer.cost(control).total)
-        steps = -np.diff(costs)
-        if len(steps) > 1:
-            shown = 1 / SHOWN <= abs(steps[-1]) / max(ratio * abs(steps[-2]), 1e-300) <= SHOWN
-        if abs(steps[-1]) <= 1e-13 * abs(costs[-1]) or len(twin.rule.w) * layers > WORK:
-            break
-    steps = -np.diff(costs)
-    falls = ratio
-    if len(steps) > 1 and not shown and steps[-2]:
-        falls = float(np.clip(abs(steps[-1] / steps[-2]), ratio, 0.8))
-    error = float(steps.sum() + steps[-1] * falls / (1 - falls))
-    how = (
-        f"the least cost on these layers, compared with that on {layers} layers and the extrapolated rest of the series"
-    )
-    if len(steps) < 2:
-        how += f", whose order is taken to be {min(2, layer_map.order)}"
-    elif not shown and abs(steps[-1]) > 1e-13 * abs(costs[-1]):
-        how += ", which does not show its order yet"
-    return Contribution("layers", error, how, "more layers")
-
-
-def linear_means(control: np.ndarray, pieces: int) -> np.ndarray:
-    """`(pieces * layers, m)`: each layer is split into pieces, with the means over them of a piecewise linear control.
-
-    The linear control has the given mean per layer. Its slope on a layer is the central difference of the means, and a one-sided
-    difference of second order in the first and last layer.
-
-    Parameters
-    ----------
-    control : `(layers, m)`, the means.
-    pieces : number of pieces per layer.
-    """
-    if len(control) < 2:
-        return np.repeat(control, pieces, axis=0)
-    slopes = np.gradient(control, axis=0, edge_order=2 if len(control) > 2 else 1)
-    offsets = (np.arange(pieces) + 0.5) / pieces - 0.5
-    return (control[:, None] + offsets[:, None] * slopes[:, None]).reshape(-1, control.shape[1])
 
 
 def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
@@ -253,7 +199,7 @@ def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     share = float(w @ w)
     deviation = float(np.sqrt(w @ (losses - mean) ** 2 * share / max(1 - share, share)))
     how = f"standard deviation of the mean loss of {len(x)} samples"
-    if len(x) < 2 or len(x) * twin.layers > WORK / 10:
+    if len(x) < 2 or len(x) * twin.layers > WORK:
         return Contribution("samples", deviation, f"{how}; this does not include overfitting", "more samples")
     folds = min(FOLDS, len(x))
     gap = max(left_out(twin, solution.control, folds) - mean, 0.0)

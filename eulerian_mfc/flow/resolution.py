@@ -13,8 +13,8 @@ from .tableaux import METHODS, Tableau
 REFUSED = 0.1
 #: the layer map that is chosen by itself has at most this error
 AIM = 1e-3
-#: the method for degrees 0, 1 and above: controls of degree k make errors of order 2 k + 2 in the layers
-CHOSEN = ("rk4", "dopri5", "dop853")
+#: the method for controls that are constant on layers, and for others: degree k makes errors of order 2 k + 2 in the layers
+CHOSEN = ("rk4", "dop853")
 
 
 def unresolved(layer_map: LayerMap, degree: int) -> float:
@@ -42,8 +42,8 @@ def unresolved(layer_map: LayerMap, degree: int) -> float:
 def as_layer_map(layer_map: LayerMap | str, degree: int = 0) -> LayerMap:
     """The LayerMap for a name of a method; a LayerMap is returned as it is.
 
-    "auto" is the classical method of order 4 for parameters that are constant on layers, and the methods of order 5 and 8 of
-    Dormand and Prince for degree 1 and above, with as many substeps as resolve the degree.
+    "auto" is the classical method of order 4 for parameters that are constant on layers, and the method of order 8 of Dormand
+    and Prince for degree 1 and above, with as many substeps as resolve the degree.
 
     Parameters
     ----------

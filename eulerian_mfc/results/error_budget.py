@@ -31,6 +31,7 @@ class ErrorBudget:
     ----------
     cost : the solution's cost.
     contributions : one per source.
+    control : a bound of the distance `(int |theta - theta*|^2 dt)^(1/2)` of the control from the optimal one in continuous time.
 
     Examples
     --------
@@ -41,6 +42,7 @@ class ErrorBudget:
 
     cost: float
     contributions: tuple[Contribution, ...]
+    control: float | None = None
 
     def __getitem__(self, source: str) -> float:
         """The error of one source."""
@@ -64,6 +66,11 @@ class ErrorBudget:
         ]
         worst = next(c for c in self.contributions if c.source == self.refine)
         advice = f"refine first: {worst.source} ({worst.refine})" if worst.error else "there is nothing to refine"
-        return "\n".join([f"J = {self.cost:.12g}, error at most about {self.total:.1e}", *rows, advice])
+        head = [f"J = {self.cost:.12g}, error at most about {self.total:.1e}"]
+        if self.control is not None:
+            head.append(
+                f"the control is at most about {self.control:.1e} from the optimal one in continuous time, in L2"
+            )
+        return "\n".join([*head, *rows, advice])
 
     __str__ = table

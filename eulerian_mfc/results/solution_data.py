@@ -18,6 +18,7 @@ from ..solvers import Iteration, Status
 from ..solvers.record import Kink
 from .certificate import Certificate, Checks, balance
 from .deferred import Deferred
+from .jumps import unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
@@ -203,6 +204,9 @@ class SolutionData(FrozenFields):
         With `analyse=False` the second-order analysis is not computed; if it is not known, the sentences say so.
         """
         message = self.message[:1].upper() + self.message[1:] + "."
+        rough = unresolved_in_time(self.numerics.curves, self.control)
+        if rough is not None:
+            message += f" {rough}"
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:

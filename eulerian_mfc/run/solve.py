@@ -18,6 +18,7 @@ from ..system.optimality import OptimalitySystem
 from ..system.options import SystemOptions, showing_system_options, values_of
 from .adaptive import solve_adaptively
 from .certify import Method, certified
+from .layer_map_choice import solve_with_substeps
 from .starts import Start, default_start
 
 
@@ -124,7 +125,10 @@ def solve(
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)
     method = Method(solver, initial, callback, journal)
-    if adapt is None:
+    automatic = discretisation.control_degree > 0 and options.get("layer_map", "auto") == "auto"
+    if adapt is None and automatic:
+        solution, found = solve_with_substeps(problem, discretisation, resources, method)
+    elif adapt is None:
         solution, found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
     else:
         solution, found = solve_adaptively(problem, discretisation, resources, method, adapt)

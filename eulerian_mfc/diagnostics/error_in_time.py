@@ -1,0 +1,99 @@
+"""The error of a control in time: how much a control of higher degree on the same layers, or on halved layers, would save."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..control.curves import HIGHEST
+from ..flow.polynomials import gauss
+from ..results.jumps import unresolved_in_time
+from ..solvers import default_solver
+from ..system.options import LayerOptions
+from ..system.particles import ParticleSystem
+
+#: how many degrees the richer control has more
+HIGHER = 2
+#: layers are halved if there are at most this many, or if bounds, an L1 norm or jumps limit the order
+FEW = 8
+#: relative tolerance of the descent in the richer space; the error of its cost is of the order of the square
+TOLERANCE = 1e-7
+#: the differences from the richer control are multiplied by this factor: if the order is only 2, a quarter of the error is left
+#: in the richer space, and much less otherwise
+SAFETY = 1.4
+#: round-off of a cost, relative to the cost
+ROUND_OFF = 1e-14
+
+
+class ErrorInTime(NamedTuple):
+    """Bounds of the error in time, to leading order.
+
+    Attributes
+    ----------
+    cost : of `J - J*`, where J* is the least cost of controls of any shape in time; negative for a layer map whose own error
+        makes the cost too small.
+    control : of `(int |theta - theta*|^2 dt)^(1/2)`.
+    how : how they were found, in words.
+    """
+
+    cost: float
+    control: float
+    how: str
+
+
+def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, least: float) -> ErrorInTime:
+    """Bounds of the error that the layers, the degree of the control and the layer map make.
+
+    The richer control minimises J from the best control of this space: with the residual r of the control equation in the
+    richer space and the Hessian H there, its first Newton step is `-H^{-1} r`, and `J - J* = 1/2 <r, H^{-1} r>` to leading order.
+    Further steps follow until the residual vanishes, because of bounds and of what is not quadratic.
+
+    Parameters
+    ----------
+    twin : the problem without a mesh, in the control's space.
+    solved : the control whose distance from the optimum is asked for.
+    best : the best control of this space for the twin.
+    least : the cost of `best` for the twin.
+
+    References
+    ----------
+    Own construction; hierarchical estimates: P. Deuflhard, P. Leinen, H. Yserentant, Concepts of an adaptive hierarchical finite
+    element code, IMPACT Comput. Sci. Engrg. 1 (1989), 3-35, doi:10.1016/0899-8248(89)90018-9.
+    """
+    space = twin.controls
+    regulariser = space.regulariser
+    rough = regulariser.bounded or regulariser.sparse or unresolved_in_time(space, best) is not None
+    ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
+    options: LayerOptions = {"control_degree": min(space.degree + HIGHER, HIGHEST), "layer_map": "auto"}
+    richer = ParticleSystem(twin.problem, ends, rule=twin.rule, **options)
+    start = richer.controls.carried(best, space)
+    outcome = default_solver(richer, TOLERANCE).solve(richer, start)
+    saved = least - richer.cost(outcome.control).total
+    distance = np.sqrt(squared_distance(richer, outcome.control, twin, solved))
+    told = "" if outcome.converged else ", which did not converge"
+    layers = "halved layers" if len(ends) > len(space.ends) else "the same layers"
+    how = f"against a control of degree {richer.controls.degree} on {layers}{told}"
+    floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
+    size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
+    return ErrorInTime(SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size), how)
+
+
+def halved(ends: np.ndarray) -> np.ndarray:
+    """The ends of layers `(layers + 1,)` with the middles of the layers between them.
+
+    Examples
+    --------
+    >>> halved(np.array([0.0, 0.5, 1.0])).tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    return np.insert(ends, np.arange(1, len(ends)), 0.5 * (ends[1:] + ends[:-1]))
+
+
+def squared_distance(richer: ParticleSystem, one: np.ndarray, twin: ParticleSystem, other: np.ndarray) -> float:
+    """`int |theta_1 - theta_2|^2 dt` of controls of two spaces; the layers of the first are parts of those of the second."""
+    curves = richer.controls
+    nodes, weights = gauss(curves.degree + 1)
+    times = (curves.ends[:-1, None] + curves.lengths[:, None] * nodes).ravel()
+    gap = curves.values(one, times) - twin.controls.values(other, times)
+    return float((curves.lengths[:, None] * weights).ravel() @ (gap**2).sum(axis=1))
