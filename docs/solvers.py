@@ -10,7 +10,8 @@ import numpy as np
 import eulerian_mfc as emfc
 from eulerian_mfc.diagnostics.maximum_principle import check
 from eulerian_mfc.run.case import Case
-from eulerian_mfc.views import figures
+from eulerian_mfc.views.controls import control, controls
+from eulerian_mfc.views.densities import density
 from eulerian_mfc.views.grid_sampling import on_boxes
 from eulerian_mfc.views.style import STYLE
 
@@ -151,7 +152,7 @@ def critical_points():
         f"$\\lambda$ = {s.system.problem.penalty:g}, {label}: J = {s.cost:.4f}, index {s.certificate.index}"
         for label, s in panels
     ]
-    figure = figures.controls([(title, s) for title, (_, s) in zip(titles, panels, strict=True)])
+    figure = controls([(title, s) for title, (_, s) in zip(titles, panels, strict=True)])
     figure.savefig(DOCS / "images" / "critical_points.png", dpi=90)
     principle = [
         f"* {title.replace('$', '').replace(chr(92), '')}: " + s.maximum_principle().sentences()[0]
@@ -230,8 +231,8 @@ def slides():
             solution = emfc.solve(problem, mesh, layers, **options)
             column.suptitle(f"$\\lambda$ = {penalty:g}: {regime}" + ("" if solution.converged else " (not converged)"))
             top, bottom = column.subfigures(2, 1)
-            figures.density(top, on_boxes(solution))
-            figures.control(bottom, solution)
+            density(top, on_boxes(solution))
+            control(bottom, solution)
             lines += [f"**lambda = {penalty:g}, {regime}.** " + " ".join(solution.verdict()[:3]), ""]
         figure.savefig(DOCS / "images" / "toy_penalties.png", dpi=80)
     return "\n".join(lines).rstrip() + "\n"

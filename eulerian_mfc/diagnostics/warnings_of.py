@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from .._callers import warn
@@ -18,6 +20,7 @@ from ..fields import BottleneckField, Field, NeuralField, ScaledField, SumField
 from ..fields.twins import silent, twins
 from ..meshes import CartesianMesh, Mesh, SimplexMesh
 from ..results.certificate import BOUNDARY_CELLS
+from ..results.sampled_control import SampledControl
 from ..results.solution_data import SolutionData
 from ..results.stability import Stability
 from ..system.optimality import OptimalitySystem
@@ -30,6 +33,8 @@ BOUNDARY_TOLERANCE = 1e-4
 SAMPLES = 20_000
 #: a larger `|W| h` causes a warning: tanh then passes through half of its range within a cell
 STEEPNESS = 1.0
+#: number of times per layer and degree at which the size of a control that is a polynomial in time is checked
+PER_DEGREE = 4
 #: number of layers of the first control that are checked
 LOOKED_AT = 3
 #: a larger share of parameters without influence in a layer causes a warning
@@ -62,7 +67,7 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
         out.append(BoundaryMassWarning(f"{told}: {_advice_at_boundary(system, solution)}"))
     # On simplices the longest edge may be far from the cells that carry mass, so `|W| h` is not checked there.
     if mesh.kind == "cartesian":
-        steep, activation = _steepest(field, solution.control)
+        steep, activation = _steepest(field, _rows(solution))
         steepness = steep * mesh.width
         if steepness > STEEPNESS:
             out.append(
@@ -120,6 +125,15 @@ def _at_boundary(mesh: Mesh, points: np.ndarray, cells: int) -> np.ndarray:
     return np.asarray(mesh.near_boundary(cells)[mesh.locator.locate(points).cells])
 
 
+def _rows(solution: SolutionData) -> np.ndarray:
+    """`(n, m)`: the parameters at the ends of all layers, and for a control that is a polynomial at times between them."""
+    curves, control = solution.numerics.curves, solution.control
+    if curves.degree == 0:
+        return control
+    values = SampledControl.on_layers(curves, control, 1 + PER_DEGREE * curves.degree).values
+    return values.reshape(-1, values.shape[-1])
+
+
 def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
     """The largest norm `|W|` of a row of weights inside a curved activation, and the activation's name; 0 if there is none."""
     if isinstance(field, ScaledField):
@@ -143,7 +157,7 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
     Parameters
     ----------
     system : the discrete problem.
-    start : the first control `(layers, m)`.
+    start : the coefficients of the first control, `(layers, m)` or `(layers, degree + 1, m)`.
     solution : the solution from this start.
 
     Returns
@@ -163,16 +177,17 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
         system.controls.project(start),
         "start from another control: pass random numbers as `initial`, or leave out `initial` if you have passed it",
     )
+    sampled = [SampledControl.determining(system.controls, control) for control in (start, solution.control)]
     for n in np.unique(np.linspace(0, len(start) - 1, min(len(start), LOOKED_AT)).round().astype(int)).tolist():
-        arguments = problem.probes[0], system.times[n : n + 1]
-        before, after = (twins(problem.field, theta, *arguments) for theta in (start[n], solution.control[n]))
+        times, rows = sampled[0].times[n], [found.values[n] for found in sampled]
+        before, after = (_groups(problem.field, theta, problem.probes[0], times) for theta in rows)
         alike = max((np.intersect1d(a, b) for a in before for b in after), key=len, default=np.empty(0, dtype=int))
         told = (
             "are equivalent at the first control and still equivalent at the control found: parameters that are "
             "equivalent at the start stay so"
         )
         if len(alike) < 2:
-            before, after = ([silent(problem.field, theta, *arguments)] for theta in (start[n], solution.control[n]))
+            before, after = ([_silent(problem.field, theta, problem.probes[0], times)] for theta in rows)
             alike = np.intersect1d(before[0], after[0])
             told = "have no influence at the first control and none at the control found: their gradient is zero"
             if len(alike) < SILENT * problem.parameters:
@@ -190,6 +205,19 @@ def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: Solution
                 )
             ]
     return []
+
+
+def _groups(field: Field, rows: np.ndarray, x: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
+    """Groups of parameters that are equivalent, see `fields.twins`, at every time `(n,)` of a layer with parameters `(n, m)`."""
+    first, *others = (twins(field, theta, x, times[k : k + 1]) for k, theta in enumerate(rows))
+    for found in others:
+        first = [both for a in first for b in found if len(both := np.intersect1d(a, b)) > 1]
+    return first
+
+
+def _silent(field: Field, rows: np.ndarray, x: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """The parameters without influence, see `fields.twins`, at every time `(n,)` of a layer with parameters `(n, m)`."""
+    return reduce(np.intersect1d, (silent(field, theta, x, times[k : k + 1]) for k, theta in enumerate(rows)))
 
 
 def of_second_order(stability: Stability, solver: str = "", adjoint: bool = True) -> list[EulerianWarning]:

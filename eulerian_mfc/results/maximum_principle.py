@@ -19,7 +19,7 @@ class MaximumPrinciple:
     maximiser : `(layers, m)` where the maximum was found.
     drift : largest change of H over time, relative to the sum of the sizes of its parts; None for fields that depend on time.
     starts : number of controls from which the maximum was sought on each layer.
-    sigma : `(layers + 1, R, d, *shape)` covectors of every field, at the nodes.
+    sigma : `(steps + 1, R, d, *shape)` covectors of every field, at the nodes.
     sigma_gap : largest over time of `int |sigma + grad psi| dmu / int |sigma| dmu`, sums over fields (`|m_r|` for mu).
     size : the scale of the excess: the larger of `max |H|` and the penalty per unit of time of a control of natural size (see
         `scales`). The second does not vanish if the optimal control is zero.

@@ -90,7 +90,7 @@ class CriticalPoints:
 
     def plot(self, limit: int = 9) -> Figure:
         """A figure of the controls of the first `limit` points, side by side."""
-        from ..views.figures import controls
+        from ..views.controls import controls
 
         return controls([(f"{p.label}: J = {p.solution.cost:.5f}", p.solution) for p in self.points[:limit]])
 

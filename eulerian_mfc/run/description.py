@@ -13,6 +13,14 @@ from ..storage.environment import versions
 from ..system.optimality import OptimalitySystem
 
 
+def _layers(system: OptimalitySystem) -> str:
+    """The number of layers, their times if they have different lengths, and the degree of the control if it is not 0."""
+    curves = system.controls
+    ends = ", ".join(f"{t:g}" for t in curves.ends)
+    grid = str(curves.layers) if curves.equal else f"{curves.layers}, which start and end at {ends}"
+    return f"{grid}; controls of degree {curves.degree} in time" if curves.degree else grid
+
+
 def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     """The problem, the discretisation and the solver in words, for reports and files.
 
@@ -50,7 +58,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         **extra,
         "horizon": f"{problem.horizon:g}",
         "mesh": system.mesh.title,
-        "layers": str(system.layers),
+        "layers": _layers(system),
         "layer map": repr(system.flow.layer_map),
         "transport": repr(system.transport_scheme),
         "continuity": repr(system.continuity_scheme),

@@ -15,26 +15,30 @@ from ..files.locks import alone
 from ..meshes import CartesianMesh
 from ..results.solution_data import SolutionData
 from . import vtk, vtk_simplices
+from .levels import durations, spread
 from .vtk_pictures import surfaces
 
 if TYPE_CHECKING:
     import pyvista
 
-#: pixels of a picture, and pictures per second
+#: pixels of a picture, and the mean number of pictures per second
 SIZE, RATE = (960, 720), 8
+#: the least time for which a picture is shown, in milliseconds
+LEAST = 20
 
 
 def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: bool = False) -> list[Path]:
     """Write `density.gif` (or `density.mp4`) and `still_NNNN.png`, with the time level `NNNN`; return the paths.
 
     The density is shown by its graph on a line, by colours in the plane, and by isosurfaces in space. All times have the same
-    scale of colours and heights.
+    scale of colours and heights. A level is shown for longer if the next one is farther in time; the mean is an eighth of a
+    second.
 
     Parameters
     ----------
     solution : a solution with its densities.
     folder : the folder of the files; it is created if it does not exist.
-    stills : number of stills, spread over the time levels.
+    stills : number of stills, at the levels nearest to equally spaced times.
     mp4 : whether to write a film instead of a GIF.
 
     Raises
@@ -51,19 +55,20 @@ def render(solution: SolutionData, folder: str | Path, stills: int = 4, mp4: boo
     from vtkmodules.vtkCommonCore import vtkLogger
 
     vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # no warning that there is no screen: none is wanted
-    frames = [_frame(solution, n) for n in range(solution.layers + 1)]
-    levels = np.unique(np.linspace(0, len(frames) - 1, stills).round().astype(int))
+    frames = [_frame(solution, n) for n in range(len(solution.times))]
+    shown = durations(solution.times, 1000 // RATE, LEAST)
     film = target / ("density.mp4" if mp4 else "density.gif")
     with writing(film):
-        files = {film: _film(frames, mp4), **{target / f"still_{n:04d}.png": _still(frames[n]) for n in levels}}
+        stilled = {target / f"still_{n:04d}.png": _still(frames[n]) for n in spread(solution.times, stills)}
+        files = {film: _film(frames, shown, mp4), **stilled}
     with alone(target), together() as put:
         for path, content in files.items():
             put(path, content)
     return list(files)
 
 
-def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
-    """The content of the animation's file, from its pictures in order."""
+def _film(frames: list[np.ndarray], shown: list[int], mp4: bool) -> bytes:
+    """The content of the animation's file, from its pictures in order and for how long each is shown, in milliseconds."""
     if mp4:
         try:
             import imageio.v2
@@ -72,13 +77,15 @@ def _film(frames: list[np.ndarray], mp4: bool) -> bytes:
             raise EulerianError(
                 "--mp4 needs the packages of the extra `film`: pip install 'eulerian-mfc[film]'"
             ) from None
-        return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, frames, format=".mp4", fps=RATE))
+        rate = RATE if len(set(shown)) == 1 else 1000 // LEAST  # pictures of different durations are repeated
+        film = [f for f, duration in zip(frames, shown, strict=True) for _ in range(max(1, rate * duration // 1000))]
+        return bytes(imageio.v2.mimwrite(imageio.v2.RETURN_BYTES, film, format=".mp4", fps=rate))
     from PIL import Image
 
     # The palette keeps colours of few pixels, such as those of the colour bar.
     pictures = [Image.fromarray(f).quantize(256, method=Image.Quantize.MAXCOVERAGE) for f in frames]
     content = io.BytesIO()
-    more = {"save_all": True, "append_images": pictures[1:], "duration": 1000 // RATE, "loop": 0}
+    more = {"save_all": True, "append_images": pictures[1:], "duration": shown, "loop": 0}
     pictures[0].save(content, format="GIF", **more)
     return content.getvalue()
 

@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from .grid_sampling import BoxView
+from .levels import edges, level_at
 from .style import DENSITY_MAP, PALETTE, label_colours, legend, texts_of
 
 #: number of characteristics that are drawn: on a line evenly spaced by their order, in the plane the first ones
@@ -27,10 +28,10 @@ def _over_time(figure: Figure, view: BoxView) -> None:
     low, high = _window(view, 0)
     cells = view.mesh.axis(0)
     inside = (cells > low) & (cells < high)
-    steps = np.linspace(-0.5, solution.layers + 0.5, solution.layers + 2) * solution.times[1]
     faces = view.mesh.faces(0)[np.flatnonzero(inside)[0] : np.flatnonzero(inside)[-1] + 2]
     values = view.total_density[:, inside].T
-    image = axes.pcolormesh(steps, faces, values, cmap=DENSITY_MAP, vmin=0.0, vmax=_ceiling(values), rasterized=True)
+    options = {"cmap": DENSITY_MAP, "vmin": 0.0, "vmax": _ceiling(values), "rasterized": True}
+    image = axes.pcolormesh(edges(solution.times), faces, values, **options)
     axes.set(xlim=(0, solution.times[-1]), ylim=(low, high), xlabel="time $t$", ylabel="state $x$")
     for k, name in enumerate(names):
         chosen = np.flatnonzero(index == k)
@@ -51,7 +52,7 @@ def _at_three_times(figure: Figure, view: BoxView) -> None:
     paths = solution.paths.x
     panels = figure.subplots(1, 3, sharex=True, sharey=True)
     windows = [_window(view, k) for k in (0, 1)]
-    levels = [0, solution.layers // 2, solution.layers]
+    levels = [0, level_at(solution.times, 0.5 * solution.times[-1]), len(solution.times) - 1]
     slices = [_marginal(view, n) for n in levels]
     top = max(_ceiling(s) for s in slices)
     for axes, n, values in zip(panels, levels, slices, strict=True):
@@ -61,7 +62,7 @@ def _at_three_times(figure: Figure, view: BoxView) -> None:
             chosen = np.flatnonzero(index == k)[: DRAWN[2] // len(names)]
             axes.plot(paths[: n + 1, chosen, 0], paths[: n + 1, chosen, 1], color=PALETTE[k], lw=0.6, alpha=0.8)
             axes.plot(*paths[n, chosen, :2].T, ".", color=PALETTE[k], ms=3, label=names[k])
-        axes.set(title=f"t = {solution.times[n]:g}", xlabel="$x_1$", xlim=windows[0], ylim=windows[1], aspect="equal")
+        axes.set(title=f"t = {solution.times[n]:.4g}", xlabel="$x_1$", xlim=windows[0], ylim=windows[1], aspect="equal")
     panels[0].set_ylabel("$x_2$")
     legend(panels[0], None)
     what = r"density of $\mu(t)$" if view.mesh.dim == 2 else r"density of $\mu(t)$, integrated over $x_3$"

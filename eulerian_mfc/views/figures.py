@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 
 from ..results.prediction import predict
 from ..results.solution_data import SolutionData
+from .controls import control
 from .densities import density, terminal
 from .grid_sampling import on_boxes
-from .style import PALETTE, STYLE, label_colours, legend, symbol
+from .style import PALETTE, STYLE, label_colours, legend
 
 
 def figures(solution: SolutionData) -> dict[str, Figure]:
@@ -72,44 +73,6 @@ def overview(solution: SolutionData) -> Figure:
         convergence(low_right, solution)
         figure.draw_without_rendering()
     return figure
-
-
-def controls(panels: list[tuple[str, SolutionData]]) -> Figure:
-    """Controls side by side, one panel per pair (title, solution)."""
-    with mpl.rc_context(STYLE):
-        columns = min(3, len(panels))
-        rows = -(-len(panels) // columns)
-        figure = Figure(figsize=(4.2 * columns, 2.9 * rows))
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True)
-        for axes, (title, solution) in zip(grid.flat, panels, strict=False):
-            for values, name in zip(solution.control.T, solution.parameter_names, strict=True):
-                axes.stairs(values, solution.times, baseline=None, label=symbol(name), lw=1.5)
-            axes.set_title(title, fontsize="small")
-        for axes in grid.flat[len(panels) :]:
-            axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("time $t$")
-        for axes in grid[:, 0]:
-            axes.set_ylabel("control")
-        if panels and len(panels[0][1].parameter_names) > 1:
-            grid[0, 0].legend(ncols=2, fontsize="small")
-        figure.draw_without_rendering()
-    return figure
-
-
-def control(figure: Figure, solution: SolutionData) -> None:
-    """Every parameter as a step function of time."""
-    axes = figure.subplots()
-    styles = ("-", (0, (5, 3)), (0, (2, 2)), (0, (6, 2, 1, 2)))
-    for k, name in enumerate(solution.parameter_names):
-        # Dashes over wider lines: parameters that coincide, as in symmetric problems, stay visible.
-        style = {"color": PALETTE[k % len(PALETTE)], "ls": styles[k % len(styles)], "lw": max(3.0 - 0.4 * k, 1.2)}
-        axes.stairs(solution.control[:, k], solution.times, baseline=None, label=symbol(name), **style)
-    middle, size = solution.control.mean(), np.abs(solution.control).max()
-    if np.ptp(solution.control) < 1e-4 * size:
-        axes.set_ylim(middle - 0.5 * size, middle + 0.5 * size)  # do not magnify the round-off of a constant control
-    axes.set(xlabel="time $t$", ylabel=r"control $\theta(t)$", xlim=(0, solution.times[-1]), title="Control per layer")
-    legend(axes, None, outside=len(solution.parameter_names) > 3)
 
 
 def convergence(figure: Figure, solution: SolutionData) -> None:

@@ -27,12 +27,12 @@ class BoxView:
 
     @property
     def densities(self) -> np.ndarray:
-        """`(layers + 1, R, *boxes)`, see `SolutionData.densities`."""
+        """`(steps + 1, R, *boxes)`, see `SolutionData.densities`."""
         return self.solution.densities
 
     @property
     def total_density(self) -> np.ndarray:
-        """`(layers + 1, *boxes)`: the density of X."""
+        """`(steps + 1, *boxes)`: the density of X."""
         return self.solution.total_density
 
     @property

@@ -18,15 +18,6 @@ from ..results.stability import AT_KINK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CAPTIONS = {
-    "density": "Density of the states over time (grey), and characteristics (coloured by label if there are few labels).",
-    "terminal": "Density at the final time against the labels.",
-    "flow": "Inputs with the regions that are assigned to each label, and the image of a grid under the flow (first "
-    "two coordinates).",
-    "control": "The control, constant on every layer.",
-    "convergence": "Cost and optimality residual over the iterations.",
-}
-
 
 def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: str = "", analyse: bool = True) -> str:
     """The page as text.
@@ -50,9 +41,9 @@ def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: st
         ("sweeps through the layers", str(solution.history[-1].sweeps if solution.history else 0)),
     ]
     pictures = [
-        f'<figure><img alt="{escape(CAPTIONS[name])}" src="data:image/png;base64,{base64.b64encode(figures[name]).decode()}">'
-        f"<figcaption>{escape(CAPTIONS[name])}</figcaption></figure>"
-        for name in CAPTIONS
+        f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{base64.b64encode(figures[name]).decode()}">'
+        f"<figcaption>{escape(text)}</figcaption></figure>"
+        for name, text in _captions(solution).items()
         if name in figures
     ]
     return template.substitute(
@@ -93,6 +84,29 @@ def write(
         for name, picture in drawn.items():
             put(target / f"{name}.png", picture)
         put(target / "report.html", html(solution, drawn, title, case, analyse).encode())
+
+
+def _captions(solution: SolutionData) -> dict[str, str]:
+    """The captions of all figures that a solution may have, in the order of the page."""
+    return {
+        "density": "Density of the states over time (grey), and characteristics (coloured by label if there are few labels).",
+        "terminal": "Density at the final time against the labels.",
+        "flow": "Inputs with the regions that are assigned to each label, and the image of a grid under the flow (first "
+        "two coordinates).",
+        "control": _of_the_control(solution),
+        "convergence": "Cost and optimality residual over the iterations.",
+    }
+
+
+def _of_the_control(solution: SolutionData) -> str:
+    """The caption of the figure of the control."""
+    curves = solution.numerics.curves
+    if curves.degree == 0:
+        return "The control, constant on every layer."
+    return (
+        f"The control, a polynomial of degree {curves.degree} in time on every layer. It may jump where a layer ends; "
+        "lines mark these times."
+    )
 
 
 def _certificate(solution: SolutionData, analyse: bool) -> Certificate:

@@ -17,7 +17,7 @@ from ..results.solution_data import SolutionData
 from ..transport import SemiLagrangian
 from ..transport.interpolation import Interpolation
 from . import vtk_simplices
-from .vtk_pictures import coloured, framed, surfaces, upright
+from .vtk_pictures import coloured, framed, surfaces, upright, with_control
 
 if TYPE_CHECKING:
     import pyvista
@@ -33,11 +33,14 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
     * `trajectories.pvd`, `trajectories_0000.vtp`, ...: the characteristics up to each time, coloured by `label_1`;
       `trajectories.vtp` holds them complete. They have point data `time` and cell data `label_1`, ...; on the line they are
       points (x, t). The last cell of the numbered files is a frame around everything, with label NaN, for ParaView's camera.
-    * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data.
+    * `spacetime.vti` (on the line only): densities and potentials over (x, t), point data; `spacetime.vtr` if the distances of
+      the levels in time differ.
 
     Cells hold `density_NAME` for every moment or label, `density_total`, `psi_NAME`, and the vectors `grad_psi_NAME` and
     `velocity`; on surfaces all these data are at the points. Files of simplex meshes end in `.vtu` and `.vtr` instead of `.vti`,
-    and some of their data are at the vertices; see `vtk_simplices.level`.
+    and some of their data are at the vertices; see `vtk_simplices.level`. The files of densities have the control at their time
+    as field data `theta_PARAMETER`: where a layer ends and another one begins, the value at the start of the latter. The file of
+    space and time has these values at all levels.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
     """
     target = make_folder("folder", folder)
     collections, spacetimes = _collections(solution), _spacetimes(solution)
-    levels = range(solution.layers + 1)
+    levels = range(len(solution.times))
     files = {(name, ending): [f"{name}_{n:04d}.{ending}" for n in levels] for name, (ending, _) in collections.items()}
     with alone(target):
         with together() as put:
@@ -54,7 +57,7 @@ def write(solution: SolutionData, folder: str | os.PathLike[str]) -> None:
                 for n, file in zip(levels, names, strict=True):
                     put(target / file, encoded(collections[name][1](n)))
                 put(target / f"{name}.pvd", collection(solution.times, names))
-            put(target / "trajectories.vtp", encoded(polylines(solution, solution.layers)))
+            put(target / "trajectories.vtp", encoded(polylines(solution, len(solution.times) - 1)))
             for name, make in spacetimes.items():
                 put(target / name, encoded(make(solution)))
         written = {f"{name}.pvd" for name in collections} | {*spacetimes}.union(*files.values())
@@ -88,8 +91,9 @@ def _spacetimes(solution: SolutionData) -> dict[str, Callable[[SolutionData], py
     """Per file over space and time, the function that makes its data set."""
     if solution.mesh.dim > 1:
         return {}
-    boxes = isinstance(solution.mesh, CartesianMesh)
-    return {"spacetime.vti": spacetime} if boxes else {"spacetime.vtr": vtk_simplices.spacetime}
+    if not isinstance(solution.mesh, CartesianMesh):
+        return {"spacetime.vtr": vtk_simplices.spacetime}
+    return {"spacetime.vti": spacetime} if equal_levels(solution) else {"spacetime.vtr": unequal_spacetime}
 
 
 def encoded(data: pyvista.DataSet) -> bytes:
@@ -145,6 +149,7 @@ def level(solution: SolutionData, n: int) -> pyvista.ImageData:
         grid.cell_data[f"grad_psi_{name}"] = _vectors(gradient, mesh.shape)
     if solution.numerics.flow is not None:
         grid.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres), mesh.shape)
+    with_control(grid, solution, solution.times[n : n + 1])
     coloured(grid)
     return grid
 
@@ -213,19 +218,42 @@ def growing(solution: SolutionData, last: int) -> pyvista.PolyData:
     return framed(lines, low, high)
 
 
+def equal_levels(solution: SolutionData) -> bool:
+    """Whether all levels in time have the same distance."""
+    curves = solution.numerics.curves
+    return curves.equal and curves.steps_per_layer <= 2  # Lobatto's rules of two and three points are equally spaced
+
+
 def spacetime(solution: SolutionData) -> pyvista.ImageData:
-    """In one dimension: densities and potentials on the plane (x, t), at the cell centres and the time levels."""
+    """In one dimension: densities and potentials on the plane (x, t), at the cell centres and the levels in time."""
     import pyvista
 
     mesh = solution.mesh
     assert isinstance(mesh, CartesianMesh)
     grid = pyvista.ImageData(
-        dimensions=[mesh.shape[0], solution.layers + 1, 1],
+        dimensions=[mesh.shape[0], len(solution.times), 1],
         spacing=[float(mesh.widths[0]), float(solution.times[1]), 1.0],
         origin=[float(mesh.axis(0)[0]), 0.0, 0.0],
     )
+    _over_time(grid, solution)
+    return grid
+
+
+def unequal_spacetime(solution: SolutionData) -> pyvista.RectilinearGrid:
+    """The same as `spacetime` where the distances of the levels in time differ."""
+    import pyvista
+
+    mesh = solution.mesh
+    assert isinstance(mesh, CartesianMesh)
+    grid = pyvista.RectilinearGrid(mesh.axis(0), np.array(solution.times), np.zeros(1))
+    _over_time(grid, solution)
+    return grid
+
+
+def _over_time(grid: pyvista.DataSet, solution: SolutionData) -> None:
+    """Add densities and potentials at all levels, and the control, to a grid of the plane (x, t)."""
     grid.point_data["density_total"] = solution.total_density.ravel()
     for r, name in enumerate(solution.names):
         grid.point_data[f"density_{name}"] = solution.densities[:, r].ravel()
         grid.point_data[f"psi_{name}"] = solution.potentials[:, r].ravel()
-    return grid
+    with_control(grid, solution, solution.times)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..results.solution_data import SolutionData
+
 if TYPE_CHECKING:
     import pyvista
 
@@ -57,6 +59,7 @@ def upright(grid: pyvista.DataSet, largest: float) -> pyvista.UnstructuredGrid:
         out.point_data[name] = values[corners]
     for name, values in line.cell_data.items():
         out.cell_data[name] = values
+    keep_field_data(grid, out)
     out.field_data["height_of_density"] = [factor]
     coloured(out)
     return out
@@ -73,6 +76,7 @@ def surfaces(grid: pyvista.DataSet, largest: float | None = None) -> pyvista.Pol
     nodes = grid.cell_data_to_point_data()
     top = float(nodes.point_data[DENSITY].max()) if largest is None else largest
     out = nodes.contour([share * top for share in SHARES], scalars=DENSITY)
+    keep_field_data(grid, out)
     if out.n_points:
         coloured(out)
     return out
@@ -103,6 +107,31 @@ def framed(lines: pyvista.PolyData, low: np.ndarray, high: np.ndarray) -> pyvist
         out.cell_data[name] = np.append(values, np.nan)
     coloured(out, lines.cell_data.active_scalars_name)
     return out
+
+
+def with_control(data: pyvista.DataSet, solution: SolutionData, times: np.ndarray) -> None:
+    """Add the control at times `(n,)` as field data `theta_PARAMETER`, `(n,)` each.
+
+    Parameters
+    ----------
+    data : a data set.
+    solution : the solution.
+    times : where a layer ends and another one begins, the value is that at the start of the latter.
+    """
+    values = solution.numerics.curves.values(solution.control, times)
+    for k, name in enumerate(solution.parameter_names):
+        data.field_data[f"theta_{name}"] = np.ascontiguousarray(values[:, k])
+
+
+def keep_field_data(source: pyvista.DataSet, target: pyvista.DataSet) -> None:
+    """Copy the field data of a data set to one that was made from it.
+
+    Parameters
+    ----------
+    source, target : the data sets.
+    """
+    for name, values in source.field_data.items():
+        target.field_data[name] = values
 
 
 def coloured(data: pyvista.DataSet, name: str = DENSITY) -> None:

@@ -11,7 +11,7 @@ from ..meshes import SimplexMesh
 from ..results.solution_data import SolutionData
 from ..spaces import ElementNodes
 from ..transport.element_interpolation import ElementInterpolation
-from .vtk_pictures import coloured
+from .vtk_pictures import coloured, with_control
 
 if TYPE_CHECKING:
     import pyvista
@@ -56,6 +56,7 @@ def level(solution: SolutionData, n: int) -> pyvista.UnstructuredGrid:
         out.cell_data[f"grad_psi_{name}"] = _vectors(gradient)
     if solution.numerics.flow is not None:
         out.cell_data["velocity"] = _vectors(solution.controlled_flow.velocity(n, mesh.centres))
+    with_control(out, solution, solution.times[n : n + 1])
     coloured(out)
     return out
 
@@ -91,4 +92,5 @@ def spacetime(solution: SolutionData) -> pyvista.RectilinearGrid:
         out.point_data[f"density_{name}"] = solution.densities[:, r, order].ravel()
         if nodal:
             out.point_data[f"psi_{name}"] = psi[:, r, order].ravel()
+    with_control(out, solution, solution.times)
     return out
