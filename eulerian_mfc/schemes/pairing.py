@@ -21,7 +21,7 @@ BLOCK = 8192
 
 
 class Pairing(ABC):
-    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative in theta `(m,)`)` for fixed psi and m.
+    """`layer -> (sum_r int (S_theta psi_r) dm_r, its derivative, of theta's shape)` for fixed psi and m.
 
     Examples
     --------
@@ -41,7 +41,7 @@ class Pairing(ABC):
         """The value and its derivative at the layer's theta."""
 
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
-        """`(m, m)` second derivatives in theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
+        """The matrix of second derivatives in the flat theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
         return differenced(lambda theta: self(layer._replace(theta=theta))[1], layer.theta, sizes)
 
 
@@ -102,15 +102,15 @@ class SmoothPointPairing(PointPairing):
         def part(block: slice) -> np.ndarray:
             feet, stages = self._flow.with_stages(layer, self._points[block])
             weights, rows = self._weights[:, block], []
-            for e in np.eye(len(layer.theta)):
+            for e in np.eye(layer.theta.size).reshape(-1, *layer.theta.shape):
                 dfeet, dstages = self._flow.tangent(layer, stages, e)
                 pull, _, dpull = self._smooth.gather_tangent(
                     feet, dfeet, weights, np.zeros_like(weights), self._coefficients, nothing
                 )
-                rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull))
+                rows.append(self._flow.pullback_tangent(layer, stages, pull, e, dstages, dpull).ravel())
             return np.stack(rows)
 
-        matrix = sum(self._flow.workers.map(part, self._blocks()), np.zeros((len(layer.theta),) * 2))
+        matrix = sum(self._flow.workers.map(part, self._blocks()), np.zeros((layer.theta.size,) * 2))
         return (matrix + matrix.T) / 2
 
 
