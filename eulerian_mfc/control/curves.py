@@ -130,6 +130,12 @@ class Curves:
             return control[n]
         return np.einsum("nk,nkm->nm", self.basis((times - self.ends[n]) / self.lengths[n]), control[n])
 
+    def means(self, control: np.ndarray) -> np.ndarray:
+        """`(layers, m)`: the means of theta over the layers."""
+        if self.degree == 0:
+            return control
+        return control[:, 0] if self.basis.kind == "legendre" else control.mean(axis=1)
+
     def at_shares(self, control: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Theta as a function of shares of the horizon `(n,)`, with values `(n, m)`."""
         return lambda shares: self.values(control, shares * self.horizon)

@@ -15,7 +15,7 @@ CONVERGED = Column("converged", "whether the residual is below the solver's tole
 ERROR_J = Column("error J", "error of the optimal cost", digits=3)
 ERROR_THETA = Column("error theta", "largest error of the optimal control", digits=3)
 DT = Column("dt", "length of a layer", TIME)
-LAYERS = Column("layers", "number of layers, on each of which the control is constant")
+LAYERS = Column("layers", "number of layers")
 
 
 def error_columns(of_cost: Errors, of_control: Errors, theory: str) -> tuple[ErrorColumn, ...]:

@@ -12,6 +12,7 @@ from .._validate import fail, integer, mismatch
 from ..meshes import Mesh
 from ..problem import Problem
 from ..run.options import CaseOptions
+from .degrees import checked_degrees, degree_study
 from .references import ReferenceLike
 from .refinement import Refinement
 from .runner import Runner, StudyOptions
@@ -101,8 +102,9 @@ def layer_convergence(
     mesh: Mesh,
     layers: Sequence[int],
     *,
-    reference: ReferenceLike = "richardson",
+    reference: ReferenceLike | None = None,
     twin: bool = False,
+    degrees: Sequence[int] | None = None,
     **options: Unpack[StudyOptions],
 ) -> Study:
     """Cost and control with more and more layers.
@@ -111,7 +113,10 @@ def layer_convergence(
     ----------
     problem, mesh : as for `solve`; the mesh must be so fine that its error is far below that of the layers.
     layers : numbers of layers, from few to many.
-    reference : as for `mesh_convergence`, except "particles".
+    reference : as for `mesh_convergence`, except "particles"; "richardson" by default. For several degrees it is "finest", the
+        cost with the highest degree on the most layers, or values.
+    degrees : degrees of the control in time, such as `[0, 1, 2]`: one table and figure with a column of errors per degree. By
+        default, one study of the degree `control_degree`.
     twin : whether to run the particle twin on the law's own points instead of a mesh, which has no mesh error.
     options : as for `mesh_convergence`.
 
@@ -136,13 +141,23 @@ def layer_convergence(
     >>> study = emfc.studies.layer_convergence(problem, mesh, [4, 8, 16], twin=True)
     >>> study.values("dt").tolist(), round(study.fit("error J").order, 1)
     ([0.25, 0.125, 0.0625], 2.0)
+    >>> study = emfc.studies.layer_convergence(problem, mesh, [2, 4, 8], twin=True, degrees=[0, 1])
+    >>> [round(study.fit(f"error J, degree {k}").order) for k in (0, 1)]
+    [2, 4]
     """
     runner, others = Runner.taken_from(layer_convergence, options)
     counts = [integer("layers", n) for n in several("layers", layers)]
     if any(fine <= coarse for coarse, fine in pairwise(counts)):
         raise fail("layers", layers, "numbers that grow")
+    title = "Convergence in layers"
+    if degrees is not None:
+        chosen = {
+            k: [given(problem, mesh, n, {**others, "control_degree": k}) for n in counts]
+            for k in checked_degrees(degrees)
+        }
+        return degree_study(chosen, "finest" if reference is None else reference, title, runner, twin)
     sources = [given(problem, mesh, n, others) for n in counts]
-    return layer_study(sources, reference, "Convergence in layers", runner, twin)
+    return layer_study(sources, "richardson" if reference is None else reference, title, runner, twin)
 
 
 def layer_study(

@@ -71,7 +71,9 @@ def as_reference(value: ReferenceLike) -> Reference | str:
         return value
     if isinstance(value, SolutionData):
         return Reference(
-            value.cost, value.control, source=f"a solution on {value.mesh.shape} cells, {value.layers} layers"
+            value.cost,
+            value.numerics.curves.means(value.control),
+            source=f"a solution on {value.mesh.shape} cells, {value.layers} layers",
         )
     if isinstance(value, Mapping):
         known = [f.name for f in fields(Reference)]

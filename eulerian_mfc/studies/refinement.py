@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from .._validate import mismatch
+from ..control.grid import count_of
 from .columns import CONVERGED, COST, DT, ERROR_J, ERROR_THETA, LAYERS, RESIDUAL, STATE, error_columns, run_notes
 from .job import Job
 from .jobs import failures_of
@@ -54,8 +55,8 @@ class Refined:
         return {
             "cells": "x".join(map(str, mesh.shape)) if len(set(mesh.shape)) > 1 else mesh.shape[0],
             "h": float(mesh.width),
-            "layers": layers,
-            "dt": problem.horizon / layers,
+            "layers": count_of(layers),
+            "dt": problem.horizon / count_of(layers),
             "courant": self.run.courant,
             "cost": self.run.cost,
             "residual": self.run.residual,
@@ -181,7 +182,7 @@ class Refinement:
 
 def _width(kind: str, built: Built) -> float:
     problem, options = built
-    return float(options["mesh"].width) if kind == "mesh" else problem.horizon / options["layers"]
+    return float(options["mesh"].width) if kind == "mesh" else problem.horizon / count_of(options["layers"])
 
 
 def check_refined(kind: str, built: Sequence[Built]) -> None:

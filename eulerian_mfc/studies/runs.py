@@ -87,7 +87,7 @@ def mesh_run(problem: Problem, options: Options, measures: Mapping[str, Measure]
         terminal_cost=solution.terminal_cost,
         penalty_cost=solution.penalty_cost,
         residual=solution.residual,
-        control=solution.control,
+        control=solution.numerics.curves.means(solution.control),
         converged=bool(solution.converged),
         solved=bool(solution.solved),
         message=solution.message,
@@ -122,7 +122,7 @@ def twin_run(problem: Problem, options: Options) -> Run:
         terminal_cost=cost.terminal,
         penalty_cost=cost.penalty,
         residual=residual,
-        control=outcome.control,
+        control=system.controls.means(outcome.control),
         converged=bool(outcome.converged),
         solved=bool(outcome.converged),
         message=outcome.message,
@@ -161,13 +161,13 @@ def left_over(solution: Solution, problem: Problem) -> float:
 
 
 def largest_courant_number(solution: Solution) -> float:
-    """Largest number of cells crossed in one layer, over layers and cells with mass: `max |F_i| dt / h_i` on boxes."""
-    masses = np.abs(solution.masses[:-1]).sum(axis=1).reshape(solution.layers, -1)
+    """Largest number of cells crossed in one step, over steps and cells with mass: `max |F_i| dt / h_i` on boxes."""
+    masses, lengths = np.abs(solution.masses[:-1]).sum(axis=1), np.diff(solution.times)
     largest = 0.0
-    for n in range(solution.layers):
-        held = solution.unknowns.cells_of(masses[n] > NEGLIGIBLE_MASS * masses[n].max())
-        largest = max(largest, float(solution.mesh.crossing_rates(solution.velocity(n))[held].max()))
-    return largest * solution.numerics.horizon / solution.layers
+    for n, length in enumerate(lengths):
+        held = solution.unknowns.cells_of(masses[n].ravel() > NEGLIGIBLE_MASS * masses[n].max())
+        largest = max(largest, float(length * solution.mesh.crossing_rates(solution.velocity(n))[held].max()))
+    return largest
 
 
 def sample_run(

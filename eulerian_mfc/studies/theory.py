@@ -19,8 +19,13 @@ def order_in_layers(options: Options) -> tuple[str, float]:
     ----------
     options : keyword arguments of `solve`.
     """
-    euler = _discretisation(options).layer_map.order == 1
-    return ("1 (Euler layers)", 1.0) if euler else ("2 (piecewise-constant controls)", 2.0)
+    chosen = _discretisation(options)
+    degree, limit = chosen.control_degree, chosen.layer_map.order
+    if limit < 2 * degree + 2:
+        name = "Euler layers" if limit == 1 else f"layer maps of order {limit}"
+        return f"{limit} ({name})", float(limit)
+    what = "piecewise-constant controls" if degree == 0 else f"controls of degree {degree}, where they are smooth"
+    return f"{2 * degree + 2} ({what})", float(2 * degree + 2)
 
 
 def order_in_cells(options: Options, courant: Sequence[float | None], layers: Sequence[int]) -> tuple[str, float]:
