@@ -49,7 +49,7 @@ class EulerianWarning(UserWarning):
 
 
 class DiffeotopyWarning(EulerianWarning):
-    """A target is no flow: it reverses orientation or folds. Controls that come closer to it grow without bound.
+    """A target is not a flow: it reverses orientation or folds. Controls that come closer to it grow without bound.
 
     Choose a target that preserves orientation, or accept the distance that the penalty leaves.
     """

@@ -77,7 +77,7 @@ def test_what_no_address_sees_is_noticed_when_a_stored_result_is_used(tmp_path, 
     assert {w.filename for w in told} == {__file__}  # the user's line, not the package's
     assert second == study(p)
     assert second != first
-    # What was computed anew has taken the place of the old results.
+    # What was computed again has taken the place of the old results.
     again = {f.name: f.read_bytes() for f in (tmp_path / "jobs").iterdir()}
     replaced = [again[key] != old for key, old in kept.items()]
     assert (
@@ -110,7 +110,7 @@ def test_a_study_file_notices_it_too(tmp_path):
         (tmp_path / "data.txt").write_text(value)
         command = ["study", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]
         if warns:
-            with pytest.warns(StoredResultWarning, match="computed anew"):
+            with pytest.warns(StoredResultWarning, match="computed again"):
                 CliRunner().invoke(main, command, catch_exceptions=False)
         else:
             CliRunner().invoke(main, command, catch_exceptions=False)

@@ -191,7 +191,7 @@ def test_exports_refuse_an_activation_without_a_form(mine, tmp_path):
     for package, write in (("torch", solution.to_torch), ("onnx", lambda: solution.to_onnx(tmp_path / "a.onnx"))):
         pytest.importorskip(package)
         with pytest.raises(
-            ArgumentError, match=rf"'mine', which has no form .*Activation\('mine', ..., {package}=...\)"
+            ArgumentError, match=rf"'mine', which this export cannot write, .*Activation\('mine', ..., {package}=...\)"
         ):
             write()
 

@@ -86,7 +86,7 @@ def learn_map(
         first = array("initial", initial, ndim=2)
         if first.shape != (transfer.layers, transfer.flow.field.parameters):
             shape = (transfer.layers, transfer.flow.field.parameters)
-            raise mismatch("initial", f"an array of shape {first.shape}", f"the shape {shape}, (layers, parameters)")
+            raise mismatch("initial", f"an array of shape {first.shape}", f"the shape (layers, parameters) = {shape}")
     control, path, message = continued(transfer, first, checked_penalties(penalties), 4 * STEPS, FALL)
     return steering_of(transfer, control, positive("tolerance", tolerance), path, message)
 

@@ -135,7 +135,7 @@ def _storage_errors(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        old = "the file that was there is unchanged" if target.is_file() else "no file has been written there"
+        old = "the old file is intact" if target.is_file() else "no file has been written there"
         raise StorageError(f"cannot write {target}: {error.strerror or error}; {old}") from error
 
 

@@ -56,13 +56,13 @@ class CartesianMesh(Mesh):
 
     Parameters
     ----------
-    bounds : sequence of (low, high), one pair an axis; one to three axes. Units: those of the state.
+    bounds : sequence of (low, high), one pair per axis; one to three axes. Units: those of the state.
     cells : number of cells of every axis, or one number an axis.
 
     Attributes
     ----------
     dim : number of axes d.
-    shape : cells an axis, `(n_1, ..., n_d)`; arrays on the mesh are `(R, *shape)`.
+    shape : cells per axis, `(n_1, ..., n_d)`; arrays on the mesh are `(R, *shape)`.
     widths : `(d,)`, the cell widths h.
     centres : `(size, d)`, the cell centres as rows, the last axis running fastest.
 

@@ -97,7 +97,7 @@ class SimplexMesh(Mesh):
         MissingFileError
             If there is no file.
         FileFormatError
-            If meshio cannot read it, with its message; if it is damaged; if its cells are no mesh.
+            If meshio cannot read it, with its message; if it is damaged; if its cells are not a mesh.
         StorageError
             If the system does not let it be read.
         """

@@ -167,10 +167,7 @@ class Checker:
         if content.get("methods") == []:
             raise self.wrong(None, "methods", "methods: got [], expected one or both of 'mesh', 'particles'")
         if "parameter" in content and len(content["vary"]) > 1:
-            text = (
-                f"parameter: got {content['parameter']!r}, expected a single argument in the table `vary`, which "
-                "is this parameter"
-            )
+            text = f"parameter: got {content['parameter']!r}, expected the only argument in the table `vary`"
             raise self.wrong(None, "parameter", text)
         for key in ("repeats", "seed", "atoms"):
             if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
