@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .._validate import fail
@@ -51,10 +51,12 @@ class FromCase:
 
     path: str
     settings: Mapping[str, object]
+    #: keyword arguments of `solve` that replace those of the case
+    others: Mapping[str, object] = field(default_factory=dict)
 
     def build(self) -> Built:
         problem, options = Case.load(self.path).with_settings(self.settings).build()
-        return problem, options
+        return problem, {**options, **self.others}
 
     def varied(self, name: str, value: object) -> FromCase:
         """The source with another value of a setting."""

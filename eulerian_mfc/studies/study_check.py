@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import ArgumentError, EulerianError
 from ..run.case import Case
+from .degrees import checked_degrees
 from .references import Reference, as_reference, check_parameters
 from .refinement import check_refined
 from .sources import Built
@@ -172,6 +173,12 @@ class Checker:
         for key in ("repeats", "seed", "atoms"):
             if key in content and (type(content[key]) is not int or content[key] < (0 if key == "seed" else 1)):
                 raise self.wrong(None, key, f"{key}: got {content[key]!r}, expected an integer >= {int(key != 'seed')}")
+        if "degrees" in content:
+            try:
+                checked_degrees(content["degrees"])
+            except (ArgumentError, TypeError) as error:
+                text = f"degrees: got {content['degrees']!r}, expected a list of different degrees, such as [0, 1, 2]"
+                raise self.wrong(None, "degrees", text) from error
         if isinstance(content.get("reference"), Mapping):
             self._reference_table(content["reference"])
 

@@ -21,7 +21,7 @@ KINDS = ("mesh", "layers", "samples", "penalty", "sweep")
 #: keys of each kind, in addition to kind, case, title, settings and vary
 KEYS = {
     "mesh": ("reference", "measure"),
-    "layers": ("reference", "measure"),
+    "layers": ("reference", "measure", "degrees"),
     "samples": ("repeats", "seed", "methods", "symmetry", "atoms", "reference"),
     "penalty": ("measure",),
     "sweep": ("reference", "measure", "parameter"),

@@ -4,6 +4,7 @@
     case = "../cases/toy_line.py"       # from the study file's folder
     reference = "richardson"            # or finest, particles, or a table [reference]
     measure = ["cost", "control"]
+    degrees = [0, 1, 2]                 # for layers: degrees of the control in time, a column of errors for each
     [settings]                          # of the case
     degree = 3
     [vary]
@@ -25,7 +26,9 @@ from pathlib import Path
 from ..errors import ArgumentError
 from ..run.case import Case
 from .convergence import layer_study, mesh_study
+from .degrees import checked_degrees, degree_study
 from .progress import Progress
+from .references import ReferenceLike
 from .runner import Runner
 from .sample_design import Distances, SampleDesign
 from .samples import sample_study
@@ -99,6 +102,8 @@ class StudyFile:
         reference = content.get("reference")
         reference = None if reference is None else reference_of(self.path.parent, reference)
         measure = content.get("measure")
+        if "degrees" in content:
+            return self._degrees(base, content, reference or "finest", title, runner)
         if self.kind in ("mesh", "layers"):
             sources = [FromCase(base.path, {**base.settings, **point}) for point in points_of(content)]
             make = mesh_study if self.kind == "mesh" else layer_study
@@ -113,6 +118,13 @@ class StudyFile:
         swept = SweepDesign(vary, measures, content.get("parameter"), reference or "finest")
         study = sweep_study(base, swept, title, runner)
         return as_penalty(study) if self.kind == "penalty" else study
+
+    def _degrees(self, base: FromCase, content: Content, reference: ReferenceLike, title: str, runner: Runner) -> Study:
+        """The study of layers for several degrees of the control."""
+        layers = [replace(base, settings={**base.settings, **point}) for point in points_of(content)]
+        degrees = checked_degrees(content["degrees"])
+        sources = {k: [replace(s, others={"control_degree": k}) for s in layers] for k in degrees}
+        return degree_study(sources, reference, title, runner)
 
 
 def _measured(study: Study, measure: list[str] | None) -> Study:
