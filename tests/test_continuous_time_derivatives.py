@@ -84,7 +84,7 @@ def check_mass_and_duality(system, control):
 
 def check_gradient(system, control, direction):
     """The gradient against central differences at several steps, of which the best counts: J may have kinks."""
-    _, gradient = system.cost_and_gradient(control)
+    cost, gradient = system.cost_and_gradient(control)
     assert cost == system.cost(control).total
     assert gradient.shape == control.shape
     slope = float(np.vdot(gradient, direction))
@@ -97,7 +97,7 @@ def check_gradient(system, control, direction):
 
 def check_taylor(system, control, direction):
     """`J(theta + s d) - J(theta) - s J'(theta) d = O(s^2)`, and not less."""
-    _, gradient = system.cost_and_gradient(control)
+    cost, gradient = system.cost_and_gradient(control)
     slope, steps = float(np.vdot(gradient, direction)), 2.0 ** -np.arange(5, 9)
     rest = np.array([abs(system.cost(control + s * direction).total - cost - s * slope) for s in steps])
     rates = np.log2(rest[:-1] / rest[1:])
@@ -117,7 +117,7 @@ def check_hessian(system, control, direction, symmetric=1e-10):
 
 def check_hamiltonians(system, control):
     """The derivative of H_n is row n of the gradient; its derivatives are differences of its values and of its slopes."""
-    _, gradient = system.cost_and_gradient(control)
+    cost, gradient = system.cost_and_gradient(control)
     again, rows, hamiltonians = system.layer_updates(control)
     assert again == pytest.approx(cost, rel=1e-14)
     np.testing.assert_allclose(rows, gradient, rtol=0, atol=1e-12 * np.abs(gradient).max())

@@ -14,6 +14,11 @@ from .regulariser import Regulariser
 from .space import MODES, ControlSpace
 
 
+def basis_of(regulariser: Regulariser) -> str:
+    """The name of the basis: "bernstein" for a problem with bounds or an L1 norm, otherwise "legendre"."""
+    return "bernstein" if regulariser.bounded or regulariser.sparse else "legendre"
+
+
 class PiecewisePolynomial(ControlSpace):
     """Controls `(layers, degree + 1, m)` that are polynomials on every layer, without continuity from layer to layer.
 
@@ -51,7 +56,7 @@ class PiecewisePolynomial(ControlSpace):
     """
 
     def __init__(self, regulariser: Regulariser, horizon: float, layers: Grid, degree: int, levels: int = 2) -> None:
-        kind = "bernstein" if regulariser.bounded or regulariser.sparse else "legendre"
+        kind = basis_of(regulariser)
         curves = Curves(horizon, layers, integer("control_degree", degree, minimum=1), kind, levels)
         shares = np.full(degree + 1, 1.0 / (degree + 1)) if kind == "bernstein" else np.diag(curves.basis.mass)
         super().__init__(regulariser, curves, curves.lengths[:, None, None] * shares[:, None])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .._validate import integer
+from .curves import Curves
 from .grid import Grid
-from .polynomial import PiecewisePolynomial
+from .polynomial import PiecewisePolynomial, basis_of
 from .regulariser import Regulariser
 from .space import ControlSpace, PiecewiseConstant
 
@@ -37,3 +40,21 @@ def control_space(
     if integer("control_degree", degree, minimum=0) == 0:
         return PiecewiseConstant(regulariser, horizon, layers)
     return PiecewisePolynomial(regulariser, horizon, layers, degree, degree + 2 if running else 2)
+
+
+def layer_means(regulariser: Regulariser, control: np.ndarray) -> np.ndarray:
+    """`(layers, m)`: the means over the layers of a control of any degree, in the basis that a problem's regulariser implies.
+
+    Parameters
+    ----------
+    regulariser : the cost of a control at one time, and its bounds.
+    control : the coefficients, `(layers, m)` or `(layers, degree + 1, m)`.
+
+    Examples
+    --------
+    >>> layer_means(Regulariser.of(1.0, 0.0, (0.0, 1.0), parameters=1), np.array([[[0.0], [1.0]]])).tolist()
+    [[0.5]]
+    """
+    if control.ndim == 2:
+        return control
+    return Curves(1.0, len(control), control.shape[1] - 1, basis_of(regulariser)).means(control)

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._validate import mismatch
 from ..control.grid import count_of
+from ..control.spaces import layer_means
 from .columns import CONVERGED, COST, DT, ERROR_J, ERROR_THETA, LAYERS, RESIDUAL, STATE, error_columns, run_notes
 from .job import Job
 from .jobs import failures_of
@@ -47,6 +48,10 @@ class Refined:
     def solved(self) -> bool:
         """Whether both solvers reached their tolerance."""
         return self.run.solved and (self.twin is None or self.twin.converged)
+
+    def means(self, run: Run) -> np.ndarray:
+        """`(layers, m)`: the means over the layers of the control of a run of this problem."""
+        return layer_means(self.built[0].regulariser, run.control)
 
     def record(self) -> Record:
         """The row of the table, without errors."""
@@ -150,8 +155,8 @@ class Refinement:
         )
         controls = Sequenced(
             h,
-            [r.run.control for r in chosen],
-            None if beside is None else [e.control for e in beside],
+            [r.means(r.run) for r in chosen],
+            None if beside is None else [r.means(e) for r, e in zip(chosen, beside, strict=True)],
             expected,
         )
         return (
@@ -176,7 +181,7 @@ class Refinement:
             errors=error_columns(of_cost, of_control, self.theory()[0]),
             notes=run_notes([r.run for r in self.refined], [r.twin for r in self.refined if r.twin is not None]),
             failures=self.failures,
-            details={"controls": [r.run.control.tolist() for r in self.refined]},
+            details={"controls": [r.means(r.run).tolist() for r in self.refined]},
         )
 
 

@@ -29,6 +29,10 @@ PENALTY = Column("penalty_cost", "1/2 int lambda |theta|^2 dt", digits=10)
 SIZE = Column("largest theta", "largest modulus of the control", digits=6)
 
 
+#: number of times per layer at which the largest value of a control is sought
+SEEN = 64
+
+
 @dataclass(frozen=True)
 class SweepDesign:
     """The design of a sweep: what it varies and measures.
@@ -109,8 +113,11 @@ def choice_of_reference(reference: ReferenceLike) -> Reference | str:
 
 
 def largest_control(solution: SolutionData) -> float:
-    """`max |theta|`."""
-    return float(np.abs(solution.control).max())
+    """`max |theta|`; for controls that are polynomials on layers, the maximum over `SEEN` times per layer."""
+    curves = solution.numerics.curves
+    shares = np.linspace(0.0, 1.0, SEEN if curves.degree else 1, endpoint=False)
+    times = (curves.ends[:-1, None] + curves.lengths[:, None] * shares).ravel()
+    return float(np.abs(curves.values(solution.control, times)).max())
 
 
 def _all_shown(values: Sequence[object]) -> list[Value]:

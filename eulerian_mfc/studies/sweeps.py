@@ -9,6 +9,7 @@ from typing import Unpack
 import numpy as np
 
 from .._validate import integer
+from ..control.spaces import layer_means
 from ..meshes import Mesh
 from ..problem import Problem
 from .columns import CONVERGED, COST, ERROR_J, ERROR_THETA, RESIDUAL, error_columns, run_notes
@@ -204,7 +205,8 @@ def _errors(points: Sequence[_Point], parameter: str, reference: ReferenceLike) 
     values = [float(np.asarray(points[k].values[parameter])) for k in used]
     h = [1.0 / v for v in values] if parameter in GROWING else values
     costs = Sequenced(h, [np.array(points[k].run.cost) for k in used])
-    controls = Sequenced(h, [points[k].run.control for k in used])
+    means = [layer_means(points[k].built[0].regulariser, points[k].run.control) for k in used]
+    controls = Sequenced(h, means)
     return (
         spread(len(points), used, cost_errors(costs, chosen)),
         spread(len(points), used, control_errors(controls, chosen, left)),
