@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import eulerian_mfc as emfc
 from eulerian_mfc.app import cli
-from eulerian_mfc.app.run_case import write_control
+from eulerian_mfc.app.control_tables import write_control
 from eulerian_mfc.app.run_folder import RunFolder
 from eulerian_mfc.app.run_record import Record
 from eulerian_mfc.errors import StorageError
@@ -52,7 +52,7 @@ WRITERS = {
     "report": lambda s, folder: report.write(s, folder, "A title"),
     "view": lambda s, folder: view.render(s, folder, stills=2),
     "film": lambda s, folder: view.render(s, folder, stills=1, mp4=True),
-    "control": lambda s, folder: write_control(s, folder / "control.csv"),
+    "control": lambda s, folder: write_control(s, RunFolder(folder)),
     "onnx": lambda s, folder: emfc.export.to_onnx(s, folder / "network.onnx"),
     "record": lambda s, folder: Record("case.py", {}, "x" * 500).write(RunFolder(folder)),
     "new case": lambda s, folder: cli.new.callback(folder / "case.py"),
