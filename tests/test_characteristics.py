@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.integrate import DOP853, RK45
-from scipy.integrate import solve_ivp
+from scipy.integrate import DOP853, RK45, solve_ivp
 
 from eulerian_mfc.fields import AgrachevSarychevField, CustomField, NeuralField
 from eulerian_mfc.flow import Flow, Layer, LayerMap
-from eulerian_mfc.flow.tableaux import METHODS as NAMES, tableau_of
+from eulerian_mfc.flow.tableaux import METHODS as NAMES
+from eulerian_mfc.flow.tableaux import tableau_of
 
 METHODS = pytest.mark.parametrize("method", NAMES)
 ORDERS = {"euler": 1, "midpoint": 2, "rk4": 4, "dopri5": 5, "dop853": 8}

@@ -146,7 +146,7 @@ def test_running_cost_with_labels_and_particles_agree():
     cost, gradient = grid.cost_and_gradient(control)
     assert abs(cost - particles.cost_and_gradient(control)[0]) <= 1e-8
     np.testing.assert_allclose(gradient, particles.cost_and_gradient(control)[1], rtol=0, atol=1e-8)
-    with pytest.raises(ArgumentError, match="running: got LabelLoss beside SquaredLoss"):
+    with pytest.raises(ArgumentError, match="running: got LabelLoss together with SquaredLoss"):
         emfc.Problem(
             emfc.fields.NeuralField(1),
             emfc.laws.Empirical(x, rng.normal(size=100)[:40] + np.arange(40)),

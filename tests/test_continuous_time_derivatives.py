@@ -178,7 +178,7 @@ def test_simplices(name, degree, method, running, dim):
     system = on_simplices(problem, layers)
     check_mass_and_duality(system, control)
     check_gradient(system, control, direction)
-    cost, gradient = system.cost_and_gradient(control)
+    _, gradient = system.cost_and_gradient(control)
     _, rows, _ = system.layer_updates(control)
     np.testing.assert_allclose(rows, gradient, rtol=0, atol=1e-12 * np.abs(gradient).max())
 

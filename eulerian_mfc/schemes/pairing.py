@@ -41,7 +41,10 @@ class Pairing(ABC):
         """The value and its derivative at the layer's theta."""
 
     def hessian(self, layer: Layer, sizes: np.ndarray) -> np.ndarray:
-        """The matrix of second derivatives in the flat theta; here differences of the derivative, with steps relative to `sizes` `(m,)`."""
+        """The matrix of second derivatives in the flat theta.
+
+        Here these are differences of the derivative, with steps relative to `sizes` `(m,)`.
+        """
         return differenced(lambda theta: self(layer._replace(theta=theta))[1], layer.theta, sizes)
 
 
