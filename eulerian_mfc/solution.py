@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._frozen import frozen
-from ._validate import array
+from ._validate import array, choice
 from .control.controlled_flow import ControlledFlow
 from .diagnostics import warnings_of
 from .diagnostics.certificate import check
@@ -273,8 +273,18 @@ class Solution(SolutionData):
 
         to_onnx(self, path, dtype=dtype, readout=readout)
 
-    def plot(self) -> Figure:
-        """One matplotlib figure: density with trajectories, control, convergence, terminal density."""
+    def plot(self, what: str = "overview") -> Figure:
+        """A matplotlib figure.
+
+        Parameters
+        ----------
+        what : "overview": density with trajectories, control, convergence, terminal density; or "time": the control with the one
+            recovered from the Hamiltonians, and the residual of the control equation in continuous time.
+        """
+        if choice("what", what, ("overview", "time")) == "time":
+            from .views.continuous_time import in_time
+
+            return in_time(self, self.pointwise)
         from .views.figures import overview
 
         return overview(self)
