@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from ..control.grid import Grid, count_of
 from ..errors import EulerianWarning, StorageError
 from ..files.atomic import write_whole
 from ..files.locks import alone
@@ -84,9 +85,9 @@ def run_case(
     return solution
 
 
-def _heading(case: Case, mesh: Mesh, layers: int) -> str:
+def _heading(case: Case, mesh: Mesh, layers: Grid) -> str:
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
-    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {layers} layers")
+    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {count_of(layers)} layers")
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._validate import integer
+from ..flow.polynomials import checked_degree
 from .grid import Grid
 from .polynomial import PiecewisePolynomial
 from .regulariser import Regulariser
@@ -34,6 +34,6 @@ def control_space(
     >>> control_space(unit, 1.0, 4).shape, control_space(unit, 1.0, [0.0, 0.2, 1.0], 3).shape
     ((4, 2), (2, 4, 2))
     """
-    if integer("control_degree", degree, minimum=0) == 0:
+    if checked_degree(degree) == 0:
         return PiecewiseConstant(regulariser, horizon, layers)
     return PiecewisePolynomial(regulariser, horizon, layers, degree, degree + 2 if running else 2)

@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import fail, integer, unknown
+from .._validate import fail, unknown
+from ..control.grid import checked_grid
 from ..errors import ArgumentError
 from ..fingerprint.origins import OWN, file_content, file_of, origin
 from ..meshes import CartesianMesh, Mesh
@@ -120,7 +121,7 @@ class Case:
             if name not in known:
                 raise unknown(where, name, known, "help(eulerian_mfc.solve)")
         options = {"layers": DEFAULT_LAYERS, **options}
-        options["layers"] = integer(f"{where}: layers", options["layers"])
+        options["layers"] = checked_grid(options["layers"], f"{where}: layers")
         if "mesh" not in options:
             options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
         if not isinstance(options["mesh"], Mesh):
