@@ -7,13 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._validate import fail, integer
 from ..flow.layers import Layer
-from ..flow.polynomials import Basis, lobatto
+from ..flow.polynomials import Basis, checked_degree, lobatto
 from .grid import Grid, checked_grid, layer_ends, layer_lengths
-
-#: the largest degree of controls in time
-HIGHEST = 10
 
 
 class Curves:
@@ -30,7 +26,7 @@ class Curves:
     ----------
     horizon : the final time T, in units of time.
     layers : the number of equal layers, or the increasing times at which layers start and end, from 0 to T.
-    degree : the degree of the polynomials, from 0 to `HIGHEST`.
+    degree : the degree of the polynomials, from 0 to `flow.polynomials.HIGHEST`.
     kind : the name of the basis.
     levels : the number of levels in time of a layer: 2 for its ends; more are the points of a Lobatto rule.
 
@@ -54,8 +50,7 @@ class Curves:
     """
 
     def __init__(self, horizon: float, layers: Grid, degree: int = 0, kind: str = "legendre", levels: int = 2) -> None:
-        if integer("control_degree", degree, minimum=0) > HIGHEST:
-            raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
+        degree = checked_degree(degree)
         self.horizon, self.grid, self.degree, self.levels = horizon, checked_grid(layers), degree, levels
         self.basis = Basis(degree, kind)
         self.ends, self.lengths = layer_ends(self.grid, horizon), layer_lengths(self.grid, horizon)

@@ -8,9 +8,36 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._validate import fail, integer
+
+#: the largest degree of controls in time
+HIGHEST = 10
 #: the bases: Legendre polynomials are orthogonal; Bernstein polynomials are >= 0 and sum to 1, so that bounds of the
 #: coefficients are bounds of the function
 KINDS = ("legendre", "bernstein")
+
+
+def checked_degree(degree: int, minimum: int = 0) -> int:
+    """The degree of a control in time.
+
+    Parameters
+    ----------
+    degree : an integer from `minimum` to `HIGHEST`.
+    minimum : the smallest degree that is allowed.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+
+    Examples
+    --------
+    >>> checked_degree(3)
+    3
+    """
+    if integer("control_degree", degree, minimum=minimum) > HIGHEST:
+        raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
+    return int(degree)
 
 
 class Basis(NamedTuple):
