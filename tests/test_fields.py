@@ -452,7 +452,7 @@ class Broken(Field):
         (lambda: ScaledField(NeuralField(1), "twice"), r"scale: got 'twice'"),
         (lambda: ScaledField(NeuralField(1), lambda t: np.nan), r"scale: got nan"),
         (lambda: LinearControlField([], 2), r"fields: got \[\]"),
-        (lambda: LinearControlField([np.sin], 1, LINEAR_JACOBIANS), r"jacobians: got 3 functions, expected one for"),
+        (lambda: LinearControlField([np.sin], 1, LINEAR_JACOBIANS), r"jacobians: got 3 functions, expected one function"),
         (lambda: Broken(lambda x: x[:, 0]).check(), r"field: got .*\(5,\) at points \(5, 2\)"),
         (lambda: Broken(lambda x: x * np.nan).check(), r"field: got .*not finite"),
         (lambda: Broken(px=lambda x: x.T).check(), r"field.pullback: got shapes \(2, 5\) and \(3,\)"),

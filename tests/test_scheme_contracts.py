@@ -279,7 +279,7 @@ def test_any_two_schemes_of_a_mesh_are_a_pair_or_are_refused_in_words(transport,
     transposed = isinstance(transport, emfc.continuity.FiniteVolumeTranspose)
     needs_transpose = isinstance(continuity, PushForward)
     if transport.transpose != continuity and (transposed or needs_transpose):
-        with pytest.raises(ArgumentError, match="beside"):
+        with pytest.raises(ArgumentError, match="together with"):
             pair_of(*chosen(mesh, transport, continuity), mesh, flow())
         return
     pair = pair_of(*chosen(mesh, transport, continuity), mesh, flow())
