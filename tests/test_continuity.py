@@ -284,7 +284,7 @@ def test_pairs_that_are_not_adjoint_say_so_and_refuse_line_searches():
         drifts.append(solution.checks.duality_drift)
     assert 1e-6 < drifts[1] < drifts[0] / 2
     with pytest.raises(
-        ArgumentError, match=r"solver: got LBFGS.*not adjoint, expected solvers.Shooting\(relaxation=0.5\)"
+        ArgumentError, match=r"solver: got LBFGS.*not adjoint, expected the solver solvers.Shooting\(relaxation=0.5\)"
     ):
         emfc.solve(
             problem, emfc.CartesianMesh([(-5, 5)], 60), 8, continuity=FiniteVolume("muscl"), solver=emfc.solvers.LBFGS()
