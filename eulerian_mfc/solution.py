@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.nn import Module
 
-#: number of characteristics that are drawn and exported
-TRAJECTORIES = 300
-
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Solution(SolutionData):
@@ -107,6 +104,7 @@ class Solution(SolutionData):
         numerics = Numerics(
             system.discretisation, system.resources, system.flow, system.controls.plain, problem.law.input_dim, loss
         )
+        moved = ControlledFlow(system.flow, numerics.curves, control, numerics.input_dim)
         return cls(
             numerics=numerics,
             control=control,
@@ -128,7 +126,7 @@ class Solution(SolutionData):
             description=description,
             masses=masses,
             deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),
-            deferred_paths=Deferred(partial(_sampled_paths, system, control)),
+            deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
             deferred_stability=Deferred(partial(_analysed, system, control, description.get("solver", ""))),
             look=found,
             system=system,
@@ -305,10 +303,3 @@ def _analysed(
     found = analyse(system, control, progress)
     warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
     return found
-
-
-def _sampled_paths(system: OptimalitySystem, control: np.ndarray) -> Paths:
-    """Characteristics from samples of the law."""
-    law = system.problem.law
-    x, y = law.sample(TRAJECTORIES, seed=0)
-    return Paths(ControlledFlow(system.flow, system.controls.plain, control, law.input_dim).trajectories(x), y)

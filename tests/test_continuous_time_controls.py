@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def integral_of_modulus(given, control):
             rows = np.einsum("tk,k->t", given.basis((nodes - low) / (high - low)), control[n, :, j])
             roots = np.polynomial.Polynomial.fit(nodes, rows, given.degree).roots()
             cuts = [low, *sorted(r.real for r in roots if abs(r.imag) < 1e-9 and low < r.real < high), high]
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            for a, b in pairwise(cuts):
                 s = (a + (b - a) * (x + 1) / 2 - low) / (high - low)
                 out[j] += abs((b - a) / 2 * w @ (given.basis(s) @ control[n, :, j]))
     return out

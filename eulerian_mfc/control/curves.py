@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from .._frozen import frozen
 from ..flow.layers import Layer
 from ..flow.polynomials import Basis, checked_degree, lobatto
 from .grid import Grid, checked_grid, layer_ends, layer_lengths
@@ -60,11 +61,19 @@ class Curves:
         self.rule = np.zeros(len(self.times))
         for n, length in enumerate(self.lengths):
             self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * self._weights
+        for values in (self.ends, self.lengths, self.times, self.rule):
+            values.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Copies and unpickled objects have read-only arrays too."""
+        vars(self).update({name: frozen(value) for name, value in state.items()})
 
     @property
     def plain(self) -> Curves:
         """The same functions, without what a subclass adds."""
-        return Curves(self.horizon, self.grid, self.degree, self.basis.kind, self.levels)
+        return (
+            self if type(self) is Curves else Curves(self.horizon, self.grid, self.degree, self.basis.kind, self.levels)
+        )
 
     @property
     def layers(self) -> int:
@@ -95,7 +104,8 @@ class Curves:
         """
         halves = 0.5 * self._weights
         halves[[0, -1]] = self._weights[[0, -1]]
-        return np.outer(self.lengths, halves[:-1]).ravel(), np.outer(self.lengths, halves[1:]).ravel()
+        starts, ends = (np.outer(self.lengths, part).ravel() for part in (halves[:-1], halves[1:]))
+        return frozen(starts), frozen(ends)
 
     def of_layer(self, n: int, theta: np.ndarray) -> list[Layer]:
         """The steps of layer n, in the order of time, with the layer's coefficients theta."""

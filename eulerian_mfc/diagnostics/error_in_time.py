@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..control.curves import HIGHEST
-from ..flow.polynomials import gauss
+from ..flow.polynomials import HIGHEST, gauss
 from ..results.jumps import unresolved_in_time
 from ..solvers import default_solver
 from ..system.options import LayerOptions

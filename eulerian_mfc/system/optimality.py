@@ -35,12 +35,12 @@ class OptimalitySystem(LayeredSystem):
     ----------
     problem : the control problem.
     mesh : the mesh of the state space; it must hold the law up to `initial.MASS_TOLERANCE`.
-    layers : number M of layers, on each of which the control is constant.
+    layers : number M of layers, on each of which the control is a polynomial in time; or their times.
     continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`, which makes the
         gradient exact.
     transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines on boxes, quadratic elements on
         simplices.
-    layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
+    layer_map, control_degree : the time integrator of the layers, and the degree of the control; see `Discretisation`.
     threads, memory, precision : the resources of evaluations, see `Resources`.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and the derivative of the discrete J is
@@ -82,15 +82,13 @@ class OptimalitySystem(LayeredSystem):
 
     @showing_system_options
     def __init__(self, problem: Problem, mesh: Mesh, layers: Grid, **options: Unpack[SystemOptions]) -> None:
-        self.discretisation, self.resources = values_of(OptimalitySystem, mesh, layers, options)
-        chosen = self.discretisation
-        threads, degree = self.resources.threads, chosen.control_degree
+        chosen, resources = values_of(OptimalitySystem, mesh, layers, options)
+        threads, degree = resources.threads, chosen.control_degree
         super().__init__(problem, layers, threads, layer_map=chosen.layer_map, control_degree=degree)
-        mesh = self.discretisation.mesh
+        self.discretisation, self.resources, mesh = chosen, resources, chosen.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        self.transport_scheme = self.discretisation.transport
-        self.continuity_scheme = self.discretisation.continuity
+        self.transport_scheme, self.continuity_scheme = chosen.transport, chosen.continuity
         #: the two schemes together, as an operator per layer
         self.pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, self.flow, problem.separable.signed)
         #: the mesh as the pair sees it: points and shape of the potentials, densities of the masses
@@ -226,9 +224,8 @@ class OptimalitySystem(LayeredSystem):
             psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses)
             if not np.isfinite(slopes[n]).all():
                 raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, final, halves).total, self.controls.gathered(slopes) + self.controls.penalty_slope(
-            theta
-        )
+        gradient = self.controls.gathered(slopes) + self.controls.penalty_slope(theta)
+        return self._cost(theta, final, halves).total, gradient
 
     def hessian(self, control: ArrayLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
