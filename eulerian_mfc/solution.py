@@ -198,9 +198,7 @@ class Solution(SolutionData):
         return estimate(self._need_system("an error budget"), self)
 
     def theta(self, times: ArrayLike, *, recovered: bool = False) -> np.ndarray:
-        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
-
-        Where a layer ends and another one begins, it is the value at the start of the latter.
+        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one; at an end of a layer, the value at the next one's start.
 
         Parameters
         ----------
@@ -272,12 +270,8 @@ class Solution(SolutionData):
         to_onnx(self, path, dtype=dtype, readout=readout)
 
     def plot(self, what: str = "overview") -> Figure:
-        """A matplotlib figure.
-
-        Parameters
-        ----------
-        what : "overview": density with trajectories, control, convergence, terminal density; or "time": the control with the one
-            recovered from the Hamiltonians, and the residual of the control equation in continuous time.
+        """A matplotlib figure: "overview" (density with trajectories, control, convergence, terminal density), or "time" (the
+        control with the one that is recovered from the Hamiltonians, and the residual in continuous time).
         """
         if choice("what", what, ("overview", "time")) == "time":
             from .views.continuous_time import in_time
