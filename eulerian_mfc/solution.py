@@ -50,7 +50,8 @@ class Solution(SolutionData):
 
     Attributes
     ----------
-    control : `(layers, m)`.
+    control : the coefficients of the control, `(layers, m)` or `(layers, degree + 1, m)`, see `SolutionData`;
+        `theta` gives its values.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
     status, converged, solved, message, threshold, kink, history : the outcome of the solver, see `SolutionData`.
@@ -198,7 +199,7 @@ class Solution(SolutionData):
         return estimate(self._need_system("an error budget"), self)
 
     def theta(self, times: ArrayLike, *, recovered: bool = False) -> np.ndarray:
-        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one; at an end of a layer, the value at the next one's start.
+        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one; where a layer ends, the value at the next one's start.
 
         Parameters
         ----------
@@ -244,7 +245,10 @@ class Solution(SolutionData):
         return predict(self, x, labels)
 
     def velocity(self, n: int) -> np.ndarray:
-        """`(size, d)`: the field at the cell centres at time n (at the final time with the last layer's control)."""
+        """`(size, d)`: the field at the cell centres at time level n, `times[n]`, with the control that begins there.
+
+        At the final time it is the field with the control at the end of the last layer.
+        """
         return self.controlled_flow.velocity(n, self.mesh.centres)
 
     def save(self, path: str | os.PathLike[str]) -> None:
