@@ -154,7 +154,7 @@ def test_walls_and_ledger():
 def test_arguments():
     with pytest.raises(ArgumentError, match="limiter: got 'mc', expected one of 'none', 'barth_jespersen'"):
         SimplexFiniteVolume(limiter="mc")
-    with pytest.raises(ArgumentError, match="cfl: got 2, expected at most 1 for ssprk3"):
+    with pytest.raises(ArgumentError, match="cfl: got 2, expected at most 1 for the integrator ssprk3"):
         SimplexFiniteVolume(cfl=2)
     flow = Flow(emfc.fields.AffineField(2, matrix=False), emfc.LayerMap())
     operator = SimplexFiniteVolume(substeps=1).on(box(2, 10), flow)
