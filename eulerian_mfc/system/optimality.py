@@ -181,7 +181,7 @@ class OptimalitySystem(LayeredSystem):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Step n of the backward sweep: the potentials at its start, and the derivative of J without the penalty.
 
-        The derivative is that in the coefficients of the step's layer, for the masses at the start of the step.
+        The derivative, `(m,)` or `(degree + 1, m)`, is that in the coefficients of the step's layer, for the masses at its start.
         """
         before, slope = self.pair.pull(step, masses, self.running.at_end(n, psi))
         return self.running.at_start(n, before), slope
@@ -205,7 +205,7 @@ class OptimalitySystem(LayeredSystem):
         return self._cost(control, masses[-1], [self.running.half(m, n) for n, m in enumerate(masses)])
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, of the control's shape: one forward and one backward sweep."""
+        """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`: one forward and one backward sweep."""
         theta = self.control(control)
         path, slopes, halves = self.controls.path(theta), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
         psi = final = self.initial_masses
@@ -261,7 +261,7 @@ class OptimalitySystem(LayeredSystem):
     def layer_updates(
         self, control: ArrayLike, form: str = "discrete"
     ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
-        """Cost, gradient, and the Hamiltonian of every layer, for the densities and potentials of `control`.
+        """Cost, gradient `(layers, ...)`, and the Hamiltonian of every layer, for the densities and potentials of `control`.
 
         With `form="continuous"` these are the Hamiltonians of continuous time at the layers' starts, and the gradient consists
         of their derivatives: it differs from that of the discrete cost. The control must then be constant on layers.

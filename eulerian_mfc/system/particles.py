@@ -211,7 +211,7 @@ class ParticleSystem(ControlledSystem):
         return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, of the control's shape, by reverse accumulation through every step."""
+        """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`, by reverse accumulation through every step."""
         theta = self.control(control)
         starts, kept, x = [], [], self.rule.x
         path, keep = self.controls.path(theta), self._stage_bytes <= STAGES
