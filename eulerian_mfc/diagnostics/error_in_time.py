@@ -6,14 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-<<<<<<< HEAD
-from ..flow.polynomials import HIGHEST, gauss
-=======
-from ..control.curves import HIGHEST
 from ..flow.layer_map import LayerMap
-from ..flow.polynomials import gauss
+from ..flow.polynomials import HIGHEST, gauss
 from ..flow.resolution import as_layer_map
->>>>>>> s8
 from ..results.jumps import unresolved_in_time
 from ..solvers import Outcome, default_solver
 from ..system.options import LayerOptions
