@@ -14,13 +14,12 @@ from numpy.typing import ArrayLike
 from ._frozen import frozen
 from ._validate import array, choice
 from .control.controlled_flow import ControlledFlow
-from .diagnostics import warnings_of
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
 from .diagnostics.pointwise import Pointwise, checked_times
 from .diagnostics.same_problem import check_problem
-from .diagnostics.stability import analyse
+from .diagnostics.second_order import analyse_and_warn
 from .diagnostics.taylor import taylor_slope
 from .errors import EulerianError
 from .problem import Problem
@@ -128,7 +127,7 @@ class Solution(SolutionData):
             masses=masses,
             deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),
             deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
-            deferred_stability=Deferred(partial(_analysed, system, control, description.get("solver", ""))),
+            deferred_stability=Deferred(partial(analyse_and_warn, system, control, description.get("solver", ""))),
             look=found,
             system=system,
         )
@@ -164,7 +163,7 @@ class Solution(SolutionData):
         loss = numerics.loss if problem.loss.trained else problem.loss
         stability = self.deferred_stability
         if not stability.known:
-            stability = Deferred(partial(_analysed, system, self.control, self.description.get("solver", "")))
+            stability = Deferred(partial(analyse_and_warn, system, self.control, self.description.get("solver", "")))
         return replace(
             self,
             system=system,
@@ -180,7 +179,7 @@ class Solution(SolutionData):
         """Compute `stability` unless it is known already; `progress` is called with the number of Hessian products done."""
         if self.kink is None and not self.analysed:
             system = self._need_system("the second-order analysis")
-            found = _analysed(system, self.control, self.description.get("solver", ""), progress)
+            found = analyse_and_warn(system, self.control, self.description.get("solver", ""), progress)
             self.deferred_stability.put(found)
         return self.stability
 
@@ -292,12 +291,3 @@ class Solution(SolutionData):
                 "Solution.load(path, problem)"
             )
         return self.system
-
-
-def _analysed(
-    system: OptimalitySystem, control: np.ndarray, solver: str, progress: Callable[[int], object] | None = None
-) -> Stability:
-    """The second-order analysis of a control; it issues the warnings that follow from it."""
-    found = analyse(system, control, progress)
-    warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
-    return found
