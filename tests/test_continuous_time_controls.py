@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,15 +70,13 @@ def integral_of_modulus(given, control):
     """`int |theta| dt` per parameter, piece by piece between the roots of the polynomials."""
     out = np.zeros(control.shape[-1])
     x, w = np.polynomial.legendre.leggauss(given.degree + 1)
-    for n, (low, high) in enumerate(zip(given.ends[:-1], given.ends[1:], strict=True)):
+    for n, (low, high) in enumerate(pairwise(given.ends)):
         for j in range(len(out)):
             nodes = np.linspace(low, high, given.degree + 1)
-            inner = nodes.copy()
-            inner[-1] = high - 1e-13  # the value at a layer's end belongs to the next layer
             rows = np.einsum("tk,k->t", given.basis((nodes - low) / (high - low)), control[n, :, j])
             roots = np.polynomial.Polynomial.fit(nodes, rows, given.degree).roots()
             cuts = [low, *sorted(r.real for r in roots if abs(r.imag) < 1e-9 and low < r.real < high), high]
-            for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+            for a, b in pairwise(cuts):
                 s = (a + (b - a) * (x + 1) / 2 - low) / (high - low)
                 out[j] += abs((b - a) / 2 * w @ (given.basis(s) @ control[n, :, j]))
     return out
