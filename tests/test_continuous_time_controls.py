@@ -70,11 +70,9 @@ def integral_of_modulus(given, control):
     """`int |theta| dt` per parameter, piece by piece between the roots of the polynomials."""
     out = np.zeros(control.shape[-1])
     x, w = np.polynomial.legendre.leggauss(given.degree + 1)
-    for n, (low, high) in enumerate(zip(given.ends[:-1], given.ends[1:], strict=True)):
+    for n, (low, high) in enumerate(pairwise(given.ends)):
         for j in range(len(out)):
             nodes = np.linspace(low, high, given.degree + 1)
-            inner = nodes.copy()
-            inner[-1] = high - 1e-13  # the value at a layer's end belongs to the next layer
             rows = np.einsum("tk,k->t", given.basis((nodes - low) / (high - low)), control[n, :, j])
             roots = np.polynomial.Polynomial.fit(nodes, rows, given.degree).roots()
             cuts = [low, *sorted(r.real for r in roots if abs(r.imag) < 1e-9 and low < r.real < high), high]
