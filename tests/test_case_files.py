@@ -299,5 +299,5 @@ def test_a_scheme_of_a_case_is_found_when_the_case_is_imported(tmp_path, monkeyp
 def test_what_no_file_can_hold_is_refused_before_the_work(tmp_path):
     result = with_scheme(tmp_path, "(1.0,)")
     assert result.exit_code != 0
-    assert "Mine.table = (1.0,), expected in a file" in result.output
+    assert "Mine.table = (1.0,), expected a scheme that can be stored in a file" in result.output
     assert "iteration" not in result.output

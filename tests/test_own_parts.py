@@ -190,9 +190,8 @@ def test_exports_refuse_an_activation_without_a_form(mine, tmp_path):
     solution = emfc.solve(problem(NeuralField(1, mine.mine)), MESH, layers=2)
     for package, write in (("torch", solution.to_torch), ("onnx", lambda: solution.to_onnx(tmp_path / "a.onnx"))):
         pytest.importorskip(package)
-        with pytest.raises(
-            ArgumentError, match=rf"'mine', which has no form .*Activation\('mine', ..., {package}=...\)"
-        ):
+        expected = rf"expected fields.Activation\('mine', ..., {package}=...\)"
+        with pytest.raises(ArgumentError, match=f"'mine', which this export cannot write, {expected}"):
             write()
 
 
