@@ -186,7 +186,7 @@ def multistart(
     solver : by default the solver of `solve`: LBFGS() on an adjoint pair, which finds minima.
         NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (number of finished runs, number of all runs, cost found).
-    continuity, transport, layer_map, threads, memory, precision : as for `solve`.
+    continuity, transport, layer_map, control_degree, threads, memory, precision : as for `solve`.
 
     A critical point counts as already known if its control differs from a known one by no more than the errors of both, which
     follow from the solver's tolerance and from the curvature of the cost between them, see `run.same_point`. Runs that did not
