@@ -44,7 +44,13 @@ def test_constant_controls_that_alternate():
 def test_a_control_without_movement_has_no_jumps():
     """Round-off of a constant control is not a range."""
     noise = 1e-15 * np.random.default_rng(0).normal(size=(6, 3, 1))
-    assert largest_jump(Curves(1.0, 6, 2, "bernstein"), 0.3 + noise) == 0.0
+    curves = Curves(1.0, 6, 2, "bernstein")
+    assert largest_jump(curves, 0.3 + noise) == 0.0
+    line = np.linspace(0.0, 1.0, 6)[:, None, None] + np.zeros((6, 3, 1))
+    beside = largest_jump(curves, line)
+    assert (
+        largest_jump(curves, np.concatenate([line, noise], axis=2)) == beside
+    )  # zero but for round-off, beside another one
 
 
 @pytest.mark.parametrize("degree", [0, 2])

@@ -14,6 +14,8 @@ ROUGH = 0.1
 ROUGH_CONSTANT = 0.5
 #: controls of degree 1 and above are not resolved if the residual in continuous time exceeds this share of the penalty's term
 ROUGH_RESIDUAL = 0.01
+#: a parameter whose range is below this share of its size, or whose size is below this share of the largest, is not looked at
+FLAT, TINY = 1e-6, 1e-8
 #: fewer layers of constant controls do not show it
 FEWEST = 5
 
@@ -45,8 +47,10 @@ def largest_jump(curves: Curves, control: np.ndarray) -> float:
         values = np.einsum("sk,lkm->lsm", inside, control).reshape(-1, control.shape[-1])
         jumps = np.abs(starts[1:] - stops[:-1])
     reach = np.ptp(values, axis=0)
-    # A parameter that hardly moves has round-off for a range.
-    reach = np.where(reach > 1e-6 * np.abs(values).max(axis=0), reach, np.inf)
+    # A parameter that hardly moves, or is tiny beside the others, has round-off for a range.
+    sizes = np.abs(values).max(axis=0)
+    moves = (reach > FLAT * sizes) & (sizes > TINY * sizes.max())
+    reach = np.where(moves, reach, np.inf)
     return float((jumps / reach).max(initial=0.0))
 
 
