@@ -195,7 +195,7 @@ def test_expressions_that_are_not_smooth():
         (lambda: bracket_rank([lambda x: x[:, :1]], GENERIC, 2), r"fields\[0\]: got a value of shape"),
         (lambda: bracket_rank([], GENERIC, 2), r"fields: got \[\]"),
         (lambda: bracket_rank(SYMBOLIC, GENERIC, 2), "variables: got None, expected the SymPy symbols"),
-        (lambda: bracket_rank([[1, 0, 0]], GENERIC, 2, variables=X), r"fields\[0\]: got expressions of shape \(3, 1\)"),
+        (lambda: bracket_rank([[1, 0, 0]], GENERIC, 2, variables=X), r"fields\[0\]: got an array of expressions of shape \(3, 1\)"),
         (lambda: bracket_rank([[1, sp.Symbol("a")]], GENERIC, 2, variables=X), r"fields\[0\]: got the symbols \['a'\]"),
         (lambda: strong_approximation_error(FAMILY, np.sin, [(1, 0), (0, 1)], 2), "box: got"),
         (lambda: strong_approximation_error(FAMILY, np.sin, [(0, 1)] * 2, 2, bound=-1.0), "bound: got -1.0"),
@@ -207,7 +207,7 @@ def test_expressions_that_are_not_smooth():
         (lambda: steer(GENERIC, GENERIC, Dynamics(NeuralField(1))), "field: got a field of dimension 1, expected .* 2"),
         (lambda: sup_error(lambda x: x, np.sin, "disc"), "region: got 'disc'"),
         (lambda: sup_error(lambda x: x, lambda x: x[:, 0], DISC), r"target: got a value of shape"),
-        (lambda: learn_map(np.sin, DISC, initial=np.zeros((3, 3))), r"initial: got .*expected shape \(20, 4\)"),
+        (lambda: learn_map(np.sin, DISC, initial=np.zeros((3, 3))), r"initial: got .*expected the shape \(20, 4\)"),
         (lambda: UniformBall([0.0], 1.0), r"centre: got \[0.0\]"),
     ],
 )  # fmt: skip
