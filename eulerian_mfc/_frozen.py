@@ -65,13 +65,15 @@ class FrozenFields:
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, frozen(getattr(self, field.name)))
+        self.__dict__.update({name: frozen(value) for name, value in self._values().items()})
+
+    def _values(self) -> dict[str, object]:
+        """The fields by name, without what is computed from them and kept beside them."""
+        return {field.name: vars(self)[field.name] for field in fields(self)}
 
     def __getstate__(self) -> dict[str, object]:
         """The fields, as pickles and copies hold them: with dicts, because a read-only mapping cannot be pickled."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in values.items()}
+        return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self._values().items()}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update({name: frozen(value) for name, value in state.items()})

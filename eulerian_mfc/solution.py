@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._frozen import frozen
-from ._validate import array
+from ._validate import array, choice
 from .control.controlled_flow import ControlledFlow
-from .diagnostics import warnings_of
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
 from .diagnostics.pointwise import Pointwise, checked_times
 from .diagnostics.same_problem import check_problem
-from .diagnostics.stability import analyse
+from .diagnostics.second_order import analyse_and_warn
 from .diagnostics.taylor import taylor_slope
 from .errors import EulerianError
 from .problem import Problem
@@ -39,9 +38,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch.nn import Module
 
-#: number of characteristics that are drawn and exported
-TRAJECTORIES = 300
-
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Solution(SolutionData):
@@ -53,7 +49,8 @@ class Solution(SolutionData):
 
     Attributes
     ----------
-    control : `(layers, m)`.
+    control : the coefficients of the control, `(layers, m)` or `(layers, degree + 1, m)`, see `SolutionData`;
+        `theta` gives its values.
     cost, terminal_cost, penalty_cost, running_cost : `J` and its parts.
     residual : the optimality residual, `max |lambda theta + int D_theta F^T grad psi dmu|`.
     status, converged, solved, message, threshold, kink, history : the outcome of the solver, see `SolutionData`.
@@ -107,6 +104,7 @@ class Solution(SolutionData):
         numerics = Numerics(
             system.discretisation, system.resources, system.flow, system.controls.plain, problem.law.input_dim, loss
         )
+        moved = ControlledFlow(system.flow, numerics.curves, control, numerics.input_dim)
         return cls(
             numerics=numerics,
             control=control,
@@ -128,8 +126,8 @@ class Solution(SolutionData):
             description=description,
             masses=masses,
             deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),
-            deferred_paths=Deferred(partial(_sampled_paths, system, control)),
-            deferred_stability=Deferred(partial(_analysed, system, control, description.get("solver", ""))),
+            deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
+            deferred_stability=Deferred(partial(analyse_and_warn, system, control, description.get("solver", ""))),
             look=found,
             system=system,
         )
@@ -165,7 +163,7 @@ class Solution(SolutionData):
         loss = numerics.loss if problem.loss.trained else problem.loss
         stability = self.deferred_stability
         if not stability.known:
-            stability = Deferred(partial(_analysed, system, self.control, self.description.get("solver", "")))
+            stability = Deferred(partial(analyse_and_warn, system, self.control, self.description.get("solver", "")))
         return replace(
             self,
             system=system,
@@ -181,7 +179,7 @@ class Solution(SolutionData):
         """Compute `stability` unless it is known already; `progress` is called with the number of Hessian products done."""
         if self.kink is None and not self.analysed:
             system = self._need_system("the second-order analysis")
-            found = _analysed(system, self.control, self.description.get("solver", ""), progress)
+            found = analyse_and_warn(system, self.control, self.description.get("solver", ""), progress)
             self.deferred_stability.put(found)
         return self.stability
 
@@ -200,9 +198,7 @@ class Solution(SolutionData):
         return estimate(self._need_system("an error budget"), self)
 
     def theta(self, times: ArrayLike, *, recovered: bool = False) -> np.ndarray:
-        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one time.
-
-        Where a layer ends and another one begins, it is the value at the start of the latter.
+        """The control at times: `(n, m)` for times `(n,)`, `(m,)` for one; where a layer ends, the value at the next one's start.
 
         Parameters
         ----------
@@ -248,7 +244,10 @@ class Solution(SolutionData):
         return predict(self, x, labels)
 
     def velocity(self, n: int) -> np.ndarray:
-        """`(size, d)`: the field at the cell centres at time n (at the final time with the last layer's control)."""
+        """`(size, d)`: the field at the cell centres at time level n, `times[n]`, with the control that begins there.
+
+        At the final time it is the field with the control at the end of the last layer.
+        """
         return self.controlled_flow.velocity(n, self.mesh.centres)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -273,8 +272,14 @@ class Solution(SolutionData):
 
         to_onnx(self, path, dtype=dtype, readout=readout)
 
-    def plot(self) -> Figure:
-        """One matplotlib figure: density with trajectories, control, convergence, terminal density."""
+    def plot(self, what: str = "overview") -> Figure:
+        """A matplotlib figure: "overview" (density with trajectories, control, convergence, terminal density), or "time" (the
+        control with the one that is recovered from the Hamiltonians, and the residual in continuous time).
+        """
+        if choice("what", what, ("overview", "time")) == "time":
+            from .views.continuous_time import in_time
+
+            return in_time(self, self.pointwise)
         from .views.figures import overview
 
         return overview(self)
@@ -286,19 +291,3 @@ class Solution(SolutionData):
                 "Solution.load(path, problem)"
             )
         return self.system
-
-
-def _analysed(
-    system: OptimalitySystem, control: np.ndarray, solver: str, progress: Callable[[int], object] | None = None
-) -> Stability:
-    """The second-order analysis of a control; it issues the warnings that follow from it."""
-    found = analyse(system, control, progress)
-    warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
-    return found
-
-
-def _sampled_paths(system: OptimalitySystem, control: np.ndarray) -> Paths:
-    """Characteristics from samples of the law."""
-    law = system.problem.law
-    x, y = law.sample(TRAJECTORIES, seed=0)
-    return Paths(ControlledFlow(system.flow, system.controls.plain, control, law.input_dim).trajectories(x), y)

@@ -141,7 +141,7 @@ TABLE = {
         r"cells: got \(9, 7\), expected at least 8",
     ),
     "method": (lambda: LayerMap("heun"), r"method: got 'heun', expected one of 'euler', 'midpoint', 'rk4'"),
-    "layer map": (lambda: system(layer_map="heun"), r"layer_map: got 'heun', expected one of 'euler', 'mid"),
+    "layer map": (lambda: system(layer_map="heun"), r"layer_map: got 'heun', expected one of 'auto', 'euler'"),
     "substeps": (lambda: LayerMap("rk4", 0), r"substeps: got 0"),
     "layers zero": (lambda: system(layers=0), r"layers: got 0, expected an integer >= 1"),
     "layers float": (lambda: system(layers=20.0), r"layers: got 20.0"),

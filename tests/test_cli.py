@@ -226,8 +226,8 @@ class Slow(emfc.solvers.LBFGS):
         return super().iterate(recorder, system, initial)
 
 
-def numerics(layers=5):
-    return {"layers": layers, "solver": Slow()}
+def numerics(layers=5, control_degree=0):
+    return {"layers": layers, "control_degree": control_degree, "solver": Slow()}
 """
 )
 
@@ -337,6 +337,14 @@ MISTAKES = {
     "no names": ("def problem(penalty=1.0, /):\n    return 3\n", "'penalty' of problem is positional-only"),
     "mesh": (numerics_that("return {'mesh': 3}"), "numerics: mesh: got 3, expected a mesh, such as CartesianMesh"),
     "layers": (numerics_that("return {'layers': 'a'}"), "numerics: layers: got 'a', expected an integer >= 1"),
+    "times of layers": (
+        numerics_that("return {'layers': [0.0, 0.5, 0.4, 1.0]}"),
+        "numerics: layers: got [0.0, 0.5, 0.4, 1.0], expected a number of layers, or increasing times that begin with 0",
+    ),
+    "last time": (
+        numerics_that("return {'layers': [0, 0.5]}"),
+        "numerics: layers: got (0.0, 0.5), expected times that end at the problem's horizon, 1",
+    ),
     "exit": (f"def problem():\n{EXIT}", "problem(...) ended Python (exit status 0) instead of returning"),
     "exit of numerics": (
         f"{MINIMAL}\n\ndef numerics():\n{EXIT}",
@@ -432,6 +440,87 @@ def test_lists_and_none_can_be_set(tmp_path):
     assert case.build()[0].regulariser.penalties.tolist() == [1.0, 2.0]
 
 
+CURVED = (
+    MINIMAL.replace("1.0)\n", "2.0)\n")
+    + """
+
+def numerics(layers=3, control_degree=0):
+    return {"mesh": emfc.CartesianMesh([(-6.0, 6.0)], 48), "layers": layers, "control_degree": control_degree}
+"""
+)
+
+
+def table(path):
+    with open(path, newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_control_of_higher_degree_is_a_table_of_samples_and_one_of_coefficients(tmp_path):
+    """33 times per layer with both ends, so that jumps show; the coefficients are all of the control. The horizon is 2."""
+    (tmp_path / "curved.py").write_text(CURVED)
+    changed = {"layers": "[0, 0.2, 0.8, 2]", "control_degree": "2"}
+    result = run(tmp_path / "curved.py", "--out", tmp_path / "out", "--no-second-order", *settings(changed))
+    assert result.exit_code == 0, result.output
+    assert "48 cells, 3 layers, controls of degree 2" in result.output.replace("\n", " ")
+    solution = emfc.Solution.load(tmp_path / "out" / "solution.h5")
+    assert solution.control.shape == (3, 3, 2)
+    assert solution.times.tolist() == [0.0, 0.2, 0.8, 2.0]
+    assert solution.description["layers"] == "3, which start and end at 0, 0.2, 0.8, 2; controls of degree 2 in time"
+    head, *rows = table(tmp_path / "out" / "control.csv")
+    assert head == ["t", "W", "b"]
+    samples = np.array(rows, dtype=float).reshape(3, 33, 3)
+    assert samples[:, [0, -1], 0].tolist() == [[0.0, 0.2], [0.2, 0.8], [0.8, 2.0]]
+    np.testing.assert_allclose(np.diff(samples[:, :, 0]), np.repeat([[0.2], [0.6], [1.2]], 32, axis=1) / 32)
+    for (start, end), layer, found in zip(
+        solution.times[[[0, 1], [1, 2], [2, 3]]], solution.control, samples, strict=True
+    ):
+        for k in range(2):
+            expected = np.polynomial.legendre.Legendre(layer[:, k], (start, end))(found[:, 0])
+            np.testing.assert_allclose(found[:, 1 + k], expected, rtol=0, atol=1e-14)
+    head, *rows = table(tmp_path / "out" / "control_coefficients.csv")
+    assert head == ["t_start", "t_end", "basis", "coefficient", "W", "b"]
+    assert [row[:4] for row in rows[:4]] == [["0.0", "0.2", "legendre", str(i)] for i in range(3)] + [
+        ["0.2", "0.8", "legendre", "0"]
+    ]
+    assert np.array_equal(np.array([row[4:] for row in rows], dtype=float).reshape(3, 3, 2), solution.control)
+    again = run(tmp_path / "curved.py", "--out", tmp_path / "out")
+    assert again.exit_code == 0, again.output
+    assert not (tmp_path / "out" / "control_coefficients.csv").exists()
+    assert table(tmp_path / "out" / "control.csv")[0] == ["t_start", "t_end", "W", "b"]
+
+
+def test_bounds_are_in_the_table_of_coefficients(tmp_path):
+    """With bounds the basis is that of Bernstein, whose coefficients lie within them."""
+    (tmp_path / "curved.py").write_text(CURVED.replace("penalty, 2.0", "penalty, 2.0, bounds=(-0.1, 0.3)"))
+    result = run(
+        tmp_path / "curved.py", "--out", tmp_path / "out", "--no-second-order", *settings({"control_degree": "1"})
+    )
+    assert result.exit_code == 0, result.output
+    rows = table(tmp_path / "out" / "control_coefficients.csv")[1:]
+    assert {row[2] for row in rows} == {"bernstein"}
+    values = np.array([row[4:] for row in rows], dtype=float)
+    assert (values >= -0.1).all()
+    assert (values <= 0.3).all()
+    samples = np.array(table(tmp_path / "out" / "control.csv")[1:], dtype=float).reshape(3, 33, 3)
+    np.testing.assert_allclose(samples[:, [0, -1], 1:].reshape(-1, 2), values, rtol=0, atol=1e-15)
+
+
+def test_layers_may_be_times_on_the_command_line(tmp_path):
+    """Also if the default is their number, and the number if the default is times; other settings keep their types."""
+    (tmp_path / "curved.py").write_text(CURVED)
+    case = Case.load(tmp_path / "curved.py")
+    assert case.with_settings({"layers": "[0, 0.25, 2]"}).build()[1]["layers"] == (0.0, 0.25, 2.0)
+    for text in ("[0, 'a', 2]", "0.5", "[0, True]"):
+        with pytest.raises(ArgumentError, match="--set layers: got"):
+            case.with_settings({"layers": text})
+    with pytest.raises(ArgumentError, match=r"--set control_degree: got '\[0, 0.5\]'"):
+        case.with_settings({"control_degree": "[0, 0.5]"})
+    (tmp_path / "curved.py").write_text(CURVED.replace("layers=3", "layers=(0, 1, 2)"))
+    case = Case.load(tmp_path / "curved.py")
+    assert case.with_settings({"layers": "4"}).build()[1]["layers"] == 4
+    assert case.with_settings({"layers": "[0, 0.25, 2]"}).build()[1]["layers"] == (0.0, 0.25, 2.0)
+
+
 @pytest.mark.usefixtures("blank")
 def test_running_again_with_fewer_layers_leaves_no_stale_files(tmp_path):
     for layers in (6, 3):
@@ -496,6 +585,23 @@ def test_a_killed_run_is_resumed(tmp_path):
     assert "the run in this folder has finished" in again.output
     nothing = CliRunner().invoke(main, ["resume", str(tmp_path)])
     assert "no run was started there with --checkpoint" in nothing.output.replace("\n", " ")
+
+
+def test_a_killed_run_with_curves_on_unequal_layers_is_resumed(tmp_path):
+    changed = settings({"layers": "[0, 0.1, 0.4, 1]", "control_degree": "2"})
+    killed_run(tmp_path, *changed)
+    other = run(tmp_path / "slow.py", "--out", tmp_path / "out", "--checkpoint", *settings({"layers": "[0, 0.2, 1]"}))
+    assert other.exit_code == 1
+    assert "--set layers=[0, 0.1, 0.4, 1] --set control_degree=2" in other.output.replace("\n", " ")
+    resumed = CliRunner().invoke(main, ["resume", str(tmp_path / "out"), "--no-second-order"])
+    assert resumed.exit_code == 0, resumed.output
+    assert {p.name for p in (tmp_path / "out").iterdir()} == FILES | {"control_coefficients.csv"}
+    whole = run(tmp_path / "slow.py", "--out", tmp_path / "whole", "--no-second-order", *changed)
+    assert whole.exit_code == 0, whole.output
+    first, second = (emfc.Solution.load(tmp_path / f / "solution.h5") for f in ("out", "whole"))
+    assert first.control.shape == (3, 3, 2)
+    assert np.array_equal(first.control, second.control)
+    assert np.array_equal(first.masses, second.masses)
 
 
 def left(folder):

@@ -23,10 +23,11 @@ from .simplices import box
 @given(old=st.integers(1, 30), new=st.integers(1, 60), seed=st.integers(0, 99))
 def test_prolongation_keeps_integrals_and_constants(old, new, seed):
     control = np.random.default_rng(seed).normal(size=(old, 2))
-    out = prolong(control, new)
+    before, after = np.linspace(0.0, 1.0, old + 1), np.linspace(0.0, 1.0, new + 1)
+    out = prolong(control, before, after)
     assert out.shape == (new, 2)
     np.testing.assert_allclose(out.mean(axis=0), control.mean(axis=0), atol=1e-12)
-    np.testing.assert_allclose(prolong(np.full((old, 1), 0.7), new), 0.7, atol=1e-12)
+    np.testing.assert_allclose(prolong(np.full((old, 1), 0.7), before, after), 0.7, atol=1e-12)
     if old % new == 0:
         np.testing.assert_allclose(out, control.reshape(new, -1, 2).mean(axis=1), atol=1e-12)
 
@@ -34,7 +35,8 @@ def test_prolongation_keeps_integrals_and_constants(old, new, seed):
 def test_prolongation_of_a_smooth_control():
     """Means of sin over layers: from M to 2 M layers, order 3."""
     means = lambda layers: np.diff(-np.cos(np.linspace(0, 3, layers + 1)))[:, None] * layers / 3  # noqa: E731
-    errors = [np.abs(prolong(means(m), 2 * m) - means(2 * m)).max() for m in (20, 40)]
+    ends = lambda layers: np.linspace(0.0, 1.0, layers + 1)  # noqa: E731
+    errors = [np.abs(prolong(means(m), ends(m), ends(2 * m)) - means(2 * m)).max() for m in (20, 40)]
     assert np.log2(errors[0] / errors[1]) >= 2.85
     assert errors[1] <= 1e-4
 
@@ -194,7 +196,7 @@ def test_wrong_costs_are_failed_runs_and_errors_of_costs_are_told():
     for several in (path, found):
         assert all(s.converged for s in several)
         assert "not converged" not in several.table().split("1 runs")[0]
-    assert "2 runs did not converge, the first: start 0: not converged: the cost on the mesh" in nothing.table()
+    assert "2 runs did not converge; the first of them: start 0: not converged: the cost on the mesh" in nothing.table()
 
 
 @pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.CostErrorWarning")

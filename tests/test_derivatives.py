@@ -33,7 +33,7 @@ def beyond(t, theta, x):
 
 
 NOT_ANALYTIC = {
-    "far out": (beyond, r"function \(in x\).*finite difference is 0\.0\d+, at x = \[-?[3-6]\.\d+\], t = "),
+    "far out": (beyond, r"function \(in x\).*where the finite difference is 0\.0\d+, at x = \[-?[3-6]\.\d+\], t = "),
     "late": (lambda t, u, x: u[0] * (np.abs(x) if t > 0.5 else x), r"\(in x\).*t = 0.61"),
     "in the last layers": (lambda t, u, x: u[0] * (np.abs(x) if t > 0.9 else x), r"\(in x\).*t = 0.97"),
     "large parameters": (

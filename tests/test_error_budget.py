@@ -133,12 +133,12 @@ def steered(penalty):
 
 @pytest.mark.parametrize("layers", [1, 5])
 def test_few_layers_and_a_small_penalty(layers):
-    """Boundary layers in time that no layer resolves; measured 0.999 of the true error, 0.34 and 0.58 by a fixed multiple."""
+    """Boundary layers in time that no layer resolves: the line is a bound, measured 1.33 and 1.39 of the true error."""
     solution = emfc.solve(steered(1e-3), emfc.CartesianMesh([(-4.0, 4.0)], 80), layers, initial=-1.0)
     true = solution.cost - np.sqrt(0.5e-3) * np.tanh(np.sqrt(2e3))
     budget = solution.error_budget()
     assert budget.refine == "layers"
-    assert budget["layers"] == pytest.approx(true, rel=0.05)
+    assert true <= budget["layers"] <= 1.45 * true
 
 
 def test_euler_layers_are_of_order_one():
@@ -149,7 +149,7 @@ def test_euler_layers_are_of_order_one():
     solution = emfc.solve(problem, mesh, 8, layer_map="euler", initial=-0.5)
     budget = solution.error_budget()
     true = solution.cost - around(problem, -0.5, 40)
-    assert budget["layers"] == pytest.approx(true, rel=0.05)
+    assert 1.45 * true <= budget["layers"] <= true < 0  # a bound of the error's size, with its sign
 
 
 def test_fields_that_the_layers_do_not_see_have_an_error():
@@ -163,7 +163,7 @@ def test_fields_that_the_layers_do_not_see_have_an_error():
     # It seems to reach 0.8 for a cost of 0.2; truly nothing moves: the cost of no control is 1.
     assert solution.cost == pytest.approx(0.2, abs=1e-3)
     budget = solution.error_budget()
-    assert budget["layers"] == pytest.approx(-0.8, rel=0.1)
+    assert -1.45 * 0.8 <= budget["layers"] <= -0.8
 
 
 @pytest.mark.filterwarnings("ignore::eulerian_mfc.errors.SymmetricStartWarning")

@@ -11,6 +11,7 @@ from eulerian_mfc import fields, losses
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.export import control_from_onnx, control_from_torch
 from eulerian_mfc.export.fields import FORMULAS
+from eulerian_mfc.flow.tableaux import Tableau
 from eulerian_mfc.solvers import Outcome
 
 FIELDS = {
@@ -30,19 +31,18 @@ MAPS = [emfc.LayerMap("euler"), emfc.LayerMap("midpoint"), emfc.LayerMap("rk4"),
 POINTS = np.random.default_rng(5).normal(size=(40, 2))
 
 
-def solution_at(field, layer_map="rk4", layers=3, loss=None, augment=0, control=None):
+def solution_at(field, layer_map="rk4", layers=3, loss=None, augment=0, control=None, degree=0, **more):
     """A solution with a random control, by no solver."""
     rng = np.random.default_rng(0)
     law = emfc.laws.Empirical(rng.normal(scale=0.3, size=(6, 2)), [0.0, 1.0, 1.0, 2.0, 0.0, 2.0])
     loss = loss or losses.CrossEntropy([0, 1, 2], losses.TrainedReadout(0.1))
-    problem = emfc.Problem(field, law, loss, 1.0, 1.5)
+    problem = emfc.Problem(field, law, loss, 1.0, 1.5, **more)
     if augment:
         problem = problem.augmented(augment, loss=loss)
     mesh = emfc.CartesianMesh([(-4.0, 4.0)] * problem.field.dim, 10)
-    system = emfc.OptimalitySystem(
-        problem, mesh, layers, layer_map=layer_map, transport=emfc.transport.SemiLagrangian(1)
-    )
-    control = 0.4 * rng.normal(size=(layers, problem.parameters)) if control is None else control
+    options = {"layer_map": layer_map, "control_degree": degree, "transport": emfc.transport.SemiLagrangian(1)}
+    system = emfc.OptimalitySystem(problem, mesh, layers, **options)
+    control = 0.4 * rng.normal(size=system.controls.shape) if control is None else control
     return emfc.Solution.from_outcome(system, Outcome(control, emfc.solvers.Status.UNKNOWN, "a random control"), {})
 
 
@@ -99,6 +99,103 @@ def test_layer_maps(layer_map, tmp_path):
     np.testing.assert_allclose(in_torch(solution.to_torch(), POINTS), exact, rtol=0, atol=1e-13)
     solution.to_onnx(tmp_path / "network.onnx", dtype="float64")
     np.testing.assert_allclose(in_onnx(tmp_path / "network.onnx", POINTS), exact, rtol=0, atol=1e-13)
+
+
+#: unequal layers, up to the horizon of these problems
+GRID = [0.0, 0.2, 0.6, 1.5]
+#: Kutta's method of order 3, which is not built in
+KUTTA = Tableau(((0.0, 0.0, 0.0), (0.5, 0.0, 0.0), (-1.0, 2.0, 0.0)), (1 / 6, 2 / 3, 1 / 6), 3)
+CURVES = {
+    "degree 0 on unequal layers": {"layers": GRID},
+    "degree 1": {"layers": 2, "degree": 1},
+    "degree 2 on unequal layers": {"layers": GRID, "degree": 2},
+    "degree 3 by the method of order 8": {"layers": 2, "degree": 3, "layer_map": "dop853"},
+    "a method of one's own": {"layers": GRID, "degree": 2, "layer_map": emfc.LayerMap(KUTTA, 5)},
+    "with bounds": {"layers": GRID, "degree": 2, "bounds": (-5.0, 5.0)},
+    "with a running loss": {"layers": GRID, "degree": 2, "running": losses.FirstCoordinates(losses.SquaredLoss(), 1)},
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("field", ["neural tanh", "sum", "scaled in time", "radial basis"])
+def test_controls_of_any_degree(name, field, tmp_path):
+    """Both networks are the flow, whose stages have the parameters at their own times; the coefficients come back bit for bit."""
+    solution = solution_at(FIELDS[field], **{"layer_map": "auto", **CURVES[name]})
+    exact = solution.flow(POINTS)
+    size = 1 + np.abs(exact).max()
+    module = solution.to_torch()
+    assert np.abs(in_torch(module, POINTS) - exact).max() <= 1e-12 * size
+    assert np.array_equal(control_from_torch(module), solution.control)
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 1e-6)):
+        solution.to_onnx(tmp_path / "network.onnx", dtype=dtype)
+        assert np.abs(in_onnx(tmp_path / "network.onnx", POINTS) - exact).max() <= tolerance * size
+        assert np.array_equal(control_from_onnx(tmp_path / "network.onnx"), solution.control.astype(dtype))
+
+
+def test_coefficients_are_what_is_trained():
+    """Their gradient in PyTorch is the derivative of the same function of the flow, by central differences."""
+    import torch
+
+    arguments = {"layers": GRID, "degree": 2, "layer_map": "auto"}
+    solution = solution_at(fields.NeuralField(2), **arguments)
+    module = solution.to_torch()
+    assert {name: tuple(w.shape) for name, w in module.layers[1].named_parameters()} == {"W": (3, 2, 2), "b": (3, 2)}
+    module(torch.tensor(POINTS)).square().mean().backward()
+    direction = np.random.default_rng(7).normal(size=solution.control.shape)
+    slope = 0.0
+    for n, layer in enumerate(module.layers):
+        gradient = np.concatenate([layer.W.grad.reshape(3, 4).numpy(), layer.b.grad.numpy()], axis=1)
+        slope += (gradient * direction[n]).sum()
+    step = 1e-5
+    above, below = (
+        (solution_at(fields.NeuralField(2), control=solution.control + s * direction, **arguments).flow(POINTS) ** 2)
+        for s in (step, -step)
+    )
+    assert slope == pytest.approx((above.mean() - below.mean()) / (2 * step), rel=1e-7)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight -= 0.1 * weight.grad
+    again = solution_at(fields.NeuralField(2), control=control_from_torch(module), **arguments)
+    np.testing.assert_allclose(again.flow(POINTS), in_torch(module, POINTS), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"control": '{"grid": 1000000000000, "degree": 1, "basis": "legendre", "levels": 2}'},
+        {"control": '{"grid": 3, "degree": 1000000, "basis": "legendre", "levels": 2}'},
+        {"control": '{"grid": 3, "degree": 3, "basis": "legendre", "levels": 2}'},
+        {"control": '{"grid": 2, "degree": 2, "basis": "legendre", "levels": 2}'},
+        {"control": "[]"},
+        {"control": "{"},
+        {"horizon": "long"},
+        {"horizon": "-1.5"},
+    ],
+)
+def test_other_metadata_of_the_control_are_refused(changed, tmp_path):
+    import onnx
+
+    path = tmp_path / "network.onnx"
+    solution_at(fields.NeuralField(2), "auto", GRID, degree=2).to_onnx(path)
+    model = onnx.load(path)
+    for entry in model.metadata_props:
+        entry.value = changed.get(entry.key, entry.value)
+    onnx.save(model, path)
+    with pytest.raises(FileFormatError, match=r"is not a network that export\.to_onnx has written"):
+        control_from_onnx(path)
+
+
+def test_networks_of_earlier_versions_are_read(tmp_path):
+    """Their metadata do not say the degree, which was 0."""
+    import onnx
+
+    path, solution = tmp_path / "network.onnx", solution_at(fields.NeuralField(2))
+    solution.to_onnx(path, dtype="float64")
+    model = onnx.load(path)
+    for entry in [p for p in model.metadata_props if p.key in ("control", "horizon")]:
+        model.metadata_props.remove(entry)
+    onnx.save(model, path)
+    assert np.array_equal(control_from_onnx(path), solution.control)
 
 
 def test_augmented_with_its_read_out(tmp_path):

@@ -79,10 +79,12 @@ def test_modules_that_were_cast_take_what_they_were_cast_to():
         np.testing.assert_allclose(module(X.float()).detach().float(), solution.flow(POINTS), rtol=0, atol=0.2)
 
 
-@pytest.mark.parametrize("name", FIELDS)
-def test_modules_are_pickled_and_copied(name):
+@pytest.mark.parametrize(
+    ("name", "degree"), [*((name, 0) for name in FIELDS), ("neural tanh", 2), ("scaled in time", 2)]
+)
+def test_modules_are_pickled_and_copied(name, degree):
     """Fields of user functions of time too: what a network needs of them is their values at its stages."""
-    module = solution_at(FIELDS[name]).to_torch(readout=True)
+    module = solution_at(FIELDS[name], "auto", degree=degree).to_torch(readout=True)
     stored = io.BytesIO()
     torch.save(module, stored)
     stored.seek(0)
@@ -109,8 +111,9 @@ print(float(module(torch.tensor([[0.25, -0.5]], dtype=torch.float64)).detach()[0
     assert float(done.stdout) == float(module(torch.tensor([[0.25, -0.5]], dtype=torch.float64)).detach()[0, 1])
 
 
-def test_modules_are_exported_by_pytorch_for_batches_of_any_size():
-    module = solution_at(FIELDS["scaled in time"]).to_torch()
+@pytest.mark.parametrize("degree", [0, 1])
+def test_modules_are_exported_by_pytorch_for_batches_of_any_size(degree):
+    module = solution_at(FIELDS["scaled in time"], "auto", degree=degree).to_torch()
     programme = torch.export.export(module, (X,), dynamic_shapes=({0: torch.export.Dim("n")},))
     np.testing.assert_allclose(programme.module()(X[:7]).detach(), module(X[:7]).detach(), rtol=0, atol=1e-14)
 

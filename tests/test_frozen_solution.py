@@ -23,6 +23,7 @@ METHODS = {
     "flow": ([[0.3], [0.4]],),
     "predict": ([[0.3], [0.4]],),
     "velocity": (1,),
+    "theta": ([0.0, 0.6],),
     "verdict": (),
     "maximum_principle": (2,),
     "error_budget": (),

@@ -167,6 +167,11 @@ def nested(depth):
     return change
 
 
+def curves(**values):
+    """The metadata say another control than one that is constant on two equal layers."""
+    return told(control={"grid": 2, "degree": 0, "basis": "legendre", "levels": 2} | values)
+
+
 CLAIMS = {
     "masses": (replaced("masses", (3, 2, MANY), compression="gzip"), "masses announces 960,000,000 bytes but has 0"),
     "masses, not compressed": (replaced("masses", (3, 2, MANY)), "masses announces 960,000,000 bytes but has 0"),
@@ -199,6 +204,9 @@ CLAIMS = {
     "lists in lists": (nested(10**6), "damaged or not a solution file: maximum recursion depth"),
     "complex numbers": (replaced("total", (2,), dtype="c16"), "total holds complex128, expected floats"),
     "many layers": (told(layers=10**12), r"control has shape \(2, 1\), expected \(1000000000000, 1\)"),
+    "many layers of a grid": (curves(grid=10**12), "control: 1000000000000 layers, but the file says 2"),
+    "many levels in time": (curves(levels=10**9), "control: got .* expected a grid, a degree and a basis"),
+    "a large degree": (curves(degree=10**9), "control: got .* expected a grid, a degree and a basis"),
     "a field of many parameters": (
         told(field={"type": "bottleneck", "dim": 1, "width": 10**9, "activation": "tanh"}),
         "the field has another dimension, or other parameters",
@@ -234,6 +242,57 @@ def test_claims_of_a_solution_file_are_refused_before_memory_is_taken(good, tmp_
     with little_memory(), pytest.raises(FileFormatError, match=reason) as error:
         emfc.Solution.load(path)
     assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"degree": 1}, r"control has shape \(2, 1\), expected \(2, 2, 1\)"),
+        ({"degree": -1}, "expected a grid, a degree and a basis"),
+        ({"degree": 0.5}, "expected a grid, a degree and a basis"),
+        ({"degree": True}, "expected a grid, a degree and a basis"),
+        ({"degree": None}, "expected a grid, a degree and a basis"),
+        ({"grid": [0.0, 0.5, 0.4, 1.0]}, "expected a grid, a degree and a basis"),
+        ({"grid": [0.0, 0.5, 2.0]}, "expected a grid, a degree and a basis"),
+        ({"grid": [0.0, 1.0]}, "control: 1 layers, but the file says 2"),
+        ({"grid": 3}, "control: 3 layers, but the file says 2"),
+        ({"grid": [0.0, "a", 1.0]}, "expected a grid, a degree and a basis"),
+        ({"grid": [0.0, 10**400, 1.0]}, "expected a grid, a degree and a basis"),
+        ({"grid": [0.0, float("nan"), 1.0]}, "expected a grid, a degree and a basis"),
+        ({"grid": [[0.0, 0.5], [0.5, 1.0]]}, "expected a grid, a degree and a basis"),
+        ({"grid": {"a": 1}}, "expected a grid, a degree and a basis"),
+        ({"grid": True}, "expected a grid, a degree and a basis"),
+        ({"basis": "monomials"}, "expected a grid, a degree and a basis"),
+        ({"basis": ["legendre"]}, "expected a grid, a degree and a basis"),
+        ({"levels": 1}, "expected a grid, a degree and a basis"),
+        ({"levels": 3}, r"masses has shape \(3, 2, 24\), expected \(5, 2, 24\)"),
+        ({"levels": True}, "expected a grid, a degree and a basis"),
+    ],
+)
+def test_controls_that_are_told_otherwise_are_refused(good, tmp_path, values, reason):
+    path = altered(good, tmp_path, curves(**values))
+    with pytest.raises(FileFormatError, match=reason):
+        emfc.Solution.load(path)
+
+
+def test_a_control_that_is_not_a_table_is_refused(good, tmp_path):
+    for value in ([], "legendre", 3, {}):
+        with pytest.raises(FileFormatError, match="control: got"):
+            emfc.Solution.load(altered(good, tmp_path, told(control=value)))
+
+
+def test_files_without_a_degree_have_equal_layers_and_constant_controls(good, tmp_path):
+    """Files of earlier versions."""
+
+    def earlier(file):
+        meta = json.loads(file["metadata"][()])
+        del meta["control"], file["metadata"]
+        file["metadata"] = json.dumps(meta)
+
+    old = emfc.Solution.load(altered(good, tmp_path, earlier))
+    assert old.times.tolist() == [0.0, 0.5, 1.0]
+    assert old.control.shape == (2, 1)
+    assert old.theta(0.7).tolist() == old.control[1].tolist()
 
 
 def test_a_text_that_claims_a_length_is_refused(good, tmp_path):

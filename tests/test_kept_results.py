@@ -110,7 +110,7 @@ def test_a_study_file_notices_it_too(tmp_path):
         (tmp_path / "data.txt").write_text(value)
         command = ["study", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]
         if warns:
-            with pytest.warns(StoredResultWarning, match="computed again"):
+            with pytest.warns(StoredResultWarning, match="all results are computed again"):
                 CliRunner().invoke(main, command, catch_exceptions=False)
         else:
             CliRunner().invoke(main, command, catch_exceptions=False)

@@ -87,7 +87,7 @@ def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_t
             assert [warning.category for warning in told] in ([], [MeshFileWarning])
             assert_same(mesh, SimplexMesh.read(path), names=not told)
         if told:
-            assert "does not hold the names 'left'" in str(told[0].message)
+            assert "the file does not hold the names 'left'" in str(told[0].message)
         if ending.lower() in FORMATS:
             assert not refusal
             assert not told
@@ -98,7 +98,7 @@ def test_every_format_gives_the_same_mesh_or_is_refused_before_the_old_file_is_t
 def test_formats_without_names_are_told_where_there_are_names(tmp_path):
     for ending in NAMELESS:
         dim = 3 if ending in (".su2",) else 2
-        with pytest.warns(MeshFileWarning, match=r"does not hold the names 'in & out', .* write one of \.vtu"):
+        with pytest.warns(MeshFileWarning, match=r"the file does not hold the names 'in & out', .* write one of \.vtu"):
             named(dim, ["in & out"], 2).write(tmp_path / f"mesh{ending}")
         box(dim, 2).write(tmp_path / f"mesh{ending}")
 

@@ -17,7 +17,7 @@ class AnotherProcessor(emfc.OptimalitySystem):
 
     def _off(self, cost, gradient):
         noise = 2e-16 * self._seeded.normal(size=gradient.shape)
-        return cost + 2e-16 * self._seeded.normal(), gradient + noise * self.dt
+        return cost + 2e-16 * self._seeded.normal(), gradient + noise * self.controls.mass
 
     def cost_and_gradient(self, control):
         return self._off(*super().cost_and_gradient(control))

@@ -1,5 +1,6 @@
 """What shows a control, for controls of any degree on layers of any lengths: warnings, words, tables, figures, ParaView."""
 
+import pickle
 from functools import cache
 
 import numpy as np
@@ -226,3 +227,32 @@ def test_animations_show_every_level_in_proportion_to_its_time(tmp_path):
             shown.append(film.info["duration"])
     gaps = np.diff(solution.times) / 2.0 * 9 * 125
     np.testing.assert_allclose(shown[:-1], np.maximum(gaps, 20), atol=10)  # the format counts in hundredths of a second
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("degree", [0, 1, 3])
+@pytest.mark.parametrize("bounds", [None, (-2.0, 2.0)])
+def test_files_and_pickles_keep_the_space_of_the_control(degree, bounds, running, tmp_path):
+    """Layers, degree, basis and levels in time; what is computed from them has the same bits."""
+    more = {"running": emfc.losses.SquaredLoss()} if running else {}
+    problem = toy_line(bias=True, bounds=bounds, horizon=2.0, **more)
+    control = 0.3 * np.random.default_rng(3).normal(size=(3, 2) if degree == 0 else (3, degree + 1, 2))
+    solution = with_control(problem, toy_mesh(40), [0.0, 0.2, 0.8, 2.0], degree, control)
+    solution.save(tmp_path / "solution.h5")
+    times, x = np.linspace(0.0, 2.0, 41), np.linspace(-1.0, 1.0, 5)[:, None]
+    loaded = emfc.Solution.load(tmp_path / "solution.h5")
+    again = emfc.Solution.load(tmp_path / "solution.h5", problem)
+    for other in (loaded, again, pickle.loads(pickle.dumps(solution)), pickle.loads(pickle.dumps(loaded))):
+        curves = other.numerics.curves
+        assert curves.basis == solution.numerics.curves.basis
+        assert curves.basis.kind == ("bernstein" if bounds and degree else "legendre")
+        assert curves.ends.tolist() == [0.0, 0.2, 0.8, 2.0]
+        assert np.array_equal(other.control, control)
+        assert np.array_equal(other.times, solution.times)
+        assert len(other.times) == (3 * (degree + 1) + 1 if running and degree else 4)
+        assert np.array_equal(other.theta(times), solution.theta(times))
+        assert np.array_equal(other.flow(x), solution.flow(x))
+        assert np.array_equal(other.masses, solution.masses)
+        assert other.numerics.discretisation.control_degree == degree
+    assert np.array_equal(again.potentials, solution.potentials)
+    assert again.system.cost(again.control).total == solution.cost

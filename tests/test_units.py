@@ -152,9 +152,12 @@ def of_another_pair(line):
 
 
 def of_many_starts(line):
-    found = emfc.multistart(line.problem, line.mesh, 4, starts=5)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = emfc.multistart(line.problem, line.mesh, 4, starts=5)
     costs = [solution.cost / line.loss for solution in found]
-    return [len(found), [p.starts for p in found.points], len(found.failed)], {"costs": costs}
+    sentences = words(str(warning.message) for warning in told)
+    return [len(found), [p.starts for p in found.points], len(found.failed), *sentences], {"costs": costs}
 
 
 @pytest.fixture(scope="module")

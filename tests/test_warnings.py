@@ -40,7 +40,7 @@ def test_ripples_on_coarse_cells_are_told_from_mass_at_the_wall():
     narrow = emfc.laws.Gaussian([0.0], 0.1)
     for half, cells in ((4.0, 12), (4.0, 24), (8.0, 24)):
         text = boundary_warning(narrow, emfc.CartesianMesh([(-half, half)], cells))
-        assert "use more cells; a larger box alone does not help" in text, (half, cells)
+        assert "Use more cells; a larger box alone does not help" in text, (half, cells)
     assert not boundary_warning(narrow, emfc.CartesianMesh([(-4.0, 4.0)], 96))
     # The same cells around a law that is smooth on them, sent to the wall: cells do not help.
     wide = emfc.laws.Gaussian([0.0], 0.3, truncation=1.0)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 import eulerian_mfc as emfc
 from eulerian_mfc.app import cli
-from eulerian_mfc.app.run_case import write_control
+from eulerian_mfc.app.control_tables import write_control
 from eulerian_mfc.app.run_folder import RunFolder
 from eulerian_mfc.app.run_record import Record
 from eulerian_mfc.errors import StorageError
@@ -52,7 +52,7 @@ WRITERS = {
     "report": lambda s, folder: report.write(s, folder, "A title"),
     "view": lambda s, folder: view.render(s, folder, stills=2),
     "film": lambda s, folder: view.render(s, folder, stills=1, mp4=True),
-    "control": lambda s, folder: write_control(s, folder / "control.csv"),
+    "control": lambda s, folder: write_control(s, RunFolder(folder)),
     "onnx": lambda s, folder: emfc.export.to_onnx(s, folder / "network.onnx"),
     "record": lambda s, folder: Record("case.py", {}, "x" * 500).write(RunFolder(folder)),
     "new case": lambda s, folder: cli.new.callback(folder / "case.py"),
@@ -268,12 +268,12 @@ def test_modes_that_forbid_writing_are_respected(tmp_path):
     path.chmod(0o444)
     said = without_rights(lambda: _files.write_whole(path, b"new"))
     assert said.startswith("StorageError: cannot write")
-    assert "the file is write-protected; the old file is intact" in said
+    assert "the file is write-protected; the file that was there is unchanged" in said
     path.chmod(0o644)
     path.parent.chmod(0o555)
     said = without_rights(lambda: _files.write_whole(path, b"new"))
     path.parent.chmod(0o755)
-    assert "Permission denied; the old file is intact" in said
+    assert "Permission denied; the file that was there is unchanged" in said
     assert contents(path.parent) == {"file": b"of before"}
     assert without_rights(lambda: _files.write_whole(path, b"new")) == "done"
     assert path.read_bytes() == b"new"

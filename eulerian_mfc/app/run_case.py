@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import time
@@ -11,15 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
 
+from ..control.grid import Grid, count_of
 from ..errors import EulerianWarning, StorageError
-from ..files.atomic import write_whole
 from ..files.locks import alone
 from ..meshes import Mesh
 from ..results.solution_data import SolutionData
@@ -30,6 +27,7 @@ from ..schemes import Scheme
 from ..solution import Solution
 from ..solvers import Iteration, Status
 from ..storage.scheme_specs import scheme_spec
+from .control_tables import write_control
 from .run_folder import RunFolder
 from .run_record import Record, recorded
 
@@ -56,7 +54,7 @@ def run_case(
     for name in ("transport", "continuity"):
         if isinstance(scheme := options.get(name), Scheme):
             scheme_spec(scheme)  # before the work, since its solution could not be saved otherwise
-    heading = _heading(case, mesh, layers)
+    heading = _heading(case, mesh, layers, options.get("control_degree", 0))
     display = _Display(console, case.title, heading)
     with interrupted_once(), own_warnings() as caught:
         stopped = no_exit(f"{case.path}: the case", "while it was solved")
@@ -84,9 +82,10 @@ def run_case(
     return solution
 
 
-def _heading(case: Case, mesh: Mesh, layers: int) -> str:
+def _heading(case: Case, mesh: Mesh, layers: Grid, degree: int) -> str:
     changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
-    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {layers} layers")
+    what = f"{count_of(layers)} layers" + (f", controls of degree {degree}" if degree else "")
+    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {what}")
 
 
 @dataclass
@@ -128,7 +127,7 @@ def _write_views(console: Console, solution: Solution, folder: RunFolder, case: 
         with step(console, "writing files for ParaView"):
             solution.to_vtk(folder.vtk)
         with step(console, "drawing figures, writing the report"):
-            write_control(solution, folder.control)
+            write_control(solution, folder)
             report.write(solution, folder.path, case.title, case.text, second_order)
     except OSError as error:
         failed = f"cannot write into {folder.path}: {error.strerror or error}"
@@ -165,13 +164,3 @@ def own_warnings() -> Iterator[list[EulerianWarning]]:
         warnings.showwarning = keep
         warnings.simplefilter("always", EulerianWarning)
         yield caught
-
-
-def write_control(solution: SolutionData, path: Path) -> None:
-    """Write the control as a table with one row per layer: its start and end, then one column per parameter."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["t_start", "t_end", *solution.parameter_names])
-    for n, row in enumerate(solution.control.tolist()):
-        writer.writerow([repr(float(solution.times[n])), repr(float(solution.times[n + 1])), *map(repr, row)])
-    write_whole(path, text.getvalue().encode())

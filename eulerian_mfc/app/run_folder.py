@@ -46,6 +46,11 @@ class RunFolder:
         return self.path / "control.csv"
 
     @property
+    def coefficients(self) -> Path:
+        """The coefficients of a control of degree 1 or more, as a table."""
+        return self.path / "control_coefficients.csv"
+
+    @property
     def vtk(self) -> Path:
         """The folder of the files for ParaView."""
         return self.path / "vtk"

@@ -7,13 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._frozen import frozen
 from ..flow.layers import Layer
-from ..flow.polynomials import Basis, lobatto
+from ..flow.polynomials import Basis, checked_degree, lobatto
 from .grid import Grid, checked_grid, layer_ends, layer_lengths
-
-#: the largest degree of controls in time
-HIGHEST = 10
 
 
 class Curves:
@@ -30,7 +27,7 @@ class Curves:
     ----------
     horizon : the final time T, in units of time.
     layers : the number of equal layers, or the increasing times at which layers start and end, from 0 to T.
-    degree : the degree of the polynomials, from 0 to `HIGHEST`.
+    degree : the degree of the polynomials, from 0 to `flow.polynomials.HIGHEST`.
     kind : the name of the basis.
     levels : the number of levels in time of a layer: 2 for its ends; more are the points of a Lobatto rule.
 
@@ -54,8 +51,7 @@ class Curves:
     """
 
     def __init__(self, horizon: float, layers: Grid, degree: int = 0, kind: str = "legendre", levels: int = 2) -> None:
-        if integer("control_degree", degree, minimum=0) > HIGHEST:
-            raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
+        degree = checked_degree(degree)
         self.horizon, self.grid, self.degree, self.levels = horizon, checked_grid(layers), degree, levels
         self.basis = Basis(degree, kind)
         self.ends, self.lengths = layer_ends(self.grid, horizon), layer_lengths(self.grid, horizon)
@@ -65,11 +61,19 @@ class Curves:
         self.rule = np.zeros(len(self.times))
         for n, length in enumerate(self.lengths):
             self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * self._weights
+        for values in (self.ends, self.lengths, self.times, self.rule):
+            values.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Copies and unpickled objects have read-only arrays too."""
+        vars(self).update({name: frozen(value) for name, value in state.items()})
 
     @property
     def plain(self) -> Curves:
         """The same functions, without what a subclass adds."""
-        return Curves(self.horizon, self.grid, self.degree, self.basis.kind, self.levels)
+        return (
+            self if type(self) is Curves else Curves(self.horizon, self.grid, self.degree, self.basis.kind, self.levels)
+        )
 
     @property
     def layers(self) -> int:
@@ -100,7 +104,8 @@ class Curves:
         """
         halves = 0.5 * self._weights
         halves[[0, -1]] = self._weights[[0, -1]]
-        return np.outer(self.lengths, halves[:-1]).ravel(), np.outer(self.lengths, halves[1:]).ravel()
+        starts, ends = (np.outer(self.lengths, part).ravel() for part in (halves[:-1], halves[1:]))
+        return frozen(starts), frozen(ends)
 
     def of_layer(self, n: int, theta: np.ndarray) -> list[Layer]:
         """The steps of layer n, in the order of time, with the layer's coefficients theta."""

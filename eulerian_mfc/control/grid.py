@@ -16,12 +16,13 @@ Grid: TypeAlias = int | Sequence[float] | np.ndarray
 SHORTEST, ENDS = 1e-9, 1e-12
 
 
-def checked_grid(layers: Grid) -> int | tuple[float, ...]:
+def checked_grid(layers: Grid, name: str = "layers") -> int | tuple[float, ...]:
     """A number of layers, or increasing times as a tuple.
 
     Parameters
     ----------
     layers : an integer above zero, or increasing times that begin with 0.
+    name : the name of the argument, for messages.
 
     Raises
     ------
@@ -33,13 +34,11 @@ def checked_grid(layers: Grid) -> int | tuple[float, ...]:
     >>> checked_grid(4), checked_grid([0, 0.25, 1])
     (4, (0.0, 0.25, 1.0))
     """
-    if isinstance(layers, str | bool) or not np.ndim(layers):
-        return integer("layers", layers)
-    times = array("layers", layers, ndim=(1,), like="layers=20 or layers=[0.0, 0.25, 1.0]")
+    if isinstance(layers, str | bytes) or not np.iterable(layers):
+        return integer(name, layers)
+    times = array(name, layers, ndim=1, like="layers=20 or layers=[0.0, 0.25, 1.0]")
     if len(times) < 2 or times[0] != 0.0 or not (np.diff(times) > SHORTEST * times[-1]).all():
-        raise fail(
-            "layers", layers, "a number of layers, or increasing times that begin with 0, such as [0.0, 0.25, 1.0]"
-        )
+        raise fail(name, layers, "a number of layers, or increasing times that begin with 0, such as [0.0, 0.25, 1.0]")
     return tuple(times.tolist())
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, integer, mismatch
-from ..flow.polynomials import gauss
+from ..flow.polynomials import checked_degree, gauss
 from .curves import Curves
 from .grid import Grid
 from .prolongation import projected
@@ -35,7 +35,7 @@ class PiecewisePolynomial(ControlSpace):
     regulariser : the cost of a control at one time, and its bounds.
     horizon : the final time T, in units of time.
     layers : the number of equal layers, or the increasing times at which layers start and end, from 0 to T.
-    degree : the degree of the polynomials, from 1 to `HIGHEST`.
+    degree : the degree of the polynomials, from 1 to `flow.polynomials.HIGHEST`.
     levels : the number of levels in time of a layer: 2 for its ends; more are the points of a Lobatto rule.
 
     Raises
@@ -57,7 +57,7 @@ class PiecewisePolynomial(ControlSpace):
 
     def __init__(self, regulariser: Regulariser, horizon: float, layers: Grid, degree: int, levels: int = 2) -> None:
         kind = basis_of(regulariser)
-        curves = Curves(horizon, layers, integer("control_degree", degree, minimum=1), kind, levels)
+        curves = Curves(horizon, layers, checked_degree(degree, minimum=1), kind, levels)
         shares = np.full(degree + 1, 1.0 / (degree + 1)) if kind == "bernstein" else np.diag(curves.basis.mass)
         super().__init__(regulariser, curves, curves.lengths[:, None, None] * shares[:, None])
 

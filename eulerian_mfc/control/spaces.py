@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._validate import integer
+from ..flow.polynomials import checked_degree
 from .curves import Curves
 from .grid import Grid
 from .polynomial import PiecewisePolynomial, basis_of
@@ -37,7 +37,7 @@ def control_space(
     >>> control_space(unit, 1.0, 4).shape, control_space(unit, 1.0, [0.0, 0.2, 1.0], 3).shape
     ((4, 2), (2, 4, 2))
     """
-    if integer("control_degree", degree, minimum=0) == 0:
+    if checked_degree(degree) == 0:
         return PiecewiseConstant(regulariser, horizon, layers)
     return PiecewisePolynomial(regulariser, horizon, layers, degree, degree + 2 if running else 2)
 

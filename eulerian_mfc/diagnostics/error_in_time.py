@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..control.curves import HIGHEST
-from ..flow.polynomials import gauss
+from ..flow.layer_map import LayerMap
+from ..flow.polynomials import HIGHEST, gauss
+from ..flow.resolution import as_layer_map
 from ..results.jumps import unresolved_in_time
-from ..solvers import default_solver
+from ..solvers import Outcome, default_solver
 from ..system.options import LayerOptions
 from ..system.particles import ParticleSystem
 
@@ -22,6 +23,9 @@ TOLERANCE = 1e-7
 #: the differences from the richer control are multiplied by this factor: if the order is only 2, a quarter of the error is left
 #: in the richer space, and much less otherwise
 SAFETY = 1.4
+#: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
+#: for that at most so many times
+SHARE, ROUNDS = 0.05, 5
 #: round-off of a cost, relative to the cost
 ROUND_OFF = 1e-14
 
@@ -65,18 +69,39 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     regulariser = space.regulariser
     rough = regulariser.bounded or regulariser.sparse or unresolved_in_time(space, best) is not None
     ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
-    options: LayerOptions = {"control_degree": min(space.degree + HIGHER, HIGHEST), "layer_map": "auto"}
-    richer = ParticleSystem(twin.problem, ends, rule=twin.rule, **options)
-    start = richer.controls.carried(best, space)
-    outcome = default_solver(richer, TOLERANCE).solve(richer, start)
+    floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
+    richer, outcome = _richer_optimum(twin, ends, best, least, floor)
     saved = least - richer.cost(outcome.control).total
     distance = np.sqrt(squared_distance(richer, outcome.control, twin, solved))
     told = "" if outcome.converged else ", which did not converge"
     layers = "halved layers" if len(ends) > len(space.ends) else "the same layers"
     how = f"against a control of degree {richer.controls.degree} on {layers}{told}"
-    floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
     size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
     return ErrorInTime(SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size), how)
+
+
+def _richer_optimum(
+    twin: ParticleSystem, ends: np.ndarray, best: np.ndarray, least: float, floor: float
+) -> tuple[ParticleSystem, Outcome]:
+    """The system of higher degree on layers with these ends, and its optimum near the control `best`.
+
+    Its layer map has as many substeps as its own error needs to be small: below a share of what the optimum saves.
+    """
+    degree = min(twin.controls.degree + HIGHER, HIGHEST)
+    layer_map = as_layer_map("auto", degree)
+
+    def with_substeps(count: int) -> ParticleSystem:
+        options: LayerOptions = {"control_degree": degree, "layer_map": LayerMap(layer_map.method, count)}
+        return ParticleSystem(twin.problem, ends, rule=twin.rule, **options)
+
+    richer = with_substeps(layer_map.substeps)
+    outcome = default_solver(richer, TOLERANCE).solve(richer, richer.controls.carried(best, twin.controls))
+    for _ in range(ROUNDS):
+        cost, finer = richer.cost(outcome.control).total, with_substeps(2 * richer.flow.layer_map.substeps)
+        if abs(finer.cost(outcome.control).total - cost) <= max(SHARE * abs(least - cost), floor):
+            break
+        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, outcome.control)
+    return richer, outcome
 
 
 def halved(ends: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import NonFiniteError
+from ..flow.layer_map import LayerMap
 from ..laws import LabelledRule, refined_rule
 from ..losses import Loss
 from ..results.look import Look
@@ -75,7 +76,12 @@ def _by_particles(
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
-    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **system.layer_options)
+    options = system.layer_options
+    if system.controls.degree:
+        # An optimiser may exploit stages that do not resolve the control in time: particles see it at other times.
+        chosen = system.flow.layer_map
+        options["layer_map"] = LayerMap(chosen.method, 2 * chosen.substeps)
+    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **options)
     constant = twin.penalty_cost(control) + readout_penalty
 
     def start(x: np.ndarray) -> np.ndarray:

@@ -14,6 +14,8 @@ from ..system.optimality import OptimalitySystem
 
 #: points of the Gauss rule for the running loss between a time and the end of its layer
 RUNNING = 5
+#: values of the control that differ by this much from a bound, relative to their size, are on it
+ROUND_OFF = 1e-13
 #: the proximal iteration for the L1 norm ends if no entry moves by more than this share of the control, or after so many steps
 SETTLED, MOST = 1e-13, 1000
 
@@ -91,9 +93,17 @@ class Pointwise:
 
     def residuals(self, times: np.ndarray) -> np.ndarray:
         """`(n, m)`: `lambda theta + int D_theta F^T grad psi dmu` at times `(n,)`, zero on entries that a bound holds."""
-        theta = self._curves.values(self._control, times)
+        theta = self._on_bounds(self._curves.values(self._control, times))
         slopes = np.stack([self.hamiltonian(float(t))(row)[1] for t, row in zip(times, theta, strict=True)])
         return pointwise_conditions(self._curves).residual_vector(theta, slopes)
+
+    def _on_bounds(self, theta: np.ndarray) -> np.ndarray:
+        """Values `(n, m)` of the control, of which those that differ from a bound by round-off are put on it."""
+        for bound in (self._curves.regulariser.lower, self._curves.regulariser.upper):
+            finite = np.where(np.isfinite(bound), bound, 0.0)
+            near = np.isfinite(bound) & (np.abs(theta - finite) <= ROUND_OFF * (np.abs(finite) + np.abs(theta)))
+            theta = np.where(near, bound, theta)
+        return theta
 
     def recovered(self, times: np.ndarray) -> np.ndarray:
         """`(n, m)`: the minimiser of the Hamiltonian at times `(n,)`, found from the control's value there.

@@ -66,6 +66,10 @@ class Operations(ABC, Generic[V]):
     @abstractmethod
     def activation(self, activation: Activation, a: V) -> V: ...
 
+    @abstractmethod
+    def mixed(self, row: np.ndarray, a: V, ndim: int) -> V:
+        """`sum_i row_i a_i` over the first axis of a weight that has `ndim` axes more."""
+
     def linear(self, x: V, matrix: V, shift: V | None = None) -> V:
         """`x W^T + b`."""
         out = self.matmul(x, self.transposed(matrix))

@@ -59,7 +59,7 @@ class ResidualNetwork(torch.nn.Module):
 
 
 class Layer(torch.nn.Module):
-    """`Phi(x)` of one layer, with the weights by name.
+    """`Phi(x)` of one layer, with the weights by name: for a control of degree 1 or more, its coefficients in time.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ class Layer(torch.nn.Module):
     def __init__(self, network: Network, number: int, dtype: torch.dtype) -> None:
         super().__init__()
         self._network, self.number = network, number
+        _ = network.steps  # computed now, with NumPy, and not while a call is traced
         for name, value in network.blocks(number).items():
             self.register_parameter(name, torch.nn.Parameter(torch.tensor(value, dtype=dtype)))
 
@@ -123,6 +124,9 @@ class TorchOperations(Operations[torch.Tensor]):
 
     def column(self, a: torch.Tensor, k: int) -> torch.Tensor:
         return a[:, k : k + 1]
+
+    def mixed(self, row: np.ndarray, a: torch.Tensor, ndim: int) -> torch.Tensor:
+        return (a * _like(row.reshape(-1, *[1] * ndim), a)).sum(dim=0)
 
     def exp(self, a: torch.Tensor) -> torch.Tensor:
         return torch.exp(a)

@@ -14,6 +14,7 @@ from ..errors import FileFormatError
 from ..fields import Activation
 from ..files.atomic import existing, reading, write_whole
 from ..results.solution_data import SolutionData
+from ..storage.time_specs import curves_of, curves_spec
 from ..version import __version__
 from .fields import Operations, need_form
 from .network import Network, joined
@@ -37,7 +38,8 @@ def to_onnx(
     path : the file to write, usually `NAME.onnx`.
     dtype : "float32" or "float64".
 
-    Initialisers have names such as `layers.N.W`, by which `control_from_onnx` finds them.
+    Initialisers have names such as `layers.N.W`, by which `control_from_onnx` finds them. For a control of degree k >= 1 in time
+    they are coefficients, `W (k + 1, d, d)`; the metadata `control` name the layers, the degree and the basis.
 
     Raises
     ------
@@ -105,6 +107,8 @@ def to_onnx(
             "field": json.dumps(network.field.spec()),
             "blocks": json.dumps(network.names),
             "layers": str(len(network.control)),
+            "horizon": repr(float(network.curves.horizon)),
+            "control": json.dumps(curves_spec(network.curves)),
         },
     )
     onnx.checker.check_model(model, full_check=True)
@@ -112,7 +116,10 @@ def to_onnx(
 
 
 def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
-    """The control `(layers, m)` in a file from `to_onnx`, possibly trained further: a start for `solve(initial=...)`.
+    """The control in a file from `to_onnx`, possibly trained further: a start for `solve(initial=...)`.
+
+    It has the shape of the solution's control, `(layers, m)`, or `(layers, degree + 1, m)` in the same basis: it is a start for
+    solves with the same layers and degree.
 
     Parameters
     ----------
@@ -156,7 +163,9 @@ def control_from_onnx(path: str | os.PathLike[str]) -> np.ndarray:
         for n in range(int(told["layers"])):
             stem = f"layers.{n}."
             layers.append({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
-        return joined(names, layers)
+        spec = json.loads(told["control"]) if "control" in told else None  # files of earlier versions have none
+        curves = curves_of(spec, len(layers), float(told.get("horizon", 1.0)))
+        return joined(names, layers, curves.degree)
     except (onnx.onnx_cpp2py_export.checker.ValidationError, ValueError, KeyError, TypeError) as error:
         raise FileFormatError(f"{path} is not a network that export.to_onnx has written: {error}") from error
     except Exception as error:
@@ -220,6 +229,10 @@ class Graph(Operations[str]):
 
     def column(self, a: str, k: int) -> str:
         return self.node("Slice", a, self.indices(k), self.indices(k + 1), self.indices(1))
+
+    def mixed(self, row: np.ndarray, a: str, ndim: int) -> str:
+        share = self.constant(row.reshape(-1, *[1] * ndim))
+        return self.node("ReduceSum", self.multiply(a, share), self.indices(0), keepdims=0)
 
     def exp(self, a: str) -> str:
         return self.node("Exp", a)

@@ -24,11 +24,12 @@ def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = 
     dtype : "float64" or "float32".
     readout : whether the read-out of the loss is the last layer; the loss compares its outputs with the labels.
 
-    `module.layers[n]` has the layer's weights by name, such as `W` and `b`; all are trainable. For an augmented problem the
-    module appends zeros to the inputs. Inputs are `(n, features)`, with the dtype and device of the weights. Modules can be
-    copied, pickled, traced and exported, and stored by `torch.save`. `torch.load(path, weights_only=False)` reads them if this
-    package is installed; `state_dict` works as for any module. `torch.jit.script` does not compile them, since their layers are
-    formulas in Python.
+    `module.layers[n]` has the layer's weights by name, such as `W` and `b`; all are trainable. For a control of degree k >= 1 in
+    time they are coefficients, `W (k + 1, d, d)` and `b (k + 1, d)`, in the basis of the control, `module.network.curves.basis`;
+    every stage of the layer map uses the parameters at its own time. For an augmented problem the module appends zeros to the
+    inputs. Inputs are `(n, features)`, with the dtype and device of the weights. Modules can be copied, pickled, traced and
+    exported, and stored by `torch.save`. `torch.load(path, weights_only=False)` reads them if this package is installed;
+    `state_dict` works as for any module. `torch.jit.script` does not compile them, since their layers are formulas in Python.
 
     Raises
     ------
@@ -59,7 +60,10 @@ def to_torch(solution: SolutionData, *, dtype: str = "float64", readout: bool = 
 
 
 def control_from_torch(module: Module) -> np.ndarray:
-    """The control `(layers, m)` of a module from `to_torch`, possibly trained further: a start for `solve(initial=...)`.
+    """The control of a module from `to_torch`, possibly trained further: a start for `solve(initial=...)`.
+
+    It has the shape of the solution's control, `(layers, m)`, or `(layers, degree + 1, m)` in the same basis: it is a start for
+    solves with the same layers and degree.
 
     Parameters
     ----------
@@ -91,7 +95,7 @@ def control_from_torch(module: Module) -> np.ndarray:
         {name: value.detach().cpu().double().numpy() for name, value in layer.named_parameters()}
         for layer in module.layers
     ]
-    return joined(module.network.names, layers)
+    return joined(module.network.names, layers, module.network.curves.degree)
 
 
 def _torch() -> ModuleType:

@@ -208,7 +208,10 @@ class LayerMap:
         dstages: list[list[Stage]],
         dp: np.ndarray,
     ) -> np.ndarray:
-        """The derivative, of theta's shape, of `pullback`'s second result when theta, the stages and p move along tangents."""
+        """The derivative of `pullback`'s second result when theta, the stages and p move along tangents.
+
+        It has the shape of the layer's theta: `(m,)`, or `(degree + 1, m)` for coefficients in time.
+        """
         tableau, dt = self.tableau, layer.length / self.substeps
         theta, dthetas = self._stage_parameters(layer), self._stage_parameters(layer._replace(theta=dtheta))
         change = _Slopes(self, layer)

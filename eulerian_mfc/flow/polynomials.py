@@ -8,9 +8,37 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._frozen import frozen
+from .._validate import fail, integer
+
+#: the largest degree of controls in time
+HIGHEST = 10
 #: the bases: Legendre polynomials are orthogonal; Bernstein polynomials are >= 0 and sum to 1, so that bounds of the
 #: coefficients are bounds of the function
 KINDS = ("legendre", "bernstein")
+
+
+def checked_degree(degree: int, minimum: int = 0) -> int:
+    """The degree of a control in time.
+
+    Parameters
+    ----------
+    degree : an integer from `minimum` to `HIGHEST`.
+    minimum : the smallest degree that is allowed.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+
+    Examples
+    --------
+    >>> checked_degree(3)
+    3
+    """
+    if integer("control_degree", degree, minimum=minimum) > HIGHEST:
+        raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
+    return int(degree)
 
 
 class Basis(NamedTuple):
@@ -53,7 +81,8 @@ class Basis(NamedTuple):
     @property
     def whole(self) -> Basis:
         """The basis on the whole layer."""
-        return Basis(self.degree, self.kind)
+        whole = Basis(self.degree, self.kind)
+        return self if self == whole else whole
 
     def part(self, start: float, length: float) -> Basis:
         """The basis on a part of the layer, given by its start and length as shares of the layer."""
@@ -92,11 +121,11 @@ def lobatto(points: int) -> tuple[np.ndarray, np.ndarray]:
     [[0.0, 1.0], [0.5, 0.5]]
     """
     if points == 2:
-        return np.array([0.0, 1.0]), np.array([0.5, 0.5])
+        return frozen(np.array([0.0, 1.0])), frozen(np.array([0.5, 0.5]))
     legendre = np.polynomial.legendre.Legendre.basis(points - 1)
     inner = np.sort(legendre.deriv().roots().real)
     x = np.concatenate([[-1.0], 0.5 * (inner - inner[::-1]), [1.0]])
-    return 0.5 * (x + 1.0), 1.0 / (points * (points - 1) * legendre(x) ** 2)
+    return frozen(0.5 * (x + 1.0)), frozen(1.0 / (points * (points - 1) * legendre(x) ** 2))
 
 
 def transfer(source: Basis, target: Basis, start: float, length: float) -> np.ndarray:
@@ -115,8 +144,6 @@ def transfer(source: Basis, target: Basis, start: float, length: float) -> np.nd
 @lru_cache
 def _mass(degree: int, kind: str) -> np.ndarray:
     if kind == "legendre":
-        return np.diag(1.0 / (2.0 * np.arange(degree + 1) + 1.0))
-    k = degree
-    return np.array(
-        [[comb(k, i) * comb(k, j) / comb(2 * k, i + j) / (2 * k + 1) for j in range(k + 1)] for i in range(k + 1)]
-    )
+        return frozen(np.diag(1.0 / (2.0 * np.arange(degree + 1) + 1.0)))
+    k, rows = degree, range(degree + 1)
+    return frozen(np.array([[comb(k, i) * comb(k, j) / comb(2 * k, i + j) / (2 * k + 1) for j in rows] for i in rows]))

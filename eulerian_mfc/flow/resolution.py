@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._validate import choice, fail, integer
+from .._validate import choice, fail
 from .layer_map import LayerMap
-from .polynomials import Basis
+from .polynomials import Basis, checked_degree
 from .tableaux import METHODS, Tableau
 
 #: a layer map whose stages integrate products of the polynomials with a larger relative error is refused
@@ -60,7 +60,7 @@ def as_layer_map(layer_map: LayerMap | str, degree: int = 0) -> LayerMap:
     >>> as_layer_map("euler").order, as_layer_map("auto", 3).method
     (1, 'dop853')
     """
-    integer("control_degree", degree, minimum=0)
+    checked_degree(degree)
     if isinstance(layer_map, str) and layer_map == "auto":
         method = CHOSEN[min(degree, len(CHOSEN) - 1)]
         return LayerMap(method, substeps_for(method, degree, AIM))

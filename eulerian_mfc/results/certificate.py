@@ -40,8 +40,9 @@ class Checks:
 
     Attributes
     ----------
-    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers and parameters (projected, if there are bounds), in
-        cost / (theta time); if penalties differ, in the penalty's metric, see `ControlledSystem.residual`.
+    residual : `max |lambda theta + int D_theta F^T grad psi dmu|` over layers, parameters and coefficients in time (projected, if
+        there are bounds), in cost / (theta time); if penalties differ, in the penalty's metric, see
+        `ControlledSystem.residual`.
     mass_drift : largest change of the total mass over time, a share of 1.
     duality_drift : largest change of `sum_r <psi_r, m_r>` (plus the running cost so far) over time, relative to the sum of
         the sizes of its terms; if the pair is not adjoint, an estimate of the error of the schemes.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..control.curves import Curves
+from ..flow.polynomials import gauss
 
 #: a control whose jumps exceed this share of its range is not resolved in time: a smooth control of degree k has jumps of
 #: order k + 1 in the layers
 ROUGH = 0.1
 #: controls that are constant on layers always jump: they are not resolved if second differences exceed this share of the range
 ROUGH_CONSTANT = 0.5
+#: controls of degree 1 and above are not resolved if the residual in continuous time exceeds this share of the penalty's term
+ROUGH_RESIDUAL = 0.01
 #: fewer layers of constant controls do not show it
 FEWEST = 5
 
@@ -47,19 +50,38 @@ def largest_jump(curves: Curves, control: np.ndarray) -> float:
     return float((jumps / reach).max(initial=0.0))
 
 
-def unresolved_in_time(curves: Curves, control: np.ndarray) -> str | None:
+def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) -> str | None:
     """A sentence if the layers do not resolve the control in time; None otherwise.
 
     Parameters
     ----------
     curves, control : see `largest_jump`.
+    share : the residual of the control equation in continuous time at the ends of the layers, relative to the penalty's term.
     """
     jump = largest_jump(curves, control)
-    if jump <= (ROUGH if curves.degree else ROUGH_CONSTANT):
+    if jump > (ROUGH if curves.degree else ROUGH_CONSTANT):
+        what = "jumps at the ends of layers" if curves.degree else "changes from layer to layer"
+        found = f"The control {what} by up to {100 * jump:.0f} % of its range"
+    elif curves.degree and share > ROUGH_RESIDUAL:
+        found = f"At the ends of layers, the control equation of continuous time holds up to {100 * share:.0f} % of its terms"
+    else:
         return None
-    what = "jumps at the ends of layers" if curves.degree else "changes from layer to layer"
     return (
-        f"The control {what} by up to {100 * jump:.0f} % of its range: the layers do not resolve it in time. If this stays so "
-        "with more layers, the optimal control is not smooth (active bounds or chattering), and the cost converges with "
-        "order 2 or less in the layers, whatever the degree."
+        f"{found}: the layers do not resolve the control in time. If this stays so with more layers, the optimal control is not "
+        "smooth (active bounds or chattering), and the cost converges with order 2 or less in the layers, whatever the degree."
     )
+
+
+def penalty_term(curves: Curves, control: np.ndarray, penalty_cost: float) -> float:
+    """The size of `lambda theta`, from the cost of the penalty: `2 cost max |theta| / int |theta|^2 dt`; 0 for the control zero.
+
+    Parameters
+    ----------
+    curves, control : see `largest_jump`.
+    penalty_cost : `1/2 int lambda |theta|^2 dt`.
+    """
+    shares, weights = gauss(curves.degree + 1)
+    times = (curves.ends[:-1, None] + curves.lengths[:, None] * shares).ravel()
+    values = curves.values(control, times)
+    square = float((curves.lengths[:, None] * weights).ravel() @ (values**2).sum(axis=1))
+    return 2.0 * penalty_cost * float(np.abs(values).max()) / square if square else 0.0

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
+from ..control.controlled_flow import ControlledFlow
 from ..control.curves import Curves
 from ..flow.flow_of_field import Flow
+from ..laws import LabelledLaw
 from ..losses import Loss
 from ..schemes import ContinuityScheme, TransportScheme
 from ..system.discretisation import Discretisation, Resources
+
+#: number of characteristics that are drawn and exported
+TRAJECTORIES = 300
 
 
 class Paths(NamedTuple):
@@ -24,6 +29,18 @@ class Paths(NamedTuple):
 
     x: np.ndarray
     y: np.ndarray
+
+    @classmethod
+    def sampled(cls, flow: ControlledFlow, law: LabelledLaw) -> Self:
+        """The characteristics of samples of a law, with a fixed seed.
+
+        Parameters
+        ----------
+        flow : the field with a control.
+        law : the law of the states at time 0 and of the labels.
+        """
+        x, y = law.sample(TRAJECTORIES, seed=0)
+        return cls(flow.trajectories(x), y)
 
 
 class Numerics(NamedTuple):

@@ -18,7 +18,7 @@ from ..solvers import Iteration, Status
 from ..solvers.record import Kink
 from .certificate import Certificate, Checks, balance
 from .deferred import Deferred
-from .jumps import unresolved_in_time
+from .jumps import penalty_term, unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
@@ -204,7 +204,9 @@ class SolutionData(FrozenFields):
         With `analyse=False` the second-order analysis is not computed; if it is not known, the sentences say so.
         """
         message = self.message[:1].upper() + self.message[1:] + "."
-        rough = unresolved_in_time(self.numerics.curves, self.control)
+        curves, residual = self.numerics.curves, self.checks.residual_in_time or 0.0
+        term = penalty_term(curves, self.control, self.penalty_cost)
+        rough = unresolved_in_time(curves, self.control, residual / term if term else 0.0)
         if rough is not None:
             message += f" {rough}"
         if not (analyse or self.analysed or self.kink is not None):

@@ -1,7 +1,7 @@
 """Cases: Python files with a function `problem(...)` and optionally `numerics(...)`; users can set their keyword arguments.
 
     def problem(penalty=1.0):            # -> Problem
-    def numerics(cells=160, layers=20):  # -> keyword arguments of solve: mesh, layers, transport, solver, initial, ...
+    def numerics(cells=160, layers=20):  # -> keyword arguments of solve: mesh, layers, control_degree, solver, initial, ...
 
 A case file is code: reading a case runs this code.
 """
@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from .._validate import fail, integer, unknown
+from .._validate import fail, unknown
+from ..control.grid import checked_grid, layer_ends
 from ..errors import ArgumentError
 from ..fingerprint.origins import OWN, file_content, file_of, origin
 from ..meshes import CartesianMesh, Mesh
@@ -32,6 +33,8 @@ from .options import OPTIONS
 
 DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
 DEFAULT_LAYERS = 20
+#: a setting of this name may be a list of times even if its default is a number of layers
+LAYERS = "layers"
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,8 @@ class Case:
         Raises
         ------
         ArgumentError
-            If a function returns an object of another type, or a keyword that `solve` does not have.
+            If a function returns an object of another type, or a keyword that `solve` does not have; or if `layers` is neither a
+            number nor increasing times from 0 to the problem's horizon.
         """
         problem = self._call("problem", self.problem)
         if not isinstance(problem, Problem):
@@ -120,7 +124,11 @@ class Case:
             if name not in known:
                 raise unknown(where, name, known, "help(eulerian_mfc.solve)")
         options = {"layers": DEFAULT_LAYERS, **options}
-        options["layers"] = integer(f"{where}: layers", options["layers"])
+        try:
+            options["layers"] = checked_grid(options["layers"])
+            layer_ends(options["layers"], problem.horizon)
+        except ArgumentError as error:
+            raise ArgumentError(f"{where}: {error}") from None
         if "mesh" not in options:
             options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
         if not isinstance(options["mesh"], Mesh):
@@ -262,7 +270,8 @@ def _read(name: str, text: str, default: object) -> object:
         return value
     entries = value if isinstance(value, list | tuple) and not isinstance(default, bool) else [value]
     samples = default if isinstance(default, list | tuple) else [default]
-    kinds = {int, float} if any(type(v) is float for v in samples) else {type(v) for v in samples}
+    times = name == LAYERS and isinstance(value, list | tuple)
+    kinds = {int, float} if times or any(type(v) is float for v in samples) else {type(v) for v in samples}
     if not all(type(v) in kinds for v in entries):
         raise fail(
             f"--set {name}", text, f"a value of the same type as the default {default!r}, or a list of such values"

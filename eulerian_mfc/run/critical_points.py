@@ -10,6 +10,7 @@ import numpy as np
 
 from .._names import apart
 from .._validate import array, fail, integer
+from ..control.grid import Grid
 from ..diagnostics import warnings_of
 from ..errors import EulerianWarning, NonFiniteError
 from ..meshes import Mesh
@@ -96,7 +97,7 @@ class CriticalPoints:
 
 
 def continuation(
-    problem: Problem, mesh: Mesh, layers: int, *, penalties: Sequence[Any], **options: Unpack[SolveOptions]
+    problem: Problem, mesh: Mesh, layers: Grid, *, penalties: Sequence[Any], **options: Unpack[SolveOptions]
 ) -> CriticalPoints:
     """Solve for every penalty in turn; each solve starts from the control of the last penalty that converged.
 
@@ -167,7 +168,7 @@ def continuation(
 def multistart(
     problem: Problem,
     mesh: Mesh,
-    layers: int,
+    layers: Grid,
     *,
     starts: int | Sequence[Start] | np.ndarray = 30,
     seed: int = 0,
@@ -185,7 +186,7 @@ def multistart(
     solver : by default the solver of `solve`: LBFGS() on an adjoint pair, which finds minima.
         NewtonKrylov(first_step=numpy.inf) finds saddles too.
     callback : called after each run with (number of finished runs, number of all runs, cost found).
-    continuity, transport, layer_map, threads, memory, precision : as for `solve`.
+    continuity, transport, layer_map, control_degree, threads, memory, precision : as for `solve`.
 
     A critical point counts as already known if its control differs from a known one by no more than the errors of both, which
     follow from the solver's tolerance and from the curvature of the cost between them, see `run.same_point`. Runs that did not

@@ -16,7 +16,7 @@ from ..system.discretisation import WITHOUT_EFFECT
 from ..system.optimality import OptimalitySystem
 from ..system.options import SystemOptions, layer_options, system_options
 from ..system.particles import ParticleSystem
-from .starts import Start
+from .starts import Start, identity_of
 
 
 class CaseOptions(SystemOptions, total=False):
@@ -76,7 +76,7 @@ def without_mesh(problem: Problem, options: Mapping[str, Any]) -> ParticleSystem
 def what_counts(options: Mapping[str, object], *left_out: str) -> dict[str, object]:
     """The options on which a result depends, in a fixed order: threads, memory and the names in `left_out` are excluded.
 
-    If `initial` is a Solution, only its control counts.
+    If `initial` is a Solution, only its control counts, with the times of its layers.
 
     Parameters
     ----------
@@ -89,4 +89,4 @@ def what_counts(options: Mapping[str, object], *left_out: str) -> dict[str, obje
     {'layers': 20}
     """
     kept = {k: v for k, v in sorted(options.items()) if k not in (*WITHOUT_EFFECT, *left_out)}
-    return {k: v.control if isinstance(v, Solution) else v for k, v in kept.items()}
+    return {k: identity_of(v) if isinstance(v, Solution) else v for k, v in kept.items()}

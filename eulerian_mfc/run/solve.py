@@ -7,6 +7,7 @@ from os import PathLike
 from typing import Unpack
 
 from .._validate import fail
+from ..control.grid import Grid
 from ..diagnostics import warnings_of
 from ..meshes import Mesh, Refine
 from ..problem import Problem
@@ -19,14 +20,14 @@ from ..system.options import SystemOptions, showing_system_options, values_of
 from .adaptive import solve_adaptively
 from .certify import Method, certified
 from .layer_map_choice import solve_with_substeps
-from .starts import Start, default_start
+from .starts import Start, default_start, identity_of
 
 
 @showing_system_options
 def solve(
     problem: Problem,
     mesh: Mesh,
-    layers: int,
+    layers: Grid,
     *,
     solver: Solver | None = None,
     initial: Start = None,
@@ -41,14 +42,16 @@ def solve(
     ----------
     problem : the control problem.
     mesh : the mesh of the state space.
-    layers : number of layers, on each of which the control is constant.
+    layers : number of equal layers, or the increasing times at which layers start and end, such as `[0, 0.1, 0.4, 1]`.
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
-    layer_map : "euler", "midpoint", "rk4" or a LayerMap.
+    layer_map : "auto", "euler", "midpoint", "rk4", "dopri5", "dop853" or a LayerMap, see `Discretisation`.
+    control_degree : the degree of the control in time on every layer; 0 (a residual network) by default.
     solver : by default LBFGS() on an adjoint pair (with tol=1e-4 on simplices, where J has kinks; ProximalGradient() with
         sparsity). The default on other pairs, and with precision="single", is Shooting(relaxation="auto", tol=1e-8).
-    initial : the first control: a number, `(m,)`, `(layers, m)`, or a Solution. The mesh, the number of layers and the penalty of
-        a Solution may differ: its control is carried to the new layers, see `prolongation.prolong`. By default `problem.start`
+    initial : the first control: a number, `(m,)`, `(layers, m)`, `(layers, degree + 1, m)` (coefficients, see
+        `control.PiecewisePolynomial`), or a Solution. The mesh, the layers, the degree and the penalty of a Solution may differ:
+        its control is carried to the new layers, see `control.prolongation`. By default `problem.start`
         in every layer, which the field defines: 0.1 for every parameter, or, if the field has hidden units that could be
         exchanged, values that differ between these units and are the same in every run.
     callback : called with an `Iteration` at the end of each iteration.
@@ -121,7 +124,7 @@ def solve(
     if checkpoint is not None:
         run = {"problem": problem, "discretisation": discretisation, "precision": resources.precision}
         run["solver"] = solver
-        run["initial"] = initial.control if isinstance(initial, Solution) else initial
+        run["initial"] = identity_of(initial)
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)
     method = Method(solver, initial, callback, journal)

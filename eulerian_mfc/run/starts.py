@@ -40,8 +40,31 @@ def default_start(problem: Problem) -> float | np.ndarray:
     return START if (problem.start == START).all() else problem.start
 
 
+def identity_of(initial: Start) -> object:
+    """What counts of the argument `initial` of `solve` in the identity of a run.
+
+    Of a Solution these are its coefficients. If its layers are not equal or its control is not constant on them, the times of the
+    layers, as shares of the horizon, and the basis count too: other times make another function of the same coefficients.
+
+    Parameters
+    ----------
+    initial : the argument of `solve`.
+
+    Examples
+    --------
+    >>> identity_of(0.1)
+    0.1
+    """
+    if not isinstance(initial, Solution):
+        return initial
+    curves = initial.numerics.curves
+    if curves.equal and curves.degree == 0:
+        return initial.control
+    return initial.control, curves.ends / curves.horizon, curves.basis.kind
+
+
 def starting_control(system: ControlledSystem, initial: Start, name: str = "initial") -> np.ndarray:
-    """The control `(layers, m)` from the argument `initial` of `solve`.
+    """The control, of the shape of the system's space, from the argument `initial` of `solve`.
 
     Parameters
     ----------

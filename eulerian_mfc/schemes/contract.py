@@ -157,8 +157,13 @@ def checked_continuity(scheme: ContinuityScheme, operator: object, mesh: Mesh, s
 
 def _own(operator: object, name: str) -> bool:
     """Whether a method or property is defined outside of this package."""
-    owner = next((c for c in type(operator).__mro__ if name in vars(c)), None)
+    owner = _owner(operator, name)
     return owner is not None and owner.__module__.partition(".")[0] != PACKAGE
+
+
+def _owner(operator: object, name: str) -> type | None:
+    """The class that defines a method or property of the operator; None if there is no such class."""
+    return next((c for c in type(operator).__mro__ if name in vars(c)), None)
 
 
 def _attributes(name: str, operator: object, kinds: dict[str, object]) -> None:
@@ -200,7 +205,8 @@ def _watch(name: str, operator: Bound, rules: dict[str, Rule]) -> Bound:
 
 def _first_call(name: str, operator: object, method: str, rule: Rule) -> Callable[..., object]:
     """The method of the operator, which checks what it returns and then makes way for the method itself."""
-    function = getattr(operator, method)
+    owner = _owner(operator, method)
+    function: Callable[..., object] = vars(owner)[method].__get__(operator)
 
     @wraps(function)
     def first(*args: object, **options: object) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import choice
+from .at_bounds import snapped
 from .base import Solver, need_adjoint
 from .protocol import DiscreteProblem
 from .record import Point
@@ -14,9 +15,6 @@ from .recorder import Recorder
 from .scipy_adapter import Intermediate, Programme
 from .status import CONVERGED, Ending, limit_reached, stalled
 
-#: an entry closer to a bound than this share of the distance between its bounds is moved onto the bound if the gradient pushes
-#: it there; an entry with a single bound uses this share of the control's natural size instead
-SNAP = 1e-3
 METHODS = ("trust-constr", "L-BFGS-B", "SLSQP")
 
 
@@ -80,10 +78,8 @@ class Direct(Solver):
             point = recorder.evaluate(programme.control(z))
             if not allowed.bounded:
                 return point
-            width = np.where(np.isfinite(allowed.upper - allowed.lower), allowed.upper - allowed.lower, size)
-            low = (point.control - allowed.lower <= SNAP * width) & (point.gradient > 0)
-            high = (allowed.upper - point.control <= SNAP * width) & (point.gradient < 0)
-            return recorder.evaluate(np.where(low, allowed.lower, np.where(high, allowed.upper, point.control)))
+            moved = snapped(point.control, point.gradient > 0, point.gradient < 0, allowed, size)
+            return recorder.evaluate(moved)
 
         def after(intermediate_result: Intermediate) -> None:
             point = settled(intermediate_result.x)

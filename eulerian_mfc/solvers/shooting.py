@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import choice, fail, integer, positive
+from .at_bounds import snapped
 from .base import Solver, need_layers
 from .layer_update import minimise_layer
 from .mixing import Anderson, AutomaticRelaxation, FixedRelaxation, Mixing
@@ -110,9 +111,14 @@ class Shooting(Solver):
                 )
                 found = f"the residual has not decreased for {PATIENCE} iterations; {self._advice(system)}"
                 return diverged(f"shooting diverges: the iteration {way} ({found})")
-            updated = [minimise_layer(h, row, lower, upper) for h, row in zip(hamiltonians, theta, strict=True)]
-            change = (np.stack(updated) - theta) * metric
+            updated = np.stack(
+                [minimise_layer(h, row, lower, upper) for h, row in zip(hamiltonians, theta, strict=True)]
+            )
+            change = (updated - theta) * metric
             theta = space.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
+            if space.regulariser.bounded:
+                sizes = system.natural_sizes
+                theta = snapped(theta, updated == lower, updated == upper, space.regulariser, sizes)
         reason = f"{limit_reached(self.max_iterations).reason} ({self._estimate(mixing)}; {self._advice(system)})"
         return Ending(Status.ITERATION_LIMIT, reason)
 

@@ -108,6 +108,10 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
     mesh = _mesh(meta["mesh"], stored)
     schemes = {"transport": scheme_of(meta["transport"]), "continuity": scheme_of(meta["continuity"])}
     unknowns = schemes["continuity"].unknowns(schemes["transport"].nodes(mesh))
+    found = stored.shape("control")
+    if found[:1] != (meta["layers"],):
+        expected = (meta["layers"], *found[1:])
+        raise FileFormatError(f"control has shape {found}, expected {expected}: the file was altered")
     curves = curves_of(meta["control"], meta["layers"], meta["horizon"])
     fields_count, parameters = len(meta["names"]), len(meta["parameter_names"])
     coefficients = (parameters,) if curves.degree == 0 else (curves.degree + 1, parameters)

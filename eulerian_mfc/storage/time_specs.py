@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..control.curves import Curves
+from ..control.grid import count_of
 from ..errors import ArgumentError, FileFormatError
 from ..flow.layer_map import LayerMap
 from ..flow.polynomials import KINDS
@@ -37,7 +38,7 @@ def curves_of(spec: Any, layers: int, horizon: float) -> Curves:
     Parameters
     ----------
     spec : the table of the file, or None.
-    layers : the number of layers in the file.
+    layers : the number of layers in the file, of which the arrays are known to exist.
     horizon : the final time in the file.
 
     Raises
@@ -56,14 +57,14 @@ def curves_of(spec: Any, layers: int, horizon: float) -> Curves:
         grid, degree, basis, levels = (spec[key] for key in ("grid", "degree", "basis", "levels"))
         if basis not in KINDS or type(levels) is not int or not 2 <= levels <= MOST_LEVELS:
             raise ValueError
-        found = Curves(horizon, grid, degree, basis, levels)
-    except (ArgumentError, KeyError, TypeError, ValueError) as error:
+        count = count_of(grid)  # before an array of this length is made
+        if count == layers:
+            return Curves(horizon, grid, degree, basis, levels)
+    except (ArgumentError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise FileFormatError(
             f"control: got {str(spec)[:80]!r} in the file, expected a grid, a degree and a basis"
         ) from error
-    if found.layers != layers:
-        raise FileFormatError(f"control: {found.layers} layers, but the file says {layers}: it was altered")
-    return found
+    raise FileFormatError(f"control: {count} layers, but the file says {layers}: it was altered")
 
 
 def layer_map_spec(layer_map: LayerMap) -> dict[str, Any]:

@@ -157,11 +157,11 @@ class ControlledSystem(ABC):
         return self.controls.of_layer(n, theta)[0]
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt` of a control, plus the L1 norm if the cost has one."""
+        """`1/2 int lambda |theta|^2 dt` of a control `(layers, ...)`, plus the L1 norm if the cost has one."""
         return self.controls.cost(control)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
-        """The optimality residual of a control from the gradient there, of its shape; see `OptimalityConditions`."""
+        """The optimality residual of a control `(layers, ...)` from the gradient there; see `OptimalityConditions`."""
         return self.controls.conditions.residual(control, gradient)
 
     def hessian(self, control: ArrayLike) -> Hessian:
@@ -177,7 +177,7 @@ class ControlledSystem(ABC):
 
     @abstractmethod
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, of the control's shape."""
+        """`J` and `dJ/dcontrol`, of the control's shape: `(layers, m)`, or `(layers, degree + 1, m)` for coefficients."""
 
     def _located(self, n: int, error: NonFiniteError) -> NonFiniteError:
         layer = n // self.controls.steps_per_layer

@@ -35,12 +35,12 @@ class OptimalitySystem(LayeredSystem):
     ----------
     problem : the control problem.
     mesh : the mesh of the state space; it must hold the law up to `initial.MASS_TOLERANCE`.
-    layers : number M of layers, on each of which the control is constant.
+    layers : number M of layers, on each of which the control is a polynomial in time; or their times.
     continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`, which makes the
         gradient exact.
     transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines on boxes, quadratic elements on
         simplices.
-    layer_map : "euler" (a residual network), "midpoint", "rk4", or a LayerMap with substeps.
+    layer_map, control_degree : the time integrator of the layers, and the degree of the control; see `Discretisation`.
     threads, memory, precision : the resources of evaluations, see `Resources`.
 
     With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and the derivative of the discrete J is
@@ -82,15 +82,13 @@ class OptimalitySystem(LayeredSystem):
 
     @showing_system_options
     def __init__(self, problem: Problem, mesh: Mesh, layers: Grid, **options: Unpack[SystemOptions]) -> None:
-        self.discretisation, self.resources = values_of(OptimalitySystem, mesh, layers, options)
-        chosen = self.discretisation
-        threads, degree = self.resources.threads, chosen.control_degree
+        chosen, resources = values_of(OptimalitySystem, mesh, layers, options)
+        threads, degree = resources.threads, chosen.control_degree
         super().__init__(problem, layers, threads, layer_map=chosen.layer_map, control_degree=degree)
-        mesh = self.discretisation.mesh
+        self.discretisation, self.resources, mesh = chosen, resources, chosen.mesh
         if mesh.dim != problem.field.dim:
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
-        self.transport_scheme = self.discretisation.transport
-        self.continuity_scheme = self.discretisation.continuity
+        self.transport_scheme, self.continuity_scheme = chosen.transport, chosen.continuity
         #: the two schemes together, as an operator per layer
         self.pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, self.flow, problem.separable.signed)
         #: the mesh as the pair sees it: points and shape of the potentials, densities of the masses
@@ -183,7 +181,7 @@ class OptimalitySystem(LayeredSystem):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Step n of the backward sweep: the potentials at its start, and the derivative of J without the penalty.
 
-        The derivative is that in the coefficients of the step's layer, for the masses at the start of the step.
+        The derivative, `(m,)` or `(degree + 1, m)`, is that in the coefficients of the step's layer, for the masses at its start.
         """
         before, slope = self.pair.pull(step, masses, self.running.at_end(n, psi))
         return self.running.at_start(n, before), slope
@@ -207,7 +205,7 @@ class OptimalitySystem(LayeredSystem):
         return self._cost(control, masses[-1], [self.running.half(m, n) for n, m in enumerate(masses)])
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, of the control's shape: one forward and one backward sweep."""
+        """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`: one forward and one backward sweep."""
         theta = self.control(control)
         path, slopes, halves = self.controls.path(theta), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
         psi = final = self.initial_masses
@@ -226,9 +224,8 @@ class OptimalitySystem(LayeredSystem):
             psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses)
             if not np.isfinite(slopes[n]).all():
                 raise self._located(n, NonFiniteError("the gradient is not finite"))
-        return self._cost(theta, final, halves).total, self.controls.gathered(slopes) + self.controls.penalty_slope(
-            theta
-        )
+        gradient = self.controls.gathered(slopes) + self.controls.penalty_slope(theta)
+        return self._cost(theta, final, halves).total, gradient
 
     def hessian(self, control: ArrayLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
@@ -264,7 +261,7 @@ class OptimalitySystem(LayeredSystem):
     def layer_updates(
         self, control: ArrayLike, form: str = "discrete"
     ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
-        """Cost, gradient, and the Hamiltonian of every layer, for the densities and potentials of `control`.
+        """Cost, gradient `(layers, ...)`, and the Hamiltonian of every layer, for the densities and potentials of `control`.
 
         With `form="continuous"` these are the Hamiltonians of continuous time at the layers' starts, and the gradient consists
         of their derivatives: it differs from that of the discrete cost. The control must then be constant on layers.

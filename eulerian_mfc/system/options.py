@@ -203,9 +203,30 @@ def showing_system_options(function: Function) -> Function:
     >>> list(inspect.signature(area).parameters)[:4]
     ['mesh', 'transport', 'continuity', 'layer_map']
     """
+    return _showing(function, SYSTEM_OPTIONS)
+
+
+def showing_layer_options(function: Function) -> Function:
+    """A decorator like `showing_system_options`, for functions with `**options: Unpack[LayerOptions]`.
+
+    Parameters
+    ----------
+    function : the function.
+
+    Examples
+    --------
+    >>> @showing_layer_options
+    ... def cost(control, **options): ...
+    >>> list(inspect.signature(cost).parameters)
+    ['control', 'layer_map', 'control_degree']
+    """
+    return _showing(function, LayerOptions.__annotations__)
+
+
+def _showing(function: Function, names: Collection[str]) -> Function:
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     stated = [p for kind in (Discretisation, Resources) for p in inspect.signature(kind).parameters.values()]
-    shown = [p.replace(kind=p.KEYWORD_ONLY) for p in stated if p.name in SYSTEM_OPTIONS]
+    shown = [p.replace(kind=p.KEYWORD_ONLY) for p in stated if p.name in names]
     vars(function)["__signature__"] = signature.replace(parameters=[*own, *shown])
     return function

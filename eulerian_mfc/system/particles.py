@@ -17,7 +17,7 @@ from ..laws.refined import POINTS
 from ..losses import Loss
 from ..problem import Problem
 from .controlled import ControlledSystem, Cost, trapezoidal
-from .options import LayerOptions, check_keywords
+from .options import LayerOptions, check_keywords, showing_layer_options
 from .running import halves_of
 
 #: (positions before a layer, positions after it) -> (positions after the boundary has acted, whether each point still counts)
@@ -32,8 +32,8 @@ class ParticleSystem(ControlledSystem):
     Parameters
     ----------
     problem : the control problem.
-    layers : number of layers.
-    layer_map : as for OptimalitySystem.
+    layers : the number of layers, or their times.
+    layer_map, control_degree : as for OptimalitySystem.
     samples : number of random samples of the law. By default the law's own quadrature rule is used (for an Empirical law its
         samples): this is the mean-field problem without any mesh.
     seed : seed of the samples.
@@ -63,6 +63,7 @@ class ParticleSystem(ControlledSystem):
     ((4, 2), 0.0)
     """
 
+    @showing_layer_options
     def __init__(
         self,
         problem: Problem,
@@ -93,6 +94,7 @@ class ParticleSystem(ControlledSystem):
         self.rule = self.rule._replace(x=np.asfortranarray(self.rule.x))
 
     @classmethod
+    @showing_layer_options
     def refined(
         cls,
         problem: Problem,
@@ -209,7 +211,7 @@ class ParticleSystem(ControlledSystem):
         return Cost(terminal, self.penalty_cost(theta), running)
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
-        """`J` and `dJ/dcontrol`, of the control's shape, by reverse accumulation through every step."""
+        """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`, by reverse accumulation through every step."""
         theta = self.control(control)
         starts, kept, x = [], [], self.rule.x
         path, keep = self.controls.path(theta), self._stage_bytes <= STAGES
