@@ -199,7 +199,9 @@ def bounds():
         twin, best, least = particles(problem, layers, degree)
         found = error_in_time(twin, best, best, least)
         # The reference: layers that are parts of these, many of them where the control is not smooth.
-        count, high = (layers * -(-120 // layers), 2) if problem.regulariser.bounded else (layers * -(-8 // layers), degree + 3)
+        count, high = (
+            (layers * -(-120 // layers), 2) if problem.regulariser.bounded else (layers * -(-8 // layers), degree + 3)
+        )
         limit, control, optimum = particles(problem, count, high, rule=twin.rule)
         distance = np.sqrt(squared_distance(limit, control, twin, best))
         rows.append(

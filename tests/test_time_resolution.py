@@ -48,8 +48,8 @@ def test_a_control_without_movement_has_no_jumps():
     assert largest_jump(curves, 0.3 + noise) == 0.0
     line = np.linspace(0.0, 1.0, 6)[:, None, None] + np.zeros((6, 3, 1))
     beside = largest_jump(curves, line)
-    assert (
-        largest_jump(curves, np.concatenate([line, noise], axis=2)) == pytest.approx(beside)
+    assert largest_jump(curves, np.concatenate([line, noise], axis=2)) == pytest.approx(
+        beside
     )  # zero but for round-off, beside another one
 
 
