@@ -1,7 +1,7 @@
 """The tables and the picture of docs/continuous_time.md: `python docs/continuous_time.py`; minutes.
 
 `--time` makes the table of work instead, which needs a quiet machine; `--only NAME...` makes some tables. The references
-(`tests/continuous.json`) are optima over controls of any shape in time, from particles on the law's own quadrature.
+("continuous" in `tests/reference.json`) are optima over controls of any shape in time, from particles on the law's own quadrature.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from eulerian_mfc.views.style import PALETTE, STYLE
 
 ROOT = Path(__file__).parents[1]
 TABLES, IMAGES = ROOT / "docs" / "tables", ROOT / "docs" / "images"
-REFERENCE = json.loads((ROOT / "tests" / "continuous.json").read_text())
+REFERENCE = json.loads((ROOT / "tests" / "reference.json").read_text())["continuous"]
 #: the times of the reference controls
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 #: reference, case, half of the box's length, a first control
