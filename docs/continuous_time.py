@@ -1,7 +1,7 @@
 """The tables and the picture of docs/continuous_time.md: `python docs/continuous_time.py`; minutes.
 
-`--time` makes the table of work instead, which needs a quiet machine; `--only NAME...` makes some tables. The references ("continuous"
-in `tests/reference.json`) are optima over controls of any shape in time, from particles on the law's own quadrature.
+`--time` makes the table of work instead, which needs a quiet machine; `--only NAME...` makes some tables. The references
+("continuous" in `tests/reference.json`) are optima over controls of any shape in time, from particles on the rule of the law.
 """
 
 import argparse
