@@ -1,13 +1,14 @@
 """The tables and the picture of docs/continuous_time.md: `python docs/continuous_time.py`; minutes.
 
 `--time` makes the table of work instead, which needs a quiet machine; `--only NAME...` makes some tables. The references
-(`tests/continuous.json`) are optima over controls of any shape in time, from particles on the law's own quadrature.
+("continuous" in `tests/reference.json`) are optima over controls of any shape in time, from particles on the rule of the law.
 """
 
 import argparse
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,7 +22,7 @@ from eulerian_mfc.views.style import PALETTE, STYLE
 
 ROOT = Path(__file__).parents[1]
 TABLES, IMAGES = ROOT / "docs" / "tables", ROOT / "docs" / "images"
-REFERENCE = json.loads((ROOT / "tests" / "continuous.json").read_text())
+REFERENCE = json.loads((ROOT / "tests" / "reference.json").read_text())["continuous"]
 #: the times of the reference controls
 TIMES = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
 #: reference, case, half of the box's length, a first control
@@ -294,7 +295,7 @@ def work():
             for degree, layers in ((2, 2), (2, 3), (2, 4), (3, 1), (3, 2))
         }
         choices = [(*key, cells) for key, cells in found.items() if cells is not None]
-        taken = medians([lambda c=c: solved(case, half, start, c[2], c[1], c[0]) for c in choices])
+        taken = medians([partial(solved, case, half, start, c[2], c[1], c[0]) for c in choices])
         degree, layers, cells = choices[int(np.argmin(taken))]
         error = abs(solved(case, half, start, cells, layers, degree)[0].cost - best)
         # Degree 0: on a line, the cells are tried too; in the plane it gets those of the other side, which favours it.
@@ -305,8 +306,8 @@ def work():
         ran = needed if line else 40
         slow, fast = medians(
             [
-                lambda: solved(case, half, start, constant, ran, 0),
-                lambda: solved(case, half, start, cells, layers, degree),
+                partial(solved, case, half, start, constant, ran, 0),
+                partial(solved, case, half, start, cells, layers, degree),
             ],
             repeats=3,
         )

@@ -42,8 +42,9 @@ CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0),
 class Problem:
     """Minimise `J(theta) = E[loss(X(T), Y)] + 1/2 int_0^T lambda |theta|^2 dt` over `dX/dt = F(t, theta(t), X)`.
 
-    A running loss adds `E int_0^T running(X(t), Y) dt`, and sparsity adds `int_0^T sparsity |theta|_1 dt`. Bounds restrict the
-    control to `low <= theta(t) <= high`.
+    The control theta is any function of time; `solve` approximates it by a polynomial on each layer. A running loss adds
+    `E int_0^T running(X(t), Y) dt`, and sparsity adds `int_0^T sparsity |theta|_1 dt`. Bounds restrict the control to
+    `low <= theta(t) <= high`.
 
     Parameters
     ----------

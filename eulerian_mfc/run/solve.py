@@ -42,11 +42,16 @@ def solve(
     ----------
     problem : the control problem.
     mesh : the mesh of the state space.
-    layers : number of equal layers, or the increasing times at which layers start and end, such as `[0, 0.1, 0.4, 1]`.
+    layers : number of equal layers, or the increasing times at which layers start and end, such as `[0, 0.1, 0.4, 1]` for the
+        horizon 1. On each layer the control is a polynomial in time of the degree `control_degree`.
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
     transport : backward scheme; by default quintic splines, on simplices quadratic elements.
-    layer_map : "auto", "euler", "midpoint", "rk4", "dopri5", "dop853" or a LayerMap, see `Discretisation`.
-    control_degree : the degree of the control in time on every layer; 0 (a residual network) by default.
+    layer_map : "auto", "euler", "midpoint", "rk4", "dopri5", "dop853" or a LayerMap, see `Discretisation`. With "auto" and a
+        degree above 0, the substeps are doubled until the error of the layer map is below that of the degree, see
+        `run.layer_map_choice.solve_with_substeps`. Layer maps whose stages do not resolve the degree are refused.
+    control_degree : the degree of the control in time on every layer, from 0 to 10. Degree 0, the default, is a control that is
+        constant on layers: a residual network. With degree k, the cost converges with order `2 k + 2` in the layers to that of
+        continuous time, if the control is smooth.
     solver : by default LBFGS() on an adjoint pair (with tol=1e-4 on simplices, where J has kinks; ProximalGradient() with
         sparsity). The default on other pairs, and with precision="single", is Shooting(relaxation="auto", tol=1e-8).
     initial : the first control: a number, `(m,)`, `(layers, m)`, `(layers, degree + 1, m)` (coefficients, see
@@ -98,7 +103,8 @@ def solve(
     ----------
     B. Bonnet, C. Cipriani, M. Fornasier, H. Huang, A measure theoretical approach to the mean-field maximum principle
     for training NeurODEs, Nonlinear Analysis 227 (2023) 113161, doi:10.1016/j.na.2022.113161;
-    the discrete system: docs/theory/duality.md. Each method and scheme has its own references.
+    the discrete system: docs/theory/duality.md; controls of any degree in time: docs/continuous_time.md.
+    Each method and scheme has its own references.
 
     Examples
     --------

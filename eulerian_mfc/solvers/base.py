@@ -85,7 +85,9 @@ class Solver(ABC):
         return True
 
     def solve(self, system: DiscreteProblem, initial: ArrayLike, callback: Callback | None = None) -> Outcome:
-        """Run from the control `initial`: a number, `(m,)` or `(layers, m)`. It is first projected onto the problem's bounds.
+        """Run from the control `initial`: a number, `(m,)`, `(layers, m)` or `(layers, degree + 1, m)`.
+
+        It is first projected onto the problem's bounds.
 
         An interrupt (Ctrl-C) or a non-finite value ends the run. The outcome then holds the best control so far, and it counts
         as converged only if its residual is below the threshold.

@@ -108,11 +108,11 @@ class DiscreteProblem(Protocol):
         ...
 
     def cost_and_gradient(self, control: np.ndarray) -> tuple[float, np.ndarray]:
-        """`J`, and its derivative, `(layers, m)` as the control. The derivative leaves out the L1 norm."""
+        """`J`, and its derivative without the L1 norm, `(layers, m)` or `(layers, degree + 1, m)` as the control."""
         ...
 
     def hessian(self, control: np.ndarray) -> HessianProduct:
-        """`J''` at a control `(layers, m)`."""
+        """`J''` at a control, `(layers, m)` or `(layers, degree + 1, m)`."""
         ...
 
 

@@ -48,7 +48,7 @@ class Point(NamedTuple):
 
     Attributes
     ----------
-    control : of the space's shape, `(layers, m)`.
+    control : of the space's shape, `(layers, m)` or `(layers, degree + 1, m)`.
     cost : J.
     gradient : of the same shape; it leaves out the L1 norm.
     residual : the optimality residual.
@@ -90,7 +90,7 @@ class Outcome:
 
     Attributes
     ----------
-    control : `(layers, m)`.
+    control : `(layers, m)`, or coefficients `(layers, degree + 1, m)`.
     status : the verdict, for programs.
     message : the verdict and its numbers, for people.
     history : one `Iteration` per iteration.

@@ -71,7 +71,7 @@ def trapezoidal(halves: list[float]) -> float:
 
 
 class ControlledSystem(ABC):
-    """The common base of the systems on meshes and of particles: layers, the penalty, and the control's shape `(layers, m)`.
+    """The common base of the systems on meshes and of particles: layers, the penalty, and the space of controls.
 
     A solver needs no more than `cost_and_gradient`, `residual`, `hessian` and, for layer-wise updates, `layer_updates` and
     `sequential_update`.

@@ -13,14 +13,14 @@ from .pairs import LayerTangents
 
 
 class Hessian(ABC):
-    """`J''` at a control: a linear map of controls `(layers, m)`."""
+    """`J''` at a control: a linear map of controls, `(layers, m)` or `(layers, degree + 1, m)`."""
 
     #: whether products are exact to round-off for the discrete cost
     exact: bool
 
     @abstractmethod
     def product(self, direction: np.ndarray) -> np.ndarray:
-        """`J'' v` for a direction v `(layers, m)`."""
+        """`J'' v` for a direction v of the control's shape, `(layers, m)` or `(layers, degree + 1, m)`."""
 
 
 class DifferencedHessian(Hessian):
@@ -28,8 +28,8 @@ class DifferencedHessian(Hessian):
 
     Parameters
     ----------
-    gradient : a control `(layers, m)` -> the gradient there, of the same shape.
-    control : `(layers, m)`, where the second derivatives are taken.
+    gradient : a control, `(layers, m)` or `(layers, degree + 1, m)` -> the gradient there, of the same shape.
+    control : `(layers, m)` or `(layers, degree + 1, m)`, where the second derivatives are taken.
     sizes : `(m,)`, the natural sizes of the parameters, which set the step s.
     """
 
