@@ -195,7 +195,7 @@ def test_expressions_that_are_not_smooth():
         (lambda: bracket_rank([lambda x: x[:, :1]], GENERIC, 2), r"fields\[0\]: got a value of shape"),
         (lambda: bracket_rank([], GENERIC, 2), r"fields: got \[\]"),
         (lambda: bracket_rank(SYMBOLIC, GENERIC, 2), "variables: got None, expected the SymPy symbols"),
-        (lambda: bracket_rank([[1, 0, 0]], GENERIC, 2, variables=X), r"fields\[0\]: got an array of expressions of shape \(3, 1\)"),
+        (lambda: bracket_rank([[1, 0, 0]], GENERIC, 2, variables=X), r"fields\[0\]: got an array of .* shape \(3, 1\)"),
         (lambda: bracket_rank([[1, sp.Symbol("a")]], GENERIC, 2, variables=X), r"fields\[0\]: got the symbols \['a'\]"),
         (lambda: strong_approximation_error(FAMILY, np.sin, [(1, 0), (0, 1)], 2), "box: got"),
         (lambda: strong_approximation_error(FAMILY, np.sin, [(0, 1)] * 2, 2, bound=-1.0), "bound: got -1.0"),

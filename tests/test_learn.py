@@ -115,7 +115,7 @@ def test_a_linear_function_is_found():
     [
         (np.eye(5)[:, :4], [0, 1, 0, 1, 0], {}, r"X: got 4 features .* choose features, or project .*PCA\(2\)"),
         (np.eye(3), [0, 1, 0], {"augment": 1}, "X: got 3 features and 1 extra coordinates, expected at most 3"),
-        (np.eye(3), [1, 1, 1], {}, r"y: got the class \[1\] only, expected labels of at least two classes"),
+        (np.eye(3), [1, 1, 1], {}, r"y: got only the class \[1\], expected labels of at least two classes"),
         (np.eye(3), [0.0, np.nan, 1.0], {}, "Input y contains NaN"),
         (np.array([[0.0], [np.inf]]), [0, 1], {}, "Input X contains infinity"),
         (np.eye(3), [0, 1, 0], {"loss": "zero-one"}, "loss: got 'zero-one'"),

@@ -152,7 +152,7 @@ WRONG = [
         "settings: got 'speed', expected a setting of this case (penalty=1.0",
     ),
     ('kind = "mesh"\ncase = "TOY"\nvary.cells = [4, "x"]', "line 3: vary.cells", "cells: got 'x'"),
-    ('kind = "mesh"\ncase = "TOY"\nseed = 1\n[vary]\ncells = [32, 48]', "line 3: seed = 1", "does not take"),
+    ('kind = "mesh"\ncase = "TOY"\nseed = 1\n[vary]\ncells = [32, 48]', "line 3: seed = 1", "does not have"),
     ('kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1]', "line 5: layers = [1]", "2 or more"),
     (
         'kind = "mesh"\ncase = "TOY"\n[vary]\ncells = [32, 48]\nlayers = [1, 2, 3]',
@@ -181,7 +181,12 @@ WRONG = [
             ("samples", 'methods = ["mesh", "mesh"]', "samples = [10]", "expected a list of 'mesh', 'particles'"),
             ("samples", 'reference = "finest"', "samples = [10]", "expected a table [reference]"),
             ("samples", "reference.cost = 1.0", "samples = [10]", "expected the law's control"),
-            ("sweep", 'parameter = "penalty"', "penalty = [1]\ncells = [40]", "the one argument that varies"),
+            (
+                "sweep",
+                'parameter = "penalty"',
+                "penalty = [1]\ncells = [40]",
+                "expected a single argument in the table `vary`",
+            ),
         )
     ),
     *(
@@ -378,7 +383,7 @@ def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, slow_study, t
     _, told = killed.communicate(timeout=60)
     assert killed.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     if how == signal.SIGINT:
-        assert b"the same command goes on" in told
+        assert b"the same command continues from them" in told
     done = {p.name: p.stat().st_mtime_ns for p in jobs.glob("*.npz")}
     assert 2 <= len(done) < len(CELLS)
     subprocess.run([*serial, str(tmp_path / "half")], check=True, env=environments["again"], stdout=subprocess.DEVNULL)
