@@ -53,6 +53,13 @@ def unresolved_in_time(curves: Curves, control: np.ndarray) -> str | None:
     Parameters
     ----------
     curves, control : see `largest_jump`.
+
+    Examples
+    --------
+    >>> unresolved_in_time(Curves(1.0, 9), np.linspace(0.0, 1.0, 9)[:, None]) is None
+    True
+    >>> unresolved_in_time(Curves(1.0, 9), np.array([[0.0], [1.0]] * 4 + [[0.0]]))
+    'The control changes from layer to layer by up to 200 % of its range: the layers do not resolve it in time. ...'
     """
     jump = largest_jump(curves, control)
     if jump <= (ROUGH if curves.degree else ROUGH_CONSTANT):
