@@ -113,7 +113,7 @@ def test_second_order_is_left_out_where_that_is_asked_for(tmp_path, monkeypatch)
     steps = ("second-order analysis, which", "writing files for ParaView", "drawing figures, writing the report")
     assert [whole.output.index(text) for text in steps] == sorted(whole.output.index(text) for text in steps)
     with monkeypatch.context() as broken:
-        broken.setattr("eulerian_mfc.solution.analyse", None)
+        broken.setattr("eulerian_mfc.diagnostics.second_order.analyse", None)
         result = run(case, "--out", tmp_path / "out", "--no-second-order", *settings(SMALL))
     assert result.exit_code == 0, result.output
     assert "second-order analysis, which" not in result.output

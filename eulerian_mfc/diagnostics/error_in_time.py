@@ -64,6 +64,19 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     ----------
     Own construction; hierarchical estimates: P. Deuflhard, P. Leinen, H. Yserentant, Concepts of an adaptive hierarchical finite
     element code, IMPACT Comput. Sci. Engrg. 1 (1989), 3-35, doi:10.1016/0899-8248(89)90018-9.
+
+    Examples
+    --------
+    `x' = u`, `x(0) = 1`, `J = int x^2 + u^2 dt`, of which the least value is `tanh(1)`:
+
+    >>> import eulerian_mfc as emfc
+    >>> law, field = emfc.laws.Empirical([1.0], [0.0]), emfc.fields.AffineField(1, matrix=False)
+    >>> loss, running = (emfc.losses.LabelLoss(lambda x, y, a=a: a * x[:, 0] ** 2, [[0.0]]) for a in (0.0, 1.0))
+    >>> twin = emfc.ParticleSystem(emfc.Problem(field, law, loss, 2.0, 1.0, running=running), layers=4)
+    >>> best = emfc.solvers.LBFGS().solve(twin, -0.5).control
+    >>> least = twin.cost(best).total
+    >>> bool(1.3 < error_in_time(twin, best, best, least).cost / (least - np.tanh(1.0)) < 1.5)
+    True
     """
     space = twin.controls
     regulariser = space.regulariser

@@ -61,6 +61,13 @@ def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) 
     ----------
     curves, control : see `largest_jump`.
     share : the residual of the control equation in continuous time at the ends of the layers, relative to the penalty's term.
+
+    Examples
+    --------
+    >>> unresolved_in_time(Curves(1.0, 9), np.linspace(0.0, 1.0, 9)[:, None]) is None
+    True
+    >>> unresolved_in_time(Curves(1.0, 9), np.array([[0.0], [1.0]] * 4 + [[0.0]]))
+    'The control changes from layer to layer by up to 200 % of its range: the layers do not resolve the control in time. ...'
     """
     jump = largest_jump(curves, control)
     if jump > (ROUGH if curves.degree else ROUGH_CONSTANT):
