@@ -465,7 +465,10 @@ def test_a_control_of_higher_degree_is_a_table_of_samples_and_one_of_coefficient
     solution = emfc.Solution.load(tmp_path / "out" / "solution.h5")
     assert solution.control.shape == (3, 3, 2)
     assert solution.times.tolist() == [0.0, 0.2, 0.8, 2.0]
-    assert solution.description["layers"] == "3, which start and end at 0, 0.2, 0.8, 2; controls of degree 2 in time"
+    assert (
+        solution.description["layers"]
+        == "3, which start and end at 0, 0.2, 0.8, 2; controls of degree 2 in time (Legendre basis)"
+    )
     head, *rows = table(tmp_path / "out" / "control.csv")
     assert head == ["t", "W", "b"]
     samples = np.array(rows, dtype=float).reshape(3, 33, 3)
