@@ -18,10 +18,11 @@ def problem(penalty=0.2, std=0.2):
     )
 
 
-def numerics(cells=160, layers=20, degree=5, substeps=2):
+def numerics(cells=160, layers=20, degree=5, substeps=2, control_degree=0):
     return {
         "mesh": emfc.CartesianMesh([(-4.0, 4.0)], cells),
         "layers": layers,
+        "control_degree": control_degree,
         "transport": emfc.transport.SemiLagrangian(degree),
         "layer_map": emfc.LayerMap("rk4", substeps),
         "initial": 0.9,

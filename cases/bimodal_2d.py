@@ -20,10 +20,11 @@ def problem(penalty=0.2, std=0.2):
     )
 
 
-def numerics(cells=96, layers=20, degree=5):
+def numerics(cells=96, layers=20, degree=5, control_degree=0):
     return {
         "mesh": emfc.CartesianMesh([(-4.0, 4.0), (-4.0, 4.0)], cells),
         "layers": layers,
+        "control_degree": control_degree,
         "transport": emfc.transport.SemiLagrangian(degree),
     }
 

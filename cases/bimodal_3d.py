@@ -24,10 +24,11 @@ def problem(penalty=0.5, std=0.3):
     )
 
 
-def numerics(cells=64, layers=20, degree=5):
+def numerics(cells=64, layers=20, degree=5, control_degree=0):
     return {
         "mesh": emfc.CartesianMesh([(-4.0, 4.0)] * 3, cells),
         "layers": layers,
+        "control_degree": control_degree,
         "transport": emfc.transport.SemiLagrangian(degree),
     }
 

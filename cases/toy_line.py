@@ -21,10 +21,11 @@ def problem(penalty=1.0, bias=False, std=1.0):
     )
 
 
-def numerics(cells=160, layers=20, degree=5, half_width=8.0):
+def numerics(cells=160, layers=20, degree=5, half_width=8.0, control_degree=0):
     return {
         "mesh": emfc.CartesianMesh([(-half_width, half_width)], cells),
         "layers": layers,
+        "control_degree": control_degree,
         "transport": emfc.transport.SemiLagrangian(degree),
     }
 

@@ -20,10 +20,11 @@ def problem(penalty=0.2, radius=0.2):
     )
 
 
-def numerics(cells=160, layers=20, degree=5):
+def numerics(cells=160, layers=20, degree=5, control_degree=0):
     return {
         "mesh": emfc.CartesianMesh([(-3.0, 3.0)], cells),
         "layers": layers,
+        "control_degree": control_degree,
         "transport": emfc.transport.SemiLagrangian(degree),
     }
 

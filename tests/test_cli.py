@@ -113,7 +113,7 @@ def test_second_order_is_left_out_where_that_is_asked_for(tmp_path, monkeypatch)
     steps = ("second-order analysis, which", "writing files for ParaView", "drawing figures, writing the report")
     assert [whole.output.index(text) for text in steps] == sorted(whole.output.index(text) for text in steps)
     with monkeypatch.context() as broken:
-        broken.setattr("eulerian_mfc.solution.analyse", None)
+        broken.setattr("eulerian_mfc.diagnostics.second_order.analyse", None)
         result = run(case, "--out", tmp_path / "out", "--no-second-order", *settings(SMALL))
     assert result.exit_code == 0, result.output
     assert "second-order analysis, which" not in result.output
@@ -465,7 +465,10 @@ def test_a_control_of_higher_degree_is_a_table_of_samples_and_one_of_coefficient
     solution = emfc.Solution.load(tmp_path / "out" / "solution.h5")
     assert solution.control.shape == (3, 3, 2)
     assert solution.times.tolist() == [0.0, 0.2, 0.8, 2.0]
-    assert solution.description["layers"] == "3, which start and end at 0, 0.2, 0.8, 2; controls of degree 2 in time"
+    assert (
+        solution.description["layers"]
+        == "3, which start and end at 0, 0.2, 0.8, 2; controls of degree 2 in time (Legendre basis)"
+    )
     head, *rows = table(tmp_path / "out" / "control.csv")
     assert head == ["t", "W", "b"]
     samples = np.array(rows, dtype=float).reshape(3, 33, 3)

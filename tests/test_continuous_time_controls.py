@@ -13,6 +13,7 @@ from eulerian_mfc.control.regulariser import Regulariser
 from eulerian_mfc.control.spaces import control_space
 from eulerian_mfc.errors import ArgumentError, FileFormatError
 from eulerian_mfc.flow import LayerMap
+from eulerian_mfc.run.case import Case
 from eulerian_mfc.run.options import what_counts
 from eulerian_mfc.run.starts import starting_control
 from eulerian_mfc.storage.journal import Checkpoint, Journal
@@ -333,7 +334,7 @@ def test_the_same_coefficients_on_other_layers_are_another_start(tmp_path):
 
 FIELDS = {
     "compiled": emfc.fields.NeuralField(2),
-    "not compiled": emfc.fields.CustomField(lambda t, u, x: u[0] * np.sin(x + t) + u[1] * x[:, ::-1], 2, 2),
+    "not compiled": emfc.fields.ScaledField(emfc.fields.PolynomialField(2, 2), np.cos),
 }
 
 
@@ -351,7 +352,7 @@ def test_threads_and_memory_do_not_change_the_bits(name, running):
     )
     found = []
     for threads in (1, 2):
-        mesh = emfc.CartesianMesh([(-4.0, 4.0)] * 2, (100, 90))
+        mesh = emfc.CartesianMesh([(-4.0, 4.0)] * 2, (100, 83))
         system = emfc.OptimalitySystem(problem, mesh, [0.0, 0.3, 1.0], control_degree=2, threads=threads)
         assert np.prod(mesh.shape) > 8192
         theta = 0.3 * np.random.default_rng(0).normal(size=system.controls.shape)
@@ -365,3 +366,29 @@ def test_threads_and_memory_do_not_change_the_bits(name, running):
             assert again[0] == cost
             np.testing.assert_array_equal(again[1], gradient)
     np.testing.assert_array_equal(*found)
+
+
+# --- cases
+
+CASE = """
+import numpy as np
+import eulerian_mfc as emfc
+
+def problem():
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.5), label=np.tanh)
+    return emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+
+def numerics():
+    return {"mesh": emfc.CartesianMesh([(-4.0, 4.0)], 40), "layers": LAYERS, "control_degree": 2}
+"""
+
+
+def test_cases_take_the_times_of_layers(tmp_path):
+    file = tmp_path / "unequal.py"
+    file.write_text(CASE.replace("LAYERS", "[0.0, 0.25, 1.0]"))
+    problem, options = Case.load(file).build()
+    assert options["layers"] == (0.0, 0.25, 1.0)
+    assert emfc.solve(problem, **options).control.shape == (2, 3, 2)
+    file.write_text(CASE.replace("LAYERS", "[0.5, 0.25, 1.0]"))
+    with pytest.raises(ArgumentError, match=r"unequal.py: numerics: layers: got \[0.5, 0.25, 1.0\], expected .*times"):
+        Case.load(file).build()

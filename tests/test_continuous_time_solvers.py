@@ -61,8 +61,16 @@ def test_every_registered_solver_is_tested():
     assert {type(solver) for solver in SOLVERS.values()} == set(emfc.solvers.REGISTRY.values())
 
 
-@pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.parametrize("kind", SOLVERS)
+#: variants of a solver take the problems that differ most; interior-point steps with bounds and a running loss take seconds
+PAIRS = [
+    (kind, name)
+    for kind in SOLVERS
+    for name in (("free", "bounds and running loss") if "," in kind else PROBLEMS)
+    if (kind, name) != ("direct", "bounds and running loss")
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), PAIRS)
 def test_all_solvers_reach_the_same_control(kind, name, optima):
     given, solver = system(name), SOLVERS[kind]
     outcome = solver.solve(given, 0.1)

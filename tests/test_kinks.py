@@ -38,7 +38,7 @@ def test_the_verdict_at_a_kink_reads_no_hessian(tmp_path, monkeypatch):
     """Nor does a file's, with its problem or without; reports show no eigenvalues."""
     mesh, problem = emfc.SimplexMesh(skfem.MeshLine(np.linspace(-2, 2, 17))), one_particle(0.3)
     solution = emfc.solve(problem, mesh, 1, transport=emfc.transport.Elements(1))
-    monkeypatch.setattr("eulerian_mfc.solution.analyse", None)
+    monkeypatch.setattr("eulerian_mfc.diagnostics.second_order.analyse", None)
     sentences = solution.verdict()
     assert sentences[0].startswith("Converged to a critical point at a kink of the cost; the shortest combination")
     assert f"the control itself {solution.residual:.2e}" in sentences[0]

@@ -70,7 +70,7 @@ def test_units_that_are_equal_at_one_time_only_are_not_told():
     ("layers", "degree", "words"),
     [
         (3, 0, "3"),
-        (3, 2, "3; controls of degree 2 in time"),
+        (3, 2, "3; controls of degree 2 in time (Legendre basis)"),
         (GRID, 0, "3, which start and end at 0, 0.1, 0.4, 1"),
         (GRID, 1, "3, which start and end at 0, 0.1, 0.4, 1; controls of degree 1 in time"),
     ],

@@ -378,7 +378,7 @@ def test_a_study_killed_half_way_goes_on_bit_for_bit(how, workers, slow_study, t
     _, told = killed.communicate(timeout=60)
     assert killed.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
     if how == signal.SIGINT:
-        assert b"the same command goes on" in told
+        assert b"the same command continues from them" in told
     done = {p.name: p.stat().st_mtime_ns for p in jobs.glob("*.npz")}
     assert 2 <= len(done) < len(CELLS)
     subprocess.run([*serial, str(tmp_path / "half")], check=True, env=environments["again"], stdout=subprocess.DEVNULL)

@@ -5,7 +5,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.control.curves import Curves
-from eulerian_mfc.results.jumps import largest_jump, penalty_term, unresolved_in_time
+from eulerian_mfc.results.jumps import bound_within_a_layer, largest_jump, penalty_term, unresolved_in_time
 
 from .conftest import toy_line, toy_mesh
 
@@ -44,7 +44,13 @@ def test_constant_controls_that_alternate():
 def test_a_control_without_movement_has_no_jumps():
     """Round-off of a constant control is not a range."""
     noise = 1e-15 * np.random.default_rng(0).normal(size=(6, 3, 1))
-    assert largest_jump(Curves(1.0, 6, 2, "bernstein"), 0.3 + noise) == 0.0
+    curves = Curves(1.0, 6, 2, "bernstein")
+    assert largest_jump(curves, 0.3 + noise) == 0.0
+    line = np.linspace(0.0, 1.0, 6)[:, None, None] + np.zeros((6, 3, 1))
+    beside = largest_jump(curves, line)
+    assert largest_jump(curves, np.concatenate([line, noise], axis=2)) == pytest.approx(
+        beside
+    )  # zero but for round-off, beside another one
 
 
 @pytest.mark.parametrize("degree", [0, 2])
@@ -78,5 +84,19 @@ def test_a_bound_that_becomes_active_within_a_layer_is_told():
     np.testing.assert_allclose(free.theta([0.25, 0.5, 1.0])[:, 0], [0.75 * c, 0.5 * c, 0.0], rtol=0, atol=1e-7 * c)
     held = emfc.solve(steered((None, 0.5)), mesh, layers=1, control_degree=2)
     assert held.converged
-    assert told(held)
+    assert told(held)  # the bound holds the whole layer, but not the control equation at its end
     assert held.theta(np.linspace(0.0, 1.0, 1000)).max() <= 0.5 + 1e-12
+
+
+@pytest.mark.parametrize(("layers", "degree"), [(3, 2), (3, 3)])
+def test_a_bound_that_becomes_active_within_a_layer_is_named(layers, degree):
+    """Also where the error is small; if a layer ends where the bound becomes active, nothing is told."""
+    mesh = emfc.CartesianMesh([(-2.5, 3.0)], 60)
+    held = emfc.solve(steered((None, 0.5)), mesh, layers=layers, control_degree=degree)
+    assert any("A bound of theta1 becomes active within a layer" in s for s in held.verdict(analyse=False))
+
+
+def test_bounds_of_whole_layers_are_not_told():
+    curves, bounds = Curves(1.0, 2, 1, "bernstein"), np.array([[-np.inf], [1.0]])
+    assert bound_within_a_layer(curves, np.array([[[1.0], [1.0]], [[0.9], [0.5]]]), bounds, ("u",)) is None
+    assert "bound of u" in bound_within_a_layer(curves, np.array([[[1.0], [0.9]], [[0.9], [0.5]]]), bounds, ("u",))

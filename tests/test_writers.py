@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_files_of_before(name, solution, tmp_path):
     before = contents(tmp_path)
     with (
         largest_file(max(sizes) - 1),
-        pytest.raises(StorageError, match=r"cannot write .*File too large.* the old file"),
+        pytest.raises(StorageError, match=r"cannot write .*File too large; the .* unchanged"),
     ):
         WRITERS[name](solution, tmp_path)
     assert contents(tmp_path) == before

@@ -48,7 +48,8 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     * optimisation: the cost at this control minus the least cost on the same layers. The least cost comes from two descents: one
       starts from this control, the other a step away from it, so that it leaves saddles.
     * layers: the least cost on these layers minus that of controls whose degree is higher by two, on halved layers if there are
-      few, with a layer map of high order: the error of the control space and of the layer map, see `error_in_time`.
+      few, with a layer map of high order, see `error_in_time`.
+    * layer map: the cost at the best control of these layers minus that with more substeps.
     * samples: for a law of samples, the root of the sum of two squares. One is the standard deviation of the mean loss at this
       control; for unequal weights w, the number of samples is replaced by 1 / sum w^2. The other is half of the gap between
       the loss of samples that were left out of the training and that of trained samples (5-fold cross-validation): the cost
@@ -99,9 +100,18 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     quadrature = quadrature._replace(error=quadrature.error + np.copysign(twin.error or 0.0, quadrature.error))
     optimisation, least, best = _optimisation(twin, solution.control, here)
     time = error_in_time(twin, solution.control, best, least)
-    layers = Contribution("layers", time.cost, time.how, "a higher degree of the control, or more layers")
+    layers = Contribution(
+        "layers", time.cost - time.layer_map, time.how, "a higher degree of the control, or more layers"
+    )
+    chosen = system.flow.layer_map
+    steps = Contribution(
+        "layer map",
+        time.layer_map,
+        f"{chosen.method if isinstance(chosen.method, str) else 'the tableau'} with {chosen.substeps} substeps, against more",
+        "more substeps, or a layer map of higher order",
+    )
     samples = _samples(solution, twin)
-    return ErrorBudget(solution.cost, (mesh, box, quadrature, layers, samples, optimisation), time.control)
+    return ErrorBudget(solution.cost, (mesh, box, quadrature, layers, steps, samples, optimisation), time.control)
 
 
 def _at_the_control(

@@ -53,6 +53,19 @@ class Pointwise:
     L. S. Pontryagin, V. G. Boltyanskii, R. V. Gamkrelidze, E. F. Mishchenko, The Mathematical Theory of Optimal Processes, Wiley
     1962; controls that are recovered from states and costates: M. Hinze, A variational discretization concept in control
     constrained optimization, Comput. Optim. Appl. 30 (2005), 45-61, doi:10.1007/s10589-005-4559-5.
+
+    Examples
+    --------
+    Every state is to move from 0 to 1, and half of the way is best; the optimal velocity is the same at all times:
+
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.2), [[1.0]])
+    >>> field = emfc.fields.AffineField(1, matrix=False)
+    >>> problem = emfc.Problem(field, law, emfc.losses.SquaredLoss(), penalty=2.0, horizon=1.0)
+    >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-2.0, 3.0)], 60), layers=3)
+    >>> conditions = Pointwise(solution.system, solution.control, solution.masses)
+    >>> conditions.recovered(np.array([0.0, 0.4, 1.0])).round(6).ravel().tolist()
+    [0.5, 0.5, 0.5]
     """
 
     def __init__(self, system: OptimalitySystem, control: np.ndarray, masses: np.ndarray) -> None:

@@ -135,6 +135,12 @@ def transfer(source: Basis, target: Basis, start: float, length: float) -> np.nd
     ----------
     source, target : the bases.
     start, length : the target layer in shares of the source layer.
+
+    Examples
+    --------
+    >>> linear = Basis(1, "bernstein")
+    >>> transfer(linear, linear, 0.5, 0.5).round(12).tolist()  # the second half of a layer
+    [[0.5, 0.5], [0.0, 1.0]]
     """
     s, w = gauss(max(source.degree, target.degree) + 1)
     there = target.whole(s)

@@ -10,7 +10,7 @@ from .polynomials import Basis, checked_degree
 from .tableaux import METHODS, Tableau
 
 #: a layer map whose stages integrate products of the polynomials with a larger relative error is refused
-REFUSED = 0.1
+REFUSED = 0.02
 #: the layer map that is chosen by itself has at most this error
 AIM = 1e-3
 #: the method for controls that are constant on layers, and for others: degree k makes errors of order 2 k + 2 in the layers
@@ -86,8 +86,8 @@ def substeps_for(method: str | Tableau, degree: int, error: float) -> int:
 
     Examples
     --------
-    >>> substeps_for("rk4", 2, 0.1), substeps_for("dop853", 3, 1e-6)
-    (2, 1)
+    >>> substeps_for("rk4", 2, 0.02), substeps_for("dop853", 3, 1e-6)
+    (3, 1)
     """
     substeps = 1
     while unresolved(LayerMap(method, substeps), degree) > error:

@@ -11,7 +11,7 @@ class Contribution(NamedTuple):
 
     Attributes
     ----------
-    source : "mesh", "box", "quadrature", "layers", "samples" or "optimisation".
+    source : "mesh", "box", "quadrature", "layers", "layer map", "samples" or "optimisation".
     error : its contribution to the cost, in the cost's units; for samples only the size, because the sign is not known.
     how : how it was estimated.
     refine : how it can be reduced.

@@ -13,7 +13,11 @@ ROUGH = 0.1
 #: controls that are constant on layers always jump: they are not resolved if second differences exceed this share of the range
 ROUGH_CONSTANT = 0.5
 #: controls of degree 1 and above are not resolved if the residual in continuous time exceeds this share of the penalty's term
-ROUGH_RESIDUAL = 0.01
+ROUGH_RESIDUAL = 0.02
+#: a parameter whose range is below this share of its size, or whose size is below this share of the largest, is not looked at
+FLAT, TINY = 1e-6, 1e-2
+#: a coefficient this close to a bound, relative to its size, is on it
+ON_BOUND = 1e-9
 #: fewer layers of constant controls do not show it
 FEWEST = 5
 
@@ -45,8 +49,10 @@ def largest_jump(curves: Curves, control: np.ndarray) -> float:
         values = np.einsum("sk,lkm->lsm", inside, control).reshape(-1, control.shape[-1])
         jumps = np.abs(starts[1:] - stops[:-1])
     reach = np.ptp(values, axis=0)
-    # A parameter that hardly moves has round-off for a range.
-    reach = np.where(reach > 1e-6 * np.abs(values).max(axis=0), reach, np.inf)
+    # A parameter that hardly moves, or is small beside the others, has round-off or errors of the mesh for a range.
+    sizes = np.abs(values).max(axis=0)
+    moves = (reach > FLAT * sizes) & (sizes > TINY * sizes.max())
+    reach = np.where(moves, reach, np.inf)
     return float((jumps / reach).max(initial=0.0))
 
 
@@ -57,6 +63,13 @@ def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) 
     ----------
     curves, control : see `largest_jump`.
     share : the residual of the control equation in continuous time at the ends of the layers, relative to the penalty's term.
+
+    Examples
+    --------
+    >>> unresolved_in_time(Curves(1.0, 9), np.linspace(0.0, 1.0, 9)[:, None]) is None
+    True
+    >>> unresolved_in_time(Curves(1.0, 9), np.array([[0.0], [1.0]] * 4 + [[0.0]]))
+    'The control changes from layer to layer by up to 200 % of its range: the layers do not resolve the control in time. ...'
     """
     jump = largest_jump(curves, control)
     if jump > (ROUGH if curves.degree else ROUGH_CONSTANT):
@@ -70,6 +83,39 @@ def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) 
         f"{found}: the layers do not resolve the control in time. If this stays so with more layers, the optimal control is not "
         "smooth (active bounds or chattering), and the cost converges with order 2 or less in the layers, whatever the degree."
     )
+
+
+def bound_within_a_layer(curves: Curves, control: np.ndarray, bounds: np.ndarray, names: tuple[str, ...]) -> str | None:
+    """A sentence if a bound becomes active within a layer: some coefficients of a layer are on it and others are not.
+
+    Parameters
+    ----------
+    curves, control : see `largest_jump`.
+    bounds : `(2, m)`, lower and upper bounds.
+    names : the names of the m parameters.
+
+    Examples
+    --------
+    >>> curves, bounds = Curves(1.0, 1, degree=1, kind="bernstein"), np.array([[0.0], [1.0]])
+    >>> bound_within_a_layer(curves, np.array([[[0.0], [1.0]]]), bounds, ("u",))[:45]
+    'A bound of u becomes active within a layer: t'
+    >>> bound_within_a_layer(curves, np.array([[[1.0], [1.0]]]), bounds, ("u",)) is None
+    True
+    """
+    if curves.degree == 0:
+        return None
+    near = ON_BOUND * (np.abs(control).max() + np.abs(np.where(np.isfinite(bounds), bounds, 0.0)))
+    for low_or_high, close in zip(bounds, near, strict=True):
+        held = np.abs(control - np.where(np.isfinite(low_or_high), low_or_high, np.inf)) <= close
+        mixed = (held.any(axis=1) & ~held.all(axis=1)).any(axis=0)
+        if mixed.any():
+            which = ", ".join(name for name, inside in zip(names, mixed, strict=True) if inside)
+            return (
+                f"A bound of {which} becomes active within a layer: there the optimal control has a kink, and the cost converges "
+                "with order 2 in the layers, whatever the degree. Let a layer end where the bound becomes active, or use more "
+                "layers."
+            )
+    return None
 
 
 def penalty_term(curves: Curves, control: np.ndarray, penalty_cost: float) -> float:

@@ -18,7 +18,7 @@ from ..solvers import Iteration, Status
 from ..solvers.record import Kink
 from .certificate import Certificate, Checks, balance
 from .deferred import Deferred
-from .jumps import penalty_term, unresolved_in_time
+from .jumps import bound_within_a_layer, penalty_term, unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
@@ -206,9 +206,12 @@ class SolutionData(FrozenFields):
         message = self.message[:1].upper() + self.message[1:] + "."
         curves, residual = self.numerics.curves, self.checks.residual_in_time or 0.0
         term = penalty_term(curves, self.control, self.penalty_cost)
-        rough = unresolved_in_time(curves, self.control, residual / term if term else 0.0)
-        if rough is not None:
-            message += f" {rough}"
+        share = (
+            residual / term if term and self.checks.adjoint else 0.0
+        )  # for other pairs it is an error of the schemes
+        kink = bound_within_a_layer(curves, self.control, self.bounds, self.parameter_names)
+        told = kink or unresolved_in_time(curves, self.control, share)
+        message += f" {told}" if told else ""
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:

@@ -18,7 +18,8 @@ def _layers(system: OptimalitySystem) -> str:
     curves = system.controls
     ends = ", ".join(f"{t:g}" for t in curves.ends)
     grid = str(curves.layers) if curves.equal else f"{curves.layers}, which start and end at {ends}"
-    return f"{grid}; controls of degree {curves.degree} in time" if curves.degree else grid
+    basis = curves.basis.kind.capitalize()
+    return f"{grid}; controls of degree {curves.degree} in time ({basis} basis)" if curves.degree else grid
 
 
 def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:

@@ -171,6 +171,10 @@ def layer_study(
 
 def several(name: str, values: Sequence[T]) -> list[T]:
     """A list of two or more values; ArgumentError otherwise."""
-    if np.ndim(values) != 1 or len(values) < 2:  # type: ignore[arg-type]  # entries of any kind
-        raise fail(name, values, "a list of two or more")
+    try:
+        plain = np.ndim(values) == 1 and len(values) > 1  # type: ignore[arg-type]  # entries of any kind
+    except ValueError:  # lists of different lengths
+        plain = False
+    if not plain:
+        raise fail(name, repr(values), "a list of two or more values that are not lists themselves")
     return list(values)
