@@ -81,7 +81,7 @@ def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) 
         return None
     return (
         f"{found}: the layers do not resolve the control in time. If this stays so with more layers, the optimal control is not "
-        "smooth (active bounds or chattering), and the cost converges with order 2 or less in the layers, whatever the degree."
+        "smooth (active bounds or chattering), and the cost converges with a low order, whatever the degree."
     )
 
 
@@ -112,7 +112,7 @@ def bound_within_a_layer(curves: Curves, control: np.ndarray, bounds: np.ndarray
             which = ", ".join(name for name, inside in zip(names, mixed, strict=True) if inside)
             return (
                 f"A bound of {which} becomes active within a layer: there the optimal control has a kink, and the cost converges "
-                "with order 2 in the layers, whatever the degree. Let a layer end where the bound becomes active, or use more "
+                "with order 3 at most, whatever the degree. Let a layer end where the bound becomes active, or use more "
                 "layers."
             )
     return None

@@ -35,8 +35,7 @@ class OptimalitySystem(LayeredSystem):
     ----------
     problem : the control problem.
     mesh : the mesh of the state space; it must hold the law up to `initial.MASS_TOLERANCE`.
-    layers : number M of equal layers, on each of which the control is a polynomial in time; or the increasing times at which
-        layers start and end, such as `[0, 0.1, 0.4, 1]`.
+    layers : number M of equal layers, on each of which the control is a polynomial in time; or the times of their ends.
     continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`, which makes the
         gradient exact.
     transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines on boxes, quadratic elements on
