@@ -16,6 +16,7 @@ import skfem
 
 import eulerian_mfc as emfc
 from eulerian_mfc import solvers
+from eulerian_mfc.control.curves import Curves
 from eulerian_mfc.derivatives import differences
 from eulerian_mfc.diagnostics import maximum_principle
 from eulerian_mfc.diagnostics.stability import analyse
@@ -404,10 +405,11 @@ def test_sums_and_scalings_keep_the_warning_of_steep_controls(change):
     mesh, law = toy_mesh(80), toy_line().law
     checks = SimpleNamespace(mass_crossed=0.0, mass_near_boundary=0.0)
     system = SimpleNamespace(problem=SimpleNamespace(law=law, field=field))
-    found = of_the_mesh(system, SimpleNamespace(mesh=mesh, control=control, checks=checks, solved=False))
+    known = {"mesh": mesh, "numerics": SimpleNamespace(curves=Curves(1.0, 1)), "checks": checks, "solved": False}
+    found = of_the_mesh(system, SimpleNamespace(control=control, **known))
     assert [type(warning) for warning in found] == [SteepControlWarning]
     assert "|W| h = 6" in str(found[0])
-    others = SimpleNamespace(mesh=mesh, control=40.1 - control, checks=checks, solved=False)
+    others = SimpleNamespace(control=40.1 - control, **known)
     steep = [name for name in names if name == "W"]
     assert len(of_the_mesh(system, others)) == (1 if 10.1 * 0.2 > 1 and steep else 0)
 

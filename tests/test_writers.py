@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_files_of_before(name, solution, tmp_path):
     before = contents(tmp_path)
     with (
         largest_file(max(sizes) - 1),
-        pytest.raises(StorageError, match=r"cannot write .*File too large; the .* unchanged"),
+        pytest.raises(StorageError, match=r"cannot write .*File too large; the .* intact"),
     ):
         WRITERS[name](solution, tmp_path)
     assert contents(tmp_path) == before
@@ -268,12 +268,12 @@ def test_modes_that_forbid_writing_are_respected(tmp_path):
     path.chmod(0o444)
     said = without_rights(lambda: _files.write_whole(path, b"new"))
     assert said.startswith("StorageError: cannot write")
-    assert "the file is write-protected; the file that was there is unchanged" in said
+    assert "the file is write-protected; the old file is intact" in said
     path.chmod(0o644)
     path.parent.chmod(0o555)
     said = without_rights(lambda: _files.write_whole(path, b"new"))
     path.parent.chmod(0o755)
-    assert "Permission denied; the file that was there is unchanged" in said
+    assert "Permission denied; the old file is intact" in said
     assert contents(path.parent) == {"file": b"of before"}
     assert without_rights(lambda: _files.write_whole(path, b"new")) == "done"
     assert path.read_bytes() == b"new"

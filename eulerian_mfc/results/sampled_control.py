@@ -23,7 +23,7 @@ class SampledControl(NamedTuple):
     --------
     >>> curves = Curves(1.0, layers=[0.0, 0.2, 1.0], degree=1, kind="bernstein")
     >>> found = SampledControl.on_layers(curves, np.array([[[1.0], [2.0]], [[3.0], [3.0]]]), 3)
-    >>> found.times.tolist(), found.values[:, :, 0].tolist()
+    >>> found.times.round(12).tolist(), found.values[:, :, 0].tolist()
     ([[0.0, 0.1, 0.2], [0.2, 0.6, 1.0]], [[1.0, 1.5, 2.0], [3.0, 3.0, 3.0]])
     """
 
