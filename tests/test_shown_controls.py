@@ -72,7 +72,7 @@ def test_units_that_are_equal_at_one_time_only_are_not_told():
         (3, 0, "3"),
         (3, 2, "3; controls of degree 2 in time (Legendre basis)"),
         (GRID, 0, "3, which start and end at 0, 0.1, 0.4, 1"),
-        (GRID, 1, "3, which start and end at 0, 0.1, 0.4, 1; controls of degree 1 in time"),
+        (GRID, 1, "3, which start and end at 0, 0.1, 0.4, 1; controls of degree 1 in time (Legendre basis)"),
     ],
 )
 def test_descriptions_say_the_layers_and_the_degree(layers, degree, words):
