@@ -12,16 +12,22 @@ from .base import Field
 
 
 class Steps(NamedTuple):
-    """Equal steps of a Runge-Kutta method (`matrix` and `weights`: see `flow.Tableau`), each of length `dt`.
+    """Equal steps of a Runge-Kutta method, each of length `dt`.
+
+    Attributes
+    ----------
+    stages : the number of stages.
+    method : `(1 + stages (stages + 1),)`: a place for dt, then matrix row by row and weights, see `flow.Tableau`.
+    dt, number : length and number of the steps.
 
     Examples
     --------
-    >>> Steps(np.zeros((1, 1)), np.ones(1), 0.1, 2).pointed(np.zeros(3))  # two Euler steps
+    >>> Steps(1, np.array([0.0, 0.0, 1.0]), 0.1, 2).pointed(np.zeros(3))  # two Euler steps
     (array([1, 2, 0]), array([0.1, 0. , 1. ]))
     """
 
-    matrix: np.ndarray
-    weights: np.ndarray
+    stages: int
+    method: np.ndarray
     dt: float
     number: int
 
@@ -30,16 +36,16 @@ class Steps(NamedTuple):
 
         The stride is the length of the field's `numbers` of one stage, or 0 if all stages have the same numbers.
         """
-        stages = len(self.weights) * self.number
-        if numbers.ndim == 2 and len(numbers) != stages:
-            raise mismatch(
-                "theta",
-                f"{len(numbers)} rows of parameters",
-                f"{stages}, one per stage; or one set for all of them, (m,)",
-            )
-        stride = 0 if numbers.ndim == 1 else numbers.shape[1]
-        counts = np.array([len(self.weights), self.number, stride])
-        return counts, np.concatenate([[self.dt], self.matrix.ravel(), self.weights])
+        stride = 0
+        if numbers.ndim == 2:
+            stride = numbers.shape[1]
+            wanted = self.stages * self.number
+            if len(numbers) != wanted:
+                expected = f"{wanted}, one per stage; or one set for all of them, (m,)"
+                raise mismatch("theta", f"{len(numbers)} rows of parameters", expected)
+        method = self.method.copy()
+        method[0] = self.dt
+        return np.array((self.stages, self.number, stride)), method
 
 
 class CompiledField(Field):

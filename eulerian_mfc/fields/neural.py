@@ -124,6 +124,8 @@ class NeuralField(CompiledField):
         kernel = self.sigma.kernel
         if kernel is None:
             raise fail("activation", self.activation, "an activation with a compiled kernel, such as 'tanh'")
+        if self.bias:
+            return kernels.integers_of(kernel, self.dim), np.ascontiguousarray(theta, dtype=np.float64)
         numbers = np.zeros((*theta.shape[:-1], self.dim * (self.dim + 1)))  # without a bias, b is zero
         numbers[..., : self.parameters] = theta
         return kernels.integers_of(kernel, self.dim), numbers
@@ -146,7 +148,7 @@ class NeuralField(CompiledField):
 
     def trace(self, theta: np.ndarray, steps: Steps, x: np.ndarray, keep: bool) -> tuple[np.ndarray, np.ndarray]:
         rows = np.array(self._rows(x, "x"), dtype=np.float64, order="C")
-        values = np.empty((steps.number, len(steps.weights), *rows.shape) if keep else 0)
+        values = np.empty((steps.number, steps.stages, *rows.shape) if keep else 0)
         integers, numbers = self.kernel_arguments(theta)
         kernels.trace(integers, numbers, *steps.pointed(numbers), rows.shape[1], rows, keep, values)
         return rows.T, values

@@ -17,7 +17,7 @@ from ..fields import Field
 from ..fields.compiled import CompiledField, Steps, is_compiled
 from ..fields.points import At, Direction
 from .layers import Layer, Stage
-from .tableaux import METHODS, Tableau, tableau_arrays, tableau_of
+from .tableaux import METHODS, Tableau, method_of, tableau_of
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
 #: `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape
@@ -114,7 +114,7 @@ class LayerMap:
 
     def steps(self, layer: Layer) -> Steps:
         """The method as arrays, for compiled fields."""
-        return Steps(*tableau_arrays(self.method), layer.length / self.substeps, self.substeps)
+        return Steps(*method_of(self.method), layer.length / self.substeps, self.substeps)
 
     @property
     def shares(self) -> np.ndarray:
@@ -123,7 +123,7 @@ class LayerMap:
 
     def parameters(self, layer: Layer) -> np.ndarray:
         """The parameters at all evaluations of the field, `(substeps stages, m)`; `(m,)` if they are constant in time."""
-        return layer.rows(self.shares)
+        return layer.theta if layer.basis is None else layer.rows(self.shares)
 
     def _stage_parameters(self, layer: Layer) -> np.ndarray:
         """`(substeps, stages, m)`, the parameters of every stage."""

@@ -165,7 +165,17 @@ def tableau_of(method: str | Tableau) -> Tableau:
 
 
 @lru_cache
-def tableau_arrays(method: str | Tableau) -> tuple[np.ndarray, np.ndarray]:
-    """The matrix `(stages, stages)` and the weights `(stages,)` of a method as arrays, for compiled fields."""
+def method_of(method: str | Tableau) -> tuple[int, np.ndarray]:
+    """The number of stages, and the coefficients of a method as `fields.compiled.Steps` takes them.
+
+    Parameters
+    ----------
+    method : see `tableau_of`.
+
+    Examples
+    --------
+    >>> method_of("euler")
+    (1, array([0., 0., 1.]))
+    """
     tableau = tableau_of(method)
-    return np.array(tableau.matrix), np.array(tableau.weights)
+    return tableau.stages, np.concatenate([[0.0], np.ravel(tableau.matrix), tableau.weights])

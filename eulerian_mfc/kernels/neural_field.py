@@ -79,11 +79,20 @@ def _stage_point(dt, row, starts, values, m, begin, point):
 
     `starts` `(d, c)` are the points x, `values` `(stages, d, ...)` the k_j, whose columns of this chunk start at `begin`.
     """
+    first = 0
+    while first < row.size and row[first] == 0.0:
+        first += 1
     for c in range(len(point)):
         start, at = starts[c], point[c]
-        for j in range(m):
-            at[j] = start[j]
-    for i in range(row.size):
+        if first == row.size:
+            for j in range(m):
+                at[j] = start[j]
+        else:
+            length = dt * row[first]
+            before = values[first, c][begin : begin + m]
+            for j in range(m):
+                at[j] = start[j] + length * before[j]
+    for i in range(first + 1, row.size):
         if row[i] != 0.0:
             length = dt * row[i]
             for c in range(len(point)):

@@ -155,7 +155,7 @@ class OptimalitySystem(LayeredSystem):
         """`(R, *shape)`: masses at the final time, by a forward sweep that does not store the others."""
         masses = self.initial_masses
         for n, step in enumerate(self.controls.path(self.control(control))):
-            masses, _ = self._step(n, step, masses)
+            masses = self._step(n, step, masses)[0]
         return masses
 
     def potentials(self, control: ArrayLike, final_masses: np.ndarray | None = None) -> np.ndarray:
@@ -206,25 +206,25 @@ class OptimalitySystem(LayeredSystem):
 
     def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`: one forward and one backward sweep."""
-        theta = self.control(control)
-        path, slopes, halves = self.controls.path(theta), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
+        theta, slopes, halves = self.control(control), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
+        path = self.controls.path(theta)
         psi = final = self.initial_masses
 
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
             return self._step(n, path[n], masses)[0]
 
-        for n, masses in backwards(
-            advance, self.initial_masses, self.steps, self.kept_states, self.resources.precision
-        ):
+        kept, precision = self.kept_states, self.resources.precision
+        for n, masses in backwards(advance, self.initial_masses, self.steps, kept, precision):
             if n + 1 == self.steps:
                 final = advance(n, masses)
                 halves[-1] = self.running.half(final, n + 1)
                 psi = self.terminal(final).potentials
             halves[n] = self.running.half(masses, n)
             psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses)
-            if not np.isfinite(slopes[n]).all():
-                raise self._located(n, NonFiniteError("the gradient is not finite"))
         gradient = self.controls.gathered(slopes) + self.controls.penalty_slope(theta)
+        if not np.isfinite(gradient).all():
+            n = max(n for n, slope in enumerate(slopes) if not np.isfinite(slope).all())
+            raise self._located(n, NonFiniteError("the gradient is not finite"))
         return self._cost(theta, final, halves).total, gradient
 
     def hessian(self, control: ArrayLike) -> Hessian:
@@ -232,8 +232,8 @@ class OptimalitySystem(LayeredSystem):
         if tangents is None:
             return self._differenced(theta)
         masses, _ = self.masses(theta)
-        potentials = self.potentials(theta, masses[-1])
-        prepared = [tangents.prepared(self.running.at_end(n, psi)) for n, psi in enumerate(potentials[1:])]
+        ends = self.potentials(theta, masses[-1])[1:]
+        prepared = [tangents.prepared(self.running.at_end(n, psi)) for n, psi in enumerate(ends)]
         follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
         return ExactHessian(tangents, self.controls.path(theta), masses, prepared, self.controls, follow)
 

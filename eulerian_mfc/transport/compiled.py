@@ -46,7 +46,8 @@ class CompiledLayers:
         if sync[FAILED]:
             return None
         in_numbers = np.add.reduce(slopes, axis=0).reshape(field[1].shape)
-        return out, layer.gathered(self.flow.layer_map.shares, in_numbers[..., : self.field.parameters])
+        slope = in_numbers[..., : self.field.parameters]
+        return out, slope if layer.basis is None else layer.gathered(self.flow.layer_map.shares, slope)
 
     def _arguments(self, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
         """The field's integers and numbers, for the parameters at all stages of a layer."""
