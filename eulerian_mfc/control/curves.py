@@ -9,7 +9,7 @@ import numpy as np
 
 from .._frozen import frozen
 from ..flow.layers import Layer
-from ..flow.polynomials import Basis, checked_degree, lobatto
+from ..flow.polynomials import Basis, checked_degree, gauss, lobatto
 from .grid import Grid, checked_grid, layer_ends, layer_lengths
 
 
@@ -56,8 +56,7 @@ class Curves:
         self.basis = Basis(degree, kind)
         self.ends, self.lengths = layer_ends(self.grid, horizon), layer_lengths(self.grid, horizon)
         self._nodes, self._weights = lobatto(levels)
-        inner = self.ends[:-1, None] + self.lengths[:, None] * self._nodes[:-1]
-        self.times = np.append(inner.ravel(), self.ends[-1])
+        self.times = np.append(self.on_layers(self._nodes[:-1]).ravel(), self.ends[-1])
         self.rule = np.zeros(len(self.times))
         for n, length in enumerate(self.lengths):
             self.rule[n * (levels - 1) : n * (levels - 1) + levels] += length * self._weights
@@ -128,9 +127,22 @@ class Curves:
         whole = np.stack(slopes)
         return whole if self.levels == 2 else whole.reshape(self.layers, self.levels - 1, *whole.shape[1:]).sum(axis=1)
 
+    def on_layers(self, shares: np.ndarray) -> np.ndarray:
+        """`(layers, n)`: the times after shares `(n,)` of every layer."""
+        return self.ends[:-1, None] + self.lengths[:, None] * shares
+
+    def quadrature(self, points: int) -> tuple[np.ndarray, np.ndarray]:
+        """Times and weights, `(layers points,)`, of the rule of Gauss and Legendre with a number of points on every layer."""
+        nodes, weights = gauss(points)
+        return self.on_layers(nodes).ravel(), np.outer(self.lengths, weights).ravel()
+
+    def layer_at(self, times: np.ndarray | float) -> np.ndarray:
+        """The numbers of the layers at times; where a layer ends and another one begins, that of the latter."""
+        return np.clip(np.searchsorted(self.ends, times, side="right") - 1, 0, self.layers - 1)
+
     def values(self, control: np.ndarray, times: np.ndarray) -> np.ndarray:
         """`(n, m)`: theta at times `(n,)`; where a layer ends and another one begins, the value at the start of the latter."""
-        n = np.clip(np.searchsorted(self.ends, times, side="right") - 1, 0, self.layers - 1)
+        n = self.layer_at(times)
         if self.degree == 0:
             return control[n]
         return np.einsum("nk,nkm->nm", self.basis((times - self.ends[n]) / self.lengths[n]), control[n])

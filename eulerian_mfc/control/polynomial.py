@@ -83,12 +83,6 @@ class PiecewisePolynomial(ControlSpace):
         out[:, 0] = rows
         return out
 
-    def project(self, control: np.ndarray) -> np.ndarray:
-        return self.regulariser.project(control)
-
-    def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
-        return self.regulariser.prox(control, step)
-
     def carried(self, control: np.ndarray, source: Curves) -> np.ndarray:
         if self.same(source):
             return self.project(control)
@@ -110,7 +104,7 @@ class PiecewisePolynomial(ControlSpace):
         """
         rng = np.random.default_rng(integer("seed", seed, minimum=0))
         shares, weights = gauss(self.degree + 3)
-        times = (self.ends[:-1, None] + self.lengths[:, None] * shares) / self.horizon
+        times = self.on_layers(shares) / self.horizon
         modes = np.cos(np.pi * times[..., None] * np.arange(MODES)) / (1.0 + np.arange(MODES))
         mean = weights / weights.sum() * (self.lengths / self.horizon)[:, None]
         out = []

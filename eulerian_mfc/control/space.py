@@ -77,13 +77,13 @@ class ControlSpace(Curves, ABC):
     def constant(self, rows: np.ndarray) -> np.ndarray:
         """Coefficients of layers that are constant in time, with the values `(n, m)`, one row per layer."""
 
-    @abstractmethod
     def project(self, control: np.ndarray) -> np.ndarray:
         """The control whose coefficients are the nearest within the bounds: its values are then within them at every time."""
+        return self.regulariser.project(control)
 
-    @abstractmethod
     def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
         """`argmin |v - control|^2 / 2 + step sparsity |v|_1` within the bounds, in coefficients."""
+        return self.regulariser.prox(control, step)
 
     @abstractmethod
     def carried(self, control: np.ndarray, source: Curves) -> np.ndarray:
@@ -187,12 +187,6 @@ class PiecewiseConstant(ControlSpace):
 
     def constant(self, rows: np.ndarray) -> np.ndarray:
         return np.array(rows)
-
-    def project(self, control: np.ndarray) -> np.ndarray:
-        return self.regulariser.project(control)
-
-    def prox(self, control: np.ndarray, step: float | np.ndarray) -> np.ndarray:
-        return self.regulariser.prox(control, step)
 
     def carried(self, control: np.ndarray, source: Curves) -> np.ndarray:
         ends, target = source.ends / source.horizon, self.ends / self.horizon

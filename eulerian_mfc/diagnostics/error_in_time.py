@@ -6,12 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..flow.layer_map import LayerMap
-from ..flow.polynomials import HIGHEST, gauss
-from ..flow.resolution import as_layer_map
+from ..flow.polynomials import HIGHEST
 from ..results.jumps import unresolved_in_time
 from ..solvers import Outcome, default_solver
-from ..system.options import LayerOptions
 from ..system.particles import ParticleSystem
 
 #: how many degrees the richer control has more
@@ -101,11 +98,10 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
 
 def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: float) -> float:
     """The cost of a control with the twin's layer map minus the cost with substeps that are doubled until it settles."""
-    layer_map, before, after = twin.flow.layer_map, least, least
+    before, after = least, least
     for k in range(1, 2 * ROUNDS):
-        options = twin.layer_options
-        options["layer_map"] = LayerMap(layer_map.method, layer_map.substeps * 2**k)
-        before, after = after, ParticleSystem(twin.problem, twin.grid, rule=twin.rule, **options).cost(best).total
+        finer = twin.with_layer_map(twin.flow.layer_map.refined(2**k))
+        before, after = after, finer.cost(best).total
         if abs(after - before) <= max(SHARE * abs(least - after), floor):
             break
     return least - after
@@ -119,16 +115,10 @@ def _richer_optimum(
     Its layer map has as many substeps as its own error needs to be small: below a share of what the optimum saves.
     """
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
-    layer_map = as_layer_map("auto", degree)
-
-    def with_substeps(count: int) -> ParticleSystem:
-        options: LayerOptions = {"control_degree": degree, "layer_map": LayerMap(layer_map.method, count)}
-        return ParticleSystem(twin.problem, ends, rule=twin.rule, **options)
-
-    richer = with_substeps(layer_map.substeps)
+    richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
     outcome = default_solver(richer, TOLERANCE).solve(richer, richer.controls.carried(best, twin.controls))
     for _ in range(ROUNDS):
-        cost, finer = richer.cost(outcome.control).total, with_substeps(2 * richer.flow.layer_map.substeps)
+        cost, finer = richer.cost(outcome.control).total, richer.with_layer_map(richer.flow.layer_map.refined(2))
         if abs(finer.cost(outcome.control).total - cost) <= max(SHARE * abs(least - cost), floor):
             break
         richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, outcome.control)
@@ -149,7 +139,6 @@ def halved(ends: np.ndarray) -> np.ndarray:
 def squared_distance(richer: ParticleSystem, one: np.ndarray, twin: ParticleSystem, other: np.ndarray) -> float:
     """`int |theta_1 - theta_2|^2 dt` of controls of two spaces; the layers of the first are parts of those of the second."""
     curves = richer.controls
-    nodes, weights = gauss(curves.degree + 1)
-    times = (curves.ends[:-1, None] + curves.lengths[:, None] * nodes).ravel()
+    times, weights = curves.quadrature(curves.degree + 1)
     gap = curves.values(one, times) - twin.controls.values(other, times)
-    return float((curves.lengths[:, None] * weights).ravel() @ (gap**2).sum(axis=1))
+    return float(weights @ (gap**2).sum(axis=1))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import NonFiniteError
-from ..flow.layer_map import LayerMap
 from ..laws import LabelledRule, refined_rule
 from ..losses import Loss
 from ..results.look import Look
@@ -79,8 +78,7 @@ def _by_particles(
     options = system.layer_options
     if system.controls.degree:
         # An optimiser may exploit stages that do not resolve the control in time: particles see it at other times.
-        chosen = system.flow.layer_map
-        options["layer_map"] = LayerMap(chosen.method, 2 * chosen.substeps)
+        options["layer_map"] = system.flow.layer_map.refined(2)
     twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **options)
     constant = twin.penalty_cost(control) + readout_penalty
 

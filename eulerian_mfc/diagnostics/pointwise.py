@@ -95,7 +95,7 @@ class Pointwise:
     def hamiltonian(self, t: float) -> ContinuousHamiltonian:
         """The Hamiltonian at time t, a function of theta `(m,)`."""
         curves, system = self._curves, self._system
-        n = int(np.clip(np.searchsorted(curves.ends, t, side="right") - 1, 0, curves.layers - 1))
+        n = int(curves.layer_at(t))
         share = min(max((t - curves.ends[n]) / curves.lengths[n], 0.0), 1.0)
         if share == 0.0:
             return system.at_time(t, self._masses[n], self._potentials[n])

@@ -116,6 +116,10 @@ class LayerMap:
         """The method as arrays, for compiled fields."""
         return Steps(*method_of(self.method), layer.length / self.substeps, self.substeps)
 
+    def refined(self, factor: int) -> LayerMap:
+        """The same method with `factor` times as many substeps."""
+        return LayerMap(self.method, factor * self.substeps)
+
     @property
     def shares(self) -> np.ndarray:
         """`(substeps stages,)`: the shares of a layer after which the field is evaluated, substep by substep."""

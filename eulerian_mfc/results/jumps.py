@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..control.curves import Curves
-from ..flow.polynomials import gauss
 
 #: a control whose jumps exceed this share of its range is not resolved in time: a smooth control of degree k has jumps of
 #: order k + 1 in the layers
@@ -126,8 +125,7 @@ def penalty_term(curves: Curves, control: np.ndarray, penalty_cost: float) -> fl
     curves, control : see `largest_jump`.
     penalty_cost : `1/2 int lambda |theta|^2 dt`.
     """
-    shares, weights = gauss(curves.degree + 1)
-    times = (curves.ends[:-1, None] + curves.lengths[:, None] * shares).ravel()
+    times, weights = curves.quadrature(curves.degree + 1)
     values = curves.values(control, times)
-    square = float((curves.lengths[:, None] * weights).ravel() @ (values**2).sum(axis=1))
+    square = float(weights @ (values**2).sum(axis=1))
     return 2.0 * penalty_cost * float(np.abs(values).max()) / square if square else 0.0

@@ -59,7 +59,7 @@ class SampledControl(NamedTuple):
 
     @classmethod
     def _at(cls, curves: Curves, control: np.ndarray, shares: np.ndarray) -> SampledControl:
-        times = curves.ends[:-1, None] + curves.lengths[:, None] * shares
+        times = curves.on_layers(shares)
         if curves.degree == 0:
             return cls(times, np.repeat(control[:, None], len(shares), axis=1))
         return cls(times, np.einsum("nk,lkm->lnm", curves.basis(shares), control))

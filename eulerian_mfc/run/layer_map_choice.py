@@ -6,8 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..flow.layer_map import LayerMap
-from ..flow.polynomials import gauss
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Status
@@ -41,8 +39,7 @@ def solve_with_substeps(
         solution = found.solution
         if solution.status is Status.INTERRUPTED or not needs_substeps(solution):
             break
-        chosen = discretisation.layer_map
-        discretisation = replace(discretisation, layer_map=LayerMap(chosen.method, 2 * chosen.substeps))
+        discretisation = replace(discretisation, layer_map=discretisation.layer_map.refined(2))
         system = OptimalitySystem.of(problem, discretisation, resources)
         found = certified(system, replace(method, initial=solution.control))
     return found
@@ -69,14 +66,12 @@ def error_of_layer_map(solution: Solution) -> float:
     """
     system, control = solution.system, solution.control
     assert system is not None
-    chosen = system.flow.layer_map
     tolerance = AIM * abs(solution.cost)
     options = system.layer_options
     twin = ParticleSystem.refined(
         system.problem, system.grid, control, tolerance=tolerance, limit=POINTS, loss=solution.loss, **options
     )
-    options["layer_map"] = LayerMap(chosen.method, 2 * chosen.substeps)
-    finer = ParticleSystem(system.problem, system.grid, rule=twin.rule, **options)
+    finer = twin.with_layer_map(twin.flow.layer_map.refined(2))
     return twin.cost(control).total - finer.cost(control).total
 
 
@@ -90,9 +85,7 @@ def error_of_degree(solution: Solution) -> float:
     solution : a solution with its problem.
     """
     curves = solution.numerics.curves
-    nodes, weights = gauss(curves.degree + 2)
-    times = (curves.ends[:-1, None] + curves.lengths[:, None] * nodes).ravel()
-    rule = (curves.lengths[:, None] * weights).ravel()
+    times, rule = curves.quadrature(curves.degree + 2)
     assert solution.system is not None
     penalties = solution.system.problem.regulariser.penalties
     return 0.5 * float(rule @ (solution.pointwise.residuals(times) ** 2 / penalties).sum(axis=1)) + float(

@@ -116,7 +116,7 @@ def largest_control(solution: SolutionData) -> float:
     """`max |theta|`; for controls that are polynomials on layers, the maximum over `SEEN` times per layer."""
     curves = solution.numerics.curves
     shares = np.linspace(0.0, 1.0, SEEN if curves.degree else 1, endpoint=False)
-    times = (curves.ends[:-1, None] + curves.lengths[:, None] * shares).ravel()
+    times = curves.on_layers(shares).ravel()
     return float(np.abs(curves.values(solution.control, times)).max())
 
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
 from ..control.grid import Grid
+from ..flow.layer_map import LayerMap
 from ..kernels.sums import paired
 from ..laws import LabelledRule, refined_rule
 from ..laws.refined import POINTS
@@ -133,6 +134,11 @@ class ParticleSystem(ControlledSystem):
         values = partial(system.losses, theta, problem.loss if loss is None else loss)
         system.rule, _, system.error = refined_rule(problem.law, values, tolerance, limit)
         return system
+
+    def with_layer_map(self, layer_map: LayerMap) -> ParticleSystem:
+        """The same particles, layers and degree of the control with another layer map."""
+        options: LayerOptions = {"layer_map": layer_map, "control_degree": self.controls.degree}
+        return ParticleSystem(self.problem, self.grid, rule=self.rule, **options)
 
     def carried(self, control: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Map points `(n, d)` at time 0 to their positions at the final time."""

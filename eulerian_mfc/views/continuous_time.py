@@ -28,7 +28,7 @@ def in_time(solution: SolutionData, pointwise: Pointwise) -> Figure:
     curves = solution.numerics.curves
     count = int(np.clip(TIMES // curves.layers, 2, PER_LAYER))
     shares = (np.arange(count) + 0.5) / count
-    times = (curves.ends[:-1, None] + curves.lengths[:, None] * shares).ravel()
+    times = curves.on_layers(shares).ravel()
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 6.4))
         above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(3, 2))[:, 0]
