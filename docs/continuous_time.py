@@ -36,7 +36,7 @@ PROBLEMS = [
     ("diffeo_as_2d_0.1", "learn_map_2d", 4.5, None),
     ("bimodal_3d_0.5", "bimodal_3d", 3.2, None),
 ]
-#: cells a side in one, two and three dimensions
+#: cells per side in one, two and three dimensions
 CELLS = (160, 64, 32)
 #: a layer map whose own error does not count, so that orders are those of the controls
 FINE = emfc.LayerMap("dop853", 4)

@@ -42,7 +42,7 @@ def smooth_orders(scheme, name, meshes=4):
 
 
 def order_table():
-    rows = ["| scheme | flow | cells a side | L1 errors | order |", "|---|---|---|---|---|"]
+    rows = ["| scheme | flow | cells per side | L1 errors | order |", "|---|---|---|---|---|"]
     for label, scheme in CONTINUITY.items():
         for name in SMOOTH:
             if "3D" in name and label not in ("upwind", "MUSCL mc", "WENO5"):

@@ -47,7 +47,7 @@ def mesh_study(entry, name, degree, cells, reference, run):
 def meshes(run):
     """Orders against the reference, one row a study; the plane in full, with its picture."""
     rows = [
-        "| reference | degree | cells a side | Courant numbers | error in J | fitted order, 95% | order of theory |",
+        "| reference | degree | cells per side | Courant numbers | error in J | fitted order, 95% | order of theory |",
         "|---|---|---|---|---|---|---|",
     ]
     for entry, name, degree, cells in MESHES:
@@ -82,7 +82,7 @@ ESTIMATES = [
 def richardson(run):
     """Estimated errors without a reference beside the true ones, against no mesh at all."""
     rows = [
-        "| case | degree | cells a side | true error in J | estimated | ratio | how |",
+        "| case | degree | cells per side | true error in J | estimated | ratio | how |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, degree, cells in ESTIMATES:
