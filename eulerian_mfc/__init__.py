@@ -14,6 +14,7 @@ from . import meshes as meshes
 from . import schemes as schemes
 from . import solvers as solvers
 from . import transport as transport
+from .control.over_time import Stepwise as Stepwise
 from .flow import LayerMap as LayerMap
 from .meshes import CartesianMesh as CartesianMesh
 from .meshes import SimplexMesh as SimplexMesh
@@ -38,6 +39,7 @@ __all__ = [
     "Problem",
     "SimplexMesh",
     "Solution",
+    "Stepwise",
     "__version__",
     "continuation",
     "continuity",

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from ._validate import choice, fail, integer, mismatch, positive
 from .control.bounds import Bounds
 from .control.regulariser import Regulariser
+from .control.varying import Varying, regulariser_of
 from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
@@ -51,15 +51,17 @@ class Problem:
     field : the controlled vector field F.
     law : the law mu0 of inputs and labels (X(0), Y).
     loss : the loss of a final state and a label.
-    penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`.
+    penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`. If it depends on time: a function of
+        time that returns these, an array `(n, m)` for n equal parts of the horizon, or a `Stepwise`.
     horizon : the final time T > 0, in units of time.
     representation : "moments", "labels" (one density per label), or "auto": whichever needs fewer fields on the mesh, and
         "labels" if both need the same number.
     running : a loss that is integrated over time (turnpike problems), or None.
     bounds : bounds of the control at every time: None, one pair `(low, high)`, one pair per parameter (None for no bound), or a
-        `scipy.optimize.Bounds`.
-    sparsity : the weight >= 0 of the control's L1 norm: one number, or one per parameter `(m,)`. The solver is then
-        ProximalGradient.
+        `scipy.optimize.Bounds`. If they depend on time: a function of time that returns one of these, an array `(n, m, 2)` for n
+        equal parts of the horizon, or a `Stepwise`.
+    sparsity : the weight >= 0 of the control's L1 norm: one number, or one per parameter `(m,)`; if it depends on time, as for
+        `penalty`. The solver is then ProximalGradient.
 
     Raises
     ------
@@ -87,22 +89,22 @@ class Problem:
     field: Field
     law: LabelledLaw
     loss: Loss
-    penalty: ArrayLike
+    penalty: Varying
     horizon: float
     representation: str = "auto"
     running: Loss | None = None
-    bounds: Bounds = None
-    sparsity: ArrayLike = 0.0
+    bounds: Bounds | Varying = None
+    sparsity: Varying = 0.0
 
     def __post_init__(self) -> None:
         self._check_kinds()
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
+        object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         self.regulariser  # noqa: B018  checks penalty, sparsity and bounds
         rng = np.random.default_rng(0)
         theta = rng.normal(size=self.field.parameters)
         self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
-        object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
             raise fail("running", self.running, "a Loss, such as losses.SquaredLoss(), or None")
@@ -209,8 +211,11 @@ class Problem:
 
     @cached_property
     def regulariser(self) -> Regulariser:
-        """Penalty, L1 norm and bounds of the control at one time, each with one number per parameter."""
-        return Regulariser.of(self.penalty, self.sparsity, self.bounds, self.field.parameters)
+        """Penalty, L1 norm and bounds of the control at one time, each with one number per parameter.
+
+        If they depend on time, `regulariser.at(t)` has those at time t.
+        """
+        return regulariser_of(self.penalty, self.sparsity, self.bounds, self.field.parameters, self.horizon)
 
     @cached_property
     def few_points(self) -> LabelledRule:

@@ -122,7 +122,7 @@ class Solution(SolutionData):
             total=separable.total.copy(),
             labels=None if separable.labels is None else separable.labels.copy(),
             parameter_names=problem.field.parameter_names,
-            bounds=np.stack([problem.regulariser.lower, problem.regulariser.upper]),
+            bounds=np.stack([system.controls.regulariser.lower, system.controls.regulariser.upper]),
             description=description,
             masses=masses,
             deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),

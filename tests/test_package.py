@@ -18,7 +18,7 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint",
+        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint", "Stepwise",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
         "__version__", "continuation", "continuity", "controllability", "errors", "export", "fields", "flow", "laws",
         "losses", "meshes", "multistart", "schemes", "solve", "solvers", "studies", "transport",

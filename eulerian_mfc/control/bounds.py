@@ -22,13 +22,14 @@ Pair = Sequence[float | None] | np.ndarray
 Bounds = BoundsObject | Pair | Sequence[Pair] | None
 
 
-def box(bounds: Bounds, parameters: int) -> np.ndarray:
+def box(bounds: Bounds, parameters: int, name: str = "bounds") -> np.ndarray:
     """`(2, m)` lower and upper bounds of the control; infinite for parameters without a bound.
 
     Parameters
     ----------
     bounds : None, one pair `(low, high)`, one pair per parameter (None for no bound), or a `scipy.optimize.Bounds`.
     parameters : the number m of parameters.
+    name : the name of the argument, for messages.
 
     Raises
     ------
@@ -46,17 +47,17 @@ def box(bounds: Bounds, parameters: int) -> np.ndarray:
     try:
         given = bounds if isinstance(bounds, Sequence | np.ndarray) else (bounds.lb, bounds.ub)
     except AttributeError:
-        raise fail("bounds", bounds, wanted) from None
+        raise fail(name, bounds, wanted) from None
     for part in (given, *given):
-        unmasked("bounds", part)
+        unmasked(name, part)
     try:
         sides = _rows(given) if given is bounds else [np.asarray(side, dtype=np.float64) for side in given]
         found = np.stack([np.broadcast_to(side, parameters) for side in sides])
     except (TypeError, ValueError):
-        raise fail("bounds", bounds, wanted) from None
+        raise fail(name, bounds, wanted) from None
     low, high = found
     if np.isnan(found).any() or (low > high).any() or (low == np.inf).any() or (high == -np.inf).any():
-        raise fail("bounds", bounds, "low <= high for every parameter: these bounds admit no control")
+        raise fail(name, bounds, "low <= high for every parameter: these bounds admit no control")
     return found
 
 

@@ -60,10 +60,16 @@ class PiecewisePolynomial(ControlSpace):
         curves = Curves(horizon, layers, checked_degree(degree, minimum=1), kind, levels)
         shares = np.full(degree + 1, 1.0 / (degree + 1)) if kind == "bernstein" else np.diag(curves.basis.mass)
         super().__init__(regulariser, curves, curves.lengths[:, None, None] * shares[:, None])
+        self._blocks = regulariser.blocks(curves)
 
     @property
     def orthogonal(self) -> bool:
+        """Whether the basis is orthogonal in `L2(0, T)`."""
         return self.basis.kind == "legendre"
+
+    @property
+    def diagonal(self) -> bool:
+        return self.orthogonal and self._blocks is None
 
     # --- coefficients
 
@@ -122,16 +128,21 @@ class PiecewisePolynomial(ControlSpace):
     # --- the cost of a control
 
     def penalty_slope(self, control: np.ndarray) -> np.ndarray:
-        if self.orthogonal:
+        if self.diagonal:
             return self.gram * control
+        if self._blocks is not None:
+            return np.einsum("lijm,ljm->lim", self._blocks, control)
         weights = self.lengths[:, None, None] * self.regulariser.penalties
         return weights * np.einsum("ij,ljm->lim", self.basis.mass, control)
 
     def penalty_term(self, control: np.ndarray) -> np.ndarray:
-        return super().penalty_term(control) if self.orthogonal else self.penalty_slope(control) / self.mass
+        return super().penalty_term(control) if self.diagonal else self.penalty_slope(control) / self.mass
 
     def penalty_block(self, n: int) -> np.ndarray:
-        return float(self.lengths[n]) * np.kron(self.basis.mass, np.diag(self.regulariser.penalties))
+        if self._blocks is not None:
+            k, m = self.shape[1:]
+            return np.einsum("ijm,mp->imjp", self._blocks[n], np.eye(m)).reshape(k * m, k * m)
+        return float(self.lengths[n]) * np.kron(self.basis.mass, np.diag(self.posed.penalties))
 
     def square(self, control: np.ndarray) -> float:
         return float((control * self.penalty_slope(control)).sum())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, integer, mismatch
+from ..flow.layers import Layer
 from ..flow.polynomials import Basis
 from .conditions import OptimalityConditions
 from .curves import Curves
@@ -28,12 +31,14 @@ class ControlSpace(Curves, ABC):
 
     Parameters
     ----------
-    regulariser : the cost of a control at one time, and its bounds.
+    regulariser : the cost of a control at one time, and its bounds, which may depend on time.
     curves : the functions of time.
     mass : the metric, of the space's shape with a last axis of length 1.
 
     Attributes
     ----------
+    posed : the cost of a control at one time, and its bounds, which may depend on time.
+    regulariser : the same for the coefficients: its arrays broadcast against them. It is `posed` if nothing depends on time.
     shape : the shape of a control's coefficients.
     gram : `mass lambda`, of that shape.
     root : `sqrt(lambda)` times `sqrt(mass / max mass)`, of that shape: the Euclidean length of coefficients multiplied by it is
@@ -47,9 +52,10 @@ class ControlSpace(Curves, ABC):
 
     def __init__(self, regulariser: Regulariser, curves: Curves, mass: np.ndarray) -> None:
         super().__init__(curves.horizon, curves.grid, curves.degree, curves.basis.kind, curves.levels)
-        self.regulariser, self.mass = regulariser, mass
-        self.gram = mass * regulariser.penalties
-        self.root = np.sqrt(regulariser.penalties * (mass / mass.max()))
+        self.posed, self.mass = regulariser, mass
+        self.regulariser = regulariser.on(curves)
+        self.gram = mass * self.regulariser.penalties
+        self.root = np.sqrt(self.regulariser.penalties * (mass / mass.max()))
         self.shape = self.gram.shape
 
     @property
@@ -58,14 +64,34 @@ class ControlSpace(Curves, ABC):
         return int(self.shape[-1])
 
     @property
-    def orthogonal(self) -> bool:
-        """Whether the basis is orthogonal in `L2(0, T)`, so that the penalty's Hessian is diagonal, `gram`."""
+    def diagonal(self) -> bool:
+        """Whether the penalty's Hessian is diagonal, `gram`."""
         return True
 
     @property
     def conditions(self) -> OptimalityConditions:
         """The conditions of optimality of a control."""
         return OptimalityConditions(self.regulariser, self.mass, self.prox, self.penalty_term)
+
+    def limits(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper bounds of the coefficients of layer n; they broadcast against them."""
+        sides = self.regulariser.lower, self.regulariser.upper
+        lower, upper = (side if side.ndim == 1 else side[n] for side in sides)
+        return lower, upper
+
+    def at_end_of(self, n: int, step: Layer, share: float) -> Regulariser:
+        """The regulariser at the start (share 0) or the end (share 1) of a step of layer n, with the bounds of this space there.
+
+        At the end it is the limit from within the step.
+        """
+        if self.posed is self.regulariser:
+            return self.posed
+        start, end = step.start, step.start + step.length
+        there = self.posed.at(float(start if share == 0.0 else np.nextafter(end, start)))
+        if not self.posed.bounded:
+            return there
+        lower, upper = (bound_values(lambda c: step._replace(theta=c).at(share), side) for side in self.limits(n))
+        return replace(there, lower=lower, upper=upper)
 
     # --- coefficients
 
@@ -122,11 +148,32 @@ class ControlSpace(Curves, ABC):
 
     def length_of(self, sizes: np.ndarray) -> float:
         """`sqrt(int lambda |theta|^2 dt)` for the control that equals `sizes` `(m,)` at all times."""
-        return float(np.sqrt(self.horizon * (self.regulariser.penalties * sizes**2).sum()))
+        return float(np.sqrt(self.horizon * (self.posed.penalties * sizes**2).sum()))
 
     def largest_worth(self, available: float) -> np.ndarray:
         """`(m,)`: the constant parameter whose penalty equals the cost `available`, `sqrt(2 available / (lambda T))`."""
-        return np.sqrt(2.0 * available / (self.regulariser.penalties * self.horizon))
+        return np.sqrt(2.0 * available / (self.posed.penalties * self.horizon))
+
+
+def bound_values(values: Callable[[np.ndarray], np.ndarray], bound: np.ndarray) -> np.ndarray:
+    """Values of a bound that has coefficients, of which some may be infinite.
+
+    Parameters
+    ----------
+    values : coefficients -> values; it maps coefficients that are all one to one.
+    bound : coefficients of a lower or of an upper bound.
+
+    Examples
+    --------
+    >>> bound_values(lambda c: c.mean(axis=0), np.array([[1.0, np.inf], [3.0, np.inf]])).tolist()
+    [2.0, inf]
+    """
+    infinite = np.isinf(bound)
+    found = values(np.where(infinite, 0.0, bound))
+    if not infinite.any():
+        return found
+    side = np.sign(bound[infinite][0]) * np.inf
+    return np.where(values(infinite.astype(np.float64)) > 0.5, side, found)
 
 
 class PiecewiseConstant(ControlSpace):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..control.regulariser import Regulariser
 from ..flow.layers import Layer
 from ..results.certificate import BOUNDARY_CELLS, Checks
 from ..system.boundaries import of_the_problem
@@ -99,30 +100,36 @@ class Energies:
         self._wanted = always or system.problem.field.autonomous
         self._starts: list[tuple[float, float, float]] | None = [] if system.pair.interpolates else None
         self._ends: list[tuple[float, float, float]] = []
+        self._allowed: list[Regulariser] = []
         self._controls: list[np.ndarray] = []
         self._slopes: list[np.ndarray] = []
 
     def add(self, n: int, step: Layer, start: State, end: State) -> None:
         """Add step n with its control, from the states at its two ends (see `State`)."""
         if self._starts is not None:
-            self._starts.append(self._parts(n, step.at(0.0), *start))
-            self._ends.append(self._parts(n + 1, step.at(1.0), *end))
+            self._starts.append(self._parts(n, step, 0.0, *start))
+            self._ends.append(self._parts(n, step, 1.0, *end))
 
     def _parts(
-        self, n: int, theta: np.ndarray, masses: np.ndarray, psi: np.ndarray, running: float
+        self, n: int, step: Layer, share: float, masses: np.ndarray, psi: np.ndarray, running: float
     ) -> tuple[float, float, float]:
-        system = self._system
-        transported, slope = system.at_time(float(system.times[n]), masses, psi).integral(theta)
-        if n % system.controls.steps_per_layer == 0:
+        system, count, theta = self._system, self._system.controls.steps_per_layer, step.at(share)
+        level = n + int(share)
+        t = float(system.times[level])
+        transported, slope = system.at_time(t, masses, psi).integral(theta)
+        regulariser = system.controls.at_end_of(n // count, step, share)
+        if level % count == 0:
+            self._allowed.append(regulariser)
             self._controls.append(theta)
-            self._slopes.append(slope + system.problem.regulariser.penalties * theta)
-        return transported, system.problem.regulariser.rate(theta), running
+            self._slopes.append(slope + regulariser.penalties * theta)
+        return transported, regulariser.rate(theta), running
 
     def residual(self) -> float | None:
         """`max |lambda theta + int D_theta F^T grad psi dmu|` at both ends of every layer; None if the schemes do not have it."""
         if self._starts is None:
             return None
-        return pointwise_conditions(self._system.controls).residual(np.array(self._controls), np.array(self._slopes))
+        conditions = pointwise_conditions(Regulariser.stacked(self._allowed))
+        return conditions.residual(np.array(self._controls), np.array(self._slopes))
 
     def values(self) -> np.ndarray | None:
         """`(steps,)`: h at the starts of the steps, in the order in which they were added; None if h is not evaluated."""

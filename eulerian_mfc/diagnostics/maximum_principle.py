@@ -101,8 +101,9 @@ def _excess(
     )
     for n, h in enumerate(hamiltonians):
         own = h(control[n])[0]
-        for start in problem.regulariser.project(tried):
-            theta = minimise_layer(h, start, problem.regulariser.lower, problem.regulariser.upper)
+        lower, upper = space.limits(n)
+        for start in np.clip(tried, lower, upper):
+            theta = minimise_layer(h, start, lower, upper)
             gain = (own - h(theta)[0]) / float(space.lengths[n])
             if gain > excess[n]:
                 excess[n], maximiser[n] = gain, theta

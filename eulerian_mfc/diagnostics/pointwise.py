@@ -6,7 +6,8 @@ import numpy as np
 
 from .._validate import fail
 from ..control.conditions import OptimalityConditions
-from ..control.space import ControlSpace
+from ..control.regulariser import Regulariser
+from ..control.space import bound_values
 from ..flow.polynomials import gauss
 from ..solvers.layer_update import minimise_layer
 from ..system.hamiltonian import ContinuousHamiltonian
@@ -20,14 +21,13 @@ ROUND_OFF = 1e-13
 SETTLED, MOST = 1e-13, 1000
 
 
-def pointwise_conditions(controls: ControlSpace) -> OptimalityConditions:
+def pointwise_conditions(regulariser: Regulariser) -> OptimalityConditions:
     """The conditions of optimality of values of the control at single times, arrays `(n, m)`.
 
     Parameters
     ----------
-    controls : the space of controls, with its penalty, bounds and L1 norm.
+    regulariser : penalty, bounds and L1 norm at these times.
     """
-    regulariser = controls.regulariser
     return OptimalityConditions(regulariser, np.ones(1), regulariser.prox, lambda theta: regulariser.penalties * theta)
 
 
@@ -106,15 +106,20 @@ class Pointwise:
 
     def residuals(self, times: np.ndarray) -> np.ndarray:
         """`(n, m)`: `lambda theta + int D_theta F^T grad psi dmu` at times `(n,)`, zero on entries that a bound holds."""
-        theta = self._on_bounds(self._curves.values(self._control, times))
+        theta = self._on_bounds(times)
         slopes = np.stack([self.hamiltonian(float(t))(row)[1] for t, row in zip(times, theta, strict=True)])
-        return pointwise_conditions(self._curves).residual_vector(theta, slopes)
+        return pointwise_conditions(self._curves.posed.at(times)).residual_vector(theta, slopes)
 
-    def _on_bounds(self, theta: np.ndarray) -> np.ndarray:
-        """Values `(n, m)` of the control, of which those that differ from a bound by round-off are put on it."""
-        for bound in (self._curves.regulariser.lower, self._curves.regulariser.upper):
-            finite = np.where(np.isfinite(bound), bound, 0.0)
-            near = np.isfinite(bound) & (np.abs(theta - finite) <= ROUND_OFF * (np.abs(finite) + np.abs(theta)))
+    def _on_bounds(self, times: np.ndarray) -> np.ndarray:
+        """`(n, m)`: values of the control; those that differ from the space's bound by round-off are put on the bound."""
+        curves, posed = self._curves, self._curves.posed.at(times)
+        theta = curves.values(self._control, times)
+        if not curves.posed.bounded:
+            return theta
+        for own, bound in ((curves.regulariser.lower, posed.lower), (curves.regulariser.upper, posed.upper)):
+            own = own if own.ndim == 1 else bound_values(lambda c: curves.values(c, times), own)
+            finite = np.where(np.isfinite(own), own, 0.0)
+            near = np.isfinite(own) & (np.abs(theta - finite) <= ROUND_OFF * (np.abs(finite) + np.abs(theta)))
             theta = np.where(near, bound, theta)
         return theta
 
@@ -127,7 +132,7 @@ class Pointwise:
         return np.stack([self._minimiser(self.hamiltonian(float(t)), row) for t, row in zip(times, theta, strict=True)])
 
     def _minimiser(self, h: ContinuousHamiltonian, theta: np.ndarray) -> np.ndarray:
-        regulariser = self._curves.regulariser
+        regulariser = self._curves.posed.at(h.layer.start)
         if not regulariser.sparse:
             return minimise_layer(h, theta, regulariser.lower, regulariser.upper, reduction=1e-12)
         # Proximal steps: the first one is exact if the field is linear in the control.

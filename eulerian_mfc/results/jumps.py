@@ -90,7 +90,7 @@ def bound_within_a_layer(curves: Curves, control: np.ndarray, bounds: np.ndarray
     Parameters
     ----------
     curves, control : see `largest_jump`.
-    bounds : `(2, m)`, lower and upper bounds.
+    bounds : `(2, m)` lower and upper bounds, or `(2, *control.shape)` those of the coefficients.
     names : the names of the m parameters.
 
     Examples

@@ -60,7 +60,8 @@ class SolutionData(FrozenFields):
     total : `(R,)` coefficients with `sum_r total_r m_r` = the masses of X.
     labels : `(K, q)` the labels, if the fields are densities of single labels, else None.
     parameter_names : m names.
-    bounds : `(2, m)` lower and upper bounds of the control.
+    bounds : `(2, m)` lower and upper bounds of the control; `(2, *control.shape)`, those of the coefficients, if they depend on
+        time.
     description : the problem, the discretisation and the solver in words.
     masses : `(steps + 1, R, *shape)`: the mass of every cell's basis function.
     deferred_potentials, deferred_paths, deferred_stability : see `potentials`, `paths` and `stability`.

@@ -12,6 +12,30 @@ from ..solvers import Solver
 from ..storage.environment import versions
 from ..system.optimality import OptimalitySystem
 
+#: numbers that depend on time are looked at, at so many equal distances
+SHOWN = 65
+
+
+def _numbers(values: np.ndarray) -> str:
+    """The different numbers of `(m,)`, or the range over time of `(n, m)`."""
+    if values.ndim == 2 and (values != values[0]).any():
+        return f"{values.min():g} to {values.max():g} over time"
+    return ", ".join(apart(np.unique(values)))
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = f"{values.min():g}", f"{values.max():g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _bounds(lower: np.ndarray, upper: np.ndarray) -> str:
+    """The different pairs of bounds `(m,)`, or the ranges over time of bounds `(n, m)`."""
+    if lower.ndim == 2:
+        if (lower != lower[0]).any() or (upper != upper[0]).any():
+            return f"lower {_range(lower)}, upper {_range(upper)}, over time"
+        lower, upper = lower[0], upper[0]
+    return ", ".join(map(str, np.unique(np.stack([lower, upper], axis=1), axis=0).tolist()))
+
 
 def _layers(system: OptimalitySystem) -> str:
     """The number of layers, their times if they have different lengths, and the degree of the control if it is not 0."""
@@ -42,20 +66,19 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     """
     problem = system.problem
     regulariser = problem.regulariser
-    penalty = np.unique(regulariser.penalties)
-    bounds = np.unique(np.stack([regulariser.lower, regulariser.upper], axis=1), axis=0).tolist()
+    over_time = regulariser.at(np.linspace(0.0, problem.horizon, SHOWN))
     extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
     if regulariser.sparse:
-        extra["sparsity"] = ", ".join(apart(np.unique(regulariser.sparsities)))
+        extra["sparsity"] = _numbers(over_time.sparsities)
     if system.resources.rounded:
         extra["precision"] = f"densities in {system.resources.precision} precision"
-    extra |= {"bounds": ", ".join(map(str, bounds))} if regulariser.bounded else {}
+    extra |= {"bounds": _bounds(over_time.lower, over_time.upper)} if regulariser.bounded else {}
     return {
         "field": repr(problem.field),
         "law": type(problem.law.law if isinstance(problem.law, Labelled) else problem.law).__name__,
         "loss": type(problem.loss).__name__,
         "fields on the mesh": ", ".join(problem.separable.names),
-        "penalty": ", ".join(apart(penalty)),
+        "penalty": _numbers(over_time.penalties),
         **extra,
         "horizon": f"{problem.horizon:g}",
         "mesh": system.mesh.title,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,12 +43,11 @@ class ProximalUpdate:
 
     centre: np.ndarray
     weight: float
-    lower: np.ndarray
-    upper: np.ndarray
+    limits: Callable[[int], tuple[np.ndarray, np.ndarray]]
 
     def __call__(self, n: int, hamiltonian: LayerProblem) -> np.ndarray:
         centre = self.centre[n]
-        return minimise_layer(Proximal(hamiltonian, centre, self.weight), centre, self.lower, self.upper)
+        return minimise_layer(Proximal(hamiltonian, centre, self.weight), centre, *self.limits(n))
 
 
 def minimise_layer(

@@ -56,7 +56,9 @@ class Programme:
             return None
         from scipy.optimize import Bounds  # slow to import
 
-        return Bounds(*((side / self.scale).ravel() for side in (allowed.lower, allowed.upper)))
+        return Bounds(
+            *(np.broadcast_to(side / self.scale, self._space.shape).ravel() for side in (allowed.lower, allowed.upper))
+        )
 
     def control(self, z: np.ndarray) -> np.ndarray:
         """The control `(layers, m)` of z; the projection removes round-off beyond a bound."""

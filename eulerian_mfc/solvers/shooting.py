@@ -111,9 +111,7 @@ class Shooting(Solver):
                 )
                 found = f"the residual has not decreased for {PATIENCE} iterations; {self._advice(system)}"
                 return diverged(f"shooting diverges: the iteration {way} ({found})")
-            updated = np.stack(
-                [minimise_layer(h, row, lower, upper) for h, row in zip(hamiltonians, theta, strict=True)]
-            )
+            updated = np.stack([minimise_layer(h, theta[n], *space.limits(n)) for n, h in enumerate(hamiltonians)])
             change = (updated - theta) * metric
             theta = space.project(mixing.next((theta * metric).ravel(), change.ravel()).reshape(theta.shape) / metric)
             if space.regulariser.bounded:

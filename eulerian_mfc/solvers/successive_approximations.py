@@ -70,7 +70,6 @@ class SuccessiveApproximations(Solver):
     def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:
         system = need_layers(system)
         space = system.controls
-        lower, upper = space.regulariser.lower, space.regulariser.upper
         weight = self.weight
         # Round-off of the cost is relative to the terms that cancel in it, not to the cost, which may vanish.
         terms = system.cancelling()
@@ -84,7 +83,7 @@ class SuccessiveApproximations(Solver):
             recorder.work.sweeps += 1
             while True:
                 old = point.control
-                choose = ProximalUpdate(old, weight, lower, upper)
+                choose = ProximalUpdate(old, weight, space.limits)
                 try:
                     theta, cost = system.sequential_update(potentials, choose)
                 except NonFiniteError:

@@ -125,6 +125,8 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         "paths/x": (curves.steps + 1, None, mesh.dim),
         "paths/y": (*samples, None),
     }
+    if np.ndim(meta["bounds"]) > 2 and np.shape(meta["bounds"])[1:] != (curves.layers, *coefficients):
+        raise FileFormatError(f"bounds: got the shape {np.shape(meta['bounds'])}, expected that of the control, twice")
     if "labels" in stored:
         shapes["labels"] = (fields_count, None)
     arrays = stored.take(shapes)

@@ -60,10 +60,18 @@ def _texts(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
+def _nested(value: object) -> bool:
+    return all(map(_nested, value)) if isinstance(value, list) else _number(value)
+
+
 def _rows(value: object) -> bool:
-    return (
-        isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and all(map(_number, r)) for r in value)
-    )
+    """Whether the value is two arrays of numbers of one shape: the lower and the upper bounds."""
+    if not (isinstance(value, list) and len(value) == 2 and all(isinstance(r, list) and _nested(r) for r in value)):
+        return False
+    try:
+        return np.ndim(np.array(value, dtype=np.float64)) >= 2
+    except ValueError:
+        return False
 
 
 def _numbers(value: object) -> bool:
@@ -116,7 +124,7 @@ RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "resources": ("threads, memory and precision, or null", lambda v: v is None or _resources(v)),
     "message": ("a text", lambda v: isinstance(v, str)),
     "threshold": ("a number >= 0", lambda v: _positive(v) or v == 0),
-    "bounds": ("two rows of numbers", _rows),
+    "bounds": ("two arrays of numbers", _rows),
     "cost": ("finite numbers by name", _numbers),
     "checks": ("numbers by name", _checks),
     "stability": ("numbers by name, or null", lambda v: v is None or _stability(v)),
@@ -182,7 +190,7 @@ def check_metadata(meta: object) -> Metadata:
             raise FileFormatError(f"{key}: got {str(meta.get(key))[:80]!r} in the file, expected {wanted}")
     if status_of(meta["status"], meta["message"], meta["converged"]).converged != meta["converged"]:
         raise FileFormatError(f"status: got {meta['status']!r} in the file, expected one that fits `converged`")
-    if any(len(row) != len(meta["parameter_names"]) for row in meta["bounds"]):
+    if np.shape(meta["bounds"])[-1] != len(meta["parameter_names"]):
         raise FileFormatError(f"bounds: got {str(meta['bounds'])[:80]!r}, expected rows of one number per parameter")
     return cast(Metadata, meta)
 

@@ -242,7 +242,7 @@ class OptimalitySystem(LayeredSystem):
     def hamiltonian(self, n: int, masses: np.ndarray, psi: np.ndarray) -> LayerHamiltonian:
         """The Hamiltonian of layer n for the masses at its start and the potentials `(R, *shape)` at its end."""
         space, sizes = self.controls, self.problem.scales.control
-        block = None if space.orthogonal else space.penalty_block(n)
+        block = None if space.diagonal else space.penalty_block(n)
         if space.steps_per_layer > 1:
             sweep = LayerSweep(self.pair, self.running, space, n, masses, psi)
             return SteppedHamiltonian(space.gram[n], block, sweep, sizes)
@@ -255,7 +255,7 @@ class OptimalitySystem(LayeredSystem):
         Masses and potentials `(R, *shape)` are those at this time.
         """
         moment = Layer(t, length, np.zeros(self.problem.parameters))
-        weights = length * self.problem.regulariser.penalties
+        weights = length * self.problem.regulariser.at(t).penalties
         return ContinuousHamiltonian(moment, weights, self.problem.field, *self.pair.covectors(psi, masses))
 
     def layer_updates(
