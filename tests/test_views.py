@@ -189,7 +189,7 @@ class Images(HTMLParser):
 
 def test_report_is_self_contained(tmp_path, toy_solution):
     report.write(toy_solution, tmp_path, "A <title>", "def problem(): pass  # <b>")
-    text = (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
     parser = Images()
     parser.feed(text)
     assert len(parser.sources) == 4
@@ -208,7 +208,7 @@ def test_unconverged_is_written_in_large_letters(tmp_path, toy_solution):
         toy_solution.system.problem, toy_solution.mesh, 20, solver=emfc.solvers.LBFGS(max_iterations=1)
     )
     report.write(solution, tmp_path, "stopped")
-    assert "NOT converged" in (tmp_path / "report.html").read_text()
+    assert "NOT converged" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert figures(solution)["convergence"].axes[0].get_title() == "NOT converged"
 
 
