@@ -84,12 +84,12 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
         loss=solution.loss,
         **system.layer_options,
     )
-    here = _at_the_control(system, solution, twin, twin.rule)
+    here = at_the_control(system, solution, twin, twin.rule)
     if not np.isfinite(here):
         raise NonFiniteError(
             "an error budget cannot be made: the states of particles at this control do not stay finite"
         )
-    box = _box(system, solution, twin)
+    box = box_contribution(system, solution, twin)
     quadrature = _quadrature(system, solution, twin, here)
     mesh = Contribution(
         "mesh",
@@ -114,14 +114,23 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     return ErrorBudget(solution.cost, (mesh, box, quadrature, layers, steps, samples, optimisation), time.control)
 
 
-def _at_the_control(
+def at_the_control(
     system: OptimalitySystem,
     solution: SolutionData,
     twin: ParticleSystem,
     rule: LabelledRule,
     bound: Bound | None = None,
 ) -> float:
-    """The cost of the solution's control, with the solution's read-out, for particles on a rule."""
+    """The cost of the solution's control, with the solution's read-out, for particles on a rule.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    solution : its solution.
+    twin : particles with the same layers.
+    rule : points of the law.
+    bound : what happens to particles at a boundary; by default that of the problem.
+    """
     loss = solution.loss
     assert loss is not None
     held = of_the_problem(system) if bound is None else bound
@@ -130,11 +139,19 @@ def _at_the_control(
     return float(rule.w @ values) + twin.penalty_cost(solution.control) + (0.0 if fit is None else fit.penalty_cost)
 
 
-def _box(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem) -> Contribution:
+def box_contribution(system: OptimalitySystem, solution: SolutionData, twin: ParticleSystem) -> Contribution:
+    """The contribution of the box: particles that meet the boundary of the mesh, compared with particles that move on.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    solution : its solution.
+    twin : particles with the same layers.
+    """
     if of_the_problem(system) is not None and (system.pair.keeps_mass or isinstance(system.mesh.base, SimplexMesh)):
         return Contribution("box", 0.0, "no error: the problem's own domain ends there", "-")
-    ended = _at_the_control(system, solution, twin, twin.rule, of_the_mesh(system))
-    error = ended - _at_the_control(system, solution, twin, twin.rule)
+    ended = at_the_control(system, solution, twin, twin.rule, of_the_mesh(system))
+    error = ended - at_the_control(system, solution, twin, twin.rule)
     return Contribution(
         "box",
         error,
@@ -159,7 +176,7 @@ def _quadrature(system: OptimalitySystem, solution: SolutionData, twin: Particle
             return Contribution("quadrature", 0.0, how, refine)
         pieces.append(piece)
     x, w, y = (np.concatenate(part) for part in zip(*pieces, strict=True))
-    error = _at_the_control(system, solution, twin, LabelledRule(x, w, y)) - here
+    error = at_the_control(system, solution, twin, LabelledRule(x, w, y)) - here
     return Contribution(
         "quadrature",
         error,

@@ -38,12 +38,15 @@ class ErrorInTime(NamedTuple):
         so many substeps that the rest is small.
     control : of `(int |theta - theta*|^2 dt)^(1/2)`.
     how : how they were found, in words.
+    richer, richest : the system of the richer space, and the best control there.
     """
 
     cost: float
     layer_map: float
     control: float
     how: str
+    richer: ParticleSystem
+    richest: np.ndarray
 
 
 def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, least: float) -> ErrorInTime:
@@ -91,9 +94,8 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     how = f"against a control of degree {richer.controls.degree} on {layers}{told}"
     size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
-    return ErrorInTime(
-        SAFETY * saved + np.copysign(floor, saved), of_map, float(SAFETY * distance + TOLERANCE * size), how
-    )
+    cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
+    return ErrorInTime(cost, of_map, control, how, richer, outcome.control)
 
 
 def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: float) -> float:

@@ -22,6 +22,7 @@ from .jumps import bound_within_a_layer, penalty_term, unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
+from .solution_error import SolutionError, ToleranceRound
 from .stability import AT_KINK, Stability
 
 #: the sentence for a solution without second-order analysis
@@ -67,6 +68,8 @@ class SolutionData(FrozenFields):
     deferred_potentials, deferred_paths, deferred_stability : see `potentials`, `paths` and `stability`.
     look : the cost of the control without a mesh, see `look.Look`; None in a loaded solution.
     rounds : for a solve with `adapt`, one row (cells, unknowns, cost, estimated error) per round; not stored in files.
+    error : for a solve to a tolerance, the bracket of the least cost and the bounds, see `SolutionError`; otherwise None.
+    tolerance_rounds : for a solve to a tolerance, one row per round, see `ToleranceRound`.
 
     Raises
     ------
@@ -98,6 +101,8 @@ class SolutionData(FrozenFields):
     deferred_stability: Deferred[Stability]
     look: Look | None = None
     rounds: tuple[Round, ...] = ()
+    error: SolutionError | None = None
+    tolerance_rounds: tuple[ToleranceRound, ...] = ()
 
     def __repr__(self) -> str:
         numbers = f"cost={self.cost:.10g} residual={self.residual:.2e} converged={self.converged}"

@@ -6,13 +6,13 @@ import numpy as np
 
 from .._validate import integer
 from ..errors import NonFiniteError
-from ..system.optimality import OptimalitySystem
+from ..system.controlled import ControlledSystem
 
 #: lower limit of the size of random controls, relative to the natural size: the bound by the cost may be zero
 SMALLEST = 0.01
 
 
-def _available(system: OptimalitySystem) -> float:
+def _available(system: ControlledSystem) -> float:
     """An upper bound of `J(0) - inf J`: the modulus of the cost at the control nearest to zero (`inf J` is taken as zero).
 
     If the field is singular at this control, it is the cost of states that do not move.
@@ -22,11 +22,10 @@ def _available(system: OptimalitySystem) -> float:
         with np.errstate(all="ignore"):
             return abs(system.cost(zero).total)
     except NonFiniteError:
-        still = np.broadcast_to(system.initial_masses, (system.steps + 1, *system.initial_masses.shape))
-        return abs(system.cost_of_sweep(zero, still).total)
+        return abs(system.cost_at_rest(zero).total)
 
 
-def random_controls(system: OptimalitySystem, count: int, seed: int = 0) -> list[np.ndarray]:
+def random_controls(system: ControlledSystem, count: int, seed: int = 0) -> list[np.ndarray]:
     """Random controls `(layers, m)`: every second is independent from layer to layer, the others are constant or smooth in time.
 
     A minimiser has `lambda/2 int |theta|^2 dt <= J(0) - inf J`, which bounds the root mean square of each parameter. The root

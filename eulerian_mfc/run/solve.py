@@ -6,42 +6,60 @@ from dataclasses import replace
 from os import PathLike
 from typing import Unpack
 
-from .._validate import fail
-from ..control.grid import Grid
+from .._validate import fail, mismatch
+from ..control.grid import Grid, checked_grid, layer_ends
 from ..diagnostics import warnings_of
-from ..meshes import Mesh, Refine
+from ..meshes import CartesianMesh, Mesh, Refine
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.record import Callback
 from ..storage.journal import Checkpoint
+from ..system.discretisation import Resources
 from ..system.optimality import OptimalitySystem
-from ..system.options import SystemOptions, showing_system_options, values_of
+from ..system.options import (
+    SOLVE_OPTIONS,
+    TOLERANCE_OPTIONS,
+    SolveOptions,
+    check_keywords,
+    resource_options,
+    showing_solve_options,
+    system_options,
+    tolerance_options,
+    values_of,
+)
+from ..tolerance.goal import Goal
+from ..tolerance.pilot import Fixed
 from .adaptive import solve_adaptively
-from .certify import Method, certified
+from .certify import Certified, Method, certified
 from .layer_map_choice import solve_with_substeps
 from .starts import Start, default_start, identity_of
+from .to_tolerance import solve_to_tolerance
 
 
-@showing_system_options
+@showing_solve_options(Goal)
 def solve(
     problem: Problem,
-    mesh: Mesh,
-    layers: Grid,
+    mesh: Mesh | None = None,
+    layers: Grid | None = None,
     *,
     solver: Solver | None = None,
     initial: Start = None,
     callback: Callback | None = None,
     adapt: Refine | None = None,
     checkpoint: Checkpoint | str | PathLike[str] | None = None,
-    **options: Unpack[SystemOptions],
+    **options: Unpack[SolveOptions],
 ) -> Solution:
-    """Solve the optimality system of a problem on a mesh.
+    """Solve the optimality system of a problem: on a mesh and layers that are given, or to a tolerance.
+
+    With a mesh and layers, the discrete problem on them is solved. Without a mesh, without layers, or with `tol`, everything that
+    is not given is chosen so that the error of the cost is at most `tol`: box, cells, layers, degree, layer map and the solver's
+    tolerance. `solution.error` then has a bracket of the least cost, and says whether the tolerance is met and if not, why.
 
     Parameters
     ----------
     problem : the control problem.
-    mesh : the mesh of the state space.
+    mesh : the mesh of the state space; by default box and cells are chosen.
     layers : number of equal layers, or the increasing times at which layers start and end, such as `[0, 0.1, 0.4, 1]` for the
         horizon 1. On each layer the control is a polynomial in time of the degree `control_degree`.
     continuity : forward scheme, such as continuity.FiniteVolume("muscl"); by default the transpose of `transport`.
@@ -68,6 +86,15 @@ def solve(
     threads, memory, precision : resources of evaluations, see `Resources`. threads: by default `EMFC_NUM_THREADS`, or 1.
         memory: for densities, in bytes or as a share of the machine's memory. precision: "single" halves the memory of densities.
         Only `precision` changes results: the gradient by about 1e-7, relative.
+
+    tol : the largest error of the cost, relative to the size of the losses before anything moves, see `tolerance.goal.scale_of`;
+        1e-6 by default. The error is that of the posed problem: continuous time, the law itself, no mesh.
+    atol : an error below which no more is asked for, in the cost's units.
+    tol_control : the largest error of the control, `(int |theta - theta*|^2 dt)^(1/2)`; by default it does not matter.
+    seconds, max_rounds : caps. Where one of them ends the work, the best solution so far is returned and says so. `seconds` is
+        looked at after every iteration; the caps of memory are those of `memory`.
+    starts : so many random first controls besides `initial`; of the valleys that they lead to, the one with the least cost is
+        taken.
 
     Returns
     -------
@@ -115,8 +142,12 @@ def solve(
     >>> solution = emfc.solve(problem, emfc.CartesianMesh([(-4.0, 4.0)], cells=40), layers=3)
     >>> solution.converged, solution.control.shape
     (True, (3, 2))
+    >>> to_tolerance = emfc.solve(problem, tol=1e-8)
+    >>> to_tolerance.error.met, to_tolerance.error.cost <= to_tolerance.error.tolerance
+    (True, True)
     """
-    discretisation, resources = values_of(solve, mesh, layers, options)
+    check_keywords(solve, options, SOLVE_OPTIONS)
+    to_tolerance = mesh is None or layers is None or any(name in options for name in TOLERANCE_OPTIONS)
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
@@ -126,6 +157,16 @@ def solve(
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
     initial = default_start(problem) if initial is None else initial
+    if mesh is None or layers is None or to_tolerance:
+        for name, value in (("adapt", adapt), ("checkpoint", checkpoint)):
+            if value is not None:
+                raise mismatch(
+                    name, f"{name}= in a solve to a tolerance", f"a mesh and layers without tol=, or no {name}="
+                )
+        solution, found = _to_tolerance(problem, mesh, layers, Method(solver, initial, callback), options)
+        warnings_of.tell(found)
+        return solution
+    discretisation, resources = values_of(solve, mesh, layers, system_options(options))
     journal = None
     if checkpoint is not None:
         run = {"problem": problem, "discretisation": discretisation, "precision": resources.precision}
@@ -143,3 +184,18 @@ def solve(
         solution, found = solve_adaptively(problem, discretisation, resources, method, adapt)
     warnings_of.tell(found)
     return solution
+
+
+def _to_tolerance(
+    problem: Problem, mesh: Mesh | None, layers: Grid | None, method: Method, options: SolveOptions
+) -> Certified:
+    """Check what the user gave, and solve to the tolerance."""
+    if mesh is not None or layers is not None:
+        tried = CartesianMesh([(0.0, 1.0)], 1) if mesh is None else mesh
+        values_of(solve, tried, 1 if layers is None else layers, system_options(options))  # checks them
+    if layers is not None:
+        layer_ends(checked_grid(layers), problem.horizon)
+    goal, resources = Goal(**tolerance_options(options)), Resources(**resource_options(options))
+    fixed = Fixed(layers, options.get("control_degree"), options.get("layer_map", "auto"))
+    schemes = options.get("transport"), options.get("continuity")
+    return solve_to_tolerance(problem, mesh, fixed, schemes, resources, method, goal)

@@ -17,11 +17,13 @@ from ..results.certificate import Checks
 from ..results.deferred import Deferred
 from ..results.numerics import Numerics, Paths
 from ..results.solution_data import SolutionData
+from ..results.solution_error import ToleranceRound
 from ..results.stability import Stability
 from ..solvers import Iteration
 from ..solvers.record import Kink
 from ..system.controlled import Cost
 from ..system.discretisation import Discretisation
+from .error_specs import error_of, error_spec
 from .scheme_specs import scheme_of, scheme_spec
 from .solution_schema import Metadata, Stored, Table, boundaries_of, resources_of
 from .status_in_files import status_of
@@ -89,6 +91,8 @@ def metadata_of(solution: SolutionData) -> Metadata:
         "names": list(solution.names),
         "parameter_names": list(solution.parameter_names),
         "description": dict(solution.description),
+        "error": None if solution.error is None else error_spec(solution.error),
+        "tolerance_rounds": [list(row) for row in solution.tolerance_rounds],
     }
 
 
@@ -179,6 +183,8 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         deferred_stability=Deferred.missing("the second-order analysis")
         if known is None
         else Deferred.of(Stability(**known)),
+        error=None if meta["error"] is None else error_of(meta["error"]),
+        tolerance_rounds=tuple(ToleranceRound(*row) for row in meta["tolerance_rounds"]),
     )
 
 

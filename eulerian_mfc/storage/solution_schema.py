@@ -14,6 +14,7 @@ from ..kernels.threads import MOST
 from ..solvers import Status
 from ..system.discretisation import Resources
 from ..system.reverse_sweep import PRECISIONS
+from .error_specs import are_rounds, is_error
 from .status_in_files import status_of
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "names": ("a list of texts", _texts),
     "parameter_names": ("a list of texts", _texts),
     "description": ("texts by name", _words),
+    "error": ("the bounds of a solve to a tolerance, or null", lambda v: v is None or is_error(v)),
+    "tolerance_rounds": ("rows of a solve to a tolerance", are_rounds),
     "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
     "field": ("a table, or null", _kind),
 }
@@ -162,6 +165,8 @@ class Metadata(TypedDict):
     names: list[str]
     parameter_names: list[str]
     description: dict[str, str]
+    error: Table | None
+    tolerance_rounds: list[list[Any]]
 
 
 def check_metadata(meta: object) -> Metadata:
@@ -183,6 +188,8 @@ def check_metadata(meta: object) -> Metadata:
         "status": None,
         "resources": None,
         "control": None,
+        "error": None,
+        "tolerance_rounds": [],
         **meta,
     }  # older files do not have these keys
     for key, (wanted, test) in RULES.items():

@@ -227,6 +227,10 @@ class OptimalitySystem(LayeredSystem):
             raise self._located(n, NonFiniteError("the gradient is not finite"))
         return self._cost(theta, final, halves).total, gradient
 
+    def cost_at_rest(self, control: np.ndarray) -> Cost:
+        still = np.broadcast_to(self.initial_masses, (self.steps + 1, *self.initial_masses.shape))
+        return self.cost_of_sweep(control, still)
+
     def hessian(self, control: ArrayLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
         if tangents is None:

@@ -70,8 +70,37 @@ class SystemOptions(DiscretisationOptions, ResourceOptions, total=False):
     """
 
 
+class ToleranceOptions(TypedDict, total=False):
+    """The keywords of a solve to a tolerance, see `tolerance.goal.Goal`.
+
+    Examples
+    --------
+    >>> list(ToleranceOptions.__annotations__)
+    ['tol', 'atol', 'tol_control', 'seconds', 'max_rounds', 'starts']
+    """
+
+    tol: float
+    atol: float
+    tol_control: float | None
+    seconds: float | None
+    max_rounds: int
+    starts: int
+
+
+class SolveOptions(SystemOptions, ToleranceOptions, total=False):
+    """The keywords of `solve`.
+
+    Examples
+    --------
+    >>> "tol" in SolveOptions.__annotations__, "threads" in SolveOptions.__annotations__
+    (True, True)
+    """
+
+
 #: the names of these keywords
 SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
+TOLERANCE_OPTIONS = tuple(ToleranceOptions.__annotations__)
+SOLVE_OPTIONS = tuple(SolveOptions.__annotations__)
 
 
 def values_of(
@@ -103,8 +132,7 @@ def values_of(
     """
     check_keywords(function, options, SYSTEM_OPTIONS)
     of_the_mesh = cast(DiscretisationOptions, _part(options, DiscretisationOptions.__annotations__))
-    of_the_machine = cast(ResourceOptions, _part(options, ResourceOptions.__annotations__))
-    return Discretisation(mesh, layers, **of_the_mesh), Resources(**of_the_machine)
+    return Discretisation(mesh, layers, **of_the_mesh), Resources(**resource_options(options))
 
 
 def options_of(discretisation: Discretisation, resources: Resources) -> SystemOptions:
@@ -152,6 +180,36 @@ def system_options(options: Mapping[str, object]) -> SystemOptions:
     {'layer_map': 'euler', 'threads': 2}
     """
     return cast(SystemOptions, _part(options, SYSTEM_OPTIONS))
+
+
+def resource_options(options: Mapping[str, object]) -> ResourceOptions:
+    """The keywords of `Resources` among other keywords.
+
+    Parameters
+    ----------
+    options : keywords of `solve`.
+
+    Examples
+    --------
+    >>> resource_options({"layer_map": "euler", "threads": 2})
+    {'threads': 2}
+    """
+    return cast(ResourceOptions, _part(options, ResourceOptions.__annotations__))
+
+
+def tolerance_options(options: Mapping[str, object]) -> ToleranceOptions:
+    """The keywords of a solve to a tolerance among other keywords.
+
+    Parameters
+    ----------
+    options : keywords of `solve`.
+
+    Examples
+    --------
+    >>> tolerance_options({"tol": 1e-6, "threads": 2})
+    {'tol': 1e-06}
+    """
+    return cast(ToleranceOptions, _part(options, TOLERANCE_OPTIONS))
 
 
 def _part(options: Mapping[str, object], names: Collection[str]) -> dict[str, object]:
@@ -206,6 +264,16 @@ def showing_system_options(function: Function) -> Function:
     return _showing(function, SYSTEM_OPTIONS)
 
 
+def showing_solve_options(*kinds: type) -> Callable[[Function], Function]:
+    """A decorator like `showing_system_options`, for functions with `**options: Unpack[SolveOptions]`.
+
+    Parameters
+    ----------
+    kinds : classes whose constructors state the defaults of the keywords that a system does not have.
+    """
+    return lambda function: _showing(function, SOLVE_OPTIONS, *kinds)
+
+
 def showing_layer_options(function: Function) -> Function:
     """A decorator like `showing_system_options`, for functions with `**options: Unpack[LayerOptions]`.
 
@@ -223,10 +291,11 @@ def showing_layer_options(function: Function) -> Function:
     return _showing(function, LayerOptions.__annotations__)
 
 
-def _showing(function: Function, names: Collection[str]) -> Function:
+def _showing(function: Function, names: Collection[str], *others: type) -> Function:
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    stated = [p for kind in (Discretisation, Resources) for p in inspect.signature(kind).parameters.values()]
+    kinds = (Discretisation, Resources, *others)
+    stated = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
     shown = [p.replace(kind=p.KEYWORD_ONLY) for p in stated if p.name in names]
     vars(function)["__signature__"] = signature.replace(parameters=[*own, *shown])
     return function

@@ -178,6 +178,11 @@ class ParticleSystem(ControlledSystem):
             halves.append(self._running_half(x, n))
         return self._cost(theta, x, trapezoidal(halves), self.terminal(x))
 
+    def cost_at_rest(self, control: np.ndarray) -> Cost:
+        x = self.rule.x
+        halves = [self._running_half(x, n) for n in range(self.steps + 1)]
+        return self._cost(control, x, trapezoidal(halves), self.terminal(x))
+
     @property
     def _stage_bytes(self) -> int:
         """The bytes of the Runge-Kutta stages of all layers: points and values."""

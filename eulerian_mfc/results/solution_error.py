@@ -1,0 +1,94 @@
+"""The error of a solution that was solved to a tolerance: a bracket for the least cost, bounds, and what limits them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from .._frozen import FrozenFields
+
+
+class ToleranceRound(NamedTuple):
+    """One round of a solve to a tolerance.
+
+    Attributes
+    ----------
+    stage : "time" for rounds without a mesh, which choose layers and degree, or "mesh".
+    points : the number of cells of the mesh, or of points of the law without a mesh.
+    layers, degree : of the control in time.
+    cost : J of the round.
+    error : its estimated error: without a mesh that of the layers, on the mesh that of everything.
+    seconds : since the start.
+    """
+
+    stage: str
+    points: int
+    layers: int
+    degree: int
+    cost: float
+    error: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SolutionError(FrozenFields):
+    """How far a solution is from the optimum of the posed problem, in continuous time and for the law itself.
+
+    J* is the least cost near the solution: of all controls of any shape in time that belong to the same valley of the cost. With
+    a law of samples, J* is the least cost for these samples.
+
+    Attributes
+    ----------
+    bracket : `(low, high)`, between which J* lies.
+    cost : a bound of `|J - J*|`, where J is the solution's cost.
+    control : a bound of `(int |theta - theta*|^2 dt)^(1/2)`.
+    tolerance : the largest `cost` that was asked for, in the cost's units: `max(tol scale, atol)`.
+    tolerance_control : the largest `control` that was asked for, or None.
+    met : whether both are met and the solution has converged.
+    sources : the parts of `J - J*` by source, with their signs: "mesh", "box", "quadrature" (of the law), "time" (layers and
+        degree of the control), "layer map", "optimisation"; for a law of samples also "samples", the standard deviation of J
+        over samples, which is not part of the bracket.
+    stopped_by : None if the tolerance is met, otherwise what prevented it, in words.
+    without_mesh : the cost of the solution's control without a mesh, on a rule of the law: the second opinion.
+    scale : the size of the data to which `tol` refers, see `tolerance.goal.scale_of`.
+
+    References
+    ----------
+    docs/how_accurate.md
+
+    Examples
+    --------
+    >>> error = SolutionError((0.99, 1.01), 0.02, 0.1, 0.05, None, True, {"mesh": 0.005}, None, 1.0, 1.0)
+    >>> print(error)
+    J* lies between 0.99 and 1.01; |J - J*| <= 2.0e-02 (5.0e-02 was asked for): met
+    the control is at most 1.0e-01 from the optimal one, in L2
+    mesh +5.0e-03
+    without a mesh, the cost of this control is 1
+    """
+
+    bracket: tuple[float, float]
+    cost: float
+    control: float
+    tolerance: float
+    tolerance_control: float | None
+    met: bool
+    sources: Mapping[str, float] = field(repr=False)
+    stopped_by: str | None
+    without_mesh: float
+    scale: float
+
+    def __str__(self) -> str:
+        digits = 12
+        low, high = (f"{value:.{digits}g}" for value in self.bracket)
+        verdict = "met" if self.met else f"NOT met: {self.stopped_by}"
+        asked = f"; {self.tolerance_control:.1e} was asked for" if self.tolerance_control is not None else ""
+        parts = ", ".join(f"{source} {value:+.1e}" for source, value in self.sources.items())
+        return "\n".join(
+            [
+                f"J* lies between {low} and {high}; |J - J*| <= {self.cost:.1e} ({self.tolerance:.1e} was asked for): {verdict}",
+                f"the control is at most {self.control:.1e} from the optimal one, in L2{asked}",
+                parts,
+                f"without a mesh, the cost of this control is {self.without_mesh:.{digits}g}",
+            ]
+        )

@@ -1,0 +1,200 @@
+"""Solve to a tolerance: a pilot without a mesh chooses the time, forward sweeps choose the mesh, and the result is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ..errors import BoundaryMassWarning, CostErrorWarning, NonFiniteError
+from ..meshes import CartesianMesh, Mesh, Refine, SimplexMesh
+from ..problem import Problem
+from ..results.solution_error import SolutionError, ToleranceRound
+from ..schemes import ContinuityScheme, TransportScheme
+from ..solution import Solution
+from ..solvers import Status, default_solver
+from ..system.discretisation import Discretisation, Resources
+from ..system.optimality import OptimalitySystem
+from ..system.particles import ParticleSystem
+from ..tolerance.goal import Clock, Goal, scale_of
+from ..tolerance.measure import cost_without_mesh, measured
+from ..tolerance.mesh_choice import Box, MeshChoice, bytes_of, first_cells
+from ..tolerance.pilot import Fixed, Pilot, descent_tolerance, pilot_of
+from .adaptive import solve_adaptively
+from .certify import Certified, Method, certified
+from .random_controls import random_controls
+from .starts import Start, starting_control
+
+#: transport and continuity schemes; None for the defaults
+Schemes = tuple[TransportScheme | None, ContinuityScheme | None]
+#: a mesh whose errors are above their share is refined by at least this factor per axis, and at most by the next one
+FINER, FINEST = 1.2, 2.0
+#: the tolerance of the descents from many starts
+ROUGH = 1e-3
+#: if the control moves by this share of its length away from the pilot's, it is looked whether it lies in another valley
+AWAY = 0.1
+
+
+def solve_to_tolerance(
+    problem: Problem,
+    mesh: Mesh | None,
+    fixed: Fixed,
+    schemes: Schemes,
+    resources: Resources,
+    method: Method,
+    goal: Goal,
+) -> Certified:
+    """A solution whose error is measured, and is at most that of the goal if no cap stops it.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    mesh : the mesh, or None: then box and cells are chosen too.
+    fixed : what the user chose of the time.
+    schemes : transport and continuity, None for the defaults.
+    resources : the resources of each solve.
+    method : the solver, if the user chose one, the first control, the callback.
+    goal : tolerance and caps.
+    """
+    clock = Clock(goal.seconds, method.callback)
+    scale = scale_of(problem)
+    target = max(goal.tol * scale, goal.atol)
+    pilot, rounds = pilot_of(
+        problem,
+        partial(_first_control, initial=method.initial, goal=goal),
+        target=target,
+        scale=scale,
+        tol_control=goal.tol_control,
+        fixed=fixed,
+        clock=clock,
+    )
+    run = _Run(problem, schemes, resources, replace(method, callback=clock), goal, pilot, rounds, clock)
+    return run.on_simplices(mesh) if isinstance(mesh, SimplexMesh) else run.on_boxes(mesh)
+
+
+class _Run:
+    """The solves on meshes, after the pilot.
+
+    Parameters
+    ----------
+    problem, schemes, resources, method, goal : see `solve_to_tolerance`.
+    pilot, rounds : the result of the pilot.
+    clock : the cap of seconds.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        schemes: Schemes,
+        resources: Resources,
+        method: Method,
+        goal: Goal,
+        pilot: Pilot,
+        rounds: list[ToleranceRound],
+        clock: Clock,
+    ) -> None:
+        self._problem, self._schemes, self._resources, self._method = problem, schemes, resources, method
+        self._goal, self._pilot, self._rounds, self._clock = goal, pilot, rounds, clock
+        self._tolerance = descent_tolerance(pilot.target / pilot.scale)
+        self._cap = pilot.stopped_by
+
+    def on_boxes(self, mesh: Mesh | None) -> Certified:
+        """Solve on a box that is given, or on boxes that are chosen."""
+        system = self._build(mesh) if mesh is not None else self._first()
+        control = self._pilot.control
+        while True:
+            found, error = self._solved(system, control)
+            solution = found.solution
+            if error.met or self._stopped(solution, mesh is not None):
+                return self._ended(found, error)
+            control = solution.control
+            if abs(error.sources["optimisation"]) > 0.5 * error.cost and self._method.solver is None:
+                self._tolerance *= 0.1
+                continue
+            cells = np.array(system.mesh.shape)
+            factor = float(np.clip((2.0 * error.cost / error.tolerance) ** (1.0 / 6.0), FINER, FINEST))
+            try:
+                system = self._build(CartesianMesh(system.mesh.bounds, np.ceil(factor * cells).astype(int).tolist()))
+            except MemoryError:
+                self._cap = "the memory does not suffice for a finer mesh"
+                return self._ended(found, error)
+
+    def on_simplices(self, mesh: SimplexMesh) -> Certified:
+        """Refine the cells of a simplex mesh that contribute most."""
+        refine = Refine(target=0.5 * self._pilot.target, report=None)
+        method = replace(self._method, initial=self._pilot.control)
+        found = solve_adaptively(self._problem, self._discretisation(mesh), self._resources, method, refine)
+        return self._ended(*self._measured(found))
+
+    def _first(self) -> OptimalitySystem:
+        pilot = self._pilot
+        relative = pilot.target / pilot.scale
+        exact, _ = cost_without_mesh(pilot, pilot.control)
+        box = Box(pilot, relative)
+        choose = MeshChoice(self._build, box, pilot.control, exact, pilot.target, bytes_of(self._resources.memory))
+        system = choose(first_cells(self._problem.scales.state, box.sides))
+        self._cap = self._cap or choose.stopped_by
+        return system
+
+    def _discretisation(self, mesh: Mesh) -> Discretisation:
+        twin, (transport, continuity) = self._pilot.twin, self._schemes
+        return Discretisation(mesh, twin.grid, transport, continuity, **twin.layer_options)
+
+    def _build(self, mesh: Mesh) -> OptimalitySystem:
+        return OptimalitySystem.of(self._problem, self._discretisation(mesh), self._resources)
+
+    def _solved(self, system: OptimalitySystem, control: np.ndarray) -> tuple[Certified, SolutionError]:
+        solver = self._method.solver or default_solver(system, self._tolerance)
+        return self._measured(certified(system, replace(self._method, solver=solver, initial=control)))
+
+    def _measured(self, found: Certified) -> tuple[Certified, SolutionError]:
+        solution, pilot = found.solution, self._pilot
+        moved = pilot.twin.controls.square(solution.control - pilot.control)
+        if moved > AWAY**2 * pilot.twin.controls.square(pilot.control):
+            self._pilot = pilot.descended(solution.control)
+        error = measured(solution, self._pilot, self._goal)
+        curves = self._pilot.curves
+        self._rounds.append(
+            ToleranceRound(
+                "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
+            )
+        )
+        return found, error
+
+    def _stopped(self, solution: Solution, given: bool) -> bool:
+        """Whether a cap ends the rounds."""
+        if self._clock.over:
+            self._cap = "the time was over (seconds=)"
+        elif solution.status is Status.INTERRUPTED:
+            self._cap = "it was interrupted"
+        elif given:
+            self._cap = self._cap or "the mesh was given"
+        elif sum(row.stage == "mesh" for row in self._rounds) >= self._goal.max_rounds:
+            self._cap = f"the cap of {self._goal.max_rounds} rounds is reached (max_rounds=)"
+        return self._cap is not None
+
+    def _ended(self, found: Certified, error: SolutionError) -> Certified:
+        if not error.met and self._cap is not None:
+            error = replace(error, stopped_by=f"{self._cap}; the largest part is {error.stopped_by}")
+        # What the warnings about the mesh suspect is measured: it is part of the error.
+        kept = [w for w in found.warnings if not (error.met and isinstance(w, BoundaryMassWarning | CostErrorWarning))]
+        solution = replace(found.solution, error=error, tolerance_rounds=tuple(self._rounds))
+        return Certified(solution, kept)
+
+
+def _first_control(system: ParticleSystem, initial: Start, goal: Goal) -> np.ndarray:
+    """The first control; with `starts`, that of the valley with the least cost."""
+    first = starting_control(system, initial)
+    if not goal.starts:
+        return first
+    solver, best, least = default_solver(system, ROUGH), first, np.inf
+    for control in [first, *random_controls(system, goal.starts)]:
+        try:
+            found = solver.solve(system, control).control
+            cost = system.cost(found).total
+        except NonFiniteError:
+            continue
+        if cost < least:
+            best, least = found, cost
+    return best

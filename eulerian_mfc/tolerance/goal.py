@@ -1,0 +1,140 @@
+"""What a user wants to know, and how well: the tolerance, the scale to which it refers, and the caps of the work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from .._validate import fail, integer, positive
+from ..losses import Loss
+from ..problem import Problem
+from ..solvers.record import Callback, Iteration
+
+#: the default tolerance, and the smallest one that double precision can give
+DEFAULT, SMALLEST = 1e-6, 1e-13
+#: default cap of rounds on meshes
+ROUNDS = 8
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A tolerance and caps.
+
+    Parameters
+    ----------
+    tol : the largest error of J, relative to the scale of the data, see `scale_of`.
+    atol : an error of J below which no more is asked for, in the cost's units.
+    tol_control : the largest error of the control in `L2(0, T)`, in theta's units times the square root of time; None if it does
+        not matter.
+    seconds : a cap of the time of the clock; None for no cap. It is looked at after every iteration.
+    max_rounds : a cap of the number of meshes that the problem is solved on.
+    starts : the number of random first controls besides the given one; the valley with the least cost is taken.
+
+    Raises
+    ------
+    ArgumentError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> Goal(1e-4).tol
+    0.0001
+    """
+
+    tol: float = DEFAULT
+    atol: float = 0.0
+    tol_control: float | None = None
+    seconds: float | None = None
+    max_rounds: int = ROUNDS
+    starts: int = 0
+
+    def __post_init__(self) -> None:
+        if not SMALLEST <= positive("tol", self.tol) < 1.0:
+            raise fail(
+                "tol", self.tol, f"a number from {SMALLEST:g}, what double precision can give, to 1, such as 1e-6"
+            )
+        positive("atol", self.atol, allow_zero=True)
+        if self.tol_control is not None:
+            positive("tol_control", self.tol_control)
+        if self.seconds is not None:
+            positive("seconds", self.seconds)
+        integer("max_rounds", self.max_rounds)
+        integer("starts", self.starts, minimum=0)
+
+
+class Clock:
+    """The time since the start, and whether the cap of seconds is reached.
+
+    Parameters
+    ----------
+    seconds : the cap, or None.
+    callback : the user's function of one `Iteration`, or None.
+
+    Examples
+    --------
+    >>> Clock(None).over
+    False
+    """
+
+    def __init__(self, seconds: float | None, callback: Callback | None = None) -> None:
+        self._start, self._cap, self._callback = perf_counter(), seconds, callback
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the start."""
+        return perf_counter() - self._start
+
+    @property
+    def over(self) -> bool:
+        """Whether the cap is reached."""
+        return self._cap is not None and self.passed >= self._cap
+
+    def __call__(self, row: Iteration) -> None:
+        """A callback of solvers: the user's one, and an interrupt if the time is over, so that they return their best control."""
+        if self._callback is not None:
+            self._callback(row)
+        if self.over:
+            raise KeyboardInterrupt
+
+
+def scale_of(problem: Problem) -> float:
+    """The scale of the data to which a relative tolerance refers: the mean modulus of the losses if nothing moves.
+
+    It is `E |loss(X, Y')| + T E |running(X, Y')|` for the law's inputs X and labels Y' that are drawn independently of each
+    other, so that it does not vanish where the inputs happen to fit their labels. For a loss that trains a read-out it is the
+    cost of states that do not move. If the result is zero, the scale is 1.
+
+    Parameters
+    ----------
+    problem : the control problem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import eulerian_mfc as emfc
+    >>> law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), label=np.sign, breaks=[0.0])
+    >>> problem = emfc.Problem(emfc.fields.NeuralField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+    >>> round(scale_of(problem), 3)  # E |X - Y'|^2 = 2
+    2.0
+    """
+    rule, training = problem.few_points, problem.separable.training
+    x = np.asfortranarray(rule.x)
+    if training is None:
+        total = _independent(problem.loss, x, rule.w, rule.y)
+    else:
+        fit = training.fit(x, rule.w * problem.separable.moments(rule.y))
+        loss = problem.loss.with_readout(fit.readout)
+        total = fit.penalty_cost + float(rule.w @ np.abs(loss.value(x, rule.y)))
+    if problem.running is not None:
+        total += problem.horizon * _independent(problem.running, x, rule.w, rule.y)
+    return total if np.isfinite(total) and total > 0.0 else 1.0
+
+
+def _independent(loss: Loss, x: np.ndarray, w: np.ndarray, y: np.ndarray) -> float:
+    """`E |loss(X, Y')|` for inputs and labels that are drawn independently of each other."""
+    labels, place = np.unique(y, axis=0, return_inverse=True)
+    shares = np.bincount(place.ravel(), weights=w)
+    values = [np.abs(loss.value(x, np.repeat(label[None], len(x), axis=0))) for label in labels]
+    return float(sum(share * (w @ value) for share, value in zip(shares, values, strict=True)))

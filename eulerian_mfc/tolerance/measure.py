@@ -1,0 +1,112 @@
+"""The bracket of a solution on a mesh, from the cost of its control without a mesh and the pilot's optimum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..diagnostics.error_budget import at_the_control, box_contribution
+from ..diagnostics.error_in_time import SAFETY, squared_distance
+from ..results.solution_error import SolutionError
+from ..solution import Solution
+from ..system.boundaries import of_the_problem
+from ..system.particles import ParticleSystem
+from .goal import Goal
+from .pilot import Pilot
+
+#: the law's integrals may have this share of the tolerance as an error, and the largest number of points for it
+QUADRATURE, POINTS = 0.05, 200_000
+#: differences of costs on the pilot's rule are those for the law itself up to this share
+RELATIVE = 0.1
+#: round-off of a cost, relative to the terms that add up to it
+ROUND_OFF = 2e-13
+
+
+def cost_without_mesh(pilot: Pilot, control: np.ndarray) -> tuple[float, float]:
+    """The cost of a control on a rule of the law that is refined for it, and the estimated error of this cost.
+
+    Parameters
+    ----------
+    pilot : the layers, and the tolerance.
+    control : the control.
+    """
+    twin = pilot.twin
+    fine = ParticleSystem.refined(
+        twin.problem, twin.grid, control, tolerance=QUADRATURE * pilot.target, limit=POINTS, **twin.layer_options
+    )
+    return fine.cost(control).total, float(fine.error or 0.0)
+
+
+def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
+    """The bracket of a solution.
+
+    `J - J* = (J_h(theta) - J(theta)) + (J(theta) - J*)`. The first difference is that of the costs of one control with a mesh and
+    without. The second one is measured by the pilot, on its rule of the law, against the best control of the richer space. What
+    that space leaves is at most `SAFETY - 1` times what it saves.
+
+    Parameters
+    ----------
+    solution : the solution of the discrete problem, with its problem.
+    pilot : in the same control space.
+    goal : the tolerance.
+    """
+    system, theta, twin, time = solution.system, solution.control, pilot.twin, pilot.time
+    assert system is not None
+    fine = ParticleSystem.refined(
+        system.problem,
+        system.grid,
+        theta,
+        tolerance=QUADRATURE * pilot.target,
+        limit=POINTS,
+        loss=solution.loss,
+        **system.layer_options,
+    )
+    accuracy = float(fine.error or 0.0)
+    without = at_the_control(system, solution, fine, fine.rule)
+    box = box_contribution(system, solution, fine).error
+    here, least = twin.cost(theta).total, twin.cost(pilot.control).total
+    richest = time.richer.cost(time.richest).total
+    above, saved = here - richest, least - richest
+    sizes = abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost) + abs(system.offset)
+    known = accuracy + RELATIVE * abs(above) + ROUND_OFF * sizes
+    low = without - above - (SAFETY - 1.0) * abs(saved) - known
+    high = without - above + known
+    cost = max(abs(solution.cost - low), abs(solution.cost - high))
+    distance = SAFETY * float(np.sqrt(squared_distance(time.richer, time.richest, twin, theta)))
+    sources = {
+        "mesh": solution.cost - without - box,
+        "box": box,
+        "quadrature": accuracy,
+        "time": saved - time.layer_map,
+        "layer map": time.layer_map,
+        "optimisation": here - least,
+    }
+    if system.problem.law.finite:
+        (x, w, y), loss = fine.rule, solution.loss
+        assert loss is not None
+        values = fine.losses(theta, loss, np.asfortranarray(x), y)
+        sources["samples"] = float(np.sqrt(w @ (values - w @ values) ** 2 * (w @ w)))
+    held = of_the_problem(system) is not None and abs(box) > RELATIVE * pilot.target
+    reached = cost <= pilot.target and (goal.tol_control is None or distance <= goal.tol_control)
+    stopped = None if reached else _largest(sources)
+    if reached and not solution.converged:
+        stopped = f"the solver has not converged: {solution.message}"
+    if held:
+        stopped = "states meet walls of the domain: bounds without a mesh do not hold there"
+    return SolutionError(
+        bracket=(float(low), float(high)),
+        cost=float(cost),
+        control=distance,
+        tolerance=pilot.target,
+        tolerance_control=goal.tol_control,
+        met=stopped is None,
+        sources={name: float(value) for name, value in sources.items()},
+        stopped_by=stopped,
+        without_mesh=float(without),
+        scale=pilot.scale,
+    )
+
+
+def _largest(sources: dict[str, float]) -> str:
+    of_bracket = {name: abs(value) for name, value in sources.items() if name != "samples"}
+    worst = max(of_bracket, key=lambda name: of_bracket[name])
+    return f"the error of the {worst}"

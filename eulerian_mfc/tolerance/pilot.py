@@ -1,0 +1,209 @@
+"""The run before the mesh: layers, degree and layer map that the tolerance needs, chosen on points of the law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..control.curves import Curves
+from ..control.grid import Grid
+from ..diagnostics.error_in_time import ErrorInTime, error_in_time
+from ..flow.layer_map import LayerMap
+from ..problem import Problem
+from ..results.solution_error import ToleranceRound
+from ..solvers import default_solver
+from ..system.particles import ParticleSystem
+from .goal import Clock
+
+#: the error in time may be this share of the tolerance
+SHARE = 0.3
+#: the points of the law: J is known to this factor times the geometric mean of tolerance and scale, because what is asked of them
+#: are differences of costs, of which the relative error is that of J
+ACCURACY, POINTS = 0.02, 20_000
+#: degrees that are tried on FIRST layers before layers are halved
+DEGREES, FIRST = (1, 2, 3), 2
+#: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
+MARKED, MOST, ROUNDS = 0.8, 256, 24
+#: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
+DESCENT = 0.03
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """The best control without a mesh, in a control space that the tolerance needs.
+
+    Parameters
+    ----------
+    twin : the problem on points of the law, with the layers, the degree and the layer map that were chosen.
+    control : the best control there.
+    time : the error in time at this control, and the richer space in which it was found.
+    target : the tolerance of J, in the cost's units.
+    scale : the scale of the data.
+    stopped_by : why the error in time is not below its share of the tolerance; None if it is.
+    """
+
+    twin: ParticleSystem
+    control: np.ndarray
+    time: ErrorInTime
+    target: float
+    scale: float
+    stopped_by: str | None = None
+
+    @property
+    def curves(self) -> Curves:
+        """The layers and the degree."""
+        return self.twin.controls
+
+    def descended(self, control: np.ndarray) -> Pilot:
+        """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
+        found = default_solver(self.twin, descent_tolerance(self.target / self.scale)).solve(self.twin, control)
+        least = self.twin.cost(found.control).total
+        return replace(self, control=found.control, time=error_in_time(self.twin, found.control, found.control, least))
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What the user chose of the time: layers, degree and layer map; None for what is to be chosen.
+
+    Examples
+    --------
+    >>> Fixed(layers=4).degree is None
+    True
+    """
+
+    layers: Grid | None = None
+    degree: int | None = None
+    layer_map: LayerMap | str = "auto"
+
+
+def descent_tolerance(relative: float) -> float:
+    """The tolerance of a solver for a relative tolerance of J: the error of J is of the order of its square.
+
+    Parameters
+    ----------
+    relative : the tolerance of J, relative to its scale.
+
+    Examples
+    --------
+    >>> descent_tolerance(1e-8)
+    3e-06
+    """
+    return float(np.clip(DESCENT * np.sqrt(relative), 1e-9, 1e-3))
+
+
+def pilot_of(
+    problem: Problem,
+    start: Callable[[ParticleSystem], np.ndarray],
+    *,
+    target: float,
+    scale: float,
+    tol_control: float | None,
+    fixed: Fixed,
+    clock: Clock,
+) -> tuple[Pilot, list[ToleranceRound]]:
+    """Choose layers, degree and layer map so that the error in time is a share of the tolerance.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    start : the first control, in the space of a system.
+    target : the tolerance of J, in the cost's units.
+    scale : the scale of the data.
+    tol_control : the tolerance of the control in L2, or None.
+    fixed : what is not to be chosen.
+    clock : the cap of seconds.
+
+    Returns
+    -------
+    Pilot
+        The control space and the best control.
+    list of ToleranceRound
+        One row per space that was tried.
+    """
+    degree = fixed.degree if fixed.degree is not None else _first_degree(target / scale)
+    grid: Grid = fixed.layers if fixed.layers is not None else FIRST
+    layer_map: LayerMap | str = fixed.layer_map
+    before: tuple[np.ndarray, Curves] | None = None
+    rounds: list[ToleranceRound] = []
+    tolerance = descent_tolerance(target / scale)
+    accuracy = max(0.1 * target, ACCURACY * np.sqrt(target * scale))
+    while True:
+        plain = ParticleSystem(problem, grid, rule=problem.few_points, layer_map=layer_map, control_degree=degree)
+        first = start(plain) if before is None else plain.controls.carried(*before)
+        twin, best = _settled(plain, first, accuracy, tolerance, clock)
+        least = twin.cost(best).total
+        time = error_in_time(twin, best, best, least)
+        rounds.append(
+            ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, abs(time.cost), clock.passed)
+        )
+        found = Pilot(twin, best, time, target, scale)
+        wanted = tol_control is None or time.control <= SHARE * tol_control
+        if abs(time.cost) <= SHARE * target and wanted:
+            return found, rounds
+        reason = _cap(found, fixed, len(rounds), clock)
+        if reason is not None:
+            return replace(found, stopped_by=reason), rounds
+        before = best, twin.controls
+        if abs(time.layer_map) > 0.5 * abs(time.cost) and layer_map == fixed.layer_map == "auto":
+            layer_map = twin.flow.layer_map.refined(2)
+        elif fixed.degree is None and degree < DEGREES[-1]:
+            degree, layer_map = degree + 1, fixed.layer_map
+        else:
+            grid = tuple(halved_where(found).tolist())
+
+
+def _first_degree(relative: float) -> int:
+    return DEGREES[0] if relative >= 1e-4 else DEGREES[1] if relative >= 1e-9 else DEGREES[2]
+
+
+def _settled(
+    system: ParticleSystem, control: np.ndarray, accuracy: float, tolerance: float, clock: Clock
+) -> tuple[ParticleSystem, np.ndarray]:
+    """The system on a rule of the law that is refined for its best control, and this control."""
+    solver = default_solver(system, tolerance)
+    for _ in range(2):
+        twin = ParticleSystem.refined(
+            system.problem, system.grid, control, tolerance=accuracy, limit=POINTS, **system.layer_options
+        )
+        before, control = control, solver.solve(twin, control, clock).control
+        if clock.over or system.problem.law.finite:
+            break
+        # The rule was refined for the control before: it is kept if it is as good for the new one.
+        moved = twin.controls.square(control - before)
+        if moved <= 1e-2 * twin.controls.square(control):
+            break
+    return twin, control
+
+
+def _cap(found: Pilot, fixed: Fixed, rounds: int, clock: Clock) -> str | None:
+    """Why the space is not refined; None if it is."""
+    if clock.over:
+        return "the time was over (seconds=)"
+    if fixed.layers is not None and (fixed.degree is not None or found.curves.degree >= DEGREES[-1]):
+        return "the layers were given: the control cannot be refined in time"
+    if found.curves.layers >= MOST or rounds >= ROUNDS:
+        return f"the control is not resolved in time by {found.curves.layers} layers: it may jump or chatter"
+    return None
+
+
+def halved_where(pilot: Pilot) -> np.ndarray:
+    """The ends of layers, where those that carry most of the error in time are halved.
+
+    The contribution of a layer is `int lambda |theta - theta'|^2 dt` there, theta' being the best control of the richer space.
+
+    Parameters
+    ----------
+    pilot : the layers and the two controls.
+    """
+    curves, richer = pilot.curves, pilot.time.richer.controls
+    times, weights = richer.quadrature(richer.degree + 1)
+    gap = curves.values(pilot.control, times) - richer.values(pilot.time.richest, times)
+    penalties = pilot.twin.problem.regulariser.at(times).penalties
+    shares = np.bincount(curves.layer_at(times), weights * (penalties * gap**2).sum(axis=1), curves.layers)
+    order = np.argsort(-shares)
+    count = int(np.searchsorted(np.cumsum(shares[order]), MARKED * shares.sum())) + 1
+    marked = np.sort(order[:count])
+    middles = 0.5 * (curves.ends[marked] + curves.ends[marked + 1])
+    return np.sort(np.concatenate([curves.ends, middles]))
