@@ -18,11 +18,11 @@ from ..solvers import Iteration, Status
 from ..solvers.record import Kink
 from .certificate import Certificate, Checks, balance
 from .deferred import Deferred
-from .jumps import bound_within_a_layer, penalty_term, unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
 from .stability import AT_KINK, Stability
+from .time_resolution import bound_within_a_layer, penalty_term, unresolved_in_time
 
 #: the sentence for a solution without second-order analysis
 LEFT_OUT = (

@@ -9,6 +9,7 @@ from typing import Unpack
 from .._validate import fail
 from ..control.grid import Grid
 from ..diagnostics import warnings_of
+from ..flow.resolution import AUTO, chosen_by_itself
 from ..meshes import Mesh, Refine
 from ..problem import Problem
 from ..solution import Solution
@@ -134,7 +135,7 @@ def solve(
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)
     method = Method(solver, initial, callback, journal)
-    automatic = discretisation.control_degree > 0 and options.get("layer_map", "auto") == "auto"
+    automatic = discretisation.control_degree > 0 and chosen_by_itself(options.get("layer_map", AUTO))
     if adapt is None and automatic:
         solution, found = solve_with_substeps(problem, discretisation, resources, method)
     elif adapt is None:

@@ -15,7 +15,7 @@ from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow
 from ..flow.layer_map import LayerMap
 from ..flow.layers import Layer
-from ..flow.resolution import as_layer_map
+from ..flow.resolution import AUTO, as_layer_map
 from ..kernels.threads import Workers
 from ..problem import Problem
 from ..scales import sizes_around
@@ -103,7 +103,7 @@ class ControlledSystem(ABC):
         layers: Grid,
         threads: int | None = None,
         *,
-        layer_map: LayerMap | str = "auto",
+        layer_map: LayerMap | str = AUTO,
         control_degree: int = 0,
     ) -> None:
         if not isinstance(problem, Problem):
