@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._frozen import frozen
-from .._validate import fail, integer
+from .._validate import integer
 
 #: the largest degree of controls in time
 HIGHEST = 10
@@ -36,9 +36,7 @@ def checked_degree(degree: int, minimum: int = 0) -> int:
     >>> checked_degree(3)
     3
     """
-    if integer("control_degree", degree, minimum=minimum) > HIGHEST:
-        raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
-    return int(degree)
+    return integer("control_degree", degree, minimum=minimum, maximum=HIGHEST, instead="use more layers")
 
 
 class Basis(NamedTuple):

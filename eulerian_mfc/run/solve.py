@@ -55,11 +55,13 @@ def solve(
         continuous time, if the control is smooth.
     solver : by default LBFGS() on an adjoint pair (with tol=1e-4 on simplices, where J has kinks; ProximalGradient() with
         sparsity). The default on other pairs, and with precision="single", is Shooting(relaxation="auto", tol=1e-8).
-    initial : the first control: a number, `(m,)`, `(layers, m)`, `(layers, degree + 1, m)` (coefficients, see
-        `control.PiecewisePolynomial`), or a Solution. The mesh, the layers, the degree and the penalty of a Solution may differ:
-        its control is carried to the new layers, see `control.prolongation`. By default `problem.start`
-        in every layer, which the field defines: 0.1 for every parameter, or, if the field has hidden units that could be
-        exchanged, values that differ between these units and are the same in every run.
+    initial : the first control: a number, values `(m,)` at all times, values `(layers, m)` per layer, a function of time such as
+        `lambda t: [t, 0.1]` (values `(m,)` at one time, or `(n, m)` at times `(n,)`; it is projected in L2), coefficients
+        `(layers, degree + 1, m)`, or a Solution. Coefficients are read in the basis of Legendre, but in that of Bernstein if the
+        problem has bounds or an L1 norm, see `control.PiecewisePolynomial`; all others do not depend on the basis. The mesh, the
+        layers, the degree and the penalty of a Solution may differ: its control is carried to the new layers, see
+        `control.prolongation`. By default `problem.start` in every layer, which the field defines: 0.1 for every parameter, or,
+        if the field has hidden units that could be exchanged, values that differ between them and are the same in each run.
     callback : called with an `Iteration` at the end of each iteration.
     adapt : meshes.Refine(target=...) refines the cells of a SimplexMesh that contribute most to the error of the cost, and solves
         again, until the estimated error is at most the target; `solution.rounds` has one row per round.

@@ -16,7 +16,7 @@ from .job import Job
 from .jobs import failures_of
 from .records import Descent, Run
 from .runner import Runner, StudyOptions
-from .runs import descent_run, solve_run
+from .runs import MOST_REPEATS, descent_run, solve_run
 from .sources import depended_on, given
 from .study import Study
 from .study_data import Column, Record, checked
@@ -76,7 +76,7 @@ def coupled_descent(
     source = given(problem, mesh, integer("layers", layers), others)
     identity = depended_on(source.build())
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
-    for n, k in itertools.product(samples, range(integer("repeats", repeats))):
+    for n, k in itertools.product(samples, range(integer("repeats", repeats, maximum=MOST_REPEATS))):
         draw = {"samples": integer("samples", n), "repeat": k, "seed": integer("seed", seed, minimum=0)}
         jobs.append(Job(descent_run, {"source": source, **draw}, f"N = {n}, sample {k + 1}", {**identity, **draw}))
     truth, *results = runner.run(jobs)
