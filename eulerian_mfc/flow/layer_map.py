@@ -16,7 +16,7 @@ from .._validate import choice
 from ..fields import Field
 from ..fields.compiled import CompiledField, Steps, is_compiled
 from ..fields.points import At, Direction
-from .integrators import checked_substeps
+from .integrators import MOST_SUBSTEPS, checked_substeps
 from .layers import Layer, Stage
 from .tableaux import METHODS, Tableau, method_of, tableau_of
 
@@ -113,6 +113,11 @@ class LayerMap:
     def steps(self, layer: Layer) -> Steps:
         """The method as arrays, for compiled fields."""
         return Steps(*method_of(self.method), layer.length / self.substeps, self.substeps)
+
+    @property
+    def refinable(self) -> bool:
+        """Whether the same method may have twice as many substeps."""
+        return 2 * self.substeps <= MOST_SUBSTEPS
 
     def refined(self, factor: int) -> LayerMap:
         """The same method with `factor` times as many substeps."""

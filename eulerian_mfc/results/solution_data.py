@@ -212,6 +212,8 @@ class SolutionData(FrozenFields):
         kink = bound_within_a_layer(curves, self.control, self.bounds, self.parameter_names)
         told = kink or unresolved_in_time(curves, self.control, share)
         message += f" {told}" if told else ""
+        words = self.checks.layer_map_words
+        message += f" {words[0].upper()}{words[1:]}." if words else ""
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:

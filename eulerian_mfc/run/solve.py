@@ -19,8 +19,8 @@ from ..storage.journal import Checkpoint
 from ..system.optimality import OptimalitySystem
 from ..system.options import SystemOptions, showing_system_options, values_of
 from .adaptive import solve_adaptively
-from .certify import Method, certified
-from .layer_map_choice import solve_with_substeps
+from .certify import Certified, Method, certified
+from .layer_map_choice import solve_with_substeps, with_layer_map_checked
 from .starts import Start, default_start, identity_of
 
 
@@ -97,6 +97,8 @@ def solve(
         not count as converged.)
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
+    LayerMapWarning
+        If a layer map is given for a degree above 0, and its error of the cost is larger than that of the degree.
     SymmetricStartWarning
         If the first control has equal hidden units, or another symmetry that the solver cannot break.
     SteepControlWarning
@@ -137,12 +139,14 @@ def solve(
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)
     method = Method(solver, initial, callback, journal)
-    automatic = discretisation.control_degree > 0 and chosen_by_itself(options.get("layer_map", AUTO))
-    if adapt is None and automatic:
+    curved, automatic = discretisation.control_degree > 0, chosen_by_itself(options.get("layer_map", AUTO))
+    if adapt is None and curved and automatic:
         solution, found = solve_with_substeps(problem, discretisation, resources, method)
     elif adapt is None:
         solution, found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
     else:
         solution, found = solve_adaptively(problem, discretisation, resources, method, adapt)
+    if curved and not automatic:
+        solution, found = with_layer_map_checked(Certified(solution, found))
     warnings_of.tell(found)
     return solution
