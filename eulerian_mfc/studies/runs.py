@@ -10,6 +10,7 @@ from typing import NamedTuple, Unpack
 import numpy as np
 
 from ..control.coerced import ControlLike
+from ..control.grid import Grid
 from ..errors import EulerianWarning
 from ..laws import Empirical
 from ..laws.distance import wasserstein
@@ -234,7 +235,7 @@ def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries
 class _Watched(ParticleSystem):
     """Stores the control of every cost: callbacks of solvers receive only the costs of their iterates."""
 
-    def __init__(self, problem: Problem, layers: int, **options: Unpack[LayerOptions]) -> None:
+    def __init__(self, problem: Problem, layers: Grid, **options: Unpack[LayerOptions]) -> None:
         super().__init__(problem, layers, **options)
         self.seen: dict[float, np.ndarray] = {}
         self.latest = np.zeros(0)
