@@ -90,7 +90,7 @@ def array(
         raise mismatch(name, got, few + such)
     if finite and not np.isfinite(out).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(out))[0])
-        raise mismatch(name, f"{out[where]} at index {where}", "finite numbers")
+        raise mismatch(name, f"{out[where]}{f' at index {where}' if where else ''}", "finite numbers")
     return out
 
 
@@ -102,10 +102,12 @@ def positive(name: str, value: Any, *, allow_zero: bool = False) -> float:
     return number
 
 
-def integer(name: str, value: Any, *, minimum: int = 1) -> int:
-    """`value` as an int of at least `minimum`; floats and booleans are refused."""
+def integer(name: str, value: Any, *, minimum: int = 1, maximum: int | None = None, instead: str = "") -> int:
+    """`value` as an int from `minimum` to `maximum`; floats and booleans are refused. `instead` says what to do about more."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < minimum:
         raise fail(name, value, f"an integer >= {minimum}, such as {_written(name, _nearest(value, minimum))}")
+    if maximum is not None and value > maximum:
+        raise fail(name, value, f"at most {maximum}{instead and ': ' + instead}")
     return int(value)
 
 

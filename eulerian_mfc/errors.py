@@ -67,6 +67,10 @@ class BoundaryMassWarning(EulerianWarning):
     """
 
 
+class LayerMapWarning(EulerianWarning):
+    """The layer map that was given causes a larger error of the cost than the control's degree. Use more substeps, or "auto"."""
+
+
 class MeshFileWarning(EulerianWarning):
     """A mesh file holds something that is left out, or meshio has a remark on it. The message says what was left out."""
 

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._frozen import frozen
-from ._validate import array, choice
+from ._validate import choice
 from .control.controlled_flow import ControlledFlow
+from .control.curves import checked_times
 from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
-from .diagnostics.pointwise import Pointwise, checked_times
+from .diagnostics.pointwise import Pointwise
 from .diagnostics.same_problem import check_problem
 from .diagnostics.second_order import analyse_and_warn
 from .diagnostics.taylor import taylor_slope
@@ -202,20 +203,20 @@ class Solution(SolutionData):
 
         Parameters
         ----------
-        times : from 0 to the horizon.
+        times : one time or a list of times from 0 to the horizon; without times, the result is `(0, m)`.
         recovered : whether to return the minimisers of the Hamiltonian at these times for the densities and potentials of this
             control, see `diagnostics.pointwise.Pointwise`. They are of higher order in the layers than the control itself.
 
         Raises
         ------
         ArgumentError
-            For times before 0 or after the horizon.
+            For what is not a time from 0 to the horizon.
         EulerianError
             With `recovered=True`, for a solution that was loaded without its problem.
         """
-        t = array("times", times, ndim=(0, 1))
-        at = checked_times(np.atleast_1d(t), self.numerics.horizon)
-        found = self.pointwise.recovered(at) if recovered else self.numerics.curves.values(self.control, at)
+        t = checked_times(times, self.numerics.horizon)
+        at = np.atleast_1d(t)
+        found = self.pointwise.recovered(at) if recovered and at.size else self.numerics.curves.values(self.control, at)
         return found if t.ndim else found[0]
 
     @cached_property

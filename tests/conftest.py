@@ -30,6 +30,12 @@ def script(name):
     return module
 
 
+def change_of_basis(source, target):
+    """`(k + 1, k + 1)`: the matrix from coefficients in one basis of polynomials to those of another of the same degree k."""
+    s = np.linspace(0.0, 1.0, source.degree + 1)
+    return np.linalg.solve(target(s), source(s))
+
+
 def toy_line(bias=False, **changes):
     return emfc.Problem(
         field=emfc.fields.NeuralField(dim=1, activation="tanh", bias=bias),

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
-from eulerian_mfc import CartesianMesh, LayerMap, OptimalitySystem, ParticleSystem, Problem
+from eulerian_mfc import CartesianMesh, LayerMap, OptimalitySystem, ParticleSystem, Problem, studies
+from eulerian_mfc._validate import machine_memory
+from eulerian_mfc.controllability import Dynamics
 from eulerian_mfc.errors import (
     ArgumentError,
     DomainError,
@@ -18,6 +20,7 @@ from eulerian_mfc.fields import AffineField, CustomField, LinearControlField, Ne
 from eulerian_mfc.laws import Empirical, Gaussian, GaussianMixture, Labelled, Uniform
 from eulerian_mfc.losses import LabelLoss, SquaredLoss
 from eulerian_mfc.solvers import LBFGS, Direct, GradientFlow, NewtonKrylov, Shooting, SuccessiveApproximations
+from eulerian_mfc.system.discretisation import Discretisation
 from eulerian_mfc.transport import SemiLagrangian
 
 SAMPLES = Empirical([[0.1], [-0.2]], [1.0, -1.0])
@@ -44,6 +47,14 @@ def solve(layers=3, **options):
 
 def covering(cells=10, field=None, **options):
     return CartesianMesh.covering(problem(field=field or NeuralField(1)), cells, **options)
+
+
+def wide(size):
+    return CustomField(lambda t, theta, x: 0.0 * x, 1, size)
+
+
+def steer(dynamics):
+    return emfc.controllability.steer([[0.0, 0.0]], [[0.5, 0.0]], dynamics)
 
 
 def two_normals(**changes):
@@ -194,6 +205,17 @@ TABLE = {
     "solver": (lambda: solve(solver="lbfgs"), r"solver: got 'lbfgs', expected a solver"),
     "solver class": (lambda: solve(solver=LBFGS), r"solver: got <class"),
     "initial": (lambda: solve(initial=np.zeros((2, 2))), r"initial: got .*\(2, 2\), .*\(3, 2\)"),
+    "initial coefficients": (
+        lambda: solve(initial=np.zeros((3, 2, 2))),
+        r"initial: got an array of shape \(3, 2, 2\), .*\(3, 2\), since .* control_degree >= 1",
+    ),
+    "initial of more dimensions": (
+        lambda: solve(initial=np.zeros((3, 2, 2, 1)), control_degree=1), r"initial: got an array of shape \(3, 2, 2, 1\)",
+    ),
+    "initial of another degree": (
+        lambda: solve(initial=np.zeros((3, 3, 2)), control_degree=1),
+        r"initial: got an array of shape \(3, 3, 2\), .*\(3, 2, 2\)",
+    ),
     "tol zero": (lambda: LBFGS(tol=0.0), r"tol: got 0.0, expected a number > 0"),
     "tol nan": (lambda: Shooting(tol=np.nan), r"tol: got nan"),
     "iterations": (lambda: LBFGS(max_iterations=0), r"max_iterations: got 0"),
@@ -231,11 +253,46 @@ TABLE = {
     "loss without labels": (lambda: LabelLoss(lambda x, y: x[:, 0], []), r"labels: got \[\], expected at least one label"),
     "scale arguments": (lambda: ScaledField(NeuralField(1), lambda: 1.0), r"scale: got .*, expected a function of \(t\)"),
     # what no machine has the memory or the processors for
-    "layers": (lambda: solve(10**9), r"layers: got 1000000000, .*less memory: the controls that a solver keeps would"),
+    "layers": (lambda: solve(10**9), r"layers: got 1000000000, expected at most 1000000: use a higher degree"),
+    "layers of a discretisation": (lambda: Discretisation(MESH, 10**9), r"layers: got 1000000000, expected at most 1000000"),
+    "layers of particles": (lambda: ParticleSystem(problem(), 10**7), r"layers: got 10000000, expected at most 1000000"),
+    "layers of a study": (
+        lambda: studies.layer_convergence(problem(), MESH, [1, 10**9]), r"layers: got 1000000000, expected at most",
+    ),
+    "layers of dynamics": (lambda: steer(Dynamics(layers=10**9)), r"layers: got 1000000000, expected at most 1000000"),
+    "layers that need much memory": (
+        lambda: system(layers=10**6, changes={"field": emfc.fields.BottleneckField(1, 1000)}),
+        r"layers: got 1000000, .*less memory: the controls",
+    ),
     "layers on a mesh": (
         lambda: emfc.solve(problem(), CartesianMesh([(-6.0, 6.0)], 4000), 10**6), r"layers: got 1000000, .*less memory: the dens",
     ),
-    "layers beyond": (lambda: system(layers=10**18), r"layers: got 10+, .*less memory: the controls that a solver keeps would"),
+    "layers beyond": (lambda: system(layers=10**18), r"layers: got 10+, expected at most 1000000"),
+    "degree beyond": (
+        lambda: solve(control_degree=10**9), r"control_degree: got 1000000000, expected at most 10: use more layers",
+    ),
+    "degree of particles": (
+        lambda: ParticleSystem(problem(), 3, control_degree=11), r"control_degree: got 11, expected at most 10",
+    ),
+    "substeps of volumes": (
+        lambda: emfc.continuity.FiniteVolume("upwind", substeps=10**9), r"substeps: got 1000000000, expected at most 10000",
+    ),
+    "substeps on simplices": (
+        lambda: emfc.continuity.SimplexFiniteVolume("upwind", substeps=10**9),
+        r"substeps: got 1000000000, expected at most 10000",
+    ),
+    "starts": (lambda: emfc.multistart(problem(), MESH, 3, starts=10**9), r"starts: got 1000000000, expected at most 100000"),
+    "repeats": (
+        lambda: studies.sample_convergence(problem(), MESH, [10], 10**9, 3), r"repeats: got 1000000000, expected at most 100000",
+    ),
+    "workers": (
+        lambda: studies.layer_convergence(problem(), MESH, [1, 2], workers=10**9), r"workers: got 1000000000, expected at most",
+    ),
+    "pairs": (lambda: LBFGS(memory=10**9), r"memory: got 1000000000, expected at most 1000"),
+    "size of a field": (lambda: wide(10**9), r"size: got 1000000000, expected at most 1000000"),
+    "points of a grid": (lambda: Uniform([(0.0, 1.0)]).grid(10**12), r"count: got 10+, .*less memory: this grid would take"),
+    "cells of a system": (lambda: system(CartesianMesh([(-6.0, 6.0)], machine_memory() // 16)),
+    r"mesh: got .*less memory: the dens"),
     "cells beyond": (lambda: CartesianMesh([(0, 1)], 10**12), r"cells: got 10+, .*less memory: the centres of the cells"),
     "cells far beyond": (lambda: CartesianMesh([(0, 1)] * 3, 10**400), r"cells: got 10+.*, .*less memory"),
     "disc": (lambda: emfc.meshes.domains.disc(40), r"refinements: got 40, .*less memory: the triangles of this mesh"),
@@ -265,6 +322,30 @@ def test_bad_argument(name):
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, EulerianError)
     assert ", expected " in str(caught.value)
+
+
+@pytest.mark.parametrize(("times", "got"), [
+    (np.nan, "nan"), ([0.0, np.nan], "nan"), (np.inf, "inf"), (-0.1, "-0.1"), ([0.5, 1.5], "1.5"), ("a", "'a'"),
+    (["a"], r"\['a'\]"),
+    (None, "None"), (1j, "1j"), ([[0.5]], r"an array of shape \(1, 1\)"), ([0.0, [1.0]], r"\[0.0, \[1.0\]\]"),
+])  # fmt: skip
+@pytest.mark.parametrize("degree", [0, 1])
+def test_times_of_a_control(times, got, degree):
+    """The message names what is wrong, and shows times that are accepted."""
+    solution = solve(solver=LBFGS(max_iterations=1, tol=1.0), control_degree=degree)
+    for recovered in (False, True):
+        with pytest.raises(ArgumentError, match=f"^times: got {got}, expected .*0.5 or \\[0, 1\\]"):
+            solution.theta(times, recovered=recovered)
+        assert solution.theta([0.0, 1.0], recovered=recovered).shape == (2, 2)
+        assert solution.theta([], recovered=recovered).shape == (0, 2)
+
+
+@pytest.mark.parametrize("n", [-1, 4, 10**9, 1.5, np.nan, "a", None])
+def test_levels_in_time(n):
+    solution = solve(solver=LBFGS(max_iterations=1, tol=1.0))
+    with pytest.raises(ArgumentError, match=r"^n: got .*, expected (at most 3|an integer >= 0)"):
+        solution.velocity(n)
+    assert solution.velocity(3).shape == (48, 1)
 
 
 #: calls that are wrong by their form, and what they are with the argument that the message shows

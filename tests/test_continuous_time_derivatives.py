@@ -10,6 +10,7 @@ from eulerian_mfc.flow import LayerMap, Tableau
 from eulerian_mfc.flow.resolution import REFUSED, substeps_for
 from eulerian_mfc.system.hamiltonian import SteppedHamiltonian
 
+from .conftest import change_of_basis
 from .simplices import box
 from .test_adjoint_pair import FIELDS
 
@@ -201,7 +202,7 @@ def test_both_bases_are_the_same_functions(bounds, running):
     problem, layers, control, direction = parts("neural", 3, "auto", running, 1)
     other = emfc.ParticleSystem(replace(problem, bounds=bounds), **layers)
     here = emfc.ParticleSystem(problem, **layers)
-    matrix = here.controls.basis.to(other.controls.basis)
+    matrix = change_of_basis(here.controls.basis, other.controls.basis)
     moved, along = (np.einsum("ij,ljm->lim", matrix, c) for c in (control, direction))
     times = np.linspace(0.0, HORIZON, 50)
     np.testing.assert_allclose(other.controls.values(moved, times), here.controls.values(control, times), atol=1e-13)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.interpolate import BPoly
 
-from eulerian_mfc.flow.polynomials import KINDS, Basis, gauss, lobatto, transfer
+from eulerian_mfc.control.prolongation import projected
+from eulerian_mfc.flow.polynomials import KINDS, Basis, gauss, lobatto
+
+from .conftest import change_of_basis
 
 EACH = pytest.mark.parametrize(("kind", "degree"), [(kind, degree) for kind in KINDS for degree in range(7)])
 
@@ -57,35 +60,42 @@ def test_bernstein_polynomials_stay_within_the_range_of_their_coefficients(degre
         assert values.max() <= coefficients.max() + 1e-15
 
 
+def on_another_layer(source, target, start, length, coefficients):
+    """The coefficients of the projection on the target layer, whose start and length are shares of the source layer."""
+    ends, layer = np.array([0.0, 1.0]), np.array([start, start + length])
+    return projected(lambda t: source(t) @ coefficients[:, None], ends, source.degree, layer, target)[0, :, 0]
+
+
 @EACH
 @pytest.mark.parametrize("other", KINDS)
 @pytest.mark.parametrize(("start", "length"), [(0.0, 1.0), (0.25, 0.5), (0.7, 0.3), (-1.0, 3.0), (1.0, 0.4)])
-def test_transfers_of_polynomials_that_the_target_has_are_exact(kind, degree, other, start, length):
+def test_projections_of_polynomials_that_the_target_has_are_exact(kind, degree, other, start, length):
     """On the same layer, on a part of it, on a longer layer, and on the next one (by extension)."""
     coefficients = np.random.default_rng(degree).normal(size=degree + 1)
     s = np.linspace(0.0, 1.0, 9)
     for higher in (degree, degree + 2):
         source, target = Basis(degree, kind), Basis(higher, other)
-        moved = transfer(source, target, start, length) @ coefficients
+        moved = on_another_layer(source, target, start, length, coefficients)
         expected = value(kind, coefficients, start + length * s)
         np.testing.assert_allclose(
             value(other, moved, s), expected, rtol=0, atol=1e-11 * max(1, np.abs(expected).max())
         )
     if (start, length) == (0.0, 1.0):
-        both = Basis(degree, kind).to(Basis(degree, other))
-        np.testing.assert_allclose(both @ Basis(degree, other).to(Basis(degree, kind)), np.eye(degree + 1), atol=1e-11)
+        moved = on_another_layer(source, Basis(degree, other), start, length, coefficients)
+        changed = change_of_basis(source, Basis(degree, other)) @ coefficients
+        np.testing.assert_allclose(moved, changed, rtol=0, atol=1e-11)
 
 
 @EACH
 @pytest.mark.parametrize("other", KINDS)
-def test_transfers_to_lower_degrees_are_projections(kind, degree, other):
+def test_projections_to_lower_degrees_are_orthogonal(kind, degree, other):
     """The error is orthogonal to every polynomial of the target, by a quadrature of its own."""
     source, start, length = Basis(degree, kind), 0.2, 0.5
     coefficients = np.random.default_rng(degree).normal(size=degree + 1)
     s, w = np.polynomial.legendre.leggauss(10)
     s, w = (s + 1) / 2, w / 2
     for lower in range(degree):
-        moved = transfer(source, Basis(lower, other), start, length) @ coefficients
+        moved = on_another_layer(source, Basis(lower, other), start, length, coefficients)
         error = value(kind, coefficients, start + length * s) - value(other, moved, s)
         assert np.abs(error).max() > 1e-6  # it is a projection, and not exact
         for unit in np.eye(lower + 1):

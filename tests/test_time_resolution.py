@@ -5,7 +5,7 @@ import pytest
 
 import eulerian_mfc as emfc
 from eulerian_mfc.control.curves import Curves
-from eulerian_mfc.results.jumps import bound_within_a_layer, largest_jump, penalty_term, unresolved_in_time
+from eulerian_mfc.results.time_resolution import bound_within_a_layer, largest_jump, penalty_term, unresolved_in_time
 
 from .conftest import toy_line, toy_mesh
 

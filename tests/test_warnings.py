@@ -199,6 +199,9 @@ LINES = {
         "refine = emfc.meshes.Refine(1e3)",
         "emfc.solve(p, squares(8), 2, adapt=refine)",
     ),
+    "layer map": (
+        "LayerMap", "", "emfc.solve(gaussian(1.0), line, 1, control_degree=1, layer_map=emfc.LayerMap('euler', 90), initial=0.3)",
+    ),
     "written mesh": ("MeshFile", "mesh = squares(2)", "mesh.write('mesh.off')"),
     "steering": (
         "Diffeotopy",

@@ -8,10 +8,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import choice, fail, integer, mismatch, positive
+from .._validate import choice, fail, mismatch, positive
 from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow
-from ..flow.integrators import INTEGRATORS, State, substeps
+from ..flow.integrators import INTEGRATORS, State, checked_substeps, substeps
 from ..flow.layers import Layer
 from ..meshes import CartesianMesh, Mesh
 from ..meshes.padded import BOUNDARIES, PaddedMesh, boundary_kinds
@@ -128,7 +128,7 @@ class FiniteVolume(ContinuityScheme):
             )
         object.__setattr__(self, "cfl", cfl)
         if self.substeps is not None:
-            integer("substeps", self.substeps)
+            checked_substeps(self.substeps)
         kinds = self.boundary if isinstance(self.boundary, Mapping) else {"all": self.boundary}
         for kind in kinds.values():
             choice("boundary", kind, BOUNDARIES)

@@ -9,10 +9,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .._validate import choice, fail, integer, positive
+from .._validate import choice, fail, positive
 from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow
-from ..flow.integrators import INTEGRATORS, State, substeps
+from ..flow.integrators import INTEGRATORS, State, checked_substeps, substeps
 from ..flow.layers import Layer
 from ..kernels import simplex_finite_volume as _kernels
 from ..laws import LabelledRule, ProductRule
@@ -117,7 +117,7 @@ class SimplexFiniteVolume(ContinuityScheme):
         if positive("cfl", self.cfl) > self.largest_courant_number:
             raise fail("cfl", self.cfl, f"at most {self.largest_courant_number:g} for the integrator {chosen}")
         if self.substeps is not None:
-            integer("substeps", self.substeps)
+            checked_substeps(self.substeps)
         for kind in self.boundary.values() if isinstance(self.boundary, Mapping) else [self.boundary]:
             choice("boundary", kind, BOUNDARIES)
 

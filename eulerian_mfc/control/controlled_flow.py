@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import array, mismatch
+from .._validate import array, integer, mismatch
 from ..flow.flow_of_field import Flow
 from .curves import Curves
 
@@ -80,6 +80,12 @@ class ControlledFlow:
         ----------
         n : from 0 to the number of steps.
         points : `(n, d)`.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such level.
         """
+        n = integer("n", n, minimum=0, maximum=self.curves.steps, instead="the number of steps in time")
         time = self.curves.times[n : n + 1]
         return self.flow.field(float(time[0]), self.curves.values(self.control, time)[0], points)

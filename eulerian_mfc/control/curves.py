@@ -6,11 +6,44 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._frozen import frozen
+from .._validate import array, mismatch
 from ..flow.layers import Layer
 from ..flow.polynomials import Basis, checked_degree, gauss, lobatto
 from .grid import Grid, checked_grid, layer_ends, layer_lengths
+
+#: times may be after the horizon by this share of it, because of round-off
+ROUND_OFF = 1e-12
+
+
+def checked_times(times: ArrayLike, horizon: float) -> np.ndarray:
+    """Times within the horizon: a number, or `(n,)`.
+
+    Parameters
+    ----------
+    times : one time, or a list of times.
+    horizon : the final time.
+
+    Raises
+    ------
+    ArgumentError
+        If they are not numbers from 0 to the horizon.
+
+    Examples
+    --------
+    >>> checked_times([0.0, 0.5], horizon=1.0).tolist()
+    [0.0, 0.5]
+    """
+    expected = f"one time, or a list of times, from 0 to {horizon:g}, such as {0.5 * horizon:g} or [0, {horizon:g}]"
+    found = array("times", times, finite=False, like=f"{0.5 * horizon:g} or [0, {horizon:g}]")
+    if found.ndim > 1:
+        raise mismatch("times", f"an array of shape {found.shape}", expected)
+    outside = found[~((found >= 0.0) & (found <= horizon * (1 + ROUND_OFF)))]
+    if outside.size:
+        raise mismatch("times", f"{outside.flat[0]:g}", expected)
+    return np.minimum(found, horizon)
 
 
 class Curves:

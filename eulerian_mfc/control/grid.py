@@ -14,6 +14,8 @@ Grid: TypeAlias = int | Sequence[float] | np.ndarray
 
 #: the shortest layer, as a share of the horizon; and the largest relative difference of the last time from the horizon
 SHORTEST, ENDS = 1e-9, 1e-12
+#: the largest number of layers
+MOST_LAYERS = 1_000_000
 
 
 def checked_grid(layers: Grid, name: str = "layers") -> int | tuple[float, ...]:
@@ -21,7 +23,7 @@ def checked_grid(layers: Grid, name: str = "layers") -> int | tuple[float, ...]:
 
     Parameters
     ----------
-    layers : an integer above zero, or increasing times that begin with 0.
+    layers : an integer from 1 to `MOST_LAYERS`, or increasing times that begin with 0.
     name : the name of the argument, for messages.
 
     Raises
@@ -35,7 +37,7 @@ def checked_grid(layers: Grid, name: str = "layers") -> int | tuple[float, ...]:
     (4, (0.0, 0.25, 1.0))
     """
     if isinstance(layers, str | bytes) or not np.iterable(layers):
-        return integer(name, layers)
+        return integer(name, layers, maximum=MOST_LAYERS, instead="use a higher degree of the control, control_degree")
     times = array(name, layers, ndim=1, like="layers=20 or layers=[0.0, 0.25, 1.0]")
     if len(times) < 2 or times[0] != 0.0 or not (np.diff(times) > SHORTEST * times[-1]).all():
         raise fail(name, layers, "a number of layers, or increasing times that begin with 0, such as [0.0, 0.25, 1.0]")

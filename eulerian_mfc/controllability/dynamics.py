@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .._validate import fail, integer, mismatch, positive
+from ..control.grid import MOST_LAYERS
 from ..fields import AgrachevSarychevField, Field
 from ..flow.flow_of_field import Flow
 from ..flow.layer_map import LayerMap
@@ -56,4 +57,6 @@ def transfer_of(x: np.ndarray, y: np.ndarray, w: np.ndarray, dynamics: Dynamics)
     if chosen.dim != dim:
         raise mismatch("field", f"a field of dimension {chosen.dim}", f"the dimension {dim} of the points")
     flow = Flow(chosen, as_layer_map(dynamics.layer_map))
-    return Transfer(flow, positive("horizon", dynamics.horizon), integer("layers", dynamics.layers), x, y, w)
+    return Transfer(
+        flow, positive("horizon", dynamics.horizon), integer("layers", dynamics.layers, maximum=MOST_LAYERS), x, y, w
+    )

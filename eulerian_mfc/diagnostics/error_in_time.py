@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..flow.polynomials import HIGHEST
-from ..results.jumps import unresolved_in_time
+from ..results.time_resolution import unresolved_in_time
 from ..solvers import Outcome, default_solver
 from ..system.particles import ParticleSystem
 

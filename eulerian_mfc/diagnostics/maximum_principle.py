@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._validate import affordable, fail, integer
 from ..results.maximum_principle import MaximumPrinciple
 from ..solvers.layer_update import minimise_layer
 from ..system.optimality import OptimalitySystem
@@ -55,6 +55,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
     and its natural sizes, see `scales`. Controls of other layers are further starts.
     """
     integer("starts", starts, minimum=0)
+    affordable("starts", starts, starts * control.size, "the starts of all layers")
     if system.problem.regulariser.sparse:
         raise fail(
             "problem",

@@ -76,7 +76,7 @@ def _by_particles(
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
     problem = system.problem
     options = system.layer_options
-    if system.controls.degree:
+    if system.controls.degree and system.flow.layer_map.refinable:
         # An optimiser may exploit stages that do not resolve the control in time: particles see it at other times.
         options["layer_map"] = system.flow.layer_map.refined(2)
     twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **options)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._validate import fail
 from ..control.conditions import OptimalityConditions
+from ..control.curves import checked_times
 from ..control.regulariser import Regulariser
 from ..control.space import bound_values
 from ..flow.polynomials import gauss
@@ -104,8 +105,11 @@ class Pointwise:
         masses, _ = system.pair.push(curves.part(n, self._control[n], 0.0, share), self._masses[n])
         return system.at_time(t, masses, self._back(n, share, self._potentials[n + 1]))
 
-    def residuals(self, times: np.ndarray) -> np.ndarray:
+    def residuals(self, times: ArrayLike) -> np.ndarray:
         """`(n, m)`: `lambda theta + int D_theta F^T grad psi dmu` at times `(n,)`, zero on entries that a bound holds."""
+        times = np.atleast_1d(checked_times(times, self._curves.horizon))
+        if not times.size:
+            return np.zeros((0, self._curves.parameters))
         theta = self._on_bounds(times)
         slopes = np.stack([self.hamiltonian(float(t))(row)[1] for t, row in zip(times, theta, strict=True)])
         return pointwise_conditions(self._curves.posed.at(times)).residual_vector(theta, slopes)
@@ -123,11 +127,14 @@ class Pointwise:
             theta = np.where(near, bound, theta)
         return theta
 
-    def recovered(self, times: np.ndarray) -> np.ndarray:
+    def recovered(self, times: ArrayLike) -> np.ndarray:
         """`(n, m)`: the minimiser of the Hamiltonian at times `(n,)`, found from the control's value there.
 
         It is of higher order in the layers than the control itself.
         """
+        times = np.atleast_1d(checked_times(times, self._curves.horizon))
+        if not times.size:
+            return np.zeros((0, self._curves.parameters))
         theta = self._curves.values(self._control, times)
         return np.stack([self._minimiser(self.hamiltonian(float(t)), row) for t, row in zip(times, theta, strict=True)])
 
@@ -144,21 +151,3 @@ class Pointwise:
             if moved <= SETTLED * np.abs(theta).max():
                 break
         return theta
-
-
-def checked_times(times: np.ndarray, horizon: float) -> np.ndarray:
-    """Times within the horizon.
-
-    Parameters
-    ----------
-    times : any times.
-    horizon : the final time.
-
-    Raises
-    ------
-    ArgumentError
-        For times before 0 or after the horizon.
-    """
-    if ((times < 0.0) | (times > horizon * (1 + 1e-12)) | np.isnan(times)).any():
-        raise fail("times", times, f"times from 0 to {horizon:g}")
-    return np.minimum(times, horizon)

@@ -11,6 +11,7 @@ from ..errors import (
     BoundaryMassWarning,
     CostErrorWarning,
     EulerianWarning,
+    LayerMapWarning,
     SeveralCriticalPointsWarning,
     ShootingThresholdWarning,
     SteepControlWarning,
@@ -149,6 +150,17 @@ def _steepest(field: Field, control: np.ndarray) -> tuple[float, str]:
     else:
         return 0.0, ""
     return float(np.linalg.norm(rows, axis=1).max()), field.sigma.name
+
+
+def of_the_layer_map(solution: SolutionData) -> list[EulerianWarning]:
+    """A LayerMapWarning if the layer map that was given causes a larger error of the cost than the control's degree.
+
+    Parameters
+    ----------
+    solution : the solution, whose `checks.layer_map_share` is known if a layer map was given.
+    """
+    words = solution.checks.layer_map_words
+    return [LayerMapWarning(words)] if words else []
 
 
 def of_the_start(system: OptimalitySystem, start: np.ndarray, solution: SolutionData) -> list[EulerianWarning]:

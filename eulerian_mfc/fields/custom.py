@@ -15,6 +15,9 @@ from .base import Field
 from .checks import THETA_POINTS
 from .points import At, Direction, Pulled, guess
 
+#: the largest number of parameters: each has a name
+MOST_PARAMETERS = 1_000_000
+
 
 @dataclass(frozen=True)
 class CustomField(Field):
@@ -66,7 +69,7 @@ class CustomField(Field):
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
-        integer("size", self.size)
+        integer("size", self.size, maximum=MOST_PARAMETERS)
         if not callable(self.function):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
         takes("function", self.function, "t, theta, x")

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._validate import integer
 from ..errors import SubstepError
 
 State = tuple[np.ndarray, ...]
@@ -66,6 +67,28 @@ INTEGRATORS = {
 #: largest number of times that mass may cross the mesh in one layer. A linear field that is so fast at the edge of the mesh
 #: expands, or contracts, by e^20 in the layer. A useful control does not do that; the steps of a diverging solver do more.
 MOST_CROSSINGS = 10.0
+#: largest number of substeps of a layer that may be asked for
+MOST_SUBSTEPS = 10_000
+
+
+def checked_substeps(given: int) -> int:
+    """The user's number of substeps of a layer.
+
+    Parameters
+    ----------
+    given : an integer from 1 to `MOST_SUBSTEPS`.
+
+    Raises
+    ------
+    ArgumentError
+        For anything else.
+
+    Examples
+    --------
+    >>> checked_substeps(3)
+    3
+    """
+    return integer("substeps", given, maximum=MOST_SUBSTEPS, instead="use more layers")
 
 
 def substeps(courant: float, crossings: float, cfl: float, limit: float, given: int | None = None) -> int:

@@ -12,18 +12,17 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from .._validate import choice, fail, integer
+from .._validate import choice
 from ..fields import Field
 from ..fields.compiled import CompiledField, Steps, is_compiled
 from ..fields.points import At, Direction
+from .integrators import MOST_SUBSTEPS, checked_substeps
 from .layers import Layer, Stage
 from .tableaux import METHODS, Tableau, method_of, tableau_of
 
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
 #: `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape
 Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-MOST_SUBSTEPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ class LayerMap:
 
     def __post_init__(self) -> None:
         tableau_of(self.method) if isinstance(self.method, Tableau) else choice("method", self.method, METHODS)
-        if integer("substeps", self.substeps) > MOST_SUBSTEPS:
-            raise fail("substeps", self.substeps, f"at most {MOST_SUBSTEPS}: use more layers")
+        checked_substeps(self.substeps)
 
     @property
     def order(self) -> int:
@@ -115,6 +113,11 @@ class LayerMap:
     def steps(self, layer: Layer) -> Steps:
         """The method as arrays, for compiled fields."""
         return Steps(*method_of(self.method), layer.length / self.substeps, self.substeps)
+
+    @property
+    def refinable(self) -> bool:
+        """Whether the same method may have twice as many substeps."""
+        return 2 * self.substeps <= MOST_SUBSTEPS
 
     def refined(self, factor: int) -> LayerMap:
         """The same method with `factor` times as many substeps."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._frozen import frozen
-from .._validate import fail, integer
+from .._validate import integer
 
 #: the largest degree of controls in time
 HIGHEST = 10
@@ -36,9 +36,7 @@ def checked_degree(degree: int, minimum: int = 0) -> int:
     >>> checked_degree(3)
     3
     """
-    if integer("control_degree", degree, minimum=minimum) > HIGHEST:
-        raise fail("control_degree", degree, f"at most {HIGHEST}: use more layers")
-    return int(degree)
+    return integer("control_degree", degree, minimum=minimum, maximum=HIGHEST, instead="use more layers")
 
 
 class Basis(NamedTuple):
@@ -93,10 +91,6 @@ class Basis(NamedTuple):
         """`(k + 1, k + 1)`: the integrals of products over a layer of length 1."""
         return _mass(self.degree, self.kind)
 
-    def to(self, other: Basis) -> np.ndarray:
-        """`(k' + 1, k + 1)`: the matrix from coefficients here to those of the L2 projection in `other`, on one layer."""
-        return transfer(self, other, 0.0, 1.0)
-
 
 def gauss(points: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Gauss and Legendre on (0, 1); exact for polynomials of degree `2 points - 1`.
@@ -126,25 +120,6 @@ def lobatto(points: int) -> tuple[np.ndarray, np.ndarray]:
     inner = np.sort(legendre.deriv().roots().real)
     x = np.concatenate([[-1.0], 0.5 * (inner - inner[::-1]), [1.0]])
     return frozen(0.5 * (x + 1.0)), frozen(1.0 / (points * (points - 1) * legendre(x) ** 2))
-
-
-def transfer(source: Basis, target: Basis, start: float, length: float) -> np.ndarray:
-    """The L2 projection of a polynomial of the source, extended to a target layer: a matrix `(k' + 1, k + 1)`.
-
-    Parameters
-    ----------
-    source, target : the bases.
-    start, length : the target layer in shares of the source layer.
-
-    Examples
-    --------
-    >>> linear = Basis(1, "bernstein")
-    >>> transfer(linear, linear, 0.5, 0.5).round(12).tolist()  # the second half of a layer
-    [[0.5, 0.5], [0.0, 1.0]]
-    """
-    s, w = gauss(max(source.degree, target.degree) + 1)
-    there = target.whole(s)
-    return np.linalg.solve(target.mass, there.T @ (w[:, None] * source.whole(start + length * s)))
 
 
 @lru_cache

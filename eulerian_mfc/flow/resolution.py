@@ -13,6 +13,8 @@ from .tableaux import METHODS, Tableau
 REFUSED = 0.02
 #: the layer map that is chosen by itself has at most this error
 AIM = 1e-3
+#: the word for a layer map that is chosen by itself
+AUTO = "auto"
 #: the method for controls that are constant on layers, and for others: degree k makes errors of order 2 k + 2 in the layers
 CHOSEN = ("rk4", "dop853")
 
@@ -61,10 +63,10 @@ def as_layer_map(layer_map: LayerMap | str, degree: int = 0) -> LayerMap:
     (1, 'dop853')
     """
     checked_degree(degree)
-    if isinstance(layer_map, str) and layer_map == "auto":
+    if chosen_by_itself(layer_map):
         method = CHOSEN[min(degree, len(CHOSEN) - 1)]
         return LayerMap(method, substeps_for(method, degree, AIM))
-    named = ["auto", *METHODS]
+    named = [AUTO, *METHODS]
     found = layer_map if isinstance(layer_map, LayerMap) else LayerMap(choice("layer_map", layer_map, named))
     if degree and unresolved(found, degree) > REFUSED:
         enough = substeps_for(found.method, degree, REFUSED)
@@ -73,6 +75,21 @@ def as_layer_map(layer_map: LayerMap | str, degree: int = 0) -> LayerMap:
         )
         raise fail("layer_map", layer_map, f'{wanted}, or layer_map="auto"')
     return found
+
+
+def chosen_by_itself(layer_map: LayerMap | str) -> bool:
+    """Whether a layer map is the word "auto".
+
+    Parameters
+    ----------
+    layer_map : as for `as_layer_map`.
+
+    Examples
+    --------
+    >>> chosen_by_itself("auto"), chosen_by_itself("rk4")
+    (True, False)
+    """
+    return isinstance(layer_map, str) and layer_map == AUTO
 
 
 def substeps_for(method: str | Tableau, degree: int, error: float) -> int:

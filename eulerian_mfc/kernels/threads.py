@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .._validate import fail, integer
+from .._validate import integer
 from .team import BROKEN, SIZE
 
 Item = TypeVar("Item")
@@ -75,8 +75,7 @@ class Workers:
     threads: int = field(default_factory=default_threads)
 
     def __post_init__(self) -> None:
-        if integer("threads", self.threads) > MOST:
-            raise fail("threads", self.threads, f"at most {MOST}")
+        integer("threads", self.threads, maximum=MOST)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
         """`function(item)` for every item, in order. Of several errors, that of the first item is raised.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .._validate import array, fail, integer, positive, sides
+from .._validate import affordable, array, fail, integer, positive, sides
 from .base import Law, Lines, Product, Rule, joined, merged
 from .charts import Chart, ball_chart, box_chart
 from .gaussian import check_breaks, polar_panel
@@ -65,7 +65,8 @@ class Uniform(Law):
 
     def grid(self, count: int) -> np.ndarray:
         """`(count^d, d)`: a grid of the box that contains its boundary."""
-        axes = [np.linspace(low, high, integer("count", count, minimum=2)) for low, high in self.bounds]
+        affordable("count", integer("count", count, minimum=2), self.dim * count**self.dim, "this grid")
+        axes = [np.linspace(low, high, count) for low, high in self.bounds]
         return np.stack([g.ravel() for g in np.meshgrid(*axes, indexing="ij")]).T
 
 
@@ -124,6 +125,7 @@ class UniformBall(Law):
     def grid(self, count: int) -> np.ndarray:
         """`(n, d)`: the points in the ball of a grid with `count` points per axis; `count` points on each boundary circle."""
         count = integer("count", count, minimum=2)
+        affordable("count", count, self.dim * count**self.dim, "this grid")
         axis = np.linspace(-1.0, 1.0, count)
         inside = np.stack([g.ravel() for g in np.meshgrid(*([axis] * self.dim), indexing="ij")]).T
         inside = inside[(inside**2).sum(axis=1) < 1.0]

@@ -24,6 +24,7 @@ MEANINGS = {
     "cost_error": "cost on the mesh minus the cost of the same control without a mesh, relative to the sum of the sizes of "
     "its terms",
     "residual_in_time": "largest residual of the control equation in continuous time, at the ends of the layers",
+    "layer_map_share": "error of the cost due to the layer map that was given, relative to that due to the control's degree",
     "cost_error_tolerance": "uncertainty of the cost without a mesh, relative to the same sum",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (that of the penalty alone is 1)",
     "index": "number of negative eigenvalues of the reduced Hessian",
@@ -61,6 +62,8 @@ class Checks:
     residual_in_time : `max |lambda theta + int D_theta F^T grad psi dmu|` at the ends of the layers, in the units of `residual`:
         the control equation in continuous time, while `residual` is that of the best control of this degree on these layers. None
         in older files, or for a transport scheme without gradients between the nodes.
+    layer_map_share : the error of the cost due to the layer map, relative to that due to the control's degree, see
+        `run.layer_map_choice.layer_map_share`; None unless a layer map was given for a degree above 0.
 
     References
     ----------
@@ -79,6 +82,17 @@ class Checks:
     cost_error: float | None = field(default=None, kw_only=True)
     cost_error_tolerance: float | None = field(default=None, kw_only=True)
     residual_in_time: float | None = field(default=None, kw_only=True)
+    layer_map_share: float | None = field(default=None, kw_only=True)
+
+    @property
+    def layer_map_words(self) -> str:
+        """A sentence if the layer map causes a larger error than the control's degree; otherwise an empty text."""
+        if self.layer_map_share is None or self.layer_map_share <= 1.0:
+            return ""
+        return (
+            f"the layer map causes an error of the cost that is {self.layer_map_share:.2g} times that of the control's degree: "
+            'use more substeps, a method of higher order, or layer_map="auto", which chooses the substeps by itself'
+        )
 
 
 @dataclass(frozen=True)
@@ -88,7 +102,7 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time, layer_map_share : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
 
     Examples

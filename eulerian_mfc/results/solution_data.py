@@ -18,12 +18,12 @@ from ..solvers import Iteration, Status
 from ..solvers.record import Kink
 from .certificate import Certificate, Checks, balance
 from .deferred import Deferred
-from .jumps import bound_within_a_layer, penalty_term, unresolved_in_time
 from .look import Look
 from .numerics import Numerics, Paths
 from .refinement import Round
 from .solution_error import SolutionError, ToleranceRound
 from .stability import AT_KINK, Stability
+from .time_resolution import bound_within_a_layer, penalty_term, unresolved_in_time
 
 #: the sentence for a solution without second-order analysis
 LEFT_OUT = (
@@ -218,6 +218,8 @@ class SolutionData(FrozenFields):
         kink = bound_within_a_layer(curves, self.control, self.bounds, self.parameter_names)
         told = kink or unresolved_in_time(curves, self.control, share)
         message += f" {told}" if told else ""
+        words = self.checks.layer_map_words
+        message += f" {words[0].upper()}{words[1:]}." if words else ""
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:

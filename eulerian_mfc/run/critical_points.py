@@ -27,6 +27,9 @@ from .same_point import same_point
 from .solve import solve
 from .starts import Start, starting_control
 
+#: the largest number of random starts
+MOST_STARTS = 100_000
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -226,7 +229,10 @@ def multistart(
     system = OptimalitySystem.of(problem, *values)
     chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):
-        named = [(f"random {k}", c) for k, c in enumerate(random_controls(system, integer("starts", starts), seed))]
+        named = [
+            (f"random {k}", c)
+            for k, c in enumerate(random_controls(system, integer("starts", starts, maximum=MOST_STARTS), seed))
+        ]
     elif (isinstance(starts, list | tuple) or (isinstance(starts, np.ndarray) and starts.ndim)) and len(starts):
         named = [(f"start {k}", starting_control(system, c, "starts")) for k, c in enumerate(starts)]
     else:

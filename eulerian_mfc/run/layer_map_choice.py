@@ -1,4 +1,4 @@
-"""The layer map that is chosen by itself: enough substeps that its error is below that of the control's degree."""
+"""The error of the layer map beside that of the control's degree: substeps that are chosen by it, and a warning about it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..diagnostics import warnings_of
 from ..problem import Problem
 from ..solution import Solution
 from ..solvers import Status
@@ -37,12 +38,38 @@ def solve_with_substeps(
     found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
     for _ in range(ROUNDS):
         solution = found.solution
-        if solution.status is Status.INTERRUPTED or not needs_substeps(solution):
+        assert solution.system is not None
+        # Without gradients between the nodes, the error of the degree is not known, and the schemes do not use the layer map.
+        if (
+            solution.status is Status.INTERRUPTED
+            or not solution.system.pair.interpolates
+            or not needs_substeps(solution)
+        ):
             break
         discretisation = replace(discretisation, layer_map=discretisation.layer_map.refined(2))
         system = OptimalitySystem.of(problem, discretisation, resources)
         found = certified(system, replace(method, initial=solution.control))
     return found
+
+
+def with_layer_map_checked(found: Certified) -> Certified:
+    """The same solution, in which the error of the layer map that was given is known, with a warning if it is large.
+
+    Nothing is compared if the solver did not succeed, if the cost could not be evaluated without a mesh, or if the transport
+    scheme has no gradients between the nodes, from which the error of the degree is estimated.
+
+    Parameters
+    ----------
+    found : a solution with its problem, for a degree of the control above 0, and the warnings about it.
+    """
+    solution = found.solution
+    assert solution.system is not None
+    looked_at = solution.look is not None and solution.look.finite
+    comparable = solution.system.pair.interpolates and solution.system.flow.layer_map.refinable
+    if not (solution.solved and looked_at and comparable):
+        return found
+    solution = replace(solution, checks=replace(solution.checks, layer_map_share=layer_map_share(solution)))
+    return Certified(solution, [*found.warnings, *warnings_of.of_the_layer_map(solution)])
 
 
 def needs_substeps(solution: Solution) -> bool:
@@ -52,9 +79,19 @@ def needs_substeps(solution: Solution) -> bool:
     ----------
     solution : a solution with its problem.
     """
+    return layer_map_share(solution) > SHARE
+
+
+def layer_map_share(solution: Solution) -> float:
+    """The error of the layer map relative to that of the control's degree; 0 if it is negligible beside the cost.
+
+    Parameters
+    ----------
+    solution : a solution with its problem.
+    """
     error = abs(error_of_layer_map(solution))
     negligible = NEGLIGIBLE * (abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost))
-    return bool(error > negligible and error > SHARE * error_of_degree(solution))
+    return error / error_of_degree(solution) if error > negligible else 0.0
 
 
 def error_of_layer_map(solution: Solution) -> float:

@@ -9,6 +9,7 @@ from typing import Unpack
 from .._validate import fail, mismatch
 from ..control.grid import Grid, checked_grid, layer_ends
 from ..diagnostics import warnings_of
+from ..flow.resolution import AUTO, chosen_by_itself
 from ..meshes import CartesianMesh, Mesh, Refine
 from ..problem import Problem
 from ..solution import Solution
@@ -32,7 +33,7 @@ from ..tolerance.goal import Goal
 from ..tolerance.pilot import Fixed
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
-from .layer_map_choice import solve_with_substeps
+from .layer_map_choice import solve_with_substeps, with_layer_map_checked
 from .starts import Start, default_start, identity_of
 from .to_tolerance import solve_to_tolerance
 
@@ -72,11 +73,13 @@ def solve(
         continuous time, if the control is smooth.
     solver : by default LBFGS() on an adjoint pair (with tol=1e-4 on simplices, where J has kinks; ProximalGradient() with
         sparsity). The default on other pairs, and with precision="single", is Shooting(relaxation="auto", tol=1e-8).
-    initial : the first control: a number, `(m,)`, `(layers, m)`, `(layers, degree + 1, m)` (coefficients, see
-        `control.PiecewisePolynomial`), or a Solution. The mesh, the layers, the degree and the penalty of a Solution may differ:
-        its control is carried to the new layers, see `control.prolongation`. By default `problem.start`
-        in every layer, which the field defines: 0.1 for every parameter, or, if the field has hidden units that could be
-        exchanged, values that differ between these units and are the same in every run.
+    initial : the first control: a number, values `(m,)` at all times, values `(layers, m)` per layer, a function of time such as
+        `lambda t: [t, 0.1]` (values `(m,)` at one time, or `(n, m)` at times `(n,)`; it is projected in L2), coefficients
+        `(layers, degree + 1, m)`, or a Solution. Coefficients are read in the basis of Legendre, but in that of Bernstein if the
+        problem has bounds or an L1 norm, see `control.PiecewisePolynomial`; all others do not depend on the basis. The mesh, the
+        layers, the degree and the penalty of a Solution may differ: its control is carried to the new layers, see
+        `control.prolongation`. By default `problem.start` in every layer, which the field defines: 0.1 for every parameter, or,
+        if the field has hidden units that could be exchanged, values that differ between them and are the same in each run.
     callback : called with an `Iteration` at the end of each iteration.
     adapt : meshes.Refine(target=...) refines the cells of a SimplexMesh that contribute most to the error of the cost, and solves
         again, until the estimated error is at most the target; `solution.rounds` has one row per round.
@@ -121,6 +124,8 @@ def solve(
         not count as converged.)
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
+    LayerMapWarning
+        If a layer map is given for a degree above 0, and its error of the cost is larger than that of the degree.
     SymmetricStartWarning
         If the first control has equal hidden units, or another symmetry that the solver cannot break.
     SteepControlWarning
@@ -175,13 +180,15 @@ def solve(
         run["adapt"] = None if adapt is None else replace(adapt, report=None)
         journal = Checkpoint.of(checkpoint).journal(**run)
     method = Method(solver, initial, callback, journal)
-    automatic = discretisation.control_degree > 0 and options.get("layer_map", "auto") == "auto"
-    if adapt is None and automatic:
+    curved, automatic = discretisation.control_degree > 0, chosen_by_itself(options.get("layer_map", AUTO))
+    if adapt is None and curved and automatic:
         solution, found = solve_with_substeps(problem, discretisation, resources, method)
     elif adapt is None:
         solution, found = certified(OptimalitySystem.of(problem, discretisation, resources), method)
     else:
         solution, found = solve_adaptively(problem, discretisation, resources, method, adapt)
+    if curved and not automatic:
+        solution, found = with_layer_map_checked(Certified(solution, found))
     warnings_of.tell(found)
     return solution
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validate import mismatch
+from ..control.coerced import ControlLike
 from ..fields.base import START
 from ..problem import Problem
 from ..solution import Solution
 from ..system.controlled import ControlledSystem
 
 #: the types of the argument `initial` of `solve`
-Start = ArrayLike | Solution | None
+Start = ControlLike | Solution | None
 
 
 def default_start(problem: Problem) -> float | np.ndarray:

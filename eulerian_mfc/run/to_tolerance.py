@@ -96,7 +96,7 @@ class _Run:
     ) -> None:
         self._problem, self._schemes, self._resources, self._method = problem, schemes, resources, method
         self._goal, self._pilot, self._rounds, self._clock = goal, pilot, rounds, clock
-        self._tolerance = descent_tolerance(pilot.target / pilot.scale)
+        self._tolerance = descent_tolerance(pilot.relative)
         self._cap = pilot.stopped_by
 
     def on_boxes(self, mesh: Mesh | None) -> Certified:
@@ -113,7 +113,8 @@ class _Run:
                 self._tolerance *= 0.1
                 continue
             cells = np.array(system.mesh.shape)
-            factor = float(np.clip((2.0 * error.cost / error.tolerance) ** (1.0 / 6.0), FINER, FINEST))
+            excess = max(error.cost / error.tolerance, error.control / (error.tolerance_control or np.inf))
+            factor = float(np.clip((2.0 * excess) ** (1.0 / 6.0), FINER, FINEST))
             try:
                 system = self._build(CartesianMesh(system.mesh.bounds, np.ceil(factor * cells).astype(int).tolist()))
             except MemoryError:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validate import integer, mismatch, positive
+from ..control.coerced import ControlLike, coerced
 from ..errors import NonFiniteError
 from .protocol import DiscreteProblem, LayeredProblem, LayerWise
 from .record import Callback, Outcome, Point
@@ -84,8 +84,8 @@ class Solver(ABC):
         """Whether the method drives the residual of the discrete system to zero, which the certificate computes."""
         return True
 
-    def solve(self, system: DiscreteProblem, initial: ArrayLike, callback: Callback | None = None) -> Outcome:
-        """Run from the control `initial`: a number, `(m,)`, `(layers, m)` or `(layers, degree + 1, m)`.
+    def solve(self, system: DiscreteProblem, initial: ControlLike, callback: Callback | None = None) -> Outcome:
+        """Run from the control `initial`: a number, an array or a function of time, see `control.coerced`.
 
         It is first projected onto the problem's bounds.
 
@@ -106,7 +106,7 @@ class Solver(ABC):
                 "solvers.ProximalGradient()",
             )
         recorder = Recorder(system, self.tol, callback, self.by_cost)
-        ending = self._ended(recorder, system, space.project(space.coerce(initial, "initial")))
+        ending = self._ended(recorder, system, space.project(coerced(space, initial, "initial")))
         return self._outcome(recorder, ending)
 
     def _ended(self, recorder: Recorder, system: DiscreteProblem, start: np.ndarray) -> Ending:

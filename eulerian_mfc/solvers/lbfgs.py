@@ -23,6 +23,8 @@ from .status import CONVERGED, Ending, limit_reached, stalled
 SHARES, SHORTEST_SHARE = (1.0, 1e-2, 1e-4), 1e-6
 #: below this residual, relative to the terms that cancel in it, differences of the cost are round-off: Newton steps take over
 HANDOVER = 1e-6
+#: the largest number of pairs that may be kept
+MOST_PAIRS = 1000
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class LBFGS(Solver):
     Raises
     ------
     ArgumentError
-        As `Solver`; also if `memory` is not a positive integer or `last_steps` is not an integer >= 0.
+        As `Solver`; also if `memory` is not an integer from 1 to `MOST_PAIRS` or `last_steps` is not an integer >= 0.
 
     References
     ----------
@@ -60,7 +62,7 @@ class LBFGS(Solver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integer("memory", self.memory)
+        integer("memory", self.memory, maximum=MOST_PAIRS, instead="20 are usually enough")
         integer("last_steps", self.last_steps, minimum=0)
 
     def iterate(self, recorder: Recorder, system: DiscreteProblem, initial: np.ndarray) -> Ending:

@@ -80,7 +80,7 @@ def _numbers(value: object) -> bool:
 
 
 #: numbers of a certificate that may be unknown
-UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance", "residual_in_time")
+UNKNOWN = ("hamiltonian_drift", "cost_error", "cost_error_tolerance", "residual_in_time", "layer_map_share")
 
 
 def _checks(value: object) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from ..control.curves import Curves
 from ..control.grid import count_of
@@ -11,6 +12,8 @@ from ..errors import ArgumentError, FileFormatError
 from ..flow.layer_map import LayerMap
 from ..flow.polynomials import KINDS
 from ..flow.tableaux import Tableau
+
+Read = TypeVar("Read")
 
 #: the largest number of levels in time per layer that a file may claim
 MOST_LEVELS = 100
@@ -53,18 +56,17 @@ def curves_of(spec: Any, layers: int, horizon: float) -> Curves:
     """
     if spec is None:
         return Curves(horizon, layers)
-    try:
+
+    def build() -> Curves:
         grid, degree, basis, levels = (spec[key] for key in ("grid", "degree", "basis", "levels"))
         if basis not in KINDS or type(levels) is not int or not 2 <= levels <= MOST_LEVELS:
             raise ValueError
         count = count_of(grid)  # before an array of this length is made
-        if count == layers:
-            return Curves(horizon, grid, degree, basis, levels)
-    except (ArgumentError, KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FileFormatError(
-            f"control: got {str(spec)[:80]!r} in the file, expected a grid, a degree and a basis"
-        ) from error
-    raise FileFormatError(f"control: {count} layers, but the file says {layers}: it was altered")
+        if count != layers:
+            raise FileFormatError(f"control: {count} layers, but the file says {layers}: it was altered")
+        return Curves(horizon, grid, degree, basis, levels)
+
+    return _read("control", spec, "a grid, a degree and a basis", build)
 
 
 def layer_map_spec(layer_map: LayerMap) -> dict[str, Any]:
@@ -89,10 +91,19 @@ def layer_map_of(spec: Any) -> LayerMap:
     >>> layer_map_of(layer_map_spec(LayerMap("rk4", 2)))
     LayerMap(method='rk4', substeps=2)
     """
-    try:
+
+    def build() -> LayerMap:
         method = spec["method"]
         return LayerMap(**{**spec, "method": Tableau(**method) if isinstance(method, dict) else method})
-    except (ArgumentError, KeyError, TypeError, ValueError) as error:
-        raise FileFormatError(
-            f"layer_map: got {str(spec)[:80]!r} in the file, expected a method and substeps"
-        ) from error
+
+    return _read("layer_map", spec, "a method and substeps", build)
+
+
+def _read(name: str, spec: Any, expected: str, build: Callable[[], Read]) -> Read:
+    """What `build` makes of a table of the file; a FileFormatError says what was expected if the table does not fit."""
+    try:
+        return build()
+    except FileFormatError:
+        raise
+    except (ArgumentError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(f"{name}: got {str(spec)[:80]!r} in the file, expected {expected}") from error

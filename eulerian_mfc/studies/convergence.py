@@ -86,9 +86,11 @@ def mesh_sources(
     boxes = meshes(problem, cells, bounds)
     if any(fine.width >= coarse.width for coarse, fine in pairwise(boxes)):
         raise mismatch("cells", f"widths {[float(m.width) for m in boxes]}", "meshes from coarse to fine")
-    counts = [layers] * len(boxes) if isinstance(layers, int | np.integer) or np.ndim(layers) == 0 else list(layers)
-    if len(counts) != len(boxes):
-        raise fail("layers", layers, f"one number, or {len(boxes)} numbers, one per mesh")
+    one = isinstance(layers, str) or not np.iterable(layers)
+    counts = [layers] * len(boxes) if isinstance(layers, int) or one else list(layers)
+    if len(counts) != len(boxes) or (not one and any(isinstance(n, float) or np.iterable(n) for n in counts)):
+        wanted = f"one number, or {len(boxes)} numbers, one per mesh"
+        raise fail("layers", layers, f"{wanted} (times of layers are accepted by solve, sweeps and studies of samples)")
     return [given(problem, m, integer("layers", n), options) for m, n in zip(boxes, counts, strict=True)]
 
 

@@ -18,7 +18,7 @@ from .jobs import failures_of
 from .orders import Fit
 from .refinement import Refinement
 from .runner import Runner, StudyOptions
-from .runs import sample_control_run
+from .runs import MOST_REPEATS, sample_control_run
 from .sources import Box, Cells, Source
 from .study import Study
 from .study_data import Column, checked
@@ -81,7 +81,7 @@ def crossover(
         )
     twin = of_law.refined[-1].twin
     assert twin is not None
-    trained = _trained(sources, samples, integer("repeats", repeats), seed, twin.control, runner)
+    trained = _trained(sources, samples, integer("repeats", repeats, maximum=MOST_REPEATS), seed, twin.control, runner)
     h = of_mesh.values("h")
     if of_mesh.fitted_points("error theta") < 2 or len(samples) < 2:
         raise mismatch(

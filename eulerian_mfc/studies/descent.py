@@ -9,6 +9,7 @@ from typing import Unpack
 import numpy as np
 
 from .._validate import fail, integer
+from ..control.grid import Grid, checked_grid
 from ..meshes import Mesh
 from ..problem import Problem
 from .columns import COST
@@ -16,7 +17,7 @@ from .job import Job
 from .jobs import failures_of
 from .records import Descent, Run
 from .runner import Runner, StudyOptions
-from .runs import descent_run, solve_run
+from .runs import MOST_REPEATS, descent_run, solve_run
 from .sources import depended_on, given
 from .study import Study
 from .study_data import Column, Record, checked
@@ -26,7 +27,7 @@ def coupled_descent(
     problem: Problem,
     mesh: Mesh,
     samples: Sequence[int],
-    layers: int,
+    layers: Grid,
     *,
     repeats: int = 8,
     seed: int = 0,
@@ -73,10 +74,10 @@ def coupled_descent(
     if not len(samples):
         raise fail("samples", samples, "a list of numbers of samples")
     runner, others = Runner.taken_from(coupled_descent, options)
-    source = given(problem, mesh, integer("layers", layers), others)
+    source = given(problem, mesh, checked_grid(layers), others)
     identity = depended_on(source.build())
     jobs = [Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})]
-    for n, k in itertools.product(samples, range(integer("repeats", repeats))):
+    for n, k in itertools.product(samples, range(integer("repeats", repeats, maximum=MOST_REPEATS))):
         draw = {"samples": integer("samples", n), "repeat": k, "seed": integer("seed", seed, minimum=0)}
         jobs.append(Job(descent_run, {"source": source, **draw}, f"N = {n}, sample {k + 1}", {**identity, **draw}))
     truth, *results = runner.run(jobs)

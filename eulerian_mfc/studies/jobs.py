@@ -12,6 +12,7 @@ from .._validate import fail, integer
 from ..errors import ArgumentError, EulerianError
 from ..files.locks import Claim
 from ..fingerprint.fingerprint import Fingerprints
+from ..kernels.threads import MOST
 from .job import Job
 from .looks import Kept, doubt
 from .pool import DIED, Pool, failed, perform, perform_sent, sent
@@ -228,7 +229,7 @@ def _submitted(
 @contextmanager
 def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -> Iterator[Executor | Pool | None]:
     """The executor to use: the caller's stays open, our own is closed at the end, or at once if the study is interrupted."""
-    if executor is None and (workers is None or integer("workers", workers) == 1 or not jobs):
+    if executor is None and (workers is None or integer("workers", workers, maximum=MOST) == 1 or not jobs):
         yield None
         return
     if isinstance(executor, ProcessPoolExecutor) or executor is None:
@@ -237,7 +238,7 @@ def _executor(executor: Executor | None, workers: int | None, jobs: list[Job]) -
     if executor is not None:
         yield executor
         return
-    with Pool(integer("workers", workers)) as pool:
+    with Pool(integer("workers", workers, maximum=MOST)) as pool:
         yield pool
 
 

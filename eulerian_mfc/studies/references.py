@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, fail, mismatch, positive
+from ..control.grid import Grid, checked_grid, count_of
 from ..results.solution_data import SolutionData
 from .orders import extrapolate
 
@@ -27,7 +28,8 @@ class Reference:
     Parameters
     ----------
     cost : the optimal cost J.
-    control : the optimal control `(layers, m)`, on any number of layers: it is averaged over the layers of the runs.
+    control : the optimal control `(layers, m)`, on any layers: it is averaged over the layers of the runs.
+    grid : the times at which the layers of this control start and end; by default they are equal.
     cost_floor, control_floor : their own errors; orders are not read from errors below these.
     source : their source, in words.
 
@@ -47,6 +49,7 @@ class Reference:
     cost_floor: float = 0.0
     control_floor: float = 0.0
     source: str = "the reference"
+    grid: Grid | None = None
 
     def __post_init__(self) -> None:
         if self.cost is None and self.control is None:
@@ -59,6 +62,16 @@ class Reference:
             raise fail("reference.source", self.source, "a text")
         if self.control is not None:
             object.__setattr__(self, "control", array("reference.control", self.control, ndim=2))
+            self._check_grid()
+
+    def _check_grid(self) -> None:
+        found, rows = (
+            None if self.grid is None else checked_grid(self.grid, "reference.grid"),
+            len(np.asarray(self.control)),
+        )
+        if found is not None and count_of(found) != rows:
+            raise mismatch("reference.grid", f"{count_of(found)} layers", f"the {rows} layers of reference.control")
+        object.__setattr__(self, "grid", found)
 
 
 #: the references that studies accept: a word such as "richardson", values by name, or a solution
@@ -74,6 +87,7 @@ def as_reference(value: ReferenceLike) -> Reference | str:
             value.cost,
             value.numerics.curves.means(value.control),
             source=f"a solution on {value.mesh.shape} cells, {value.layers} layers",
+            grid=None if value.numerics.curves.equal else value.numerics.curves.grid,
         )
     if isinstance(value, Mapping):
         known = [f.name for f in fields(Reference)]
@@ -86,15 +100,33 @@ def as_reference(value: ReferenceLike) -> Reference | str:
     raise fail("reference", value, f"one of {', '.join(KINDS)}, a Reference, or a Solution")
 
 
-def averaged(control: np.ndarray, layers: int) -> np.ndarray:
-    """Means of a piecewise-constant control `(n, m)` over `layers` other layers: `(layers, m)`, exact, from its integral."""
-    if len(control) == layers:
+def averaged(control: np.ndarray, layers: Grid, source: Grid | None = None) -> np.ndarray:
+    """Means `(n, m)` of a control that is constant on layers over other layers of the same horizon; exact, from its integral.
+
+    Parameters
+    ----------
+    control : `(M, m)`.
+    layers : the number of new layers if they are equal, or their times.
+    source : the same for the layers of the control; by default they are equal.
+
+    Examples
+    --------
+    >>> averaged(np.array([[1.0], [3.0]]), layers=[0.0, 0.75, 1.0], source=[0.0, 0.25, 1.0]).round(12).ravel().tolist()
+    [2.333333333333, 3.0]
+    """
+    old, new = _shares(len(control) if source is None else source), _shares(layers)
+    if np.array_equal(old, new):
         return control
-    integral = np.concatenate([np.zeros((1, control.shape[1])), np.cumsum(control, axis=0)]) / len(control)
-    ends = np.linspace(0.0, 1.0, layers + 1)
-    grid = np.linspace(0.0, 1.0, len(control) + 1)
-    at_ends = np.stack([np.interp(ends, grid, column) for column in integral.T], axis=1)
-    return np.diff(at_ends, axis=0) * layers
+    parts = np.cumsum(control * np.diff(old)[:, None], axis=0)
+    integral = np.concatenate([np.zeros((1, control.shape[1])), parts])
+    at_ends = np.stack([np.interp(new, old, column) for column in integral.T], axis=1)
+    return np.diff(at_ends, axis=0) / np.diff(new)[:, None]
+
+
+def _shares(layers: Grid) -> np.ndarray:
+    """The times at which layers start and end, as shares of the horizon."""
+    found = checked_grid(layers)
+    return np.linspace(0.0, 1.0, found + 1) if isinstance(found, int) else np.array(found) / found[-1]
 
 
 @dataclass(frozen=True)
@@ -118,12 +150,14 @@ class Sequenced:
     values : the values, arrays of one shape (controls may have different numbers of layers).
     twins : the values without a mesh, for the reference "particles".
     expected : the highest order that theory predicts.
+    grids : of controls, the layers of every run: a number of equal layers, or times.
     """
 
     h: Sequence[float]
     values: Sequence[np.ndarray]
     twins: Sequence[np.ndarray] | None = None
     expected: float | None = None
+    grids: Sequence[Grid] | None = None
 
 
 def errors(runs: Sequenced, reference: Reference | str, floor: float, known: np.ndarray | None = None) -> Errors:
@@ -172,13 +206,19 @@ def control_errors(runs: Sequenced, reference: Reference | str, left: float) -> 
     """
     controls = runs.values
     floor = max(left, SMALLEST * max(float(np.abs(c).max()) for c in controls))
-    layers = min(len(c) for c in controls)
-    note = "" if len({len(c) for c in controls}) == 1 else f", by means over {layers} layers"
+    grids = [len(c) for c in controls] if runs.grids is None else runs.grids
+    layers = min(grids, key=count_of)
+    note = "" if all(grid == layers for grid in grids) else f", by means over {count_of(layers)} layers"
     known = None
     if isinstance(reference, Reference) and reference.control is not None:
-        known, floor = averaged(np.asarray(reference.control), layers), max(floor, reference.control_floor)
-    means = [averaged(c, layers) for c in controls]
-    twins = None if runs.twins is None else [averaged(t, layers) for t in runs.twins]
+        known, floor = (
+            averaged(np.asarray(reference.control), layers, reference.grid),
+            max(floor, reference.control_floor),
+        )
+    means = [averaged(c, layers, grid) for c, grid in zip(controls, grids, strict=True)]
+    twins = (
+        None if runs.twins is None else [averaged(t, layers, grid) for t, grid in zip(runs.twins, grids, strict=True)]
+    )
     found = errors(replace(runs, values=means, twins=twins), reference, floor, known)
     return replace(found, against=found.against + note)
 

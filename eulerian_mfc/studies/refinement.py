@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from .._validate import mismatch
-from ..control.grid import count_of
+from ..control.grid import checked_grid, count_of
 from ..control.spaces import layer_means
 from .columns import CONVERGED, COST, DT, ERROR_J, ERROR_THETA, LAYERS, RESIDUAL, STATE, error_columns, run_notes
 from .job import Job
@@ -158,6 +158,7 @@ class Refinement:
             [r.means(r.run) for r in chosen],
             None if beside is None else [r.means(e) for r, e in zip(chosen, beside, strict=True)],
             expected,
+            [checked_grid(r.built[1]["layers"]) for r in chosen],
         )
         return (
             spread(runs, self.used, cost_errors(costs, self.reference, known_to)),

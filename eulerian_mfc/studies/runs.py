@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple, Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
 
+from ..control.coerced import ControlLike
+from ..control.grid import Grid
 from ..errors import EulerianWarning
 from ..laws import Empirical
 from ..laws.distance import wasserstein
@@ -33,6 +34,8 @@ Fold = Callable[[np.ndarray], np.ndarray]
 
 #: desired error of the law's integrals in the twin of a study, relative to the cost; largest number of points for it
 TWIN_AIM, TWIN_POINTS = 1e-13, 60_000
+#: largest number of samples of one size
+MOST_REPEATS = 100_000
 #: cells with less than this share of the largest mass do not count for the Courant number
 NEGLIGIBLE_MASS = 1e-6
 
@@ -232,13 +235,13 @@ def descent_run(source: Source, samples: int, repeat: int, seed: int) -> Entries
 class _Watched(ParticleSystem):
     """Stores the control of every cost: callbacks of solvers receive only the costs of their iterates."""
 
-    def __init__(self, problem: Problem, layers: int, **options: Unpack[LayerOptions]) -> None:
+    def __init__(self, problem: Problem, layers: Grid, **options: Unpack[LayerOptions]) -> None:
         super().__init__(problem, layers, **options)
         self.seen: dict[float, np.ndarray] = {}
         self.latest = np.zeros(0)
 
-    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ControlLike) -> tuple[float, np.ndarray]:
         cost, gradient = super().cost_and_gradient(control)
-        self.latest = np.array(control)
+        self.latest = self.control(control)
         self.seen[cost] = self.latest
         return cost, gradient

@@ -11,7 +11,7 @@ import numpy as np
 from .._validate import choice, fail, integer
 from .columns import CONVERGED
 from .references import Reference, ReferenceLike, as_reference, check_parameters
-from .runs import Fold
+from .runs import MOST_REPEATS, Fold
 from .study_data import Column
 
 METHODS = {"mesh": "on the mesh", "particles": "by the particle twin"}
@@ -89,7 +89,7 @@ class SampleDesign:
         object.__setattr__(self, "methods", chosen)
         if not isinstance(self.distances, Distances):
             raise fail("distances", self.distances, "studies.Distances(symmetry=..., atoms=...)")
-        integer("repeats", self.repeats)
+        integer("repeats", self.repeats, maximum=MOST_REPEATS)
         integer("seed", self.seed, minimum=0)
 
     def draws(self) -> Iterator[tuple[int, int]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Unpack
+from functools import partial
+from typing import TypeAlias, Unpack
 
 import numpy as np
 
-from .._validate import integer
+from ..control.grid import Grid, checked_grid
+from ..control.spaces import layer_means
 from ..meshes import Mesh
 from ..problem import Problem
 from .columns import run_notes
@@ -24,13 +26,16 @@ from .store import Result
 from .study import Study
 from .study_data import ErrorColumn, Record, checked
 
+#: the means over the layers `(layers, m)` of a control
+Means: TypeAlias = Callable[[np.ndarray], np.ndarray]
+
 
 def sample_convergence(
     problem: Problem,
     mesh: Mesh,
     samples: Sequence[int],
     repeats: int,
-    layers: int,
+    layers: Grid,
     *,
     seed: int = 0,
     methods: Sequence[str] = ("mesh", "particles"),
@@ -86,7 +91,7 @@ def sample_convergence(
     ([20.0, 80.0], True)
     """
     runner, others = Runner.taken_from(sample_convergence, options)
-    source = given(problem, mesh, integer("layers", layers), others)
+    source = given(problem, mesh, checked_grid(layers), others)
     design = SampleDesign(samples, repeats, seed, methods, distances, reference)
     return sample_study(source, design, "Samples of the law", runner)
 
@@ -96,7 +101,8 @@ def sample_study(source: Source, design: SampleDesign, title: str, runner: Runne
     problem, options = source.build()
     known, identity = design.known(problem.parameters), depended_on((problem, options))
     truth = runner.run([Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})])[0]
-    control, cost = _truth(truth, known)
+    control, cost = _truth(truth, known, options["layers"])
+    means = partial(layer_means, problem.regulariser)
     jobs = []
     for n, k in design.draws():
         arguments = {"samples": n, "repeat": k, "seed": design.seed, "initial": control, "methods": design.methods,
@@ -106,12 +112,13 @@ def sample_study(source: Source, design: SampleDesign, title: str, runner: Runne
     results = runner.run(jobs)
     failures = failures_of(jobs, results)
     done = zip(design.draws(), results, strict=True)
-    runs = [_compared(r, n, k, design.methods, control, cost) for (n, k), r in done if r.error is None]
+    runs = [_compared(r, n, k, design.methods, means, control, cost) for (n, k), r in done if r.error is None]
     checked("samples", [run.row() for run in runs], failures)
     columns, errors = sample_columns(design.methods, design.distances.symmetry is not None, problem.law.dim)
     grouped = [[run for run in runs if run.size == n] for n in design.sizes]
     records = [_summary(group) for group in grouped if group]
     against = f"the law's control, {'given' if known is not None else 'on the same mesh'}"
+    against += ", by means over the layers" if options.get("control_degree", 0) else ""
     return Study(
         kind="samples",
         title=f"{title}, {design.repeats} repeats, seed {design.seed}",
@@ -130,8 +137,8 @@ def sample_study(source: Source, design: SampleDesign, title: str, runner: Runne
     )
 
 
-def _truth(result: Result, known: Reference | None) -> tuple[np.ndarray, float]:
-    """The law's control `(layers, m)` and its cost."""
+def _truth(result: Result, known: Reference | None, layers: Grid) -> tuple[np.ndarray, float]:
+    """The law's control, `(layers, m)` or its coefficients, and its cost."""
     if result.error is not None:
         checked("samples", [], [{"label": "the law itself", "error": result.error}])
     run = Run.of(result)
@@ -143,17 +150,19 @@ def _truth(result: Result, known: Reference | None) -> tuple[np.ndarray, float]:
             )
             checked("samples", [], [{"label": "the law itself", "error": stuck}])
         return run.control, run.cost
-    return averaged(np.asarray(known.control), len(run.control)), run.cost if known.cost is None else known.cost
+    return averaged(np.asarray(known.control), layers, known.grid), run.cost if known.cost is None else known.cost
 
 
 def _compared(
-    result: Result, size: int, repeat: int, methods: Sequence[str], control: np.ndarray, cost: float
+    result: Result, size: int, repeat: int, methods: Sequence[str], means: Means, control: np.ndarray, cost: float
 ) -> SampleRun:
-    """The results of one sample, with errors against the law's control and cost."""
+    """The results of one sample, with errors against the law's control, by the means over layers, and against its cost."""
     run = SampleRun.of(result.values, methods, result.arrays)
     controls = {name: result.arrays[f"control_{name}"] for name in methods}
     trained = {
-        name: replace(t, error=float(np.abs(controls[name] - control).max()), excess=t.generalisation - cost)
+        name: replace(
+            t, error=float(np.abs(means(controls[name]) - means(control)).max()), excess=t.generalisation - cost
+        )
         for name, t in run.trained.items()
     }
     difference = None

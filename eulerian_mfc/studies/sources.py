@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from .._validate import fail
+from ..control.grid import Grid
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..run.case import Case
@@ -66,7 +67,7 @@ class FromCase:
 Source = Given | FromCase
 
 
-def given(problem: Problem, mesh: Mesh, layers: int, options: Mapping[str, object]) -> Given:
+def given(problem: Problem, mesh: Mesh, layers: Grid, options: Mapping[str, object]) -> Given:
     """A source from the arguments of a study, with the checks that should precede the first job."""
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")

@@ -62,7 +62,7 @@ class SweepDesign:
 
     def __post_init__(self) -> None:
         vary = self.vary
-        if not isinstance(vary, Mapping) or not vary or any(np.ndim(v) == 0 or not len(v) for v in vary.values()):  # type: ignore[arg-type]
+        if not isinstance(vary, Mapping) or not vary or not all(map(_is_list, vary.values())):
             raise fail("vary", vary, "a dict with a list of values for each argument that varies")
         if self.parameter is not None:
             check_parameter(vary, self.parameter, self.reference)
@@ -118,6 +118,13 @@ def largest_control(solution: SolutionData) -> float:
     shares = np.linspace(0.0, 1.0, SEEN if curves.degree else 1, endpoint=False)
     times = curves.on_layers(shares).ravel()
     return float(np.abs(curves.values(solution.control, times)).max())
+
+
+def _is_list(values: object) -> bool:
+    """Whether these are several values, each of any kind: numbers, or the times of layers."""
+    if isinstance(values, np.ndarray):
+        return values.ndim > 0 and len(values) > 0
+    return isinstance(values, Sequence) and not isinstance(values, str | bytes) and len(values) > 0
 
 
 def _all_shown(values: Sequence[object]) -> list[Value]:

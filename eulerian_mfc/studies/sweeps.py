@@ -8,7 +8,7 @@ from typing import Unpack
 
 import numpy as np
 
-from .._validate import integer
+from ..control.grid import Grid, checked_grid
 from ..control.spaces import layer_means
 from ..meshes import Mesh
 from ..problem import Problem
@@ -36,7 +36,7 @@ from .sweep_design import PENALTY, SIZE, TERMINAL, SweepDesign, choice_of_refere
 def sweep(
     problem: Problem,
     mesh: Mesh,
-    layers: int,
+    layers: Grid,
     vary: Mapping[str, Sequence[object]],
     *,
     measure: Mapping[str, Measure] | None = None,
@@ -74,14 +74,14 @@ def sweep(
     (4, ['euler', 'rk4', 'euler', 'rk4'])
     """
     runner, others = Runner.taken_from(sweep, options)
-    source = given(problem, mesh, integer("layers", layers), others)
+    source = given(problem, mesh, checked_grid(layers), others)
     return sweep_study(source, SweepDesign(vary, measure or {}, parameter, reference), title, runner)
 
 
 def penalty_sweep(
     problem: Problem,
     mesh: Mesh,
-    layers: int,
+    layers: Grid,
     penalties: Sequence[float],
     *,
     measure: Mapping[str, Measure] | None = None,
@@ -122,7 +122,7 @@ def penalty_sweep(
     [0.5, 0.25]
     """
     runner, others = Runner.taken_from(penalty_sweep, options)
-    source = given(problem, mesh, integer("layers", layers), others)
+    source = given(problem, mesh, checked_grid(layers), others)
     design = SweepDesign({"penalty": several("penalties", penalties)}, measure or {}, None, reference)
     return as_penalty(sweep_study(source, design, title, runner))
 
@@ -206,7 +206,7 @@ def _errors(points: Sequence[_Point], parameter: str, reference: ReferenceLike) 
     h = [1.0 / v for v in values] if parameter in GROWING else values
     costs = Sequenced(h, [np.array(points[k].run.cost) for k in used])
     means = [layer_means(points[k].built[0].regulariser, points[k].run.control) for k in used]
-    controls = Sequenced(h, means)
+    controls = Sequenced(h, means, grids=[checked_grid(points[k].built[1]["layers"]) for k in used])
     return (
         spread(len(points), used, cost_errors(costs, chosen)),
         spread(len(points), used, control_errors(controls, chosen, left)),

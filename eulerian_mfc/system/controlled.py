@@ -6,16 +6,16 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validate import affordable, fail
+from ..control.coerced import ControlLike, coerced
 from ..control.grid import Grid, count_of
 from ..control.spaces import control_space
 from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow
 from ..flow.layer_map import LayerMap
 from ..flow.layers import Layer
-from ..flow.resolution import as_layer_map
+from ..flow.resolution import AUTO, as_layer_map
 from ..kernels.threads import Workers
 from ..problem import Problem
 from ..scales import sizes_around
@@ -103,7 +103,7 @@ class ControlledSystem(ABC):
         layers: Grid,
         threads: int | None = None,
         *,
-        layer_map: LayerMap | str = "auto",
+        layer_map: LayerMap | str = AUTO,
         control_degree: int = 0,
     ) -> None:
         if not isinstance(problem, Problem):
@@ -148,9 +148,9 @@ class ControlledSystem(ABC):
         """`(m,)`: the change of each parameter from theta `(m,)` that moves points by the size of the law, see `scales`."""
         return sizes_around(self.problem, theta)
 
-    def control(self, value: ArrayLike, name: str = "control") -> np.ndarray:
-        """A control of the space's shape from a number, one row `(m,)`, or a whole array; ArgumentError otherwise."""
-        return self.controls.coerce(value, name)
+    def control(self, value: ControlLike, name: str = "control") -> np.ndarray:
+        """A control of the space's shape from a number, values, coefficients, or a function of time, see `control.coerced`."""
+        return coerced(self.controls, value, name)
 
     def layer(self, n: int, theta: np.ndarray) -> Layer:
         """Layer n with its coefficients theta, `(m,)` for a constant; the first step of the layer if it has several."""
@@ -164,7 +164,7 @@ class ControlledSystem(ABC):
         """The optimality residual of a control `(layers, ...)` from the gradient there; see `OptimalityConditions`."""
         return self.controls.conditions.residual(control, gradient)
 
-    def hessian(self, control: ArrayLike) -> Hessian:
+    def hessian(self, control: ControlLike) -> Hessian:
         """`J''` at a control: exact if the schemes have exact derivatives, else by differences of the gradient."""
         return self._differenced(self.control(control))
 
@@ -176,11 +176,11 @@ class ControlledSystem(ABC):
         """The cost of a control if states did not move."""
 
     @abstractmethod
-    def cost(self, control: ArrayLike) -> Cost:
+    def cost(self, control: ControlLike) -> Cost:
         """The cost's parts."""
 
     @abstractmethod
-    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ControlLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, of the control's shape: `(layers, m)`, or `(layers, degree + 1, m)` for coefficients."""
 
     def _located(self, n: int, error: NonFiniteError) -> NonFiniteError:

@@ -9,7 +9,7 @@ import numpy as np
 from .._validate import choice, fail
 from ..control.grid import Grid, checked_grid, count_of
 from ..flow.layer_map import LayerMap
-from ..flow.resolution import as_layer_map
+from ..flow.resolution import AUTO, as_layer_map
 from ..meshes import Mesh
 from ..schemes import ContinuityScheme, TransportScheme
 from .reverse_sweep import PRECISIONS
@@ -62,7 +62,7 @@ class Discretisation:
         layers: Grid,
         transport: TransportScheme | None = None,
         continuity: ContinuityScheme | None = None,
-        layer_map: LayerMap | str = "auto",
+        layer_map: LayerMap | str = AUTO,
         control_degree: int = 0,
     ) -> None:
         if not isinstance(mesh, Mesh):

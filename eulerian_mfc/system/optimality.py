@@ -7,9 +7,9 @@ from functools import partial
 from typing import Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validate import choice, mismatch
+from ..control.coerced import ControlLike
 from ..control.grid import Grid
 from ..errors import NonFiniteError
 from ..flow.layers import Layer
@@ -36,14 +36,14 @@ class OptimalitySystem(LayeredSystem):
     problem : the control problem.
     mesh : the mesh of the state space; it must hold the law up to `initial.MASS_TOLERANCE`.
     layers : number M of equal layers, on each of which the control is a polynomial in time; or the times of their ends.
-    continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`, which makes the
-        gradient exact.
-    transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines on boxes, quadratic elements on
-        simplices.
+    continuity : forward scheme, a `schemes.ContinuityScheme`; by default the exact transpose of `transport`: an exact gradient.
+    transport : backward scheme, a `schemes.TransportScheme`; by default quintic splines; on simplices quadratic elements.
     layer_map, control_degree : the time integrator of the layers, and the degree of the control; see `Discretisation`.
     threads, memory, precision : the resources of evaluations, see `Resources`.
 
-    With an adjoint pair `m^{n+1} = S_n^T m^n`, `psi^n = S_n psi^{n+1}`, and the derivative of the discrete J is
+    Methods take a control as `control.coerced` does: a number, values, a function of time, or coefficients (in the basis of
+    Legendre, with bounds or an L1 norm in that of Bernstein). With an adjoint pair `m^{n+1} = S_n^T m^n`,
+    `psi^n = S_n psi^{n+1}`, and the derivative of the discrete J is
     `dJ/dtheta_n = lambda dt theta_n + d/dtheta sum_r <S_theta psi_r^{n+1}, m_r^n>`.
 
     Raises
@@ -142,7 +142,7 @@ class OptimalitySystem(LayeredSystem):
         except NonFiniteError as error:
             raise self._located(n, error) from None
 
-    def masses(self, control: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    def masses(self, control: ControlLike) -> tuple[np.ndarray, np.ndarray]:
         """Forward sweep: masses `(steps + 1, R, *shape)`, and the masses that met the boundary, `(steps, R)`."""
         out = np.empty((self.steps + 1, *self.initial_masses.shape))
         crossed = np.empty((self.steps, len(self.initial_masses)))
@@ -151,14 +151,14 @@ class OptimalitySystem(LayeredSystem):
             out[n + 1], crossed[n] = self._step(n, step, out[n])
         return out, crossed
 
-    def final_masses(self, control: ArrayLike) -> np.ndarray:
+    def final_masses(self, control: ControlLike) -> np.ndarray:
         """`(R, *shape)`: masses at the final time, by a forward sweep that does not store the others."""
         masses = self.initial_masses
         for n, step in enumerate(self.controls.path(self.control(control))):
             masses = self._step(n, step, masses)[0]
         return masses
 
-    def potentials(self, control: ArrayLike, final_masses: np.ndarray | None = None) -> np.ndarray:
+    def potentials(self, control: ControlLike, final_masses: np.ndarray | None = None) -> np.ndarray:
         """Backward sweep: potentials `(steps + 1, R, *shape)`, in the order of time.
 
         If a read-out is trained, the final potentials depend on the `final_masses`; by default a forward sweep computes them.
@@ -188,7 +188,7 @@ class OptimalitySystem(LayeredSystem):
 
     # --- cost and gradient
 
-    def cost(self, control: ArrayLike) -> Cost:
+    def cost(self, control: ControlLike) -> Cost:
         theta = self.control(control)
         masses, halves = self.initial_masses, [self.running.half(self.initial_masses, 0)]
         for n, step in enumerate(self.controls.path(theta)):
@@ -204,7 +204,7 @@ class OptimalitySystem(LayeredSystem):
         """The cost's parts, from the masses of a forward sweep `(steps + 1, R, *shape)`."""
         return self._cost(control, masses[-1], [self.running.half(m, n) for n, m in enumerate(masses)])
 
-    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ControlLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`: one forward and one backward sweep."""
         theta, slopes, halves = self.control(control), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
         path = self.controls.path(theta)
@@ -231,7 +231,7 @@ class OptimalitySystem(LayeredSystem):
         still = np.broadcast_to(self.initial_masses, (self.steps + 1, *self.initial_masses.shape))
         return self.cost_of_sweep(control, still)
 
-    def hessian(self, control: ArrayLike) -> Hessian:
+    def hessian(self, control: ControlLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
         if tangents is None:
             return self._differenced(theta)
@@ -263,7 +263,7 @@ class OptimalitySystem(LayeredSystem):
         return ContinuousHamiltonian(moment, weights, self.problem.field, *self.pair.covectors(psi, masses))
 
     def layer_updates(
-        self, control: ArrayLike, form: str = "discrete"
+        self, control: ControlLike, form: str = "discrete"
     ) -> tuple[float, np.ndarray, list[LayerHamiltonian]]:
         """Cost, gradient `(layers, ...)`, and the Hamiltonian of every layer, for the densities and potentials of `control`.
 

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Unpack
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .._validate import fail, mismatch
+from ..control.coerced import ControlLike
 from ..control.grid import Grid
 from ..flow.layer_map import LayerMap
 from ..kernels.sums import paired
@@ -100,7 +100,7 @@ class ParticleSystem(ControlledSystem):
         cls,
         problem: Problem,
         layers: Grid,
-        control: ArrayLike,
+        control: ControlLike,
         *,
         tolerance: float = 0.0,
         limit: int = POINTS,
@@ -169,7 +169,7 @@ class ParticleSystem(ControlledSystem):
             spent += counts * rule[-1] * running.value(x, y)
         return spent + counts * loss.value(x, y)
 
-    def cost(self, control: ArrayLike) -> Cost:
+    def cost(self, control: ControlLike) -> Cost:
         theta = self.control(control)
         x = self.rule.x
         halves = [self._running_half(x, 0)]
@@ -190,7 +190,7 @@ class ParticleSystem(ControlledSystem):
         stages = len(layer_map.shares)
         return 2 * self.steps * stages * self.rule.x.nbytes
 
-    def states(self, control: ArrayLike) -> np.ndarray:
+    def states(self, control: ControlLike) -> np.ndarray:
         """`(steps + 1, n, d)`: the positions at all levels in time."""
         out = [self.rule.x]
         for step in self.controls.path(self.control(control)):
@@ -221,7 +221,7 @@ class ParticleSystem(ControlledSystem):
         terminal = end[1] + paired(self.rule.w, end[0].value(x, self.rule.y))
         return Cost(terminal, self.penalty_cost(theta), running)
 
-    def cost_and_gradient(self, control: ArrayLike) -> tuple[float, np.ndarray]:
+    def cost_and_gradient(self, control: ControlLike) -> tuple[float, np.ndarray]:
         """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`, by reverse accumulation through every step."""
         theta = self.control(control)
         starts, kept, x = [], [], self.rule.x

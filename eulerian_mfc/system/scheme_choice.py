@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .._validate import fail, mismatch
+from .._validate import affordable, fail, mismatch
 from ..continuity import PushForward
 from ..flow.flow_of_field import Flow
 from ..meshes import Mesh, SimplexMesh
@@ -12,6 +12,9 @@ from ..schemes import AdjointOperator, ContinuityScheme, Scheme, TransportScheme
 from ..schemes.contract import check_declared, checked_continuity, checked_transport
 from ..transport import Elements, SemiLagrangian
 from .pairs import AdjointPair, MeasuredPair, Pair
+
+#: estimate of the number of arrays of the densities' shape that the evaluation of a cost holds
+WORKING = 4
 
 
 def default_pair(mesh: Mesh) -> tuple[TransportScheme, ContinuityScheme]:
@@ -84,8 +87,10 @@ def pair_of(
     Raises
     ------
     ArgumentError
-        If the schemes do not fit the mesh or each other, or a scheme of a user's own breaks the contract.
+        If the mesh needs more memory than the machine has, the schemes do not fit the mesh or each other, or a scheme of a
+        user's own breaks the contract.
     """
+    affordable("mesh", mesh, WORKING * len(signed) * mesh.size, "the densities and potentials of one time")
     check_declared("transport", transport)
     check_declared("continuity", continuity)
     potentials = checked_transport(transport, transport.on(mesh, flow), mesh)

@@ -10,7 +10,9 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.grid import Grid
 from ..diagnostics.error_in_time import ErrorInTime, error_in_time
+from ..errors import ArgumentError
 from ..flow.layer_map import LayerMap
+from ..flow.resolution import as_layer_map, chosen_by_itself
 from ..problem import Problem
 from ..results.solution_error import ToleranceRound
 from ..solvers import default_solver
@@ -25,7 +27,9 @@ ACCURACY, POINTS = 0.02, 20_000
 #: degrees that are tried on FIRST layers before layers are halved
 DEGREES, FIRST = (1, 2, 3), 2
 #: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
-MARKED, MOST, ROUNDS = 0.8, 256, 24
+MARKED, MOST, ROUNDS = 0.8, 128, 24
+#: the search ends if so many rounds have not halved the error
+STALLED = 3
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
 DESCENT = 0.03
 
@@ -41,6 +45,7 @@ class Pilot:
     time : the error in time at this control, and the richer space in which it was found.
     target : the tolerance of J, in the cost's units.
     scale : the scale of the data.
+    relative : the relative tolerance of J that the tolerances of J and of the control imply.
     stopped_by : why the error in time is not below its share of the tolerance; None if it is.
     """
 
@@ -49,6 +54,7 @@ class Pilot:
     time: ErrorInTime
     target: float
     scale: float
+    relative: float
     stopped_by: str | None = None
 
     @property
@@ -58,7 +64,7 @@ class Pilot:
 
     def descended(self, control: np.ndarray) -> Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
-        found = default_solver(self.twin, descent_tolerance(self.target / self.scale)).solve(self.twin, control)
+        found = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control)
         least = self.twin.cost(found.control).total
         return replace(self, control=found.control, time=error_in_time(self.twin, found.control, found.control, least))
 
@@ -122,13 +128,15 @@ def pilot_of(
     list of ToleranceRound
         One row per space that was tried.
     """
-    degree = fixed.degree if fixed.degree is not None else _first_degree(target / scale)
+    relative = _relative(problem, target, scale, tol_control)
+    degrees = _resolved(fixed.layer_map)
+    degree = fixed.degree if fixed.degree is not None else min(_first_degree(relative), degrees[-1])
     grid: Grid = fixed.layers if fixed.layers is not None else FIRST
     layer_map: LayerMap | str = fixed.layer_map
     before: tuple[np.ndarray, Curves] | None = None
     rounds: list[ToleranceRound] = []
-    tolerance = descent_tolerance(target / scale)
-    accuracy = max(0.1 * target, ACCURACY * np.sqrt(target * scale))
+    tolerance = descent_tolerance(relative)
+    accuracy = ACCURACY * np.sqrt(relative) * scale
     while True:
         plain = ParticleSystem(problem, grid, rule=problem.few_points, layer_map=layer_map, control_degree=degree)
         first = start(plain) if before is None else plain.controls.carried(*before)
@@ -138,17 +146,17 @@ def pilot_of(
         rounds.append(
             ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, abs(time.cost), clock.passed)
         )
-        found = Pilot(twin, best, time, target, scale)
+        found = Pilot(twin, best, time, target, scale, relative)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if abs(time.cost) <= SHARE * target and wanted:
             return found, rounds
-        reason = _cap(found, fixed, len(rounds), clock)
+        reason = _cap(found, fixed, degrees, rounds, clock)
         if reason is not None:
             return replace(found, stopped_by=reason), rounds
         before = best, twin.controls
-        if abs(time.layer_map) > 0.5 * abs(time.cost) and layer_map == fixed.layer_map == "auto":
+        if abs(time.layer_map) > 0.5 * abs(time.cost) and chosen_by_itself(fixed.layer_map):
             layer_map = twin.flow.layer_map.refined(2)
-        elif fixed.degree is None and degree < DEGREES[-1]:
+        elif fixed.degree is None and degree < degrees[-1]:
             degree, layer_map = degree + 1, fixed.layer_map
         else:
             grid = tuple(halved_where(found).tolist())
@@ -177,13 +185,35 @@ def _settled(
     return twin, control
 
 
-def _cap(found: Pilot, fixed: Fixed, rounds: int, clock: Clock) -> str | None:
+def _relative(problem: Problem, target: float, scale: float, tol_control: float | None) -> float:
+    """The relative tolerance of J that both tolerances imply: a distance d of the control costs about `lambda/2 d^2`."""
+    if tol_control is None:
+        return target / scale
+    return min(target, 0.5 * float(problem.regulariser.penalties.min()) * tol_control**2) / scale
+
+
+def _resolved(layer_map: LayerMap | str) -> list[int]:
+    """The degrees that the stages of a layer map resolve, of those that are tried; degree 0 if there are none."""
+    found = []
+    for degree in DEGREES:
+        try:
+            as_layer_map(layer_map, degree)
+        except ArgumentError:
+            continue
+        found.append(degree)
+    return found or [0]
+
+
+def _cap(found: Pilot, fixed: Fixed, degrees: list[int], rounds: list[ToleranceRound], clock: Clock) -> str | None:
     """Why the space is not refined; None if it is."""
     if clock.over:
         return "the time was over (seconds=)"
-    if fixed.layers is not None and (fixed.degree is not None or found.curves.degree >= DEGREES[-1]):
+    if fixed.layers is not None and (fixed.degree is not None or found.curves.degree >= degrees[-1]):
         return "the layers were given: the control cannot be refined in time"
-    if found.curves.layers >= MOST or rounds >= ROUNDS:
+    few = [row for row in rounds if row.degree == found.curves.degree][-STALLED - 1 :]
+    if len(few) > STALLED and few[-1].error > 0.5 * few[0].error:
+        return f"finer layers do not reduce the error in time (it is {few[-1].error:.1e} with {few[-1].layers} layers)"
+    if found.curves.layers >= MOST or len(rounds) >= ROUNDS:
         return f"the control is not resolved in time by {found.curves.layers} layers: it may jump or chatter"
     return None
 

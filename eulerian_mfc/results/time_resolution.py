@@ -1,4 +1,4 @@
-"""Signs in a control that its layers do not resolve it in time."""
+"""Whether the layers resolve a control in time: jumps at their ends, bounds that become active within them."""
 
 from __future__ import annotations
 
