@@ -154,6 +154,8 @@ def test_caps_end_the_work(caps, words):
     exact = emfc.solve(problem, tol=1e-11)
     solution = emfc.solve(problem, tol=1e-10, **caps)
     assert not solution.error.met
+    assert not solution.converged
+    assert solution.error.shortfall in solution.message
     assert words in solution.error.stopped_by
     assert "NOT met" in str(solution.error)
     assert abs(solution.cost - exact.cost) <= solution.error.cost

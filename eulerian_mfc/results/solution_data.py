@@ -220,13 +220,14 @@ class SolutionData(FrozenFields):
         message += f" {told}" if told else ""
         words = self.checks.layer_map_words
         message += f" {words[0].upper()}{words[1:]}." if words else ""
+        measured = [] if self.error is None else self.error.sentences
         if not (analyse or self.analysed or self.kink is not None):
-            return [message, *balance(self.checks), LEFT_OUT]
+            return [message, *measured, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:
-            return [message, *balance(self.checks)]
+            return [message, *measured, *balance(self.checks)]
         # Shooting with the continuous-time update converges to fixed points that are not critical points of the discrete cost.
         critical = self.residual <= 10 * self.threshold or not self.converged
-        return [message, *self.certificate.sentences(self.converged or self.solved, critical)]
+        return [message, *measured, *self.certificate.sentences(self.converged or self.solved, critical)]
 
     @property
     def controlled_flow(self) -> ControlledFlow:

@@ -61,10 +61,10 @@ class SolutionError(FrozenFields):
     --------
     >>> error = SolutionError((0.99, 1.01), 0.02, 0.1, 0.05, None, True, {"mesh": 0.005}, None, 1.0, 1.0)
     >>> print(error)
-    J* lies between 0.99 and 1.01; |J - J*| <= 2.0e-02 (5.0e-02 was asked for): met
-    the control is at most 1.0e-01 from the optimal one, in L2
-    mesh +5.0e-03
-    without a mesh, the cost of this control is 1
+    J* lies between 0.99 and 1.01: |J - J*| <= 2.0e-02; 5.0e-02 was asked for, this is met.
+    The control is at most 1.0e-01 from the optimal one, in L2.
+    J - J* by source: mesh +5.0e-03.
+    Without a mesh, the cost of this control is 1.
     """
 
     bracket: tuple[float, float]
@@ -78,17 +78,29 @@ class SolutionError(FrozenFields):
     without_mesh: float
     scale: float
 
-    def __str__(self) -> str:
-        digits = 12
-        low, high = (f"{value:.{digits}g}" for value in self.bracket)
-        verdict = "met" if self.met else f"NOT met: {self.stopped_by}"
+    @property
+    def shortfall(self) -> str:
+        """What is asked for and not reached, and why, in words; empty if the tolerance is met."""
+        if self.met:
+            return ""
+        missed = [f"the error of the cost is {self.cost:.1e}, {self.tolerance:.1e} was asked for"]
+        if self.tolerance_control is not None and self.control > self.tolerance_control:
+            missed.append(f"that of the control {self.control:.1e}, {self.tolerance_control:.1e} was asked for")
+        return f"{'; '.join(missed)} ({self.stopped_by})"
+
+    @property
+    def sentences(self) -> list[str]:
+        """The bracket, the bounds, their sources and the second opinion, a sentence for each."""
+        low, high = (f"{value:.12g}" for value in self.bracket)
+        verdict = "this is met" if self.met else f"this is NOT met: {self.stopped_by}"
         asked = f"; {self.tolerance_control:.1e} was asked for" if self.tolerance_control is not None else ""
         parts = ", ".join(f"{source} {value:+.1e}" for source, value in self.sources.items())
-        return "\n".join(
-            [
-                f"J* lies between {low} and {high}; |J - J*| <= {self.cost:.1e} ({self.tolerance:.1e} was asked for): {verdict}",
-                f"the control is at most {self.control:.1e} from the optimal one, in L2{asked}",
-                parts,
-                f"without a mesh, the cost of this control is {self.without_mesh:.{digits}g}",
-            ]
-        )
+        return [
+            f"J* lies between {low} and {high}: |J - J*| <= {self.cost:.1e}; {self.tolerance:.1e} was asked for, {verdict}.",
+            f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}.",
+            f"J - J* by source: {parts}.",
+            f"Without a mesh, the cost of this control is {self.without_mesh:.12g}.",
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)

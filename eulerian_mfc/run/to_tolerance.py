@@ -181,6 +181,9 @@ class _Run:
         # What the warnings about the mesh suspect is measured: it is part of the error.
         kept = [w for w in found.warnings if not (error.met and isinstance(w, BoundaryMassWarning | CostErrorWarning))]
         solution = replace(found.solution, error=error, tolerance_rounds=tuple(self._rounds))
+        if not error.met:
+            told = f"not converged: {error.shortfall}; the discrete system: {solution.message}"
+            solution = solution.judged(Status.TARGET_MISSED, told)
         return Certified(solution, kept)
 
 
