@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..control.curves import Curves
 from ..flow.polynomials import HIGHEST
+from ..flow.resolution import as_layer_map
 from ..results.time_resolution import unresolved_in_time
 from ..solvers import Outcome, default_solver
 from ..system.particles import ParticleSystem
@@ -20,6 +22,8 @@ TOLERANCE = 1e-7
 #: the differences from the richer control are multiplied by this factor: if the order is only 2, a quarter of the error is left
 #: in the richer space, and much less otherwise
 SAFETY = 1.4
+#: and the estimate of what is left beyond the richer space counts so often
+REST = 2.0
 #: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
 #: for that at most so many times
 SHARE, ROUNDS = 0.05, 5
@@ -39,6 +43,8 @@ class ErrorInTime(NamedTuple):
     control : of `(int |theta - theta*|^2 dt)^(1/2)`.
     how : how they were found, in words.
     richer, richest : the system of the richer space, and the best control there.
+    rest : an estimate of what a space that is richer still would save beyond it: `1/2 int |r|^2 / lambda dt` for the residual r of
+        the best control there, in that space. It is exact if the Hessian is that of the penalty.
     """
 
     cost: float
@@ -47,9 +53,26 @@ class ErrorInTime(NamedTuple):
     how: str
     richer: ParticleSystem
     richest: np.ndarray
+    rest: float
+
+    @property
+    def saved(self) -> float:
+        """What the richer space and a finer layer map save."""
+        return self.cost / SAFETY
+
+    @property
+    def left(self) -> float:
+        """A bound of what the richer space leaves, to leading order."""
+        return max((SAFETY - 1.0) * abs(self.saved), REST * self.rest)
 
 
-def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, least: float) -> ErrorInTime:
+def error_in_time(
+    twin: ParticleSystem,
+    solved: np.ndarray,
+    best: np.ndarray,
+    least: float,
+    start: tuple[np.ndarray, Curves] | None = None,
+) -> ErrorInTime:
     """Bounds of the error that the layers, the degree of the control and the layer map make.
 
     The richer control minimises J from the best control of this space: with the residual r of the control equation in the
@@ -62,6 +85,7 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     solved : the control whose distance from the optimum is asked for.
     best : the best control of this space for the twin.
     least : the cost of `best` for the twin.
+    start : a control, of the space that is stated beside it, that is closer to the richer optimum than `best`; or None.
 
     References
     ----------
@@ -86,7 +110,7 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     rough = regulariser.bounded or regulariser.sparse or unresolved_in_time(space, best) is not None
     ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
     floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
-    richer, outcome = _richer_optimum(twin, ends, best, least, floor)
+    richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor)
     saved = least - richer.cost(outcome.control).total
     distance = np.sqrt(squared_distance(richer, outcome.control, twin, solved))
     told = "" if outcome.converged else ", which did not converge"
@@ -95,7 +119,21 @@ def error_in_time(twin: ParticleSystem, solved: np.ndarray, best: np.ndarray, le
     size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
     cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
-    return ErrorInTime(cost, of_map, control, how, richer, outcome.control)
+    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, _rest(richer, outcome.control))
+
+
+def _rest(richer: ParticleSystem, control: np.ndarray) -> float:
+    """What a space of higher degree on the same layers would save at a control, by one step in the penalty's metric."""
+    degree = min(richer.controls.degree + HIGHER, HIGHEST)
+    chosen = as_layer_map("auto", degree)
+    steps = -(-richer.flow.layer_map.substeps // chosen.substeps)
+    finest = ParticleSystem(
+        richer.problem, richer.grid, rule=richer.rule, control_degree=degree, layer_map=chosen.refined(steps)
+    )
+    space = finest.controls
+    theta = space.carried(control, richer.controls)
+    residual = space.conditions.residual_vector(theta, finest.cost_and_gradient(theta)[1])
+    return 0.5 * float((space.mass * residual**2 / space.regulariser.penalties).sum())
 
 
 def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: float) -> float:
@@ -110,15 +148,15 @@ def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: f
 
 
 def _richer_optimum(
-    twin: ParticleSystem, ends: np.ndarray, best: np.ndarray, least: float, floor: float
+    twin: ParticleSystem, ends: np.ndarray, start: tuple[np.ndarray, Curves], least: float, floor: float
 ) -> tuple[ParticleSystem, Outcome]:
-    """The system of higher degree on layers with these ends, and its optimum near the control `best`.
+    """The system of higher degree on layers with these ends, and its optimum near a control, which comes with its space.
 
     Its layer map has as many substeps as its own error needs to be small: below a share of what the optimum saves.
     """
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
     richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
-    outcome = default_solver(richer, TOLERANCE).solve(richer, richer.controls.carried(best, twin.controls))
+    outcome = default_solver(richer, TOLERANCE).solve(richer, richer.controls.carried(*start))
     for _ in range(ROUNDS):
         cost, finer = richer.cost(outcome.control).total, richer.with_layer_map(richer.flow.layer_map.refined(2))
         if abs(finer.cost(outcome.control).total - cost) <= max(SHARE * abs(least - cost), floor):

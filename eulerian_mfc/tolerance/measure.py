@@ -41,7 +41,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
 
     `J - J* = (J_h(theta) - J(theta)) + (J(theta) - J*)`. The first difference is that of the costs of one control with a mesh and
     without. The second one is measured by the pilot, on its rule of the law, against the best control of the richer space. What
-    that space leaves is at most `SAFETY - 1` times what it saves.
+    that space leaves is bounded by `ErrorInTime.left`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     above, saved = here - richest, least - richest
     sizes = abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost) + abs(system.offset)
     known = accuracy + RELATIVE * abs(above) + ROUND_OFF * sizes
-    low = without - above - (SAFETY - 1.0) * abs(saved) - known
+    low = without - above - max((SAFETY - 1.0) * abs(saved), time.left) - known
     high = without - above + known
     cost = max(abs(solution.cost - low), abs(solution.cost - high))
     distance = SAFETY * float(np.sqrt(squared_distance(time.richer, time.richest, twin, theta)))

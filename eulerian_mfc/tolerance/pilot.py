@@ -133,28 +133,27 @@ def pilot_of(
     degree = fixed.degree if fixed.degree is not None else min(_first_degree(relative), degrees[-1])
     grid: Grid = fixed.layers if fixed.layers is not None else FIRST
     layer_map: LayerMap | str = fixed.layer_map
-    before: tuple[np.ndarray, Curves] | None = None
+    nearest: tuple[np.ndarray, Curves] | None = None
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
     while True:
         plain = ParticleSystem(problem, grid, rule=problem.few_points, layer_map=layer_map, control_degree=degree)
-        first = start(plain) if before is None else plain.controls.carried(*before)
+        first = start(plain) if nearest is None else plain.controls.carried(*nearest)
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
-        time = error_in_time(twin, best, best, least)
-        rounds.append(
-            ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, abs(time.cost), clock.passed)
-        )
+        time = error_in_time(twin, best, best, least, nearest)
+        error = abs(time.saved) + time.left
+        rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         found = Pilot(twin, best, time, target, scale, relative)
         wanted = tol_control is None or time.control <= SHARE * tol_control
-        if abs(time.cost) <= SHARE * target and wanted:
+        if error <= SHARE * target and wanted:
             return found, rounds
         reason = _cap(found, fixed, degrees, rounds, clock)
         if reason is not None:
             return replace(found, stopped_by=reason), rounds
-        before = best, twin.controls
-        if abs(time.layer_map) > 0.5 * abs(time.cost) and chosen_by_itself(fixed.layer_map):
+        nearest = time.richest, time.richer.controls
+        if abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
             layer_map = twin.flow.layer_map.refined(2)
         elif fixed.degree is None and degree < degrees[-1]:
             degree, layer_map = degree + 1, fixed.layer_map
