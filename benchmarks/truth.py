@@ -26,13 +26,13 @@ AIMS = {1: 1e-11, 2: 1e-9, 3: 1e-8}
 #: points of the rules: those for the search in time, those of the last descent, and those that check the rule
 SEARCH, LAST, CHECK = 20_000, {1: 60_000, 2: 80_000, 3: 120_000}, {1: 400_000, 2: 400_000, 3: 250_000}
 #: the first number of layers; the rounds of refinement, and in how many of them all layers are halved
-LAYERS, ROUNDS, EVERYWHERE = 2, 14, 2
+LAYERS, ROUNDS, EVERYWHERE = 2, 30, 2
 #: the degree of the controls, without and with a running loss, and how well the layer map resolves it (see `flow.resolution`)
 DEGREE, DEGREE_WITH_RUNNING, RESOLVED = {1: 5, 2: 5, 3: 3}, {1: 4, 2: 4, 3: 3}, 1e-3
 #: absolute tolerances of the rule of the law for the search in time, and how often it may be made again for the control that was
 #: found; in space the search takes so many samples instead
 FIRST, RULES, SAMPLES = {1: 1e-8, 2: 1e-5}, 4, 2_000
-#: the mass of the points that are left out, relative to the tolerance of a rule
+#: what is left out with points of small weight, relative to the tolerance of a rule
 TAILS = 1e-2
 #: relative tolerances of the descents, by dimension, and what is not resolved of a cost for round-off and the ends of laws
 TOLERANCE, ROUND_OFF = {1: 1e-6, 2: 1e-6, 3: 1e-5}, 1e-13
@@ -112,7 +112,7 @@ class _Search:
             f"time {time_error:.0e}, law {rule_error:.0e}, descent {unfinished:.0e}",
             *self.notes,
         ]
-        return Truth(cost, error, lambda times: curves.values(control, times), "; ".join(told))
+        return Truth(cost, float(error), lambda times: curves.values(control, times), "; ".join(told))
 
     # --- time
 
@@ -133,12 +133,12 @@ class _Search:
         costs = [system.cost(control).total]
         for n in range(ROUNDS):
             ends = halved(system.controls.ends) if n < EVERYWHERE else cut(system, control, self._aim(costs[-1]))
-            if len(ends) == system.layers + 1:
-                break
             finer = self._system(ends, system.rule)
             try:
                 found = self._descend(finer, finer.controls.carried(control, system.controls), self.soon)
                 moved = jumps_moved(finer, found)
+                if moved is found and finer.layers == system.layers:
+                    break  # there is nothing left to cut or to move
                 if moved is not found:
                     found = self._descend(finer, moved, self.soon)
             except _LateError:
@@ -244,7 +244,10 @@ class _Search:
         found = emfc.ParticleSystem.refined(
             self.problem, system.grid, control, tolerance=tolerance, limit=limit, loss=loss, **system.layer_options
         )
-        found.rule = _without_tails(found.rule, TAILS * tolerance)
+        fixed = self.problem.loss if loss is None else loss
+        if not fixed.trained:
+            sizes = np.abs(found.losses(found.control(control), fixed, found.rule.x, found.rule.y))
+            found.rule = _without_tails(found.rule, sizes, TAILS * tolerance)
         return found
 
     def _readout(self, system: emfc.ParticleSystem, control: np.ndarray) -> Loss | None:
@@ -269,9 +272,10 @@ class _Search:
         return 5.0 * float((slope**2 / space.gram).sum())
 
 
-def _without_tails(rule: LabelledRule, mass: float) -> LabelledRule:
-    """The rule without its points of least weight, which have this mass together: in space most points of a normal law."""
-    order = np.argsort(rule.w)
-    kept = np.sort(order[np.cumsum(rule.w[order]) >= mass])
+def _without_tails(rule: LabelledRule, sizes: np.ndarray, tolerance: float) -> LabelledRule:
+    """The rule without points that matter least, of which there are many in space, up to a tolerance of the mean loss."""
+    parts = rule.w * (1.0 + sizes)
+    order = np.argsort(parts)
+    kept = np.sort(order[np.cumsum(parts[order]) >= tolerance])
     w = rule.w[kept]
     return LabelledRule(np.asfortranarray(rule.x[kept]), w / w.sum(), rule.y[kept])

@@ -12,7 +12,7 @@ from eulerian_mfc.flow.polynomials import Basis, gauss
 PARTS, SLOW, SHORTEST, SHARE = 4, 1e-4, 2e-6, 0.02
 #: the smallest jump between layers, as a share of the control's largest value, that is taken for one of the optimal control
 #: layers beside it are cut down to the second share of the horizon
-JUMP, NEAR = 0.05, 5e-3
+JUMP, NEAR = 3e-3, 5e-3
 #: a layer that is shorter than this share of the horizon may be made a jump
 STEEP = 0.05
 
