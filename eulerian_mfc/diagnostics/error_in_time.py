@@ -24,6 +24,8 @@ TOLERANCE = 1e-7
 SAFETY = 1.4
 #: and the estimate of what is left beyond the richer space counts so often
 REST = 2.0
+#: of a control that jumps, halved layers leave about as much as they save; with a margin
+JUMPS = 1.5
 #: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
 #: for that at most so many times
 SHARE, ROUNDS = 0.05, 5
@@ -43,8 +45,9 @@ class ErrorInTime(NamedTuple):
     control : of `(int |theta - theta*|^2 dt)^(1/2)`.
     how : how they were found, in words.
     richer, richest : the system of the richer space, and the best control there.
-    rest : an estimate of what a space that is richer still would save beyond it: `1/2 int |r|^2 / lambda dt` for the residual r of
-        the best control there, in that space. It is exact if the Hessian is that of the penalty.
+    rest : an estimate of what a space that is richer still would save beyond it: `1/2 int |r|^2 / lambda dt` for the residual r
+        of the best control there, in that space. It is exact if the Hessian is that of the penalty.
+    jumps : whether the control, here or in the richer space, is not resolved in time.
     """
 
     cost: float
@@ -54,6 +57,7 @@ class ErrorInTime(NamedTuple):
     richer: ParticleSystem
     richest: np.ndarray
     rest: float
+    jumps: bool
 
     @property
     def saved(self) -> float:
@@ -63,7 +67,8 @@ class ErrorInTime(NamedTuple):
     @property
     def left(self) -> float:
         """A bound of what the richer space leaves, to leading order."""
-        return max((SAFETY - 1.0) * abs(self.saved), REST * self.rest)
+        share = JUMPS if self.jumps else SAFETY - 1.0
+        return max(share * abs(self.saved), REST * self.rest)
 
 
 def error_in_time(
@@ -107,7 +112,8 @@ def error_in_time(
     """
     space = twin.controls
     regulariser = space.regulariser
-    rough = regulariser.bounded or regulariser.sparse or unresolved_in_time(space, best) is not None
+    jumps = unresolved_in_time(space, best) is not None
+    rough = regulariser.bounded or regulariser.sparse or jumps
     ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
     floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
     richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor)
@@ -119,7 +125,8 @@ def error_in_time(
     size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
     cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
-    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, _rest(richer, outcome.control))
+    jumps = jumps or unresolved_in_time(richer.controls, outcome.control) is not None
+    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, _rest(richer, outcome.control), jumps)
 
 
 def _rest(richer: ParticleSystem, control: np.ndarray) -> float:

@@ -30,6 +30,8 @@ from .starts import Start, starting_control
 Schemes = tuple[TransportScheme | None, ContinuityScheme | None]
 #: a mesh whose errors are above their share is refined by at least this factor per axis, and at most by the next one
 FINER, FINEST = 1.2, 2.0
+#: verdicts of a descent that could go no further, and the factor by which its tolerance is then above its residual
+SHORT, ENOUGH = (Status.STALLED, Status.ITERATION_LIMIT), 2.0
 #: the tolerance of the descents from many starts
 ROUGH = 1e-3
 #: if the control moves by this share of its length away from the pilot's, it is looked whether it lies in another valley
@@ -109,6 +111,10 @@ class _Run:
             if error.met or self._stopped(solution, mesh is not None):
                 return self._ended(found, error)
             control = solution.control
+            if error.cost <= error.tolerance and solution.status in SHORT and self._method.solver is None:
+                # The descent went as far as it could, which is far enough: its tolerance was too small for this mesh.
+                self._tolerance *= ENOUGH * solution.residual / solution.threshold
+                continue
             if abs(error.sources["optimisation"]) > 0.5 * error.cost and self._method.solver is None:
                 self._tolerance *= 0.1
                 continue
