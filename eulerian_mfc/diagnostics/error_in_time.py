@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..control.curves import Curves
+from ..control.space import ControlSpace
 from ..flow.polynomials import HIGHEST
 from ..flow.resolution import as_layer_map
 from ..results.time_resolution import unresolved_in_time
 from ..solvers import Outcome, default_solver
 from ..system.particles import ParticleSystem
+from .jump_places import Moved, better_places
 
 #: how many degrees the richer control has more
 HIGHER = 2
@@ -26,9 +28,13 @@ SAFETY = 1.4
 REST = 2.0
 #: of a control that jumps, halved layers leave about as much as they save; with a margin
 JUMPS = 1.5
+#: what jumps in better places save counts so often: the rest of the control then changes too
+MOVES = 3.0
 #: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
 #: for that at most so many times
 SHARE, ROUNDS = 0.05, 5
+#: coefficients this close to a bound, relative to their size, are on it
+ON_BOUND = 1e-9
 #: round-off of a cost, relative to the cost
 ROUND_OFF = 1e-14
 
@@ -48,6 +54,7 @@ class ErrorInTime(NamedTuple):
     rest : an estimate of what a space that is richer still would save beyond it: `1/2 int |r|^2 / lambda dt` for the residual r
         of the best control there, in that space. It is exact if the Hessian is that of the penalty.
     jumps : whether the control, here or in the richer space, is not resolved in time.
+    moved : the layers with the control's jumps in better places, and what this saves.
     """
 
     cost: float
@@ -58,6 +65,7 @@ class ErrorInTime(NamedTuple):
     richest: np.ndarray
     rest: float
     jumps: bool
+    moved: Moved
 
     @property
     def saved(self) -> float:
@@ -68,7 +76,7 @@ class ErrorInTime(NamedTuple):
     def left(self) -> float:
         """A bound of what the richer space leaves, to leading order."""
         share = JUMPS if self.jumps else SAFETY - 1.0
-        return max(share * abs(self.saved), REST * self.rest)
+        return max(share * abs(self.saved), REST * self.rest) + MOVES * self.moved.saved
 
 
 def error_in_time(
@@ -126,7 +134,8 @@ def error_in_time(
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
     cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
     jumps = jumps or unresolved_in_time(richer.controls, outcome.control) is not None
-    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, _rest(richer, outcome.control), jumps)
+    rest, moved = _rest(richer, outcome.control), better_places(twin, best)
+    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, rest, jumps, moved)
 
 
 def _rest(richer: ParticleSystem, control: np.ndarray) -> float:
@@ -138,9 +147,18 @@ def _rest(richer: ParticleSystem, control: np.ndarray) -> float:
         richer.problem, richer.grid, rule=richer.rule, control_degree=degree, layer_map=chosen.refined(steps)
     )
     space = finest.controls
-    theta = space.carried(control, richer.controls)
+    theta = _on_bounds(space, space.carried(control, richer.controls))
     residual = space.conditions.residual_vector(theta, finest.cost_and_gradient(theta)[1])
     return 0.5 * float((space.mass * residual**2 / space.regulariser.penalties).sum())
+
+
+def _on_bounds(space: ControlSpace, theta: np.ndarray) -> np.ndarray:
+    """A control of which coefficients that differ from a bound by round-off are put on it: what holds them is then seen."""
+    for bound in (space.regulariser.lower, space.regulariser.upper):
+        finite = np.where(np.isfinite(bound), bound, 0.0)
+        near = np.isfinite(bound) & (np.abs(theta - finite) <= ON_BOUND * (np.abs(finite) + np.abs(theta).max()))
+        theta = np.where(near, bound, theta)
+    return theta
 
 
 def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: float) -> float:

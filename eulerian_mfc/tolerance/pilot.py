@@ -28,6 +28,8 @@ ACCURACY, POINTS = 0.02, 20_000
 DEGREES, FIRST = (1, 2, 3), 2
 #: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
 MARKED, MOST, ROUNDS = 0.8, 128, 24
+#: jumps are moved if this saves that share of the error in time
+MOVED = 0.2
 #: the search ends if so many rounds have not halved the error
 STALLED = 3
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
@@ -153,7 +155,10 @@ def pilot_of(
         if reason is not None:
             return replace(found, stopped_by=reason), rounds
         nearest = time.richest, time.richer.controls
-        if abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
+        if time.moved.saved > MOVED * error and fixed.layers is None:
+            grid = tuple(time.moved.ends.tolist())
+            nearest = time.moved.control, Curves(problem.horizon, grid, degree, twin.controls.basis.kind)
+        elif abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
             layer_map = twin.flow.layer_map.refined(2)
         elif fixed.degree is None and degree < degrees[-1]:
             degree, layer_map = degree + 1, fixed.layer_map

@@ -1,0 +1,132 @@
+"""Controls that jump at ends of layers: whether the jumps are in the right places, and better ones."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..control.curves import Curves
+from ..errors import NonFiniteError
+from ..results.time_resolution import ROUGH
+from ..system.particles import ParticleSystem
+
+#: a jump is moved by at most this share of the layers beside it at once, to within this share of them
+REACH, FOUND = 0.8, 1e-4
+#: at most so many jumps are moved, the largest ones first
+MOST = 8
+
+
+class Moved(NamedTuple):
+    """Layers with jumps in better places.
+
+    Attributes
+    ----------
+    ends : `(layers + 1,)`, the ends of the layers.
+    control : the control on them, the same polynomials on both sides of each jump.
+    saved : the cost before minus the cost after, at least 0.
+    """
+
+    ends: np.ndarray
+    control: np.ndarray
+    saved: float
+
+
+def jumps_of(curves: Curves, control: np.ndarray) -> np.ndarray:
+    """The numbers of the inner ends of layers at which the control jumps, the largest jumps first.
+
+    A jump counts if it exceeds a share of the range of its parameter, see `results.time_resolution`.
+
+    Parameters
+    ----------
+    curves, control : the functions of time and the coefficients.
+
+    Examples
+    --------
+    >>> linear = Curves(1.0, 3, degree=1)
+    >>> jumps_of(linear, np.array([[[0.0], [0.1]], [[0.2], [0.1]], [[2.0], [0.1]]])).tolist()
+    [2]
+    """
+    if curves.degree == 0:
+        return np.zeros(0, dtype=int)
+    starts, stops = np.einsum("ek,lkm->elm", curves.basis.whole(np.array([0.0, 1.0])), control)
+    inside = np.einsum("sk,lkm->lsm", curves.basis.whole(np.linspace(0.0, 1.0, curves.degree + 2)), control)
+    reach = np.ptp(inside.reshape(-1, control.shape[-1]), axis=0)
+    sizes = np.abs(starts[1:] - stops[:-1]) / np.where(reach > 0.0, reach, np.inf)
+    largest = sizes.max(axis=1, initial=0.0)
+    order = np.argsort(-largest)
+    return order[largest[order] > ROUGH][:MOST] + 1
+
+
+def better_places(twin: ParticleSystem, control: np.ndarray) -> Moved:
+    """Move the jumps of a control so that the cost falls: a search along each of them, one after the other.
+
+    An optimal control that jumps does so where the Hamiltonians of both sides are equal. A descent in the coefficients leaves
+    jumps where they are, since a control that jumps a little earlier is not near in the maximum norm.
+
+    Parameters
+    ----------
+    twin : the problem on points of the law.
+    control : the control.
+
+    References
+    ----------
+    The condition at jumps (Weierstrass and Erdmann): L. S. Pontryagin, V. G. Boltyanskii, R. V. Gamkrelidze, E. F. Mishchenko,
+    The Mathematical Theory of Optimal Processes, Wiley 1962.
+    """
+    least = first = twin.cost(control).total
+    ends, best = twin.controls.ends.copy(), control
+    for n in jumps_of(twin.controls, control):
+        found = _searched(twin, ends, best, int(n))
+        cost = _cost(twin, *found)
+        if cost < least:
+            (ends, best), least = found, cost
+    return Moved(ends, best, float(max(first - least, 0.0)))
+
+
+def _searched(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of layers and the control with jump n in the place where the cost is least."""
+    from scipy.optimize import minimize_scalar  # slow to import
+
+    def at(place: float) -> tuple[np.ndarray, np.ndarray]:
+        new = ends.copy()
+        new[n] = place
+        return new, extended(twin.controls, ends, new, control)
+
+    before, after = ends[n] - ends[n - 1], ends[n + 1] - ends[n]
+    bounds, small = (ends[n] - REACH * before, ends[n] + REACH * after), FOUND * min(before, after)
+    found = minimize_scalar(lambda t: _cost(twin, *at(t)), bounds=bounds, method="bounded", options={"xatol": small})
+    return at(float(found.x))
+
+
+def _cost(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray) -> float:
+    """The cost of a control on layers with these ends; infinite if states do not stay finite or bounds are violated."""
+    system = ParticleSystem(twin.problem, tuple(ends.tolist()), rule=twin.rule, **twin.layer_options)
+    if not np.array_equal(system.controls.project(control), control):
+        return np.inf
+    try:
+        return system.cost(control).total
+    except NonFiniteError:
+        return np.inf
+
+
+def extended(curves: Curves, ends: np.ndarray, target: np.ndarray, control: np.ndarray) -> np.ndarray:
+    """The same polynomials on other layers: they are continued beyond the ends of their own.
+
+    Parameters
+    ----------
+    curves : the basis.
+    ends, target : `(layers + 1,)`, the ends of the layers before and after.
+    control : the coefficients `(layers, degree + 1, m)`.
+
+    Examples
+    --------
+    >>> linear = Curves(1.0, 2, degree=1)
+    >>> extended(linear, linear.ends, np.array([0.0, 0.25, 1.0]), np.array([[[1.0], [1.0]], [[0.0], [0.0]]]))[0].ravel().tolist()
+    [0.5, 0.5]
+    """
+    shares = 0.5 - 0.5 * np.cos(np.pi * (np.arange(curves.degree + 1) + 0.5) / (curves.degree + 1))
+    inverse = np.linalg.inv(curves.basis.whole(shares))
+    times = target[:-1, None] + np.diff(target)[:, None] * shares
+    before = (times - ends[:-1, None]) / np.diff(ends)[:, None]
+    return np.stack([inverse @ (curves.basis.whole(s) @ c) for s, c in zip(before, control, strict=True)])
