@@ -8,6 +8,7 @@ import numpy as np
 
 from ..control.curves import Curves
 from ..control.space import ControlSpace
+from ..errors import NonFiniteError
 from ..flow.polynomials import HIGHEST
 from ..flow.resolution import as_layer_map
 from ..results.time_resolution import unresolved_in_time
@@ -28,8 +29,8 @@ SAFETY = 1.4
 REST = 2.0
 #: of a control that jumps, halved layers leave about as much as they save; with a margin
 JUMPS = 1.5
-#: what jumps in better places save counts so often: the rest of the control then changes too
-MOVES = 3.0
+#: what jumps in better places save counts so often, if it is not known how fast this falls from round to round
+MOVES = 10.0
 #: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
 #: for that at most so many times
 SHARE, ROUNDS = 0.05, 5
@@ -55,6 +56,7 @@ class ErrorInTime(NamedTuple):
         of the best control there, in that space. It is exact if the Hessian is that of the penalty.
     jumps : whether the control, here or in the richer space, is not resolved in time.
     moved : the layers with the control's jumps in better places, and what this saves.
+    moves : what counts so often: the rest of the control changes with the jumps' places.
     """
 
     cost: float
@@ -66,6 +68,7 @@ class ErrorInTime(NamedTuple):
     rest: float
     jumps: bool
     moved: Moved
+    moves: float = MOVES
 
     @property
     def saved(self) -> float:
@@ -76,7 +79,7 @@ class ErrorInTime(NamedTuple):
     def left(self) -> float:
         """A bound of what the richer space leaves, to leading order."""
         share = JUMPS if self.jumps else SAFETY - 1.0
-        return max(share * abs(self.saved), REST * self.rest) + MOVES * self.moved.saved
+        return max(share * abs(self.saved), REST * self.rest) + self.moves * self.moved.saved
 
 
 def error_in_time(
@@ -166,7 +169,9 @@ def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: f
     before, after = least, least
     for k in range(1, 2 * ROUNDS):
         finer = twin.with_layer_map(twin.flow.layer_map.refined(2**k))
-        before, after = after, finer.cost(best).total
+        before, after = after, finite_cost(finer, best)
+        if not np.isfinite(after):
+            return -np.inf
         if abs(after - before) <= max(SHARE * abs(least - after), floor):
             break
     return least - after
@@ -181,13 +186,33 @@ def _richer_optimum(
     """
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
     richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
-    outcome = default_solver(richer, TOLERANCE).solve(richer, richer.controls.carried(*start))
+    first = richer.controls.carried(*start)
+    outcome = default_solver(richer, TOLERANCE).solve(richer, first)
     for _ in range(ROUNDS):
         cost, finer = richer.cost(outcome.control).total, richer.with_layer_map(richer.flow.layer_map.refined(2))
-        if abs(finer.cost(outcome.control).total - cost) <= max(SHARE * abs(least - cost), floor):
+        there = finite_cost(finer, outcome.control)
+        if abs(there - cost) <= max(SHARE * abs(least - cost), floor):
             break
-        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, outcome.control)
+        # A control that exploits the stages may be of no use with more of them.
+        again = outcome.control if np.isfinite(there) else first
+        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, again)
     return richer, outcome
+
+
+def finite_cost(system: ParticleSystem, control: np.ndarray) -> float:
+    """The cost of a control; infinite if states or losses do not stay finite.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    control : the control.
+    """
+    with np.errstate(all="ignore"):
+        try:
+            cost = system.cost(control).total
+        except NonFiniteError:
+            return np.inf
+    return cost if np.isfinite(cost) else np.inf
 
 
 def halved(ends: np.ndarray) -> np.ndarray:

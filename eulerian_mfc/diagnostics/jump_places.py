@@ -13,6 +13,8 @@ from ..system.particles import ParticleSystem
 
 #: a jump is moved by at most this share of the layers beside it at once, to within this share of them
 REACH, FOUND = 0.8, 1e-4
+#: derivatives in the place of a jump are differences over this share of the shorter layer beside it
+STEP = 1e-3
 #: at most so many jumps are moved, the largest ones first
 MOST = 8
 
@@ -25,11 +27,15 @@ class Moved(NamedTuple):
     ends : `(layers + 1,)`, the ends of the layers.
     control : the control on them, the same polynomials on both sides of each jump.
     saved : the cost before minus the cost after, at least 0.
+    jumps : the numbers of the ends at which the control jumps.
+    slopes : the derivative of the cost in the place of each jump, before, with the same polynomials on both sides.
     """
 
     ends: np.ndarray
     control: np.ndarray
     saved: float
+    jumps: np.ndarray
+    slopes: np.ndarray
 
 
 def jumps_of(curves: Curves, control: np.ndarray) -> np.ndarray:
@@ -76,27 +82,73 @@ def better_places(twin: ParticleSystem, control: np.ndarray) -> Moved:
     """
     least = first = twin.cost(control).total
     ends, best = twin.controls.ends.copy(), control
-    for n in jumps_of(twin.controls, control):
+    jumps, slopes = jumps_of(twin.controls, control), []
+    for n in jumps:
+        slopes.append(_slope(twin, twin.controls.ends, control, int(n)))
         found = _searched(twin, ends, best, int(n))
         cost = _cost(twin, *found)
         if cost < least:
             (ends, best), least = found, cost
-    return Moved(ends, best, float(max(first - least, 0.0)))
+    return Moved(ends, best, float(max(first - least, 0.0)), jumps, np.array(slopes))
+
+
+def _placed(
+    twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int, place: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ends of layers and the control with jump n in another place."""
+    new = ends.copy()
+    new[n] = place
+    return new, extended(twin.controls, ends, new, control)
+
+
+def _slope(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int) -> float:
+    """The derivative of the cost in the place of jump n, by a central difference."""
+    step = STEP * float(np.diff(ends)[n - 1 : n + 1].min())
+    ahead, behind = (_cost(twin, *_placed(twin, ends, control, n, ends[n] + s)) for s in (step, -step))
+    return float((ahead - behind) / (2.0 * step))
 
 
 def _searched(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
     """The ends of layers and the control with jump n in the place where the cost is least."""
     from scipy.optimize import minimize_scalar  # slow to import
 
-    def at(place: float) -> tuple[np.ndarray, np.ndarray]:
-        new = ends.copy()
-        new[n] = place
-        return new, extended(twin.controls, ends, new, control)
-
     before, after = ends[n] - ends[n - 1], ends[n + 1] - ends[n]
     bounds, small = (ends[n] - REACH * before, ends[n] + REACH * after), FOUND * min(before, after)
-    found = minimize_scalar(lambda t: _cost(twin, *at(t)), bounds=bounds, method="bounded", options={"xatol": small})
-    return at(float(found.x))
+    found = minimize_scalar(
+        lambda t: _cost(twin, *_placed(twin, ends, control, n, float(t))),
+        bounds=bounds,
+        method="bounded",
+        options={"xatol": small},
+    )
+    return _placed(twin, ends, control, n, float(found.x))
+
+
+def after_two(before: tuple[np.ndarray, Moved], now: tuple[np.ndarray, Moved]) -> np.ndarray | None:
+    """The ends of layers with jumps where secants say that the cost does not change with their places.
+
+    The polynomials change with the places too, so that a search with fixed polynomials comes closer only slowly.
+
+    Parameters
+    ----------
+    before, now : the ends of layers with what was found there, twice one after the other, with optimal controls on them.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        None if the jumps are not the same ones, or secants do not lead to a minimum nearby.
+    """
+    (old, first), (ends, second) = before, now
+    if len(old) != len(ends) or set(first.jumps) != set(second.jumps):
+        return None
+    slopes = dict(zip(first.jumps.tolist(), first.slopes.tolist(), strict=True))
+    new = ends.copy()
+    for n, slope in zip(second.jumps.tolist(), second.slopes.tolist(), strict=True):
+        bend = (slope - slopes[n]) / (ends[n] - old[n]) if ends[n] != old[n] else 0.0
+        if not (np.isfinite(bend) and bend > 0.0):
+            return None
+        low, high = ends[n] - REACH * (ends[n] - ends[n - 1]), ends[n] + REACH * (ends[n + 1] - ends[n])
+        new[n] = np.clip(ends[n] - slope / bend, low, high)
+    return new if (np.diff(new) > 0.0).all() else None
 
 
 def _cost(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray) -> float:

@@ -150,7 +150,9 @@ class MeshChoice:
             factor = (abs(error) / self._goal) ** (1.0 / order) * 1.05
             finer = np.ceil(cells * np.clip(factor, 1.15, FACTOR) * shape).astype(int)
             if not self._affordable(finer, system):
-                self.stopped_by = "the memory does not suffice for a finer mesh (memory=)"
+                many = bool((finer > MOST_CELLS).any())
+                more = f"a finer mesh would have more than {MOST_CELLS} cells along an axis"
+                self.stopped_by = more if many else "the memory does not suffice for a finer mesh (memory=)"
                 break
             shape = np.ones(len(cells))
             system, new = self._tried(finer)

@@ -10,6 +10,7 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.grid import Grid
 from ..diagnostics.error_in_time import ErrorInTime, error_in_time
+from ..diagnostics.jump_places import Moved, after_two, extended
 from ..errors import ArgumentError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import as_layer_map, chosen_by_itself
@@ -29,9 +30,9 @@ DEGREES, FIRST = (1, 2, 3), 2
 #: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
 MARKED, MOST, ROUNDS = 0.8, 128, 24
 #: jumps are moved if this saves that share of the error in time
-MOVED = 0.2
+MOVED, SLOWEST = 0.2, 0.95
 #: the search ends if so many rounds have not halved the error
-STALLED = 3
+STALLED = 6
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
 DESCENT = 0.03
 
@@ -136,6 +137,7 @@ def pilot_of(
     grid: Grid = fixed.layers if fixed.layers is not None else FIRST
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
+    places = _Places()
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
@@ -144,7 +146,7 @@ def pilot_of(
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
-        time = error_in_time(twin, best, best, least, nearest)
+        time = places.seen(twin, error_in_time(twin, best, best, least, nearest))
         error = abs(time.saved) + time.left
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         found = Pilot(twin, best, time, target, scale, relative)
@@ -155,15 +157,39 @@ def pilot_of(
         if reason is not None:
             return replace(found, stopped_by=reason), rounds
         nearest = time.richest, time.richer.controls
-        if time.moved.saved > MOVED * error and fixed.layers is None:
-            grid = tuple(time.moved.ends.tolist())
-            nearest = time.moved.control, Curves(problem.horizon, grid, degree, twin.controls.basis.kind)
+        if time.moves * time.moved.saved > MOVED * error and fixed.layers is None:
+            grid, control = places.moved(twin, best)
+            nearest = control, Curves(problem.horizon, grid, degree, twin.controls.basis.kind)
         elif abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
             layer_map = twin.flow.layer_map.refined(2)
         elif fixed.degree is None and degree < degrees[-1]:
             degree, layer_map = degree + 1, fixed.layer_map
         else:
             grid = tuple(halved_where(found).tolist())
+
+
+class _Places:
+    """The places of jumps from round to round: how fast what moving them saves falls, and where secants lead."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[np.ndarray, Moved]] = []
+
+    def seen(self, twin: ParticleSystem, time: ErrorInTime) -> ErrorInTime:
+        """The error in time, with the factor that the fall from the last round implies: the rest of a geometric series."""
+        self._found.append((twin.controls.ends, time.moved))
+        if len(self._found) < 2 or len(self._found[-2][0]) != len(twin.controls.ends):
+            return time
+        before = self._found[-2][1].saved
+        ratio = time.moved.saved / before if before > 0.0 else 0.0
+        return time._replace(moves=float(2.0 / (1.0 - min(ratio, SLOWEST))))
+
+    def moved(self, twin: ParticleSystem, control: np.ndarray) -> tuple[tuple[float, ...], np.ndarray]:
+        """The ends of layers with jumps in better places, and the control there."""
+        ends, found = self._found[-1]
+        secant = after_two(*self._found[-2:]) if len(self._found) > 1 else None
+        if secant is None:
+            return tuple(found.ends.tolist()), found.control
+        return tuple(secant.tolist()), extended(twin.controls, ends, secant, control)
 
 
 def _first_degree(relative: float) -> int:
