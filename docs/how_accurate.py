@@ -54,7 +54,7 @@ def quietly(problem, *arguments, **options):
 def claims(references):
     """What is chosen, the true error, and what is claimed."""
     rows = [
-        "| reference | tol | cells | layers, degree | asked | claimed | true error | met |",
+        "| case | tol | cells | layers, degree | asked | claimed | true error | met |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for entry in references:
@@ -62,8 +62,9 @@ def claims(references):
         for tol in tolerances(problem):
             solution = quietly(problem, tol=tol)
             error, curves = solution.error, solution.numerics.curves
+            cells = " x ".join(map(str, solution.mesh.shape))
             rows.append(
-                f"| {entry} | {tol:.0e} | {' x '.join(map(str, solution.mesh.shape))} | {curves.layers}, {curves.degree} | "
+                f"| {PROBLEMS[entry]} | $10^{{{np.log10(tol):.0f}}}$ | {cells} | {curves.layers}, {curves.degree} | "
                 f"{error.tolerance:.1e} | {error.cost:.1e} | {abs(solution.cost - REFERENCE[entry]['cost']):.1e} | "
                 f"{'yes' if error.met else 'no'} |"
             )
@@ -88,7 +89,7 @@ def medians(runs, repeats=5):
 def times(references):
     """Times of solves to a tolerance, divided by that of the case with the numerics that were chosen by hand."""
     rows = [
-        f"| reference | by hand: error | {' | '.join(f'tol {tol:.0e}: ratio (error)' for tol in TOLERANCES)} |",
+        f"| case | by hand: error | {' | '.join(f'tol {tol:.0e}: ratio (error)' for tol in TOLERANCES)} |",
         f"|---|---|{'---|' * len(TOLERANCES)}",
     ]
     for entry in references:
@@ -99,7 +100,7 @@ def times(references):
         taken = medians(runs, repeats=5 if problem.field.dim == 1 else 1)
         cells = [f"{t / taken[0]:.2g} ({e:.1e})" for t, e in zip(taken[1:], errors[1:], strict=True)]
         cells += ["-"] * (len(TOLERANCES) - len(cells))
-        rows.append(f"| {entry} | {errors[0]:.1e} | {' | '.join(cells)} |")
+        rows.append(f"| {PROBLEMS[entry]} | {errors[0]:.1e} | {' | '.join(cells)} |")
         print(rows[-1], flush=True)
     return "accuracy_times", rows
 
