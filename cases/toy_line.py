@@ -4,6 +4,7 @@ The example of the source: `mu0 = N(0, 1)`, labels `sign(x)`, `F = tanh(theta x)
 is negative: half of the mass lies within 0.67 of the origin, but the tails weigh more in the squared loss, and
 tanh(theta x) moves them all. Expect `J = 0.379389476493` and a control that goes from -0.12516 on the first layer to
 -0.12784 on the last (20 layers, 160 cells, 9 digits). With `--set bias=True` the optimum keeps b = 0 by symmetry.
+In continuous time the least cost is `J = 0.379389475348`: `emfc.solve(problem(), tol=1e-9)` chooses mesh and layers for that.
 """
 
 import numpy as np

@@ -167,11 +167,12 @@ def test_an_interrupt_returns_the_best_so_far():
         if row.iteration >= 1:
             raise KeyboardInterrupt
 
-    solution = emfc.solve(line(), tol=1e-8, callback=stop)
+    solution = emfc.solve(bimodal(), tol=1e-9, callback=stop, initial=1.0)
     assert not solution.error.met
     assert not solution.converged
-    exact = emfc.solve(line(), tol=1e-11)
+    exact = emfc.solve(bimodal(), tol=1e-11, initial=1.0)
     assert abs(solution.cost - exact.cost) <= solution.error.cost
+    assert "interrupted" in solution.error.stopped_by
 
 
 def jump(**options):
@@ -195,9 +196,10 @@ def test_a_jump_that_is_not_declared_is_not_called_met():
         {"sparsity": 0.05},
         {"running": emfc.losses.SquaredLoss()},
         {"penalty": lambda t: 0.1 + t},
+        {"penalty": emfc.Stepwise([0.0, 0.3, 1.0], [0.3, 0.6])},
         {"penalty": [0.05, 2.0], "bounds": lambda t: (None, 0.2 + 0.1 * t)},
     ],
-    ids=["bounds", "L1", "running", "penalty of time", "bounds of time"],
+    ids=["bounds", "L1", "running", "penalty of time", "steps", "bounds of time"],
 )
 def test_all_terms_of_the_cost(cost):
     """The claims of a rough solve, against the bracket of a fine one."""
@@ -206,6 +208,18 @@ def test_all_terms_of_the_cost(cost):
     assert rough.error.met
     low, high = fine.error.bracket
     assert max(abs(rough.cost - low), abs(rough.cost - high)) <= rough.error.cost + 2.0 * fine.error.cost
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-5])
+def test_a_control_that_jumps_within_a_layer(tol):
+    """The penalty jumps at a time that is not declared: the order in the layers is 1, and the claims say so."""
+    declared = emfc.solve(line(penalty=emfc.Stepwise([0.0, 0.3, 1.0], [0.3, 0.6])), tol=1e-10)
+    hidden = emfc.solve(line(penalty=lambda t: 0.3 if t < 0.3 else 0.6), tol=tol)
+    assert declared.error.met
+    assert abs(hidden.cost - declared.cost) <= hidden.error.cost + declared.error.cost
+    low, high = hidden.error.bracket
+    assert low <= declared.error.bracket[1]
+    assert declared.error.bracket[0] <= high
 
 
 def test_a_law_of_samples():

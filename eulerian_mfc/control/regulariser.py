@@ -99,6 +99,11 @@ class Regulariser:
         """
         return np.sqrt((self.penalties.max() if self.largest is None else self.largest) / self.penalties)
 
+    @property
+    def breaks(self) -> np.ndarray:
+        """`(n,)`: the times at which numbers jump, as far as they are declared."""
+        return np.zeros(0)
+
     def at(self, times: np.ndarray | float) -> Regulariser:
         """The regulariser at one time, or at times `(n,)`: its arrays broadcast against values `(n, m)`."""
         return self

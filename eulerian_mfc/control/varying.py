@@ -141,6 +141,11 @@ class VaryingRegulariser(Regulariser):
         ends = zip(bounds.breaks[:-1], bounds.breaks[1:], strict=True)
         return any(np.isfinite(bounds.inside(a, b, np.linspace(0.0, 1.0, SAMPLES))).any() for a, b in ends)
 
+    @property
+    def breaks(self) -> np.ndarray:
+        """`(n,)`: the times within the horizon at which a `Stepwise` or an array jumps."""
+        return np.unique(np.concatenate([course.breaks[1:-1] for course in self.over_time]))
+
     def at(self, times: np.ndarray | float) -> Regulariser:
         penalties, sparsities, bounds = (course.at(times) for course in self.over_time)
         return Regulariser(penalties, sparsities, bounds[..., 0, :], bounds[..., 1, :], largest=self.largest)

@@ -9,10 +9,11 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.space import ControlSpace
 from ..errors import NonFiniteError
-from ..flow.polynomials import HIGHEST
+from ..flow.polynomials import HIGHEST, Basis, gauss
 from ..flow.resolution import as_layer_map
 from ..results.time_resolution import unresolved_in_time
 from ..solvers import Outcome, default_solver
+from ..solvers.record import Callback
 from ..system.particles import ParticleSystem
 from .jump_places import Moved, better_places
 
@@ -29,6 +30,9 @@ SAFETY = 1.4
 REST = 2.0
 #: of a control that jumps, halved layers leave about as much as they save; with a margin
 JUMPS = 1.5
+#: a control is not resolved if, on layers where the two highest of at least FALLING + 1 Legendre coefficients are not below this
+#: share of all but the mean, they carry at least this share of what the richer space saves
+STEEP, FALLING, UNRESOLVED = 0.05, 3, 0.1
 #: what jumps in better places save counts so often, if it is not known how fast this falls from round to round
 MOVES = 10.0
 #: the error of the richer control's layer map is at most this share of what the richer control saves; its substeps are doubled
@@ -88,6 +92,7 @@ def error_in_time(
     best: np.ndarray,
     least: float,
     start: tuple[np.ndarray, Curves] | None = None,
+    callback: Callback | None = None,
 ) -> ErrorInTime:
     """Bounds of the error that the layers, the degree of the control and the layer map make.
 
@@ -102,6 +107,7 @@ def error_in_time(
     best : the best control of this space for the twin.
     least : the cost of `best` for the twin.
     start : a control, of the space that is stated beside it, that is closer to the richer optimum than `best`; or None.
+    callback : called after every iteration of the descents in the richer space, or None.
 
     References
     ----------
@@ -127,7 +133,7 @@ def error_in_time(
     rough = regulariser.bounded or regulariser.sparse or jumps
     ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
     floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
-    richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor)
+    richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor, callback)
     saved = least - richer.cost(outcome.control).total
     distance = np.sqrt(squared_distance(richer, outcome.control, twin, solved))
     told = "" if outcome.converged else ", which did not converge"
@@ -137,8 +143,46 @@ def error_in_time(
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
     cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
     jumps = jumps or unresolved_in_time(richer.controls, outcome.control) is not None
+    jumps = jumps or unresolved_part(richer.controls, outcome.control) > UNRESOLVED * abs(saved) > UNRESOLVED * floor
     rest, moved = _rest(richer, outcome.control), better_places(twin, best)
     return ErrorInTime(cost, of_map, control, how, richer, outcome.control, rest, jumps, moved)
+
+
+def unresolved_part(space: ControlSpace, control: np.ndarray) -> float:
+    """`1/2 int lambda |theta'|^2 dt`, theta' being the two highest Legendre polynomials, over layers where they do not fall.
+
+    Coefficients of a smooth control fall quickly with the degree, and those of a control that jumps or has a kink do not.
+
+    Parameters
+    ----------
+    space : the space of the control.
+    control : its coefficients.
+
+    References
+    ----------
+    P.-O. Persson, J. Peraire, Sub-cell shock capturing for discontinuous Galerkin methods, AIAA Paper 2006-112 (2006),
+    doi:10.2514/6.2006-112.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.control.regulariser import Regulariser
+    >>> from eulerian_mfc.control.spaces import control_space
+    >>> space = control_space(Regulariser.of(2.0, 0.0, None, parameters=1), 1.0, 1, degree=3)
+    >>> [unresolved_part(space, np.array([[[0.0], [1.0], [c], [0.0]]])) for c in (0.01, 1.0)]
+    [0.0, 0.2]
+    """
+    degree = space.degree
+    if degree < FALLING:
+        return 0.0
+    nodes, weights = gauss(degree + 1)
+    legendre = Basis(degree)
+    values = space.values(control, space.on_layers(nodes).ravel()).reshape(space.layers, len(nodes), -1)
+    squares = (
+        np.einsum("n,nk,lnm->lkm", weights, legendre(nodes), values) ** 2 * (2.0 * np.arange(degree + 1) + 1.0)[:, None]
+    )
+    highest, all_but_mean = squares[:, -2:].sum(axis=1), squares[:, 1:].sum(axis=1)
+    penalties = space.posed.at(0.5 * (space.ends[1:] + space.ends[:-1])).penalties
+    return 0.5 * float((space.lengths[:, None] * penalties * highest * (highest > STEEP**2 * all_but_mean)).sum())
 
 
 def _rest(richer: ParticleSystem, control: np.ndarray) -> float:
@@ -178,7 +222,12 @@ def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: f
 
 
 def _richer_optimum(
-    twin: ParticleSystem, ends: np.ndarray, start: tuple[np.ndarray, Curves], least: float, floor: float
+    twin: ParticleSystem,
+    ends: np.ndarray,
+    start: tuple[np.ndarray, Curves],
+    least: float,
+    floor: float,
+    callback: Callback | None,
 ) -> tuple[ParticleSystem, Outcome]:
     """The system of higher degree on layers with these ends, and its optimum near a control, which comes with its space.
 
@@ -187,7 +236,7 @@ def _richer_optimum(
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
     richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
     first = richer.controls.carried(*start)
-    outcome = default_solver(richer, TOLERANCE).solve(richer, first)
+    outcome = default_solver(richer, TOLERANCE).solve(richer, first, callback)
     for _ in range(ROUNDS):
         cost, finer = richer.cost(outcome.control).total, richer.with_layer_map(richer.flow.layer_map.refined(2))
         there = finite_cost(finer, outcome.control)
@@ -195,7 +244,7 @@ def _richer_optimum(
             break
         # A control that exploits the stages may be of no use with more of them.
         again = outcome.control if np.isfinite(there) else first
-        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, again)
+        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, again, callback)
     return richer, outcome
 
 

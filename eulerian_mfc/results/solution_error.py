@@ -91,7 +91,7 @@ class SolutionError(FrozenFields):
     @property
     def sentences(self) -> list[str]:
         """The bracket, the bounds, their sources and the second opinion, a sentence for each."""
-        low, high = (f"{value:.12g}" for value in self.bracket)
+        low, high = (f"{value:.15g}" for value in self.bracket)
         verdict = "this is met" if self.met else f"this is NOT met: {self.stopped_by}"
         asked = f"; {self.tolerance_control:.1e} was asked for" if self.tolerance_control is not None else ""
         parts = ", ".join(f"{source} {value:+.1e}" for source, value in self.sources.items())

@@ -161,6 +161,9 @@ class _Run:
         if moved > AWAY**2 * pilot.twin.controls.square(pilot.control):
             self._pilot = pilot.descended(solution.control)
         error = measured(solution, self._pilot, self._goal)
+        if error.met and self._clock.over and self._pilot.stopped_by is not None:
+            # The search in time was cut off: what it saved says nothing about what is left.
+            error = replace(error, met=False, stopped_by=self._pilot.stopped_by)
         curves = self._pilot.curves
         self._rounds.append(
             ToleranceRound(
@@ -172,7 +175,7 @@ class _Run:
     def _stopped(self, solution: Solution, given: bool) -> bool:
         """Whether a cap ends the rounds."""
         if self._clock.over:
-            self._cap = "the time was over (seconds=)"
+            self._cap = self._clock.reason
         elif solution.status is Status.INTERRUPTED:
             self._cap = "it was interrupted"
         elif given:

@@ -10,6 +10,7 @@ import numpy as np
 from .._validate import fail, integer, positive
 from ..losses import Loss
 from ..problem import Problem
+from ..solvers import Outcome, Status
 from ..solvers.record import Callback, Iteration
 
 #: the default tolerance, and the smallest one that double precision can give
@@ -80,6 +81,7 @@ class Clock:
 
     def __init__(self, seconds: float | None, callback: Callback | None = None) -> None:
         self._start, self._cap, self._callback = perf_counter(), seconds, callback
+        self._interrupted = False
 
     @property
     def passed(self) -> float:
@@ -88,15 +90,29 @@ class Clock:
 
     @property
     def over(self) -> bool:
-        """Whether the cap is reached."""
-        return self._cap is not None and self.passed >= self._cap
+        """Whether the cap is reached, or the user interrupted."""
+        return self._interrupted or (self._cap is not None and self.passed >= self._cap)
+
+    @property
+    def reason(self) -> str:
+        """Why the work ends, in words."""
+        return "it was interrupted" if self._interrupted else "the time was over (seconds=)"
+
+    def saw(self, outcome: Outcome) -> Outcome:
+        """The outcome of a solver; if the user interrupted it, the rest of the work ends too."""
+        self._interrupted |= outcome.status is Status.INTERRUPTED and not self.over
+        return outcome
+
+    def check(self, row: Iteration) -> None:
+        """A callback of solvers whose progress is not shown."""
+        if self.over:
+            raise KeyboardInterrupt
 
     def __call__(self, row: Iteration) -> None:
         """A callback of solvers: the user's one, and an interrupt if the time is over, so that they return their best control."""
         if self._callback is not None:
             self._callback(row)
-        if self.over:
-            raise KeyboardInterrupt
+        self.check(row)
 
 
 def scale_of(problem: Problem) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..diagnostics.error_budget import at_the_control, box_contribution
-from ..diagnostics.error_in_time import SAFETY, squared_distance
+from ..diagnostics.error_in_time import SAFETY, TOLERANCE, squared_distance
 from ..results.solution_error import SolutionError
 from ..solution import Solution
 from ..system.boundaries import of_the_problem
@@ -71,7 +71,9 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     low = without - above - max((SAFETY - 1.0) * abs(saved), time.left) - known
     high = without - above + known
     cost = max(abs(solution.cost - low), abs(solution.cost - high))
-    distance = SAFETY * float(np.sqrt(squared_distance(time.richer, time.richest, twin, theta)))
+    size = np.sqrt(squared_distance(time.richer, np.zeros(time.richer.controls.shape), twin, theta))
+    away = np.sqrt(squared_distance(time.richer, time.richest, twin, theta))
+    distance = float(SAFETY * away + TOLERANCE * size)
     sources = {
         "mesh": solution.cost - without - box,
         "box": box,

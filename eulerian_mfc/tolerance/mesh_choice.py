@@ -30,6 +30,8 @@ TRIALS, MOST_CELLS, SLOW = 12, 20_000, 0.5
 #: densities, potentials and what a gradient keeps, in numbers per cell, field and level in time
 NUMBERS = 4
 
+#: what makes meshes converge slowly
+HINT = "labels that jump need `breaks`"
 #: mesh -> the discrete problem on it
 Build = Callable[[CartesianMesh], OptimalitySystem]
 
@@ -152,13 +154,15 @@ class MeshChoice:
             if not self._affordable(finer, system):
                 many = bool((finer > MOST_CELLS).any())
                 more = f"a finer mesh would have more than {MOST_CELLS} cells along an axis"
-                self.stopped_by = more if many else "the memory does not suffice for a finer mesh (memory=)"
+                self.stopped_by = (
+                    f"{more}; {HINT}" if many else "the memory does not suffice for a finer mesh (memory=)"
+                )
                 break
             shape = np.ones(len(cells))
             system, new = self._tried(finer)
             slow = slow + 1 if abs(new) > SLOW * abs(error) else 0
             if slow == 2:
-                self.stopped_by = "finer meshes do not bring the cost closer to that without a mesh"
+                self.stopped_by = f"finer meshes do not bring the cost closer to that without a mesh; {HINT}"
                 break
             grown = float(np.log(prod(finer) / prod(cells)) / len(cells))
             if new != 0.0:

@@ -76,6 +76,12 @@ class Pilot:
 class Fixed:
     """What the user chose of the time: layers, degree and layer map; None for what is to be chosen.
 
+    Parameters
+    ----------
+    layers : the number of layers or their times, or None.
+    degree : the degree of the control, or None.
+    layer_map : the layer map, or "auto".
+
     Examples
     --------
     >>> Fixed(layers=4).degree is None
@@ -134,7 +140,7 @@ def pilot_of(
     relative = _relative(problem, target, scale, tol_control)
     degrees = _resolved(fixed.layer_map)
     degree = fixed.degree if fixed.degree is not None else min(_first_degree(relative), degrees[-1])
-    grid: Grid = fixed.layers if fixed.layers is not None else FIRST
+    grid: Grid = fixed.layers if fixed.layers is not None else _first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
     places = _Places()
@@ -146,12 +152,12 @@ def pilot_of(
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
-        time = places.seen(twin, error_in_time(twin, best, best, least, nearest))
-        error = abs(time.saved) + time.left
+        time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check))
+        error = float(abs(time.saved) + time.left)
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         found = Pilot(twin, best, time, target, scale, relative)
         wanted = tol_control is None or time.control <= SHARE * tol_control
-        if error <= SHARE * target and wanted:
+        if error <= SHARE * target and wanted and not clock.over:
             return found, rounds
         reason = _cap(found, fixed, degrees, rounds, clock)
         if reason is not None:
@@ -166,6 +172,17 @@ def pilot_of(
             degree, layer_map = degree + 1, fixed.layer_map
         else:
             grid = tuple(halved_where(found).tolist())
+
+
+def _first_layers(problem: Problem) -> Grid:
+    """The first layers: equal ones, and ends where penalties or bounds jump."""
+    breaks, horizon = problem.regulariser.breaks, problem.horizon
+    if not breaks.size:
+        return FIRST
+    equal = np.linspace(0.0, horizon, FIRST + 1)
+    far = np.abs(equal[:, None] - breaks).min(axis=1) > 0.1 * horizon / FIRST
+    far[[0, -1]] = True
+    return tuple(np.sort(np.concatenate([equal[far], breaks])).tolist())
 
 
 class _Places:
@@ -205,7 +222,7 @@ def _settled(
         twin = ParticleSystem.refined(
             system.problem, system.grid, control, tolerance=accuracy, limit=POINTS, **system.layer_options
         )
-        before, control = control, solver.solve(twin, control, clock).control
+        before, control = control, clock.saw(solver.solve(twin, control, clock)).control
         if clock.over or system.problem.law.finite:
             break
         # The rule was refined for the control before: it is kept if it is as good for the new one.
@@ -237,7 +254,7 @@ def _resolved(layer_map: LayerMap | str) -> list[int]:
 def _cap(found: Pilot, fixed: Fixed, degrees: list[int], rounds: list[ToleranceRound], clock: Clock) -> str | None:
     """Why the space is not refined; None if it is."""
     if clock.over:
-        return "the time was over (seconds=)"
+        return clock.reason
     if fixed.layers is not None and (fixed.degree is not None or found.curves.degree >= degrees[-1]):
         return "the layers were given: the control cannot be refined in time"
     few = [row for row in rounds if row.degree == found.curves.degree][-STALLED - 1 :]
