@@ -82,6 +82,15 @@ def test_jumps_within_a_layer_are_integrated_exactly(degree):
     assert space.cost(space.coerce(2.0)) == pytest.approx(2 * (0.5 * 4.0 * (0.3 + 2.1) + 2.0 * 5.0 * 0.4), rel=1e-13)
 
 
+@pytest.mark.parametrize("jump", [0.3, 0.4999, 0.50001, 0.5 + 1e-9, 1.0 - 1e-6])
+@pytest.mark.parametrize("degree", [0, 3])
+def test_jumps_that_are_not_declared_are_found(jump, degree):
+    regulariser = regulariser_of(lambda t: 1.0 if t < jump else 3.0, 0.0, None, 1, 1.0)
+    space = control_space(regulariser, 1.0, 2, degree)
+    assert space.cost(space.coerce(2.0)) == pytest.approx(2.0 * (jump + 3.0 * (1.0 - jump)), rel=1e-12)
+    assert regulariser.penalties[0] == pytest.approx(jump + 3.0 * (1.0 - jump), rel=1e-12)
+
+
 @pytest.mark.parametrize("degree", [0, 1, 2])
 def test_a_function_that_is_constant_is_a_number(degree):
     number = emfc.solve(transport(penalty=0.7, bounds=(0.0, 0.5)), MESH, layers=3, control_degree=degree)

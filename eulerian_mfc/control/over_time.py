@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +12,15 @@ from numpy.typing import ArrayLike
 
 from .._frozen import frozen
 from .._validate import array, fail, mismatch
+from ..flow.polynomials import Basis, gauss
 
 #: a function of time is first evaluated at this many equal distances, so that a wrong value is found before any work
 CHECKED = 65
+#: points of the Gauss rule on an interval without jumps; it agrees with that of half as many points to this share, unless the
+#: interval has been halved so often
+POINTS, AGREE, DEEPEST = 16, 1e-13, 45
+#: the polynomial through these points agrees with the values at the ends of the interval to this share
+AT_ENDS = 1e-9
 #: what a user wrote for one time, in any form: it is checked before it is used
 Written = Any
 
@@ -114,6 +121,30 @@ class OverTime:
         between = self.breaks[(self.breaks > low + slack) & (self.breaks < high - slack)]
         return list(pairwise([low, *between.tolist(), high]))
 
+    def smooth_panels(self, low: float, high: float) -> list[tuple[float, float]]:
+        """Intervals that the interval from `low` to `high` consists of, on which two Gauss rules agree.
+
+        Jumps and kinks that are not declared are found by bisection, to round-off.
+        """
+        out: list[tuple[float, float]] = []
+        waiting = [(a, b, 0) for a, b in reversed(self.panels(low, high))]
+        while waiting:
+            a, b, depth = waiting.pop()
+            (few, light), (many, heavy) = gauss(POINTS // 2), gauss(POINTS)
+            values, ends = self.inside(a, b, many), self.inside(a, b, np.array([0.0, 1.0]))
+            size = np.abs(values).max(axis=0)
+            apart = np.abs(np.tensordot(heavy, values, 1) - np.tensordot(light, self.inside(a, b, few), 1))
+            # A jump between an end and the points next to it shows only at the end.
+            beyond = np.abs(np.tensordot(_to_the_ends(), values, 1) - ends).max(axis=0)
+            with np.errstate(invalid="ignore"):
+                close = (apart <= AGREE * size) & (beyond <= AT_ENDS * size)
+            middle = 0.5 * (a + b)
+            if close.all() or depth == DEEPEST or not a < middle < b:
+                out.append((a, b))
+            else:
+                waiting += [(middle, b, depth + 1), (a, middle, depth + 1)]
+        return out
+
     def _value(self, t: float) -> np.ndarray:
         name = f"{self._name} at time {t:g}"
         try:
@@ -121,3 +152,11 @@ class OverTime:
         except Exception as error:
             raise mismatch(name, f"{type(error).__name__}: {error}", "a function of one time, a float") from error
         return self._rows(given, name)
+
+
+@lru_cache
+def _to_the_ends() -> np.ndarray:
+    """`(2, POINTS)`: the values of the polynomial through the points of the Gauss rule at the ends of the interval."""
+    nodes, _ = gauss(POINTS)
+    legendre = Basis(POINTS - 1)
+    return frozen(legendre(np.array([0.0, 1.0])) @ np.linalg.inv(legendre(nodes)))

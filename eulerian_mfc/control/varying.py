@@ -13,11 +13,9 @@ from .._validate import fail
 from ..flow.polynomials import Basis, gauss
 from .bounds import Bounds, box
 from .curves import Curves
-from .over_time import OverTime, Stepwise, Written
+from .over_time import POINTS, OverTime, Stepwise, Written
 from .regulariser import Regulariser, penalties_of, sparsities_of
 
-#: points of the Gauss rule on a layer, and on each of as many equal parts of the horizon, between jumps
-POINTS, PARTS = 16, 8
 #: bounds are compared with polynomials at this many points of a layer, and again around each largest difference, so many times
 SAMPLES, ZOOMS = 65, 15
 #: differences below this share of the numbers are round-off
@@ -121,11 +119,7 @@ class VaryingRegulariser(Regulariser):
         nodes, weights = gauss(POINTS)
         means: list[np.ndarray] = []
         for course in (penalty, sparsity):
-            parts = [
-                p
-                for part in np.linspace(0.0, horizon, PARTS + 1)[:-1]
-                for p in course.panels(part, part + horizon / PARTS)
-            ]
+            parts = course.smooth_panels(0.0, horizon)
             means.append(np.sum([(b - a) / horizon * weights @ course.inside(a, b, nodes) for a, b in parts], axis=0))
         sides = np.concatenate(
             [bounds.inside(a, b, np.linspace(0.0, 1.0, SAMPLES)) for a, b in bounds.panels(0.0, horizon)]
@@ -189,7 +183,7 @@ class VaryingRegulariser(Regulariser):
         out = []
         for low, high in zip(curves.ends[:-1], curves.ends[1:], strict=True):
             total = 0.0
-            for a, b in course.panels(float(low), float(high)):
+            for a, b in course.smooth_panels(float(low), float(high)):
                 shares = (a - low + (b - a) * nodes) / (high - low)
                 values = course.inside(a, b, nodes)
                 total = total + (b - a) / (high - low) * np.einsum(

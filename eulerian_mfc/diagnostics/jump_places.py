@@ -98,7 +98,7 @@ def _placed(
     """The ends of layers and the control with jump n in another place."""
     new = ends.copy()
     new[n] = place
-    return new, extended(twin.controls, ends, new, control)
+    return new, twin.controls.project(extended(twin.controls, ends, new, control))
 
 
 def _slope(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int) -> float:
@@ -152,10 +152,8 @@ def after_two(before: tuple[np.ndarray, Moved], now: tuple[np.ndarray, Moved]) -
 
 
 def _cost(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray) -> float:
-    """The cost of a control on layers with these ends; infinite if states do not stay finite or bounds are violated."""
+    """The cost of a control on layers with these ends; infinite if states do not stay finite."""
     system = ParticleSystem(twin.problem, tuple(ends.tolist()), rule=twin.rule, **twin.layer_options)
-    if not np.array_equal(system.controls.project(control), control):
-        return np.inf
     try:
         return system.cost(control).total
     except NonFiniteError:

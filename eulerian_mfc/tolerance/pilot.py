@@ -30,7 +30,7 @@ DEGREES, FIRST = (1, 2, 3), 2
 #: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
 MARKED, MOST, ROUNDS = 0.8, 128, 24
 #: jumps are moved if this saves that share of the error in time
-MOVED, SLOWEST = 0.2, 0.95
+MOVED, SLOWEST, AGAIN = 0.2, 0.95, 3.0
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
@@ -198,7 +198,7 @@ class _Places:
             return time
         before = self._found[-2][1].saved
         ratio = time.moved.saved / before if before > 0.0 else 0.0
-        return time._replace(moves=float(2.0 / (1.0 - min(ratio, SLOWEST))))
+        return time._replace(moves=float(AGAIN / (1.0 - min(ratio, SLOWEST))))
 
     def moved(self, twin: ParticleSystem, control: np.ndarray) -> tuple[tuple[float, ...], np.ndarray]:
         """The ends of layers with jumps in better places, and the control there."""
