@@ -68,6 +68,7 @@ def solve_to_tolerance(
         tol_control=goal.tol_control,
         fixed=fixed,
         clock=clock,
+        report=method.report,
     )
     run = _Run(problem, schemes, resources, replace(method, callback=clock), goal, pilot, rounds, clock)
     return run.on_simplices(mesh) if isinstance(mesh, SimplexMesh) else run.on_boxes(mesh)
@@ -156,11 +157,12 @@ class _Run:
             self._pilot = pilot.descended(solution.control)
         error = measured(solution, self._pilot, self._goal)
         curves = self._pilot.curves
-        self._rounds.append(
-            ToleranceRound(
-                "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
-            )
+        row = ToleranceRound(
+            "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
         )
+        self._rounds.append(row)
+        if self._method.report is not None:
+            self._method.report(row)
         return found, error
 
     def _stopped(self, solution: Solution, given: bool) -> bool:

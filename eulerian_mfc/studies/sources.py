@@ -11,10 +11,8 @@ from ..control.grid import Grid
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..run.case import Case
-from ..run.options import OPTIONS, what_counts
+from ..run.options import OPTIONS, Options, what_counts
 
-#: keyword arguments of `solve`, by name
-Options = dict[str, Any]
 Built = tuple[Problem, Options]
 #: one pair (low, high) per axis, in units of the state
 Box = Sequence[tuple[float, float]]

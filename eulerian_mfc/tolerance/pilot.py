@@ -14,7 +14,7 @@ from ..errors import ArgumentError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import as_layer_map, chosen_by_itself
 from ..problem import Problem
-from ..results.solution_error import ToleranceRound
+from ..results.solution_error import Report, ToleranceRound
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 from .goal import Clock
@@ -108,6 +108,7 @@ def pilot_of(
     tol_control: float | None,
     fixed: Fixed,
     clock: Clock,
+    report: Report | None = None,
 ) -> tuple[Pilot, list[ToleranceRound]]:
     """Choose layers, degree and layer map so that the error in time is a share of the tolerance.
 
@@ -120,6 +121,7 @@ def pilot_of(
     tol_control : the tolerance of the control in L2, or None.
     fixed : what is not to be chosen.
     clock : the cap of seconds.
+    report : called with each round.
 
     Returns
     -------
@@ -144,8 +146,10 @@ def pilot_of(
         least = twin.cost(best).total
         time = error_in_time(twin, best, best, least)
         rounds.append(
-            ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, abs(time.cost), clock.passed)
+            ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, float(abs(time.cost)), clock.passed)
         )
+        if report is not None:
+            report(rounds[-1])
         found = Pilot(twin, best, time, target, scale, relative)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if abs(time.cost) <= SHARE * target and wanted:
