@@ -38,7 +38,8 @@ def many(met):
         rows.append(ToleranceRound("time", 100, 2 + k, 1, 0.3, 1e-2 / 3.0**k, seconds))
     for k in range(5):
         seconds *= 1.0 + rng.random()
-        rows.append(ToleranceRound("mesh", 36 * 2**k, 20, 3, 0.3, 1e-2 / 4.0**k if k < 4 else 0.0, seconds))
+        cells = 36 * 2**k if k < 4 else 10**24  # a text that only fits to the left of its point
+        rows.append(ToleranceRound("mesh", cells, 20, 3, 0.3, 1e-2 / 4.0**k if k < 4 else 0.0, seconds))
     return replace(met, tolerance_rounds=tuple(rows))
 
 
