@@ -57,7 +57,7 @@ class Solution(SolutionData):
     status, converged, solved, message, threshold, kink, history : the outcome of the solver, see `SolutionData`.
     checks, look, stability, certificate : the checks of the control, see `SolutionData`.
     masses, densities, total_density, potentials, paths : arrays on the mesh and along characteristics, see `SolutionData`.
-    names, total, labels, parameter_names, bounds, description, rounds, numerics : see `SolutionData`.
+    names, total, labels, parameter_names, bounds, description, rounds, numerics, error, tolerance_rounds : see `SolutionData`.
     deferred_potentials, deferred_paths, deferred_stability : see `SolutionData`.
     system : the OptimalitySystem; None in a solution that was loaded without its problem.
 
@@ -274,16 +274,17 @@ class Solution(SolutionData):
         to_onnx(self, path, dtype=dtype, readout=readout)
 
     def plot(self, what: str = "overview") -> Figure:
-        """A matplotlib figure: "overview" (density with trajectories, control, convergence, terminal density), or "time" (the
-        control with the one that is recovered from the Hamiltonians, and the residual in continuous time).
+        """A matplotlib figure: "overview" (density with trajectories, control, convergence, terminal density), "time" (the
+        control with the one that is recovered from the Hamiltonians, and the residual in continuous time), or "rounds" (the
+        estimated error of each round of a solve to a tolerance against the time that it took).
         """
-        if choice("what", what, ("overview", "time")) == "time":
+        if choice("what", what, ("overview", "time", "rounds")) == "time":
             from .views.continuous_time import in_time
 
             return in_time(self, self.pointwise)
-        from .views.figures import overview
+        from .views.figures import of_rounds, overview
 
-        return overview(self)
+        return overview(self) if what == "overview" else of_rounds(self)
 
     def _need_system(self, what: str) -> OptimalitySystem:
         if self.system is None:

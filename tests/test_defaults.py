@@ -65,7 +65,7 @@ def test_the_schema_of_options_is_that_of_solve():
     """Cases, studies and functions that hand options on read the schema: it must be what `help` shows of the public face."""
     face = set(inspect.signature(emfc.solve).parameters) - {"problem", "mesh", "layers"}
     assert set(SolveOptions.__annotations__) == face
-    assert set(OPTIONS) == face - {"callback", "checkpoint"}
+    assert set(OPTIONS) == face - {"callback", "report", "checkpoint"}
     of_system = set(inspect.signature(emfc.OptimalitySystem).parameters) - {"problem", "mesh", "layers"}
     assert set(SystemOptions.__annotations__) == of_system
     assert of_system <= set(inspect.signature(emfc.multistart).parameters)

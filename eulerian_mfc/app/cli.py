@@ -42,6 +42,7 @@ def main(debug: bool) -> None:
     Examples:
       emfc new my_case.py
       emfc run my_case.py --set penalty=0.5 --out results/mine
+      emfc run my_case.py --tol 1e-6 --out results/accurate
       emfc view results/mine
       emfc study studies/toy_line_mesh.toml --out results/study --workers 2
       emfc info
@@ -70,25 +71,50 @@ def main(debug: bool) -> None:
     is_flag=True,
     help="Save the state of the run every ten seconds, so that `emfc resume` can continue it.",
 )
+@click.option(
+    "--tol",
+    type=float,
+    help="Solve to this error of the cost, relative to the size of the losses. The mesh, the layers, the degree, the layer map "
+    "and the solver of the case's `numerics` are then left out, since they are chosen to reach the tolerance.",
+)
+@click.option("--tol-control", type=float, help="Solve to this error of the control too, in L2 over time.")
+@click.option(
+    "--seconds", type=float, help="With a tolerance: the longest time; then the best solution so far is kept."
+)
 @resources
-def run(file: Path, assignments: tuple[str, ...], out: Path, checkpoint: bool, **given: Unpack[Resources]) -> None:
+def run(
+    file: Path,
+    assignments: tuple[str, ...],
+    out: Path,
+    checkpoint: bool,
+    tol: float | None,
+    tol_control: float | None,
+    seconds: float | None,
+    **given: Unpack[Resources],
+) -> None:
     """Solve the case in FILE and write solution, figures, report and ParaView files.
 
     FILE is a Python file with a function problem(...). The settings are its keyword arguments, and those of its function
     numerics(...). A case file is code, which is run. Exit status 0 if the run converged, 3 if its results are written
-    but it did not converge, 1 for an error.
+    but it did not converge or its tolerance is not met, 1 for an error.
+
+    With --tol or --tol-control, or if the case's `numerics` returns a tolerance, the problem is solved to this tolerance:
+    everything numerical that is not given is chosen, and the error is measured.
 
     \b
     Examples:
       emfc run cases/toy_line.py --out results/toy_line
       emfc run cases/bimodal_2d.py --set cells=64 --set penalty=0.1 --out results/small
+      emfc run cases/toy_line.py --tol 1e-6 --seconds 60 --out results/accurate
       emfc run cases/bimodal_2d.py --out results/long --checkpoint
       emfc run cases/bimodal_3d.py --out results/space --threads 2 --memory 1GB
     """
     case, changed = Case.load(file), dict(_assignment(a) for a in assignments)
     record = Record.of(file, changed, case.text)
     check_free(RunFolder(out), case, record, checkpoint)
-    _status(run_case(case.with_settings(changed), out, record if checkpoint else None, **given))
+    asked = {"tol": tol, "tol_control": tol_control, "seconds": seconds}
+    tolerance = {name: value for name, value in asked.items() if value is not None}
+    _status(run_case(case.with_settings(changed), out, record if checkpoint else None, tolerance=tolerance, **given))
 
 
 @main.command()

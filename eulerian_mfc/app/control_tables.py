@@ -42,14 +42,14 @@ def write_control(solution: SolutionData, folder: RunFolder) -> None:
 def _steps(solution: SolutionData) -> str:
     ends = solution.numerics.curves.ends.tolist()
     rows = ([ends[n], ends[n + 1], *row] for n, row in enumerate(solution.control.tolist()))
-    return _table(["t_start", "t_end", *solution.parameter_names], rows)
+    return table(["t_start", "t_end", *solution.parameter_names], rows)
 
 
 def _samples(solution: SolutionData) -> str:
     found = SampledControl.on_layers(solution.numerics.curves, solution.control, SAMPLES)
     values = found.values.reshape(-1, found.values.shape[-1]).tolist()
     rows = ([t, *row] for t, row in zip(found.times.ravel().tolist(), values, strict=True))
-    return _table(["t", *solution.parameter_names], rows)
+    return table(["t", *solution.parameter_names], rows)
 
 
 def _coefficients(solution: SolutionData) -> str:
@@ -60,11 +60,17 @@ def _coefficients(solution: SolutionData) -> str:
         for n, layer in enumerate(solution.control.tolist())
         for i, row in enumerate(layer)
     )
-    return _table(["t_start", "t_end", "basis", "coefficient", *solution.parameter_names], rows)
+    return table(["t_start", "t_end", "basis", "coefficient", *solution.parameter_names], rows)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[float | str]]) -> str:
-    """The text of a CSV file; numbers have all their digits."""
+def table(head: Sequence[str], rows: Iterable[Sequence[float | str]]) -> str:
+    """The text of a CSV file; numbers have all their digits.
+
+    Parameters
+    ----------
+    head : the names of the columns.
+    rows : the entries of each row.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(head)

@@ -6,29 +6,29 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.markup import escape
 
-from ..control.grid import Grid, count_of
+from .._validate import mismatch
 from ..errors import EulerianWarning, StorageError
 from ..files.locks import alone
-from ..meshes import Mesh
 from ..results.solution_data import SolutionData
 from ..run.case import Case, no_exit
 from ..run.interrupts import interrupted_once
+from ..run.options import is_to_tolerance, solved_to
 from ..run.solve import solve
 from ..schemes import Scheme
 from ..solution import Solution
-from ..solvers import Iteration, Status
+from ..solvers import Status
 from ..storage.scheme_specs import scheme_spec
 from .control_tables import write_control
+from .error_tables import write_error
 from .run_folder import RunFolder
+from .run_progress import display_of, heading
 from .run_record import Record, recorded
 
 
@@ -39,27 +39,38 @@ def run_case(
     threads: int | None = None,
     memory: float | None = None,
     second_order: bool = True,
+    tolerance: Mapping[str, object] | None = None,
 ) -> Solution:
     """Solve a case with a progress display, and write everything into the folder `out`.
 
     With a `record` of the run, the folder also gets a checkpoint of the evaluations, for `emfc resume`. `threads` and `memory`
     replace those of the case unless they are None. With `second_order=False` the second-order analysis is left out.
+    `tolerance` has keywords of a solve to a tolerance, as for `run.options.solved_to`.
     """
     console = Console(stderr=False, highlight=False)
     problem, options = case.build()
+    options, left_out = solved_to(options, tolerance or {})
+    if record is not None and is_to_tolerance(options):
+        raise mismatch(
+            "--checkpoint",
+            "a run to a tolerance, of which the state cannot be saved",
+            "a run without --checkpoint, or one with the case's own mesh and layers and without a tolerance",
+        )
     folder = RunFolder.made(out)
     click.get_current_context().with_resource(alone(folder.path))
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}
-    mesh, layers = options.pop("mesh"), options.pop("layers")
     for name in ("transport", "continuity"):
         if isinstance(scheme := options.get(name), Scheme):
             scheme_spec(scheme)  # before the work, since its solution could not be saved otherwise
-    heading = _heading(case, mesh, layers, options.get("control_degree", 0))
-    display = _Display(console, case.title, heading)
     with interrupted_once(), own_warnings() as caught:
         stopped = no_exit(f"{case.path}: the case", "while it was solved")
-        with console.status(f"solving {heading}"), recorded(folder, record) as checkpoint, stopped:
-            solution = solve(problem, mesh, layers, **options, callback=display, checkpoint=checkpoint)
+        with (
+            console.status(f"solving {heading(case, options)}") as status,
+            recorded(folder, record) as checkpoint,
+            stopped,
+        ):
+            display = display_of(console, case, problem, options, left_out, status.update)
+            solution = solve(problem, **options, callback=display, report=display.report, checkpoint=checkpoint)
         solution = solution.described(case=case.text, settings=json.dumps(dict(case.settings), default=repr))
         # Save the solution before the analysis and the figures: an error there must not lose it.
         solution.save(folder.solution)
@@ -80,31 +91,6 @@ def run_case(
     collection = folder.vtk / "solution.pvd"
     console.print(f"written: {folder.report}, {folder.solution}, {collection}", soft_wrap=True)
     return solution
-
-
-def _heading(case: Case, mesh: Mesh, layers: Grid, degree: int) -> str:
-    changed = ", ".join(f"{k}={v!r}" for k, v in case.settings.items())
-    what = f"{count_of(layers)} layers" + (f", controls of degree {degree}" if degree else "")
-    return escape(f"{case.name}({changed}): {' x '.join(map(str, mesh.shape))} cells, {what}")
-
-
-@dataclass
-class _Display:
-    """Prints every iteration, and the title before the first one: errors in the arguments have been raised by then."""
-
-    console: Console
-    title: str
-    heading: str
-    begun: bool = field(default=False)
-
-    def __call__(self, row: Iteration) -> None:
-        if not self.begun:
-            self.console.print(f"[bold]{escape(self.title)}[/bold]", soft_wrap=True)
-            self.console.print(self.heading, soft_wrap=True)
-            self.console.print(f"{'iteration':>9}  {'cost':>18}  {'residual':>10}  {'sweeps':>7}  {'seconds':>8}")
-        self.begun = True
-        line = f"{row.iteration:9d}  {row.cost:18.12f}  {row.residual:10.2e}  {row.sweeps:7d}  {row.seconds:8.2f}"
-        self.console.print(line)
 
 
 def _print_verdict(console: Console, solution: SolutionData, second_order: bool) -> None:
@@ -128,6 +114,7 @@ def _write_views(console: Console, solution: Solution, folder: RunFolder, case: 
             solution.to_vtk(folder.vtk)
         with step(console, "drawing figures, writing the report"):
             write_control(solution, folder)
+            write_error(solution, folder)
             report.write(solution, folder.path, case.title, case.text, second_order)
     except OSError as error:
         failed = f"cannot write into {folder.path}: {error.strerror or error}"

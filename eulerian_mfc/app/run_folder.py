@@ -51,6 +51,16 @@ class RunFolder:
         return self.path / "control_coefficients.csv"
 
     @property
+    def rounds(self) -> Path:
+        """The rounds of a solve to a tolerance, as a table."""
+        return self.path / "rounds.csv"
+
+    @property
+    def error(self) -> Path:
+        """The error of a solve to a tolerance, as a table."""
+        return self.path / "error.csv"
+
+    @property
     def vtk(self) -> Path:
         """The folder of the files for ParaView."""
         return self.path / "vtk"

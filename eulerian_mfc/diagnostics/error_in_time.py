@@ -83,7 +83,13 @@ class ErrorInTime(NamedTuple):
     def left(self) -> float:
         """A bound of what the richer space leaves, to leading order."""
         share = JUMPS if self.jumps else SAFETY - 1.0
-        return max(share * abs(self.saved), REST * self.rest) + self.moves * self.moved.saved
+        of_space = max(share * abs(self.saved - self.layer_map / SAFETY), REST * self.rest)
+        return of_space + SHARE * abs(self.layer_map) + self.moves * self.moved.saved
+
+    @property
+    def total(self) -> float:
+        """A bound of the error in time in which the parts of the space and of the layer map do not cancel."""
+        return abs(self.saved - self.layer_map / SAFETY) + abs(self.layer_map) + self.left
 
 
 def error_in_time(

@@ -216,7 +216,8 @@ class SolutionData(FrozenFields):
             residual / term if term and self.checks.adjoint else 0.0
         )  # for other pairs it is an error of the schemes
         kink = bound_within_a_layer(curves, self.control, self.bounds, self.parameter_names)
-        told = kink or unresolved_in_time(curves, self.control, share)
+        met = self.error is not None and self.error.met
+        told = None if met else kink or unresolved_in_time(curves, self.control, share)
         message += f" {told}" if told else ""
         words = self.checks.layer_map_words
         message += f" {words[0].upper()}{words[1:]}." if words else ""

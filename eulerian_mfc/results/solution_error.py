@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from .._frozen import FrozenFields
 
@@ -29,6 +29,10 @@ class ToleranceRound(NamedTuple):
     cost: float
     error: float
     seconds: float
+
+
+#: a function that is called with each round when it has ended
+Report: TypeAlias = Callable[[ToleranceRound], object]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
     def problem(penalty=1.0):            # -> Problem
     def numerics(cells=160, layers=20):  # -> keyword arguments of solve: mesh, layers, control_degree, solver, initial, ...
+    def numerics(tol=1e-6):              # or the tolerance to which it is solved: mesh and layers are then chosen
 
 A case file is code: reading a case runs this code.
 """
@@ -29,7 +30,9 @@ from ..fingerprint.origins import OWN, file_content, file_of, origin
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..storage.scheme_specs import CASE_PREFIX
-from .options import OPTIONS
+from ..system.options import tolerance_options
+from ..tolerance.goal import Goal
+from .options import OPTIONS, Options, is_to_tolerance
 
 DEFAULT_CELLS = {1: 160, 2: 96, 3: 40}
 DEFAULT_LAYERS = 20
@@ -45,7 +48,7 @@ class Case:
     text: str
     title: str
     problem: Callable[..., Problem]
-    numerics: Callable[..., dict[str, Any]] | None
+    numerics: Callable[..., Options] | None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -102,8 +105,10 @@ class Case:
             merged[name] = _read(name, value, merged[name]) if isinstance(value, str) else value
         return replace(self, settings=merged)
 
-    def build(self) -> tuple[Problem, dict[str, Any]]:
+    def build(self) -> tuple[Problem, Options]:
         """The problem, and the keyword arguments of `solve`.
+
+        If the case has a tolerance, mesh and layers are only among them if the case states them; otherwise they have defaults.
 
         Raises
         ------
@@ -123,15 +128,18 @@ class Case:
         for name in options:
             if name not in known:
                 raise unknown(where, name, known, "help(eulerian_mfc.solve)")
-        options = {"layers": DEFAULT_LAYERS, **options}
+        options = dict(options) if is_to_tolerance(options) else {"layers": DEFAULT_LAYERS, **options}
         try:
-            options["layers"] = checked_grid(options["layers"])
-            layer_ends(options["layers"], problem.horizon)
+            if "layers" in options:
+                options["layers"] = checked_grid(options["layers"])
+                layer_ends(options["layers"], problem.horizon)
+            if is_to_tolerance(options):
+                Goal(**tolerance_options(options))
         except ArgumentError as error:
             raise ArgumentError(f"{where}: {error}") from None
-        if "mesh" not in options:
+        if "mesh" not in options and not is_to_tolerance(options):
             options["mesh"] = CartesianMesh.covering(problem, DEFAULT_CELLS[problem.field.dim])
-        if not isinstance(options["mesh"], Mesh):
+        if "mesh" in options and not isinstance(options["mesh"], Mesh):
             raise fail(f"{where}: mesh", options["mesh"], "a mesh, such as CartesianMesh(bounds, cells)")
         return problem, options
 

@@ -10,6 +10,7 @@ import numpy as np
 from .._validate import affordable
 from ..diagnostics import warnings_of
 from ..errors import EulerianWarning
+from ..results.solution_error import Report
 from ..solution import Solution
 from ..solvers import Outcome, Solver, Status, default_solver
 from ..solvers.record import Callback
@@ -33,6 +34,7 @@ class Method:
     initial : the first control, as for `solve`.
     callback : called with each row of the history, or None.
     journal : keeps the results of evaluations in a checkpoint, or None.
+    report : called with each round of a solve to a tolerance, or None.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Method:
     initial: Start = None
     callback: Callback | None = None
     journal: Journal | None = None
+    report: Report | None = None
 
 
 class Certified(NamedTuple):

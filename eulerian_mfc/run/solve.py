@@ -12,6 +12,7 @@ from ..diagnostics import warnings_of
 from ..flow.resolution import AUTO, chosen_by_itself
 from ..meshes import CartesianMesh, Mesh, Refine
 from ..problem import Problem
+from ..results.solution_error import Report
 from ..solution import Solution
 from ..solvers import Solver
 from ..solvers.record import Callback
@@ -47,6 +48,7 @@ def solve(
     solver: Solver | None = None,
     initial: Start = None,
     callback: Callback | None = None,
+    report: Report | None = None,
     adapt: Refine | None = None,
     checkpoint: Checkpoint | str | PathLike[str] | None = None,
     **options: Unpack[SolveOptions],
@@ -81,6 +83,7 @@ def solve(
         `control.prolongation`. By default `problem.start` in every layer, which the field defines: 0.1 for every parameter, or,
         if the field has hidden units that could be exchanged, values that differ between them and are the same in each run.
     callback : called with an `Iteration` at the end of each iteration.
+    report : called with a `ToleranceRound` at the end of each round of a solve to a tolerance.
     adapt : meshes.Refine(target=...) refines the cells of a SimplexMesh that contribute most to the error of the cost, and solves
         again, until the estimated error is at most the target; `solution.rounds` has one row per round.
     checkpoint : a path, or a Checkpoint. The results of evaluations are saved to this file every ten seconds. If the process is
@@ -157,6 +160,8 @@ def solve(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of one Iteration")
+    if report is not None and not callable(report):
+        raise fail("report", report, "a function of one ToleranceRound")
     if adapt is not None and not isinstance(adapt, Refine):
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
@@ -168,7 +173,9 @@ def solve(
                 raise mismatch(
                     name, f"{name}= in a solve to a tolerance", f"a mesh and layers without tol=, or no {name}="
                 )
-        solution, found = _to_tolerance(problem, mesh, layers, Method(solver, initial, callback), options)
+        solution, found = _to_tolerance(
+            problem, mesh, layers, Method(solver, initial, callback, report=report), options
+        )
         warnings_of.tell(found)
         return solution
     discretisation, resources = values_of(solve, mesh, layers, system_options(options))
@@ -205,4 +212,8 @@ def _to_tolerance(
     goal, resources = Goal(**tolerance_options(options)), Resources(**resource_options(options))
     fixed = Fixed(layers, options.get("control_degree"), options.get("layer_map", "auto"))
     schemes = options.get("transport"), options.get("continuity")
+    walls = [f"{scheme.boundary!r}" for scheme in schemes if scheme is not None and scheme.boundary != "outflow"]
+    if mesh is None and walls:
+        wanted = "a mesh, since a domain with such sides is part of the problem"
+        raise mismatch("mesh", f"None, for a scheme with the boundary {walls[0]}", wanted)
     return solve_to_tolerance(problem, mesh, fixed, schemes, resources, method, goal)

@@ -70,6 +70,7 @@ def solve_to_tolerance(
         tol_control=goal.tol_control,
         fixed=fixed,
         clock=clock,
+        report=method.report,
     )
     run = _Run(problem, schemes, resources, replace(method, callback=clock), goal, pilot, rounds, clock)
     return run.on_simplices(mesh) if isinstance(mesh, SimplexMesh) else run.on_boxes(mesh)
@@ -105,8 +106,15 @@ class _Run:
         """Solve on a box that is given, or on boxes that are chosen."""
         system = self._build(mesh) if mesh is not None else self._first()
         control = self._pilot.control
+        last: tuple[Certified, SolutionError] | None = None
         while True:
-            found, error = self._solved(system, control)
+            try:
+                found, error = last = self._solved(system, control)
+            except KeyboardInterrupt:
+                if last is None:
+                    raise
+                self._cap = "it was interrupted"
+                return self._ended(*last)
             solution = found.solution
             if error.met or self._stopped(solution, mesh is not None):
                 return self._ended(found, error)
@@ -165,11 +173,12 @@ class _Run:
             # The search in time was cut off: what it saved says nothing about what is left.
             error = replace(error, met=False, stopped_by=self._pilot.stopped_by)
         curves = self._pilot.curves
-        self._rounds.append(
-            ToleranceRound(
-                "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
-            )
+        row = ToleranceRound(
+            "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
         )
+        self._rounds.append(row)
+        if self._method.report is not None:
+            self._method.report(row)
         return found, error
 
     def _stopped(self, solution: Solution, given: bool) -> bool:

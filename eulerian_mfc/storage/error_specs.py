@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, cast
+from typing import cast
 
 from ..results.solution_error import SolutionError, ToleranceRound
+from .tables import Table
 
 
 def error_spec(error: SolutionError) -> dict[str, object]:
@@ -19,7 +20,7 @@ def error_spec(error: SolutionError) -> dict[str, object]:
     return {**values, "bracket": list(error.bracket), "sources": dict(error.sources)}
 
 
-def error_of(spec: dict[str, Any]) -> SolutionError:
+def error_of(spec: Table) -> SolutionError:
     """The error of a table that `is_error` accepts.
 
     Parameters

@@ -25,8 +25,9 @@ from ..system.controlled import Cost
 from ..system.discretisation import Discretisation
 from .error_specs import error_of, error_spec
 from .scheme_specs import scheme_of, scheme_spec
-from .solution_schema import Metadata, Stored, Table, boundaries_of, resources_of
+from .solution_schema import Metadata, Stored, boundaries_of, resources_of
 from .status_in_files import status_of
+from .tables import Table
 from .time_specs import curves_of, curves_spec, layer_map_of, layer_map_spec
 
 Kind = TypeVar("Kind", bound=SolutionData)

@@ -16,12 +16,10 @@ from ..system.discretisation import Resources
 from ..system.reverse_sweep import PRECISIONS
 from .error_specs import are_rounds, is_error
 from .status_in_files import status_of
+from .tables import Table
 
 if TYPE_CHECKING:
     import h5py
-
-#: an object of JSON, whose values are checked where they are used
-Table = dict[str, Any]
 
 #: the arrays of every solution; labels are optional, and the arrays of a simplex mesh are below "mesh"
 ARRAYS = ("control", "masses", "potentials", "history", "total", "paths/x", "paths/y", "labels")

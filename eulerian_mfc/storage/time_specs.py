@@ -12,6 +12,7 @@ from ..errors import ArgumentError, FileFormatError
 from ..flow.layer_map import LayerMap
 from ..flow.polynomials import KINDS
 from ..flow.tableaux import Tableau
+from .tables import Table
 
 Read = TypeVar("Read")
 
@@ -19,7 +20,7 @@ Read = TypeVar("Read")
 MOST_LEVELS = 100
 
 
-def curves_spec(curves: Curves) -> dict[str, Any]:
+def curves_spec(curves: Curves) -> Table:
     """The table of a file for the functions of time that a control is one of.
 
     Parameters
@@ -69,7 +70,7 @@ def curves_of(spec: Any, layers: int, horizon: float) -> Curves:
     return _read("control", spec, "a grid, a degree and a basis", build)
 
 
-def layer_map_spec(layer_map: LayerMap) -> dict[str, Any]:
+def layer_map_spec(layer_map: LayerMap) -> Table:
     """The table of a file for a layer map."""
     return asdict(layer_map)
 

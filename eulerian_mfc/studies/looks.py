@@ -15,13 +15,13 @@ from .._callers import warn
 from ..errors import StoredResultWarning
 from ..kernels.blas_threads import one_thread
 from ..problem import Problem
-from ..run.options import on_the_mesh, without_mesh
+from ..run.options import Options, on_the_mesh, without_mesh
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 from .job import Job
 from .records import Descent, Run, SampleRun
 from .runs import Draw, descent_run, first_control, sample_control_run, sample_run, solve_run
-from .sources import Built, Options
+from .sources import Built
 from .store import Arguments, Entries, Result, Store
 
 #: costs that differ by more than this share belong to different problems (rounding on another processor is far below)

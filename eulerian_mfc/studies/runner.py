@@ -8,12 +8,19 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypedDict, cast
 
+from .._validate import mismatch
 from ..run.options import CaseOptions
-from ..system.options import check_keywords
+from ..system.options import TOLERANCE_OPTIONS, check_keywords
 from .job import Job
 from .jobs import run_jobs
 from .progress import Progress
 from .store import Result
+
+#: what studies expect that compare meshes and layers
+GIVEN = (
+    "a mesh and layers that are given, since this study compares runs on them; sweep and penalty_sweep solve their problems to "
+    "a tolerance"
+)
 
 
 class RunnerOptions(TypedDict, total=False):
@@ -56,20 +63,28 @@ class Runner:
     progress: Progress | None = None
 
     @classmethod
-    def taken_from(cls, study: Callable[..., object], options: StudyOptions) -> tuple[Runner, CaseOptions]:
+    def taken_from(
+        cls, study: Callable[..., object], options: StudyOptions, to_tolerance: bool = False
+    ) -> tuple[Runner, CaseOptions]:
         """A runner, from the keywords of a study that belong to a runner; and the other keywords, which are those of `solve`.
 
         Parameters
         ----------
         study : the function of the study; errors name it.
         options : its keywords.
+        to_tolerance : whether the study may solve its problems to a tolerance.
 
         Raises
         ------
         KeywordError
             For a keyword that neither a runner nor `solve` has.
+        ArgumentError
+            For a tolerance in a study that compares meshes and layers which are given.
         """
         check_keywords(study, options, StudyOptions.__annotations__)
+        found = [name for name in TOLERANCE_OPTIONS if name in options]
+        if found and not to_tolerance:
+            raise mismatch(f"{study.__name__}: {found[0]}", "a solve to a tolerance", GIVEN)
         own = {name: value for name, value in options.items() if name in RunnerOptions.__annotations__}
         others = {name: value for name, value in options.items() if name not in own}
         return cls(**cast(RunnerOptions, own)), cast(CaseOptions, others)

@@ -15,7 +15,7 @@ from ..errors import EulerianWarning
 from ..laws import Empirical
 from ..laws.distance import wasserstein
 from ..problem import Problem
-from ..run.options import on_the_mesh, without_mesh
+from ..run.options import Options, on_the_mesh, without_mesh
 from ..run.solve import solve
 from ..run.starts import starting_control
 from ..solution import Solution
@@ -24,7 +24,7 @@ from ..system.controlled import ControlledSystem
 from ..system.options import LayerOptions, layer_options
 from ..system.particles import ParticleSystem
 from .records import POWERS, Descent, Distance, Run, SampleRun, Trained
-from .sources import Options, Source
+from .sources import Source
 from .store import Entries, Value
 
 #: a function for a further column of a study: solution -> number or word

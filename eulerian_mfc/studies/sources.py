@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from .._validate import fail
-from ..control.grid import Grid
+from .._validate import fail, mismatch
+from ..control.grid import Grid, checked_grid
 from ..meshes import CartesianMesh, Mesh
 from ..problem import Problem
 from ..run.case import Case
-from ..run.options import OPTIONS, what_counts
+from ..run.options import OPTIONS, Options, is_to_tolerance, solved_to, what_counts
 
-#: keyword arguments of `solve`, by name
-Options = dict[str, Any]
 Built = tuple[Problem, Options]
 #: one pair (low, high) per axis, in units of the state
 Box = Sequence[tuple[float, float]]
@@ -40,6 +38,8 @@ class Given:
         if name in ("mesh", "layers", *OPTIONS):
             return replace(self, options={**self.options, name: value})
         if name in ("cells", "bounds"):
+            if "mesh" not in self.options:
+                raise mismatch("vary", f"{name} without a mesh", "also a mesh, whose argument this is")
             mesh = replace(self.options["mesh"], **{name: value})
             return replace(self, options={**self.options, "mesh": mesh})
         known = [*(f.name for f in fields(Problem)), "mesh", "cells", "bounds", "layers", *OPTIONS]
@@ -54,10 +54,12 @@ class FromCase:
     settings: Mapping[str, object]
     #: keyword arguments of `solve` that replace those of the case
     others: Mapping[str, object] = field(default_factory=dict)
+    #: keywords of a solve to a tolerance, to which the case is solved instead of on its mesh and layers
+    tolerance: Mapping[str, object] = field(default_factory=dict)
 
     def build(self) -> Built:
         problem, options = Case.load(self.path).with_settings(self.settings).build()
-        return problem, {**options, **self.others}
+        return problem, solved_to({**options, **self.others}, self.tolerance)[0]
 
     def varied(self, name: str, value: object) -> FromCase:
         """The source with another value of a setting."""
@@ -72,6 +74,32 @@ def given(problem: Problem, mesh: Mesh, layers: Grid, options: Mapping[str, obje
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
     return Given(problem, {"mesh": mesh, "layers": layers, **options})
+
+
+def given_or_chosen(problem: Problem, mesh: Mesh | None, layers: Grid | None, options: Mapping[str, object]) -> Given:
+    """A source as from `given`; a mesh or layers that are None are left out, so that `solve` chooses them.
+
+    Parameters
+    ----------
+    problem, mesh, layers : the problem, and the mesh and the layers or None.
+    options : further keyword arguments of `solve`.
+    """
+    if mesh is not None and layers is not None:
+        return given(problem, mesh, checked_grid(layers), options)
+    if not isinstance(problem, Problem):
+        raise fail("problem", problem, "a Problem")
+    where = {"mesh": mesh, "layers": None if layers is None else checked_grid(layers)}
+    return Given(problem, {**{name: value for name, value in where.items() if value is not None}, **options})
+
+
+def on_a_mesh(options: Options) -> bool:
+    """Whether options state a mesh and layers and no tolerance, so that `solve` uses just these.
+
+    Parameters
+    ----------
+    options : keyword arguments of `solve`.
+    """
+    return "mesh" in options and "layers" in options and not is_to_tolerance(options)
 
 
 def depended_on(built: Built, *left_out: str) -> dict[str, object]:

@@ -10,11 +10,24 @@ from pathlib import Path
 
 from ..errors import ArgumentError, EulerianError
 from ..run.case import Case
+from ..tolerance.goal import Goal
 from .degrees import checked_degrees
 from .references import Reference, as_reference, check_parameters
 from .refinement import check_refined
-from .sources import Built
-from .study_content import ERRORS, KEYS, KINDS, MEASURES, REFERENCES, SYMMETRIES, Content, points_of, reference_of
+from .runner import GIVEN
+from .sources import Built, on_a_mesh
+from .study_content import (
+    ERRORS,
+    KEYS,
+    KINDS,
+    MEASURES,
+    REFERENCES,
+    SYMMETRIES,
+    TOLERANCES,
+    Content,
+    points_of,
+    reference_of,
+)
 from .sweep_design import check_parameter
 
 
@@ -59,7 +72,8 @@ class Checker:
             if key not in allowed:
                 head = key if isinstance(content[key], dict) else None
                 text = f"{key}: got a key that a study of the kind {content['kind']} does not have, expected one of "
-                raise self.wrong(head, None if head else key, text + ", ".join(allowed))
+                why = f"; it has {GIVEN}" if key in TOLERANCES else ""
+                raise self.wrong(head, None if head else key, text + ", ".join(allowed) + why)
         if not isinstance(content["case"], str):
             raise self.wrong(None, "case", f"case: got {content['case']!r}, expected the path of a case file")
         try:
@@ -91,6 +105,11 @@ class Checker:
                 built.append(case.with_settings(point).build())
             except Exception as error:
                 raise self._of_key(error, "vary", "settings") from error
+        tolerant = bool(self._tolerance()) or not all(on_a_mesh(options) for _, options in built)
+        if tolerant and (kind not in ("sweep", "penalty") or "parameter" in self.content):
+            what = "a parameter" if kind == "sweep" else f"a study of the kind {kind}"
+            text = f"tol: got {what} with a tolerance, expected {GIVEN}"
+            raise self.wrong(None, "parameter" if kind == "sweep" else "case", text)
         try:
             if kind in ("mesh", "layers"):
                 check_refined(kind, built)
@@ -101,6 +120,16 @@ class Checker:
             raise self._of_key(error, "vary") from None
         if isinstance(self.content.get("reference"), Mapping):
             self._reference_values(self.content["reference"], built[0][0].parameters)
+
+    def _tolerance(self) -> Content:
+        """The keys of a solve to a tolerance, checked."""
+        found = {key: self.content[key] for key in TOLERANCES if key in self.content}
+        for key, value in found.items():
+            try:
+                Goal(**{key: value})
+            except ArgumentError as error:
+                raise self.wrong(None, key, str(error)) from None
+        return found
 
     def _of_key(self, error: Exception, *tables: str) -> ArgumentError:
         """The error with the line of the key that it names in one of the tables; else of the first key of the first table."""

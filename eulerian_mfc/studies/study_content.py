@@ -17,14 +17,16 @@ from .study_data import Json
 #: a table of a TOML file
 Content = Json
 
+#: keys with which each problem of a study is solved to a tolerance
+TOLERANCES = ("tol", "atol", "tol_control")
 KINDS = ("mesh", "layers", "samples", "penalty", "sweep")
 #: keys of each kind, in addition to kind, case, title, settings and vary
 KEYS = {
     "mesh": ("reference", "measure"),
     "layers": ("reference", "measure", "degrees"),
     "samples": ("repeats", "seed", "methods", "symmetry", "atoms", "reference"),
-    "penalty": ("measure",),
-    "sweep": ("reference", "measure", "parameter"),
+    "penalty": ("measure", *TOLERANCES),
+    "sweep": ("reference", "measure", "parameter", *TOLERANCES),
 }
 #: words that are accepted as `reference`, for the kinds that differ from the others
 REFERENCES: dict[str, tuple[str, ...]] = {"mesh": ("richardson", "finest", "particles"), "samples": ()}
@@ -52,7 +54,14 @@ def mass_near_boundary(solution: SolutionData) -> float:
     return float(solution.checks.mass_near_boundary)
 
 
-MEASURES: dict[str, Measure] = {f.__name__: f for f in (iterations, duality_drift, most_negative, mass_near_boundary)}
+def error_bound(solution: SolutionData) -> float:
+    """The bound of `|J - J*|` of a solve to a tolerance, otherwise NaN."""
+    return np.nan if solution.error is None else solution.error.cost
+
+
+MEASURES: dict[str, Measure] = {
+    f.__name__: f for f in (iterations, duality_drift, most_negative, mass_near_boundary, error_bound)
+}
 
 
 def points_of(content: Content) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@
     reference = "richardson"            # or finest, particles, or a table [reference]
     measure = ["cost", "control"]
     degrees = [0, 1, 2]                 # for layers: degrees of the control in time, a column of errors for each
+    tol = 1e-6                          # for penalty and sweep: solve to a tolerance; or atol, tol_control
     [settings]                          # of the case
     degree = 3
     [vary]
@@ -35,7 +36,7 @@ from .samples import sample_study
 from .sources import FromCase
 from .study import Study
 from .study_check import Checker, located
-from .study_content import ERRORS, MEASURES, SYMMETRIES, Content, points_of, reference_of
+from .study_content import ERRORS, MEASURES, SYMMETRIES, TOLERANCES, Content, points_of, reference_of
 from .sweep_design import SweepDesign
 from .sweeps import as_penalty, sweep_study
 
@@ -115,6 +116,7 @@ class StudyFile:
             design = SampleDesign(vary["samples"], distances=distances, reference=reference, **known)
             return sample_study(base, design, title, runner)
         measures = {name: MEASURES[name] for name in measure or ()}
+        base = replace(base, tolerance={key: content[key] for key in TOLERANCES if key in content})
         swept = SweepDesign(vary, measures, content.get("parameter"), reference or "finest")
         study = sweep_study(base, swept, title, runner)
         return as_penalty(study) if self.kind == "penalty" else study

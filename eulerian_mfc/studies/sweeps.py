@@ -8,6 +8,7 @@ from typing import Unpack
 
 import numpy as np
 
+from .._validate import mismatch
 from ..control.grid import Grid, checked_grid
 from ..control.spaces import layer_means
 from ..meshes import Mesh
@@ -27,7 +28,7 @@ from .references import (
 )
 from .runner import Runner, StudyOptions
 from .runs import Measure
-from .sources import Built, Source, given
+from .sources import Built, Source, given_or_chosen, on_a_mesh
 from .study import Study
 from .study_data import GROWING, Column, ErrorColumn, Record, checked
 from .sweep_design import PENALTY, SIZE, TERMINAL, SweepDesign, choice_of_reference
@@ -35,8 +36,8 @@ from .sweep_design import PENALTY, SIZE, TERMINAL, SweepDesign, choice_of_refere
 
 def sweep(
     problem: Problem,
-    mesh: Mesh,
-    layers: Grid,
+    mesh: Mesh | None,
+    layers: Grid | None,
     vary: Mapping[str, Sequence[object]],
     *,
     measure: Mapping[str, Measure] | None = None,
@@ -49,7 +50,7 @@ def sweep(
 
     Parameters
     ----------
-    problem, mesh, layers : as for `solve`.
+    problem, mesh, layers : as for `solve`. With None for mesh or layers, or with `tol`, each problem is solved to a tolerance.
     vary : values by argument: arguments of `Problem`, of the mesh (`cells`, `bounds`) or of `solve`; all combinations are run.
     measure : further columns, by name: functions of the Solution that return a number or a word.
     parameter : a varied argument whose values are numbers from coarse to fine. Errors against `reference`, and orders in this
@@ -73,15 +74,15 @@ def sweep(
     >>> len(study.records), study.values("layer_map").tolist()
     (4, ['euler', 'rk4', 'euler', 'rk4'])
     """
-    runner, others = Runner.taken_from(sweep, options)
-    source = given(problem, mesh, checked_grid(layers), others)
+    runner, others = Runner.taken_from(sweep, options, to_tolerance=True)
+    source = given_or_chosen(problem, mesh, layers, others)
     return sweep_study(source, SweepDesign(vary, measure or {}, parameter, reference), title, runner)
 
 
 def penalty_sweep(
     problem: Problem,
-    mesh: Mesh,
-    layers: Grid,
+    mesh: Mesh | None,
+    layers: Grid | None,
     penalties: Sequence[float],
     *,
     measure: Mapping[str, Measure] | None = None,
@@ -93,7 +94,7 @@ def penalty_sweep(
 
     Parameters
     ----------
-    problem, mesh, layers : as for `solve`; the problem's own penalty is not used.
+    problem, mesh, layers : as for `sweep`; the problem's own penalty is not used.
     penalties : two or more values of lambda > 0.
     measure, reference, title, options : as for `sweep`.
 
@@ -121,8 +122,8 @@ def penalty_sweep(
     >>> study.values("largest theta").round(6).tolist()
     [0.5, 0.25]
     """
-    runner, others = Runner.taken_from(penalty_sweep, options)
-    source = given(problem, mesh, checked_grid(layers), others)
+    runner, others = Runner.taken_from(penalty_sweep, options, to_tolerance=True)
+    source = given_or_chosen(problem, mesh, layers, others)
     design = SweepDesign({"penalty": several("penalties", penalties)}, measure or {}, None, reference)
     return as_penalty(sweep_study(source, design, title, runner))
 
@@ -157,6 +158,12 @@ class _Point:
 def sweep_study(source: Source, design: SweepDesign, title: str, runner: Runner) -> Study:
     """The study of `sweep` for a source of any kind."""
     jobs, built = design.jobs(source)
+    if design.parameter is not None and not all(on_a_mesh(options) for _, options in built):
+        raise mismatch(
+            "parameter",
+            f"{design.parameter!r} in a study that solves to a tolerance",
+            "no parameter, since each run has a measured error of its own (solution.error); or a mesh, layers and no tolerance",
+        )
     results = runner.run(jobs)
     failures = failures_of(jobs, results)
     points = [
@@ -186,10 +193,16 @@ def sweep_study(source: Source, design: SweepDesign, title: str, runner: Runner)
         columns=columns,
         records=tuple({c.name: record.get(c.name) for c in columns} for record in records),
         errors=errors,
-        notes=run_notes([p.run for p in points]),
+        notes=(*run_notes([p.run for p in points]), *_missed(points)),
         failures=failures,
         details={"vary": list(design.vary)},
     )
+
+
+def _missed(points: Sequence[_Point]) -> tuple[str, ...]:
+    """A note on runs that did not meet their tolerance."""
+    runs = [p.run for p in points if not on_a_mesh(p.built[1]) and p.run.solved and not p.run.converged]
+    return (f"{len(runs)} run(s) did not meet the tolerance; the first of them: {runs[0].message}",) if runs else ()
 
 
 def _errors(points: Sequence[_Point], parameter: str, reference: ReferenceLike) -> tuple[Errors, Errors]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..continuity import PushForward
+from ..run.options import Options
 from ..run.solve import solve
 from ..system.discretisation import Discretisation
 from ..system.options import system_options, values_of
 from ..transport import Elements, SemiLagrangian
-from .sources import Options
 
 
 def order_in_layers(options: Options) -> tuple[str, float]:

@@ -149,7 +149,10 @@ class ControlledSystem(ABC):
         return sizes_around(self.problem, theta)
 
     def control(self, value: ControlLike, name: str = "control") -> np.ndarray:
-        """A control of the space's shape from a number, values, coefficients, or a function of time, see `control.coerced`."""
+        """The coefficients of a control, `(layers, m)` or `(layers, degree + 1, m)`, from what `control.coerced` takes.
+
+        It raises an ArgumentError for anything else.
+        """
         return coerced(self.controls, value, name)
 
     def layer(self, n: int, theta: np.ndarray) -> Layer:
@@ -173,7 +176,7 @@ class ControlledSystem(ABC):
 
     @abstractmethod
     def cost_at_rest(self, control: np.ndarray) -> Cost:
-        """The cost of a control if states did not move."""
+        """The cost of a control `(layers, ...)` if states did not move."""
 
     @abstractmethod
     def cost(self, control: ControlLike) -> Cost:

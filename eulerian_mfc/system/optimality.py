@@ -106,14 +106,7 @@ class OptimalitySystem(LayeredSystem):
     def of(
         cls, problem: Problem, discretisation: Discretisation, resources: Resources | None = None
     ) -> OptimalitySystem:
-        """The system of a problem and a discretisation.
-
-        Parameters
-        ----------
-        problem : the control problem.
-        discretisation : mesh, layers, schemes and layer map.
-        resources : the resources of evaluations; by default `Resources()`.
-        """
+        """The system of a problem and a discretisation, with resources (by default `Resources()`)."""
         options = options_of(discretisation, Resources() if resources is None else resources)
         return cls(problem, discretisation.mesh, discretisation.layers, **options)
 
@@ -228,8 +221,7 @@ class OptimalitySystem(LayeredSystem):
         return self._cost(theta, final, halves).total, gradient
 
     def cost_at_rest(self, control: np.ndarray) -> Cost:
-        still = np.broadcast_to(self.initial_masses, (self.steps + 1, *self.initial_masses.shape))
-        return self.cost_of_sweep(control, still)
+        return self.cost_of_sweep(control, np.repeat(self.initial_masses[None], self.steps + 1, axis=0))
 
     def hessian(self, control: ControlLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents

@@ -65,8 +65,8 @@ class SystemOptions(DiscretisationOptions, ResourceOptions, total=False):
 
     Examples
     --------
-    >>> sorted(SystemOptions.__annotations__)
-    ['continuity', 'control_degree', 'layer_map', 'memory', 'precision', 'threads', 'transport']
+    >>> len(SystemOptions.__annotations__)
+    7
     """
 
 
@@ -75,8 +75,8 @@ class ToleranceOptions(TypedDict, total=False):
 
     Examples
     --------
-    >>> list(ToleranceOptions.__annotations__)
-    ['tol', 'atol', 'tol_control', 'seconds', 'max_rounds', 'starts']
+    >>> list(ToleranceOptions.__annotations__)[:3]
+    ['tol', 'atol', 'tol_control']
     """
 
     tol: float
@@ -97,7 +97,7 @@ class SolveOptions(SystemOptions, ToleranceOptions, total=False):
     """
 
 
-#: the names of these keywords
+#: their names
 SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
 TOLERANCE_OPTIONS = tuple(ToleranceOptions.__annotations__)
 SOLVE_OPTIONS = tuple(SolveOptions.__annotations__)
@@ -294,8 +294,7 @@ def showing_layer_options(function: Function) -> Function:
 def _showing(function: Function, names: Collection[str], *others: type) -> Function:
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    kinds = (Discretisation, Resources, *others)
-    stated = [p for kind in kinds for p in inspect.signature(kind).parameters.values()]
+    stated = [p for kind in (Discretisation, Resources, *others) for p in inspect.signature(kind).parameters.values()]
     shown = [p.replace(kind=p.KEYWORD_ONLY) for p in stated if p.name in names]
     vars(function)["__signature__"] = signature.replace(parameters=[*own, *shown])
     return function

@@ -98,6 +98,10 @@ class Clock:
         """Why the work ends, in words."""
         return "it was interrupted" if self._interrupted else "the time was over (seconds=)"
 
+    def interrupt(self) -> None:
+        """Remember that the user interrupted."""
+        self._interrupted = True
+
     def saw(self, outcome: Outcome) -> Outcome:
         """The outcome of a solver; if the user interrupted it, the rest of the work ends too."""
         self._interrupted |= outcome.status is Status.INTERRUPTED and not self.over

@@ -68,7 +68,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     above, saved = here - richest, least - richest
     sizes = abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost) + abs(system.offset)
     known = accuracy + RELATIVE * abs(above) + ROUND_OFF * sizes
-    low = without - above - max((SAFETY - 1.0) * abs(saved), time.left) - known
+    low = without - above - max((SAFETY - 1.0) * abs(saved - time.layer_map), time.left) - known
     high = without - above + known
     cost = max(abs(solution.cost - low), abs(solution.cost - high))
     size = np.sqrt(squared_distance(time.richer, np.zeros(time.richer.controls.shape), twin, theta))

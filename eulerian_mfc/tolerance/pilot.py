@@ -15,7 +15,7 @@ from ..errors import ArgumentError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import as_layer_map, chosen_by_itself
 from ..problem import Problem
-from ..results.solution_error import ToleranceRound
+from ..results.solution_error import Report, ToleranceRound
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 from .goal import Clock
@@ -117,6 +117,7 @@ def pilot_of(
     tol_control: float | None,
     fixed: Fixed,
     clock: Clock,
+    report: Report | None = None,
 ) -> tuple[Pilot, list[ToleranceRound]]:
     """Choose layers, degree and layer map so that the error in time is a share of the tolerance.
 
@@ -129,6 +130,7 @@ def pilot_of(
     tol_control : the tolerance of the control in L2, or None.
     fixed : what is not to be chosen.
     clock : the cap of seconds.
+    report : called with each round.
 
     Returns
     -------
@@ -143,7 +145,7 @@ def pilot_of(
     grid: Grid = fixed.layers if fixed.layers is not None else _first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
-    places = _Places()
+    places, found = _Places(), None
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
@@ -152,9 +154,17 @@ def pilot_of(
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
-        time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check))
-        error = float(abs(time.saved) + time.left)
+        try:
+            time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check))
+        except KeyboardInterrupt:
+            if found is None:
+                raise
+            clock.interrupt()
+            return replace(found, stopped_by=clock.reason), rounds
+        error = float(time.total)
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
+        if report is not None:
+            report(rounds[-1])
         found = Pilot(twin, best, time, target, scale, relative)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
@@ -194,9 +204,10 @@ class _Places:
     def seen(self, twin: ParticleSystem, time: ErrorInTime) -> ErrorInTime:
         """The error in time, with the factor that the fall from the last round implies: the rest of a geometric series."""
         self._found.append((twin.controls.ends, time.moved))
-        if len(self._found) < 2 or len(self._found[-2][0]) != len(twin.controls.ends):
+        last = self._found[-3:]
+        if len(last) < 3 or any(len(ends) != len(twin.controls.ends) for ends, _ in last):
             return time
-        before = self._found[-2][1].saved
+        before = last[1][1].saved
         ratio = time.moved.saved / before if before > 0.0 else 0.0
         return time._replace(moves=float(AGAIN / (1.0 - min(ratio, SLOWEST))))
 

@@ -16,7 +16,11 @@ from ..results.solution_data import SolutionData
 from .controls import control
 from .densities import density, terminal
 from .grid_sampling import on_boxes
+from .rounds import rounds
 from .style import PALETTE, STYLE, label_colours, legend
+
+#: costs that differ by less than this share are drawn as a constant
+ROUND_OFF = 1e-11
 
 
 def figures(solution: SolutionData) -> dict[str, Figure]:
@@ -31,7 +35,19 @@ def figures(solution: SolutionData) -> dict[str, Figure]:
     }
     if planar(solution):
         out["flow"] = styled(partial(flow, solution=solution), (11.0, 4.6))
+    if solution.tolerance_rounds:
+        out["rounds"] = of_rounds(solution)
     return out
+
+
+def of_rounds(solution: SolutionData) -> Figure:
+    """The figure of the rounds of a solve to a tolerance; raises an EulerianError for a solution that has no rounds.
+
+    Parameters
+    ----------
+    solution : the solution.
+    """
+    return styled(partial(rounds, solution=solution), (7.0, 4.2))
 
 
 def planar(solution: SolutionData) -> bool:
@@ -85,6 +101,12 @@ def convergence(figure: Figure, solution: SolutionData) -> None:
     right.semilogy(rows[:, 0], rows[:, 2], "s--", color=PALETTE[1], ms=3, label="optimality residual")
     left.set(xlabel="iteration", ylabel="cost $J$", title="Convergence" if solution.converged else "NOT converged")
     left.xaxis.get_major_locator().set_params(integer=True)
+    if len(rows) == 1:
+        left.set_xlim(-1.0, 1.0)
+    costs = rows[:, 1]
+    if len(rows) > 1 and np.ptp(costs) < ROUND_OFF * np.abs(costs).max():
+        middle, size = costs.mean(), ROUND_OFF * np.abs(costs).max()
+        left.set_ylim(middle - size, middle + size)  # do not magnify round-off
     right.set_ylabel("optimality residual")
     left.legend(
         *(a + b for a, b in zip(left.get_legend_handles_labels(), right.get_legend_handles_labels(), strict=True))

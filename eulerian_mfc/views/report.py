@@ -14,6 +14,7 @@ from ..files.atomic import make_folder, together
 from ..results.certificate import Certificate
 from ..results.solution_data import SolutionData
 from ..results.stability import AT_KINK
+from .error_section import error_section
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,6 +52,7 @@ def html(solution: SolutionData, figures: dict[str, bytes], title: str, case: st
         verdict_class="converged" if solution.converged else "unconverged",
         verdict="Converged" if solution.converged else "NOT converged",
         message="".join(f"<p>{escape(sentence)}</p>" for sentence in solution.verdict(analyse)),
+        error=error_section(solution.error),
         numbers="".join(f'<tr><th>{k}</th><td class="number">{v}</td></tr>' for k, v in numbers),
         figures="\n".join(pictures),
         certificate="".join(
@@ -88,13 +90,17 @@ def write(
 
 def _captions(solution: SolutionData) -> dict[str, str]:
     """The captions of all figures that a solution may have, in the order of the page."""
+    rounds = solution.tolerance_rounds
     return {
         "density": "Density of the states over time (grey), and characteristics (coloured by label if there are few labels).",
         "terminal": "Density at the final time against the labels.",
         "flow": "Inputs with the regions that are assigned to each label, and the image of a grid under the flow (first "
         "two coordinates).",
         "control": _of_the_control(solution),
-        "convergence": "Cost and optimality residual over the iterations.",
+        "convergence": f"Cost and optimality residual over the iterations{' of the last round' if rounds else ''}.",
+        "rounds": "Rounds of the solve to the tolerance: the estimated error of the cost against the time. Rounds without a "
+        "mesh estimate the error of layers and degree, rounds on the mesh that of everything. Numbers beside the points: "
+        "unknowns of the control, and the cells of the mesh.",
     }
 
 
