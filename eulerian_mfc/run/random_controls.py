@@ -7,6 +7,7 @@ import numpy as np
 from .._validate import integer
 from ..errors import NonFiniteError
 from ..system.controlled import ControlledSystem
+from ..system.particles import ParticleSystem
 
 #: lower limit of the size of random controls, relative to the natural size: the bound by the cost may be zero
 SMALLEST = 0.01
@@ -22,7 +23,10 @@ def _available(system: ControlledSystem) -> float:
         with np.errstate(all="ignore"):
             return abs(system.cost(zero).total)
     except NonFiniteError:
-        return abs(system.cost_at_rest(zero).total)
+        twin = system
+        if not isinstance(twin, ParticleSystem):
+            twin = ParticleSystem(system.problem, system.grid, **system.layer_options)
+        return abs(twin.cost_at_rest(zero).total)
 
 
 def random_controls(system: ControlledSystem, count: int, seed: int = 0) -> list[np.ndarray]:

@@ -175,10 +175,6 @@ class ControlledSystem(ABC):
         return DifferencedHessian(lambda at: self.cost_and_gradient(at)[1], control, self.problem.scales.control)
 
     @abstractmethod
-    def cost_at_rest(self, control: np.ndarray) -> Cost:
-        """The cost of a control `(layers, ...)` if states did not move."""
-
-    @abstractmethod
     def cost(self, control: ControlLike) -> Cost:
         """The cost's parts."""
 

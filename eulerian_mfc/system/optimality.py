@@ -220,9 +220,6 @@ class OptimalitySystem(LayeredSystem):
             raise self._located(n, NonFiniteError("the gradient is not finite"))
         return self._cost(theta, final, halves).total, gradient
 
-    def cost_at_rest(self, control: np.ndarray) -> Cost:
-        return self.cost_of_sweep(control, np.repeat(self.initial_masses[None], self.steps + 1, axis=0))
-
     def hessian(self, control: ControlLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
         if tangents is None:

@@ -179,6 +179,7 @@ class ParticleSystem(ControlledSystem):
         return self._cost(theta, x, trapezoidal(halves), self.terminal(x))
 
     def cost_at_rest(self, control: np.ndarray) -> Cost:
+        """The cost of a control `(layers, ...)` if states did not move."""
         x = self.rule.x
         halves = [self._running_half(x, n) for n in range(self.steps + 1)]
         return self._cost(control, x, trapezoidal(halves), self.terminal(x))
