@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import eulerian_mfc as emfc
+from benchmarks.random_problems import draw
+from benchmarks.truths import table
 from eulerian_mfc.run.case import Case
 from eulerian_mfc.tolerance.goal import scale_of
 
@@ -295,3 +297,19 @@ WRONG = {
 def test_wrong_arguments_are_refused(options, told):
     with pytest.raises(emfc.errors.ArgumentError, match=re.escape(told)):
         emfc.solve(line(), **options)
+
+
+#: problems of benchmarks/random_problems.py that are solved quickly; in 31 and 122 the control jumps, in 122 from a bound
+RANDOM = [4, 9, 13, 16, 18, 19, 30, 31, 36, 122]
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+@pytest.mark.parametrize("number", RANDOM)
+def test_claims_on_random_problems(number, tol):
+    """The optima come from `benchmarks/truth.py`, which shares only particles with a solve."""
+    known, solution = table()[number], emfc.solve(draw(number), tol=tol)
+    error = solution.error
+    slack = 2.0 * known.error + KNOWN
+    assert error.met
+    assert abs(solution.cost - known.cost) <= error.cost + slack
+    assert error.bracket[0] - slack <= known.cost <= error.bracket[1] + slack
