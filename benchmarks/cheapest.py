@@ -2,7 +2,7 @@
 
 The choice by hand is found by brute force: on the box that the solve to the tolerance chose, all meshes and control spaces of a
 list are tried, and the quickest of those counts whose true error is at most that of the solve to the tolerance. It knows the
-truth, the box and a good number of cells beforehand. All times are medians in one process, after a warm-up; the table is written to
+truth, the box and a good number of cells beforehand. Times are medians in one process, after a warm-up; the table is written to
 `docs/tables/cheapest.md`.
 """
 
