@@ -56,6 +56,7 @@ class SolutionError(FrozenFields):
     stopped_by : None if the tolerance is met, otherwise what prevented it, in words.
     without_mesh : the cost of the solution's control without a mesh, on a rule of the law: the second opinion.
     scale : the size of the data to which `tol` refers, see `tolerance.goal.scale_of`.
+    valley : words if rounds did not follow one valley of the cost: the bracket is that of the last one; otherwise None.
 
     References
     ----------
@@ -81,6 +82,7 @@ class SolutionError(FrozenFields):
     stopped_by: str | None
     without_mesh: float
     scale: float
+    valley: str | None = None
 
     @property
     def shortfall(self) -> str:
@@ -104,6 +106,7 @@ class SolutionError(FrozenFields):
             f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}.",
             f"J - J* by source: {parts}.",
             f"Without a mesh, the cost of this control is {self.without_mesh:.12g}.",
+            *([] if self.valley is None else [f"{self.valley[:1].upper()}{self.valley[1:]}."]),
         ]
 
     def __str__(self) -> str:

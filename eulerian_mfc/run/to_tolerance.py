@@ -167,7 +167,8 @@ class _Run:
         solution, pilot = found.solution, self._pilot
         moved = pilot.twin.controls.square(solution.control - pilot.control)
         if moved > AWAY**2 * pilot.twin.controls.square(pilot.control):
-            self._pilot = pilot.descended(solution.control)
+            far = pilot.descended(solution.control)
+            self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.twin.cost(far.control).total, 0.0))
         error = measured(solution, self._pilot, self._goal)
         if error.met and self._clock.over and self._pilot.stopped_by is not None:
             # The search in time was cut off: what it saved says nothing about what is left.

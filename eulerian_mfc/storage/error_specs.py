@@ -50,7 +50,10 @@ def is_error(value: object) -> bool:
         return False
     numbers += [*bracket, *sources.values(), *([] if asked is None else [asked])]
     stopped = value["stopped_by"]
-    words = isinstance(value["met"], bool) and (stopped is None if value["met"] else isinstance(stopped, str))
+    valley = value["valley"] is None or isinstance(value["valley"], str)
+    words = (
+        valley and isinstance(value["met"], bool) and (stopped is None if value["met"] else isinstance(stopped, str))
+    )
     return words and all(map(_number, numbers))
 
 

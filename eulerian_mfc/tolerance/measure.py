@@ -105,6 +105,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
         stopped_by=stopped,
         without_mesh=float(without),
         scale=pilot.scale,
+        valley=pilot.valley,
     )
 
 

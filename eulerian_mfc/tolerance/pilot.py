@@ -31,6 +31,8 @@ DEGREES, FIRST = (1, 2, 3), 2
 MARKED, MOST, ROUNDS = 0.8, 128, 24
 #: jumps are moved if this saves that share of the error in time
 MOVED, SLOWEST, AGAIN = 0.2, 0.95, 3.0
+#: if the cost changes by more than this many errors in time from one round to the next, it is that of another valley
+BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
@@ -49,6 +51,7 @@ class Pilot:
     target : the tolerance of J, in the cost's units.
     scale : the scale of the data.
     relative : the relative tolerance of J that the tolerances of J and of the control imply.
+    valley : words if a round found a cost that the round before excludes: it went to another valley; None otherwise.
     stopped_by : why the error in time is not below its share of the tolerance; None if it is.
     """
 
@@ -58,12 +61,30 @@ class Pilot:
     target: float
     scale: float
     relative: float
+    valley: str | None = None
     stopped_by: str | None = None
 
     @property
     def curves(self) -> Curves:
         """The layers and the degree."""
         return self.twin.controls
+
+    def left_by(self, least: float, accuracy: float) -> str | None:
+        """Words if the least cost of a richer space is not one that the bounds of this one allow; None if it is.
+
+        Parameters
+        ----------
+        least : the cost that the next round found.
+        accuracy : the error of the law's rules, in the cost's units.
+        """
+        here = self.twin.cost(self.control).total
+        slack = accuracy + BEYOND * self.time.total
+        if here - slack <= least <= here + slack:
+            return None
+        return (
+            f"in a round of the search in time the cost went from {here:.6g} to {least:.6g}, further than the error of "
+            f"{self.time.total:.1e} allows: this is another valley of the cost, and there may be better ones (starts= looks for them)"
+        )
 
     def descended(self, control: np.ndarray) -> Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
@@ -165,7 +186,8 @@ def pilot_of(
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         if report is not None:
             report(rounds[-1])
-        found = Pilot(twin, best, time, target, scale, relative)
+        valley = None if found is None else found.left_by(least, accuracy) or found.valley
+        found = Pilot(twin, best, time, target, scale, relative, valley)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
             return found, rounds
