@@ -83,7 +83,7 @@ class Pilot:
             return None
         return (
             f"in a round of the search in time the cost went from {here:.6g} to {least:.6g}, further than the error of "
-            f"{self.time.total:.1e} allows: this is another valley of the cost, and there may be better ones (starts= looks for them)"
+            f"{self.time.total:.1e} allows: this is another valley of the cost, and there may be better ones (starts=)"
         )
 
     def descended(self, control: np.ndarray) -> Pilot:
