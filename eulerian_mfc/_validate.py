@@ -41,7 +41,8 @@ def unknown(function: str, keyword: str, known: Iterable[str], where: str) -> Ke
     where : what explains them, such as "help(eulerian_mfc.solve)".
     """
     names = list(known)
-    near = difflib.get_close_matches(keyword, names, n=1)
+    begun = [name for name in names if keyword.startswith(name) or name.startswith(keyword)]
+    near = difflib.get_close_matches(keyword, names, n=1) or begun
     expected = f"{near[0]!r}, or another of" if near else "one of"
     return KeywordError(
         f"{function}: got the keyword {keyword!r}, expected {expected} {', '.join(names)}; {where} explains them"

@@ -217,6 +217,11 @@ class Problem:
         """
         return regulariser_of(self.penalty, self.sparsity, self.bounds, self.field.parameters, self.horizon)
 
+    @property
+    def autonomous(self) -> bool:
+        """Whether neither the field nor what a control costs depends on time: the Hamiltonian is then conserved."""
+        return self.field.autonomous and not self.regulariser.varies
+
     @cached_property
     def few_points(self) -> LabelledRule:
         """At most 256 points `(n, d)` of the law with their weights and labels, from which natural sizes are estimated."""

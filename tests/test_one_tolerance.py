@@ -175,6 +175,21 @@ def test_an_interrupt_returns_the_best_so_far():
     exact = emfc.solve(bimodal(), tol=1e-11, initial=1.0)
     assert abs(solution.cost - exact.cost) <= solution.error.cost
     assert "interrupted" in solution.error.stopped_by
+    assert np.isinf(solution.error.control)  # nothing is known of it
+
+
+def test_a_search_that_is_cut_off_claims_nothing_below():
+    """After the first iteration, how much a better control would save is not known, and the bounds say so."""
+    solution = emfc.solve(bimodal(), tol=1e-6, seconds=1e-6)
+    assert solution.error.bracket[0] == -np.inf
+    assert solution.error.bracket[1] >= CONTINUOUS["bimodal_1d_0.2"]["cost"]
+    assert solution.error.control == solution.error.cost == np.inf
+    assert "not known" in str(solution.error)
+
+
+def test_layers_alone_are_a_residual_network():
+    assert emfc.solve(line(), layers=3).control.shape == (3, 2)
+    assert emfc.solve(line(), layers=3, tol=1e-3).control.ndim == 3
 
 
 def jump(**options):
@@ -290,6 +305,8 @@ WRONG = {
     "degree": ({"control_degree": -1}, "control_degree"),
     "layer map": ({"layer_map": "rk5"}, "layer_map"),
     "mesh": ({"mesh": 3}, "mesh"),
+    "seconds without tol": ({"mesh": emfc.CartesianMesh([(-3.0, 3.0)], 20), "layers": 2, "seconds": 9.0}, "seconds"),
+    "a box with walls": ({"continuity": emfc.continuity.FiniteVolume("upwind", boundary="no_flux")}, "mesh"),
 }
 
 

@@ -257,6 +257,10 @@ def test_files_keep_them(tmp_path):
     loaded = emfc.Solution.load(tmp_path / "moving.h5")
     assert np.array_equal(loaded.bounds, solution.bounds)
     assert loaded.verdict(analyse=False) == solution.verdict(analyse=False)
+    whole = emfc.Solution.load(tmp_path / "moving.h5", problem)
+    assert "minimum" in whole.certificate.kind
+    with pytest.raises(emfc.errors.ArgumentError, match="other bounds"):
+        emfc.Solution.load(tmp_path / "moving.h5", transport())
     again = emfc.solve(problem, MESH, layers=3, control_degree=2, initial=loaded)
     assert abs(again.cost - solution.cost) < 1e-12
 
@@ -268,6 +272,11 @@ def test_particles_and_the_error_budget():
     budget = solution.error_budget()
     error = solution.cost - OPTIMUM
     assert error <= budget["layers"] <= 5.0 * error
+
+
+def test_the_hamiltonian_is_not_said_to_be_conserved():
+    assert emfc.solve(transport(penalty=1.0), MESH, layers=3).checks.hamiltonian_drift < 1e-10
+    assert emfc.solve(transport(), MESH, layers=3).checks.hamiltonian_drift is None
 
 
 def test_with_a_horizon_of_another_length():

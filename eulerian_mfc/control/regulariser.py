@@ -100,6 +100,11 @@ class Regulariser:
         return np.sqrt((self.penalties.max() if self.largest is None else self.largest) / self.penalties)
 
     @property
+    def varies(self) -> bool:
+        """Whether any number depends on time."""
+        return False
+
+    @property
     def breaks(self) -> np.ndarray:
         """`(n,)`: the times at which numbers jump, as far as they are declared."""
         return np.zeros(0)

@@ -136,6 +136,10 @@ class VaryingRegulariser(Regulariser):
         return any(np.isfinite(bounds.inside(a, b, np.linspace(0.0, 1.0, SAMPLES))).any() for a, b in ends)
 
     @property
+    def varies(self) -> bool:
+        return True
+
+    @property
     def breaks(self) -> np.ndarray:
         """`(n,)`: the times within the horizon at which a `Stepwise` or an array jumps."""
         return np.unique(np.concatenate([course.breaks[1:-1] for course in self.over_time]))

@@ -97,7 +97,7 @@ class Energies:
 
     def __init__(self, system: OptimalitySystem, always: bool = False) -> None:
         self._system = system
-        self._wanted = always or system.problem.field.autonomous
+        self._wanted = always or system.problem.autonomous
         self._starts: list[tuple[float, float, float]] | None = [] if system.pair.interpolates else None
         self._ends: list[tuple[float, float, float]] = []
         self._allowed: list[Regulariser] = []
@@ -137,7 +137,7 @@ class Energies:
 
     def drift(self) -> float | None:
         """The largest change of h, relative to the sum of the moduli of its parts; None if h is not evaluated."""
-        if self._starts is None or not self._system.problem.field.autonomous:
+        if self._starts is None or not self._system.problem.autonomous:
             return None
         parts = np.array(self._starts + self._ends).reshape(-1, 3)
         return float(np.ptp(parts.sum(axis=1)) / max(np.abs(parts).sum(axis=1).max(), np.finfo(float).tiny))

@@ -77,7 +77,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
         -values,
         excess,
         maximiser,
-        energies.drift() if system.problem.field.autonomous else None,
+        energies.drift() if system.problem.autonomous else None,
         tried,
         sigma,
         max(_gap(system, sigma[n], potentials[n], masses[n]) for n in range(system.steps + 1)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import NamedTuple, TypeAlias
 
 from .._frozen import FrozenFields
@@ -103,7 +104,9 @@ class SolutionError(FrozenFields):
         parts = ", ".join(f"{source} {value:+.1e}" for source, value in self.sources.items())
         return [
             f"J* lies between {low} and {high}: |J - J*| <= {self.cost:.1e}; {self.tolerance:.1e} was asked for, {verdict}.",
-            f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}.",
+            f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}."
+            if isfinite(self.control)
+            else "How far the control is from the optimal one is not known.",
             f"J - J* by source: {parts}.",
             f"Without a mesh, the cost of this control is {self.without_mesh:.12g}.",
             *([] if self.valley is None else [f"{self.valley[:1].upper()}{self.valley[1:]}."]),

@@ -155,7 +155,11 @@ def solve(
     (True, True)
     """
     check_keywords(solve, options, SOLVE_OPTIONS)
-    to_tolerance = mesh is None or layers is None or any(name in options for name in TOLERANCE_OPTIONS)
+    asked = any(name in options for name in ("tol", "atol", "tol_control"))
+    to_tolerance = mesh is None or layers is None or asked
+    for name in TOLERANCE_OPTIONS:
+        if name in options and not to_tolerance:
+            raise mismatch(name, f"{name}= for a mesh and layers that are given", f"tol= too, or no {name}=")
     if solver is not None and not isinstance(solver, Solver):
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
@@ -210,7 +214,9 @@ def _to_tolerance(
     if layers is not None:
         layer_ends(checked_grid(layers), problem.horizon)
     goal, resources = Goal(**tolerance_options(options)), Resources(**resource_options(options))
-    fixed = Fixed(layers, options.get("control_degree"), options.get("layer_map", "auto"))
+    # Layers without another word are a residual network.
+    plain = 0 if layers is not None and not any(name in options for name in ("tol", "atol", "tol_control")) else None
+    fixed = Fixed(layers, options.get("control_degree", plain), options.get("layer_map", "auto"))
     schemes = options.get("transport"), options.get("continuity")
     walls = [f"{scheme.boundary!r}" for scheme in schemes if scheme is not None and scheme.boundary != "outflow"]
     if mesh is None and walls:

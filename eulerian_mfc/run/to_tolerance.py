@@ -170,9 +170,6 @@ class _Run:
             far = pilot.descended(solution.control)
             self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.twin.cost(far.control).total, 0.0))
         error = measured(solution, self._pilot, self._goal)
-        if error.met and self._clock.over and self._pilot.stopped_by is not None:
-            # The search in time was cut off: what it saved says nothing about what is left.
-            error = replace(error, met=False, stopped_by=self._pilot.stopped_by)
         curves = self._pilot.curves
         row = ToleranceRound(
             "mesh", solution.mesh.size, curves.layers, curves.degree, solution.cost, error.cost, self._clock.passed
@@ -195,7 +192,7 @@ class _Run:
         return self._cap is not None
 
     def _ended(self, found: Certified, error: SolutionError) -> Certified:
-        if not error.met and self._cap is not None:
+        if not error.met and self._cap is not None and not self._pilot.cut_off:
             error = replace(error, stopped_by=f"{self._cap}; the largest part is {error.stopped_by}")
         # What the warnings about the mesh suspect is measured: it is part of the error.
         kept = [w for w in found.warnings if not (error.met and isinstance(w, BoundaryMassWarning | CostErrorWarning))]

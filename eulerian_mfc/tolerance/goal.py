@@ -52,7 +52,7 @@ class Goal:
     starts: int = 0
 
     def __post_init__(self) -> None:
-        if not SMALLEST <= positive("tol", self.tol) < 1.0:
+        if not SMALLEST <= positive("tol", self.tol, allow_zero=True) < 1.0:
             raise fail(
                 "tol", self.tol, f"a number from {SMALLEST:g}, what double precision can give, to 1, such as 1e-6"
             )

@@ -70,10 +70,13 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     known = accuracy + RELATIVE * abs(above) + ROUND_OFF * sizes
     low = without - above - max((SAFETY - 1.0) * abs(saved - time.layer_map), time.left) - known
     high = without - above + known
+    if pilot.cut_off:
+        # The descents ended early: the cost of a control is known, but not how much a better one would save.
+        low = -np.inf
     cost = max(abs(solution.cost - low), abs(solution.cost - high))
     size = np.sqrt(squared_distance(time.richer, np.zeros(time.richer.controls.shape), twin, theta))
     away = np.sqrt(squared_distance(time.richer, time.richest, twin, theta))
-    distance = float(SAFETY * away + TOLERANCE * size)
+    distance = np.inf if pilot.cut_off else float(SAFETY * away + TOLERANCE * size)
     sources = {
         "mesh": solution.cost - without - box,
         "box": box,
@@ -89,7 +92,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
         sources["samples"] = float(np.sqrt(w @ (values - w @ values) ** 2 * (w @ w)))
     held = of_the_problem(system) is not None and abs(box) > RELATIVE * pilot.target
     reached = cost <= pilot.target and (goal.tol_control is None or distance <= goal.tol_control)
-    stopped = None if reached else _largest(sources)
+    stopped = None if reached else pilot.stopped_by if pilot.cut_off else _largest(sources)
     if reached and not solution.converged:
         stopped = f"the solver has not converged: {solution.message}"
     if held:

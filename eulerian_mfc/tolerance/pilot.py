@@ -31,6 +31,8 @@ DEGREES, FIRST = (1, 2, 3), 2
 MARKED, MOST, ROUNDS = 0.8, 128, 24
 #: jumps are moved if this saves that share of the error in time
 MOVED, SLOWEST, AGAIN = 0.2, 0.95, 3.0
+#: after two rounds that moved jumps and left more than this share of the error, the space is refined instead
+STUCK = 0.7
 #: if the cost changes by more than this many errors in time from one round to the next, it is that of another valley
 BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
@@ -52,6 +54,7 @@ class Pilot:
     scale : the scale of the data.
     relative : the relative tolerance of J that the tolerances of J and of the control imply.
     valley : words if a round found a cost that the round before excludes: it went to another valley; None otherwise.
+    cut_off : whether the search ended before the best control was found, so that nothing is known of the error in time.
     stopped_by : why the error in time is not below its share of the tolerance; None if it is.
     """
 
@@ -62,6 +65,7 @@ class Pilot:
     scale: float
     relative: float
     valley: str | None = None
+    cut_off: bool = False
     stopped_by: str | None = None
 
     @property
@@ -166,7 +170,7 @@ def pilot_of(
     grid: Grid = fixed.layers if fixed.layers is not None else _first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
-    places, found = _Places(), None
+    places, found, placed = _Places(), None, 0
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
@@ -181,7 +185,7 @@ def pilot_of(
             if found is None:
                 raise
             clock.interrupt()
-            return replace(found, stopped_by=clock.reason), rounds
+            return replace(found, stopped_by=clock.reason, cut_off=True), rounds
         error = float(time.total)
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         if report is not None:
@@ -193,12 +197,16 @@ def pilot_of(
             return found, rounds
         reason = _cap(found, fixed, degrees, rounds, clock)
         if reason is not None:
-            return replace(found, stopped_by=reason), rounds
+            return replace(found, stopped_by=reason, cut_off=clock.over), rounds
         nearest = time.richest, time.richer.controls
-        if time.moves * time.moved.saved > MOVED * error and fixed.layers is None:
+        stuck = placed >= 2 and error > STUCK * rounds[-3].error
+        placed += 1
+        if time.moves * time.moved.saved > MOVED * error and fixed.layers is None and not stuck:
             grid, control = places.moved(twin, best)
             nearest = control, Curves(problem.horizon, grid, degree, twin.controls.basis.kind)
-        elif abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
+            continue
+        placed = 0
+        if abs(time.layer_map) > 0.5 * error and chosen_by_itself(fixed.layer_map):
             layer_map = twin.flow.layer_map.refined(2)
         elif fixed.degree is None and degree < degrees[-1]:
             degree, layer_map = degree + 1, fixed.layer_map
