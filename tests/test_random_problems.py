@@ -101,7 +101,7 @@ def test_truth_with_a_kink_where_a_bound_ends():
     until = brentq(lambda s: np.tanh(horizon - s) * (1 - bound * s) - bound, 0.0, horizon, xtol=1e-15)
     exact = quad(lambda t: (1 - bound * t) ** 2 + bound**2, 0.0, until)[0]
     exact += np.tanh(horizon - until) * (1 - bound * until) ** 2
-    found = truth(plain(bound), seconds=20.0)
+    found = truth(plain(bound), seconds=200.0)
     assert abs(found.cost - exact) <= found.error
     assert found.error <= 1e-7
 

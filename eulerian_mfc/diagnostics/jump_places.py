@@ -172,7 +172,8 @@ def extended(curves: Curves, ends: np.ndarray, target: np.ndarray, control: np.n
     Examples
     --------
     >>> linear = Curves(1.0, 2, degree=1)
-    >>> extended(linear, linear.ends, np.array([0.0, 0.25, 1.0]), np.array([[[1.0], [1.0]], [[0.0], [0.0]]]))[0].ravel().tolist()
+    >>> shorter, control = np.array([0.0, 0.25, 1.0]), np.array([[[1.0], [1.0]], [[0.0], [0.0]]])
+    >>> extended(linear, linear.ends, shorter, control)[0].ravel().round(12).tolist()
     [0.5, 0.5]
     """
     shares = 0.5 - 0.5 * np.cos(np.pi * (np.arange(curves.degree + 1) + 0.5) / (curves.degree + 1))

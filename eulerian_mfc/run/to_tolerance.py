@@ -62,16 +62,17 @@ def solve_to_tolerance(
     clock = Clock(goal.seconds, method.callback)
     scale = scale_of(problem)
     target = max(goal.tol * scale, goal.atol)
-    pilot, rounds = pilot_of(
-        problem,
-        partial(_first_control, initial=method.initial, goal=goal),
-        target=target,
-        scale=scale,
-        tol_control=goal.tol_control,
-        fixed=fixed,
-        clock=clock,
-        report=method.report,
-    )
+    with np.errstate(all="ignore"):  # costs that are not finite are noticed
+        pilot, rounds = pilot_of(
+            problem,
+            partial(_first_control, initial=method.initial, goal=goal),
+            target=target,
+            scale=scale,
+            tol_control=goal.tol_control,
+            fixed=fixed,
+            clock=clock,
+            report=method.report,
+        )
     run = _Run(problem, schemes, resources, replace(method, callback=clock), goal, pilot, rounds, clock)
     return run.on_simplices(mesh) if isinstance(mesh, SimplexMesh) else run.on_boxes(mesh)
 

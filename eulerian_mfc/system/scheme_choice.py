@@ -90,7 +90,7 @@ def pair_of(
         If the mesh needs more memory than the machine has, the schemes do not fit the mesh or each other, or a scheme of a
         user's own breaks the contract.
     """
-    affordable("mesh", mesh, WORKING * len(signed) * mesh.size, "the densities and potentials of one time")
+    affordable("mesh", mesh, WORKING * max(len(signed), 1) * mesh.size, "the densities and potentials of one time")
     check_declared("transport", transport)
     check_declared("continuity", continuity)
     potentials = checked_transport(transport, transport.on(mesh, flow), mesh)

@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from .._validate import fail, integer, positive
+from ..laws import LabelledRule
 from ..losses import Loss
 from ..problem import Problem
 from ..solvers import Outcome, Status
@@ -139,8 +140,15 @@ def scale_of(problem: Problem) -> float:
     >>> round(scale_of(problem), 1)  # E |X - Y'|^2 = 2, on at most 256 points
     2.0
     """
-    rule, training = problem.few_points, problem.separable.training
+    rule = problem.few_points
     x = np.asfortranarray(rule.x)
+    with np.errstate(all="ignore"):
+        total = _scale(problem, rule, x)
+    return total if np.isfinite(total) and total > 0.0 else 1.0
+
+
+def _scale(problem: Problem, rule: LabelledRule, x: np.ndarray) -> float:
+    training = problem.separable.training
     if training is None:
         total = _independent(problem.loss, x, rule.w, rule.y)
     else:
@@ -149,7 +157,7 @@ def scale_of(problem: Problem) -> float:
         total = fit.penalty_cost + float(rule.w @ np.abs(loss.value(x, rule.y)))
     if problem.running is not None:
         total += problem.horizon * _independent(problem.running, x, rule.w, rule.y)
-    return total if np.isfinite(total) and total > 0.0 else 1.0
+    return total
 
 
 def _independent(loss: Loss, x: np.ndarray, w: np.ndarray, y: np.ndarray) -> float:
