@@ -239,6 +239,52 @@ def test_a_control_that_jumps_within_a_layer(tol):
     assert declared.error.bracket[0] <= high
 
 
+def test_bounds_that_jump_where_they_are_declared():
+    bounds = emfc.Stepwise([0.0, 0.37, 1.0], [None, (-0.5, 0.2)])
+    fine, rough = (emfc.solve(line(penalty=0.05, bounds=bounds), tol=tol) for tol in (1e-7, 1e-3))
+    by_hand = emfc.solve(
+        line(penalty=0.05, bounds=bounds), fine.mesh, layers=[0.0, 0.2, 0.37, 0.7, 1.0], control_degree=3
+    )
+    assert fine.error.met
+    assert rough.error.met
+    assert abs(rough.cost - fine.cost) <= rough.error.cost + fine.error.cost
+    assert abs(by_hand.cost - fine.cost) <= 1e-6
+
+
+@pytest.mark.parametrize("room", [1e-3, 0.0], ids=["close", "touching"])
+def test_bounds_that_are_close(room):
+    """The control is prescribed up to `room`: layers are halved until there is a polynomial between the bounds."""
+    bounds = (lambda t: (0.1 * np.sin(3.0 * t) - room, 0.1 * np.sin(3.0 * t) + room)) if room else (0.1, 0.1)
+    solution = emfc.solve(line(bounds=bounds), tol=1e-4)
+    assert solution.error.met
+    times = np.linspace(0.0, 1.0, 101)
+    exact = 0.1 * np.sin(3.0 * times) if room else 0.1
+    assert np.abs(solution.theta(times).T - exact).max() <= room + 1e-12
+
+
+def test_a_saddle_is_left():
+    """`E (x(1)^2 - 1)^2` has a saddle at u = 0, where a descent from u = 0 stays."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 0.1), [[0.0]])
+    loss = emfc.losses.LabelLoss(lambda x, y: (x[:, 0] ** 2 - 1.0) ** 2, labels=[[0.0]])
+    problem = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, loss, penalty=0.1, horizon=1.0)
+    solution = emfc.solve(problem, tol=1e-6, initial=0.0)
+    assert solution.error.met
+    assert solution.cost < 0.2
+    assert solution.certificate.kind == "strict local minimum"
+
+
+def test_a_read_out_that_is_trained():
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.1], 0.7), label=lambda x: np.sin(2.0 * x))
+    loss = emfc.losses.SquaredLoss(emfc.losses.TrainedReadout(0.1))
+    problem = emfc.Problem(emfc.fields.NeuralField(1), law, loss, penalty=0.1, horizon=1.0)
+    fine, rough = (emfc.solve(problem, tol=tol) for tol in (1e-8, 1e-3))
+    assert fine.error.met
+    assert rough.error.met
+    assert abs(rough.cost - fine.cost) <= rough.error.cost + fine.error.cost
+    assert rough.error.bracket[0] <= fine.error.bracket[1]
+    assert fine.error.bracket[0] <= rough.error.bracket[1]
+
+
 def test_a_law_of_samples():
     x = np.linspace(-1.0, 1.0, 9)[:, None]
     problem = emfc.Problem(

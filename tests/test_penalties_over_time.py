@@ -91,6 +91,25 @@ def test_jumps_that_are_not_declared_are_found(jump, degree):
     assert regulariser.penalties[0] == pytest.approx(jump + 3.0 * (1.0 - jump), rel=1e-12)
 
 
+def test_singular_functions_are_integrated_in_few_evaluations():
+    calls = []
+
+    def weight(t):
+        calls.append(t)
+        return 1e-3 + np.sqrt(abs(t - 0.3))
+
+    regulariser = regulariser_of(weight, 0.0, None, 1, 1.0)
+    assert regulariser.penalties[0] == pytest.approx(1e-3 + 2.0 / 3.0 * (0.3**1.5 + 0.7**1.5), rel=1e-11)
+    assert len(calls) < 20_000
+
+
+@pytest.mark.parametrize("degree", [0, 1, 2])
+def test_bounds_that_touch(degree):
+    for value in ((0.3, 0.3), (lambda t: (0.3, 0.3)), emfc.Stepwise([0.0, 0.4, 1.0], [(0.3, 0.3), (0.3, 0.3)])):
+        solution = emfc.solve(transport(bounds=value), MESH, layers=3, control_degree=degree)
+        assert np.abs(solution.theta(TIMES) - 0.3).max() < 1e-12
+
+
 @pytest.mark.parametrize("degree", [0, 1, 2])
 def test_a_function_that_is_constant_is_a_number(degree):
     number = emfc.solve(transport(penalty=0.7, bounds=(0.0, 0.5)), MESH, layers=3, control_degree=degree)

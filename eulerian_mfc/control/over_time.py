@@ -20,7 +20,7 @@ CHECKED = 65
 #: interval has been halved so often
 POINTS, AGREE, DEEPEST = 16, 1e-13, 45
 #: the polynomial through these points agrees with the values at the ends of the interval to this share
-AT_ENDS = 1e-9
+AT_ENDS = 1e-11
 #: what a user wrote for one time, in any form: it is checked before it is used
 Written = Any
 
@@ -127,12 +127,14 @@ class OverTime:
         Jumps and kinks that are not declared are found by bisection, to round-off.
         """
         out: list[tuple[float, float]] = []
+        largest: np.ndarray | float = 0.0
         waiting = [(a, b, 0) for a, b in reversed(self.panels(low, high))]
         while waiting:
             a, b, depth = waiting.pop()
             (few, light), (many, heavy) = gauss(POINTS // 2), gauss(POINTS)
             values, ends = self.inside(a, b, many), self.inside(a, b, np.array([0.0, 1.0]))
-            size = np.abs(values).max(axis=0)
+            largest = np.maximum(largest, np.abs(values).max(axis=0))
+            size = largest * max((high - low) / (b - a), 1.0)
             apart = np.abs(np.tensordot(heavy, values, 1) - np.tensordot(light, self.inside(a, b, few), 1))
             # A jump between an end and the points next to it shows only at the end.
             beyond = np.abs(np.tensordot(_to_the_ends(), values, 1) - ends).max(axis=0)

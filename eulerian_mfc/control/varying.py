@@ -20,6 +20,8 @@ from .regulariser import Regulariser, penalties_of, sparsities_of
 SAMPLES, ZOOMS = 65, 15
 #: differences below this share of the numbers are round-off
 ROUND_OFF = 4e-15
+#: bounds that cross by at most this share of their size touch
+TOUCH = 1e-12
 #: a number, or a function of time with such values
 Varying = ArrayLike | Callable[[float], Written]
 
@@ -161,6 +163,11 @@ class VaryingRegulariser(Regulariser):
         means = self._moments(self.over_time[0], curves, lambda b: np.ones((len(b), 1)))
         l1 = self._moments(self.over_time[1], curves, lambda b: b * (curves.degree + 1)) if self.sparse else 0.0 * means
         lower, upper = np.stack([_box(self.over_time[2], curves, n) for n in range(curves.layers)], axis=1)
+        # Bounds that touch cross by the round-off of their polynomials.
+        finite = np.isfinite(lower) & np.isfinite(upper)
+        low, high = np.where(finite, lower, 0.0), np.where(finite, upper, 0.0)
+        touch = (low > high) & (low - high <= TOUCH * (np.abs(low) + np.abs(high)))
+        lower, upper = (np.where(touch, 0.5 * (low + high), side) for side in (lower, upper))
         if (lower > upper).any():
             n, _, j = (int(k) for k in np.argwhere(lower > upper)[0])
             found = f"bounds that leave too little room for parameter {j} from time {curves.ends[n]:g} to {curves.ends[n + 1]:g}"

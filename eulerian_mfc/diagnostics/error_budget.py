@@ -188,7 +188,7 @@ def _quadrature(system: OptimalitySystem, solution: SolutionData, twin: Particle
 def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tuple[Contribution, float, np.ndarray]:
     """The contribution of the optimisation, the least cost on these layers, and the control that has it."""
     solver = default_solver(twin, TOLERANCE)
-    outcomes = [solver.solve(twin, start) for start in (control, control + _step_off(twin, control))]
+    outcomes = [solver.solve(twin, start) for start in (control, control + step_off(twin, control))]
     costs = [twin.cost(outcome.control).total for outcome in outcomes]
     best = int(np.argmin(costs))
     least = min(costs[best], here)
@@ -201,10 +201,15 @@ def _optimisation(twin: ParticleSystem, control: np.ndarray, here: float) -> tup
     return line, least, outcomes[best].control
 
 
-def _step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
+def step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     """A small random step, so that a descent does not stay on a saddle.
 
     Its size is relative to the largest control whose penalty does not exceed the cost at the control zero.
+
+    Parameters
+    ----------
+    twin : particles, with the space of the control.
+    control : the control.
     """
     available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
     largest = twin.controls.largest_worth(available)

@@ -82,7 +82,11 @@ def better_places(twin: ParticleSystem, control: np.ndarray) -> Moved:
     """
     least = first = twin.cost(control).total
     ends, best = twin.controls.ends.copy(), control
-    jumps, slopes = jumps_of(twin.controls, control), []
+    declared, slopes = twin.problem.regulariser.breaks, []
+    # Where penalties or bounds jump, the control does too, and layers end there.
+    jumps = np.array(
+        [n for n in jumps_of(twin.controls, control) if not np.isclose(ends[n], declared).any()], dtype=int
+    )
     for n in jumps:
         slopes.append(_slope(twin, twin.controls.ends, control, int(n)))
         found = _searched(twin, ends, best, int(n))
@@ -98,7 +102,7 @@ def _placed(
     """The ends of layers and the control with jump n in another place."""
     new = ends.copy()
     new[n] = place
-    return new, twin.controls.project(extended(twin.controls, ends, new, control))
+    return new, extended(twin.controls, ends, new, control)
 
 
 def _slope(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray, n: int) -> float:
@@ -152,10 +156,10 @@ def after_two(before: tuple[np.ndarray, Moved], now: tuple[np.ndarray, Moved]) -
 
 
 def _cost(twin: ParticleSystem, ends: np.ndarray, control: np.ndarray) -> float:
-    """The cost of a control on layers with these ends; infinite if states do not stay finite."""
+    """The cost of a control on layers with these ends, within the bounds there; infinite if states do not stay finite."""
     system = ParticleSystem(twin.problem, tuple(ends.tolist()), rule=twin.rule, **twin.layer_options)
     try:
-        return system.cost(control).total
+        return system.cost(system.controls.project(control)).total
     except NonFiniteError:
         return np.inf
 

@@ -31,7 +31,7 @@ from ..system.options import (
     values_of,
 )
 from ..tolerance.goal import Goal
-from ..tolerance.pilot import Fixed
+from ..tolerance.layers import Fixed
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
 from .layer_map_choice import solve_with_substeps, with_layer_map_checked

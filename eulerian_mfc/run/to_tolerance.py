@@ -18,9 +18,10 @@ from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 from ..tolerance.goal import Clock, Goal, scale_of
+from ..tolerance.layers import Fixed
 from ..tolerance.measure import cost_without_mesh, measured
 from ..tolerance.mesh_choice import Box, MeshChoice, bytes_of, first_cells
-from ..tolerance.pilot import Fixed, Pilot, descent_tolerance, pilot_of
+from ..tolerance.pilot import Pilot, descent_tolerance, pilot_of
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
 from .random_controls import random_controls
@@ -65,7 +66,7 @@ def solve_to_tolerance(
     with np.errstate(all="ignore"):  # costs that are not finite are noticed
         pilot, rounds = pilot_of(
             problem,
-            partial(_first_control, initial=method.initial, goal=goal),
+            partial(_first_control, initial=method.initial, goal=goal, clock=clock),
             target=target,
             scale=scale,
             tol_control=goal.tol_control,
@@ -138,10 +139,13 @@ class _Run:
 
     def on_simplices(self, mesh: SimplexMesh) -> Certified:
         """Refine the cells of a simplex mesh that contribute most."""
-        refine = Refine(target=0.5 * self._pilot.target, report=None)
+        refine = Refine(target=0.5 * self._pilot.target, max_rounds=max(self._goal.max_rounds, 2), report=None)
         method = replace(self._method, initial=self._pilot.control)
         found = solve_adaptively(self._problem, self._discretisation(mesh), self._resources, method, refine)
-        return self._ended(*self._measured(found))
+        measured = self._measured(found)
+        if self._clock.over:
+            self._cap = self._clock.reason
+        return self._ended(*measured)
 
     def _first(self) -> OptimalitySystem:
         pilot = self._pilot
@@ -204,15 +208,17 @@ class _Run:
         return Certified(solution, kept)
 
 
-def _first_control(system: ParticleSystem, initial: Start, goal: Goal) -> np.ndarray:
+def _first_control(system: ParticleSystem, initial: Start, goal: Goal, clock: Clock) -> np.ndarray:
     """The first control; with `starts`, that of the valley with the least cost."""
     first = starting_control(system, initial)
     if not goal.starts:
         return first
     solver, best, least = default_solver(system, ROUGH), first, np.inf
     for control in [first, *random_controls(system, goal.starts)]:
+        if clock.over:
+            break
         try:
-            found = solver.solve(system, control).control
+            found = solver.solve(system, control, clock.check).control
             cost = system.cost(found).total
         except NonFiniteError:
             continue

@@ -9,28 +9,27 @@ import numpy as np
 
 from ..control.curves import Curves
 from ..control.grid import Grid
+from ..diagnostics.error_budget import step_off
 from ..diagnostics.error_in_time import ErrorInTime, error_in_time
-from ..diagnostics.jump_places import Moved, after_two, extended
-from ..errors import ArgumentError
+from ..errors import NonFiniteError
 from ..flow.layer_map import LayerMap
-from ..flow.resolution import as_layer_map, chosen_by_itself
+from ..flow.resolution import chosen_by_itself
 from ..problem import Problem
 from ..results.solution_error import Report, ToleranceRound
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 from .goal import Clock
+from .layers import Fixed, Places, admissible, first_degree, first_layers, resolved
 
 #: the error in time may be this share of the tolerance
 SHARE = 0.3
 #: the points of the law: J is known to this factor times the geometric mean of tolerance and scale, because what is asked of them
 #: are differences of costs, of which the relative error is that of J
 ACCURACY, POINTS = 0.02, 20_000
-#: degrees that are tried on FIRST layers before layers are halved
-DEGREES, FIRST = (1, 2, 3), 2
 #: layers whose contributions make up this share of the error are halved; the largest number of layers and of rounds
 MARKED, MOST, ROUNDS = 0.8, 128, 24
 #: jumps are moved if this saves that share of the error in time
-MOVED, SLOWEST, AGAIN = 0.2, 0.95, 3.0
+MOVED = 0.2
 #: after two rounds that moved jumps and left more than this share of the error, the space is refined instead
 STUCK = 0.7
 #: if the cost changes by more than this many errors in time from one round to the next, it is that of another valley
@@ -97,27 +96,6 @@ class Pilot:
         return replace(self, control=found.control, time=error_in_time(self.twin, found.control, found.control, least))
 
 
-@dataclass(frozen=True)
-class Fixed:
-    """What the user chose of the time: layers, degree and layer map; None for what is to be chosen.
-
-    Parameters
-    ----------
-    layers : the number of layers or their times, or None.
-    degree : the degree of the control, or None.
-    layer_map : the layer map, or "auto".
-
-    Examples
-    --------
-    >>> Fixed(layers=4).degree is None
-    True
-    """
-
-    layers: Grid | None = None
-    degree: int | None = None
-    layer_map: LayerMap | str = "auto"
-
-
 def descent_tolerance(relative: float) -> float:
     """The tolerance of a solver for a relative tolerance of J: the error of J is of the order of its square.
 
@@ -165,17 +143,17 @@ def pilot_of(
         One row per space that was tried.
     """
     relative = _relative(problem, target, scale, tol_control)
-    degrees = _resolved(fixed.layer_map)
-    degree = fixed.degree if fixed.degree is not None else min(_first_degree(relative), degrees[-1])
-    grid: Grid = fixed.layers if fixed.layers is not None else _first_layers(problem)
+    degrees = resolved(fixed.layer_map)
+    degree = fixed.degree if fixed.degree is not None else min(first_degree(relative), degrees[-1])
+    grid: Grid = fixed.layers if fixed.layers is not None else first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
-    places, found, placed = _Places(), None, 0
+    places, found, placed, aside = Places(), None, 0, False
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
     while True:
-        plain = ParticleSystem(problem, grid, rule=problem.few_points, layer_map=layer_map, control_degree=degree)
+        plain, grid = admissible(problem, grid, layer_map, degree, fixed)
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
@@ -194,7 +172,12 @@ def pilot_of(
         found = Pilot(twin, best, time, target, scale, relative, valley)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
-            return found, rounds
+            lower = None if aside else _beside(found, tolerance, clock)
+            if lower is None:
+                return found, rounds
+            # The control was a saddle point, or nearly one.
+            aside, nearest = True, (lower, twin.controls)
+            continue
         reason = _cap(found, fixed, degrees, rounds, clock)
         if reason is not None:
             return replace(found, stopped_by=reason, cut_off=clock.over), rounds
@@ -214,44 +197,15 @@ def pilot_of(
             grid = tuple(halved_where(found).tolist())
 
 
-def _first_layers(problem: Problem) -> Grid:
-    """The first layers: equal ones, and ends where penalties or bounds jump."""
-    breaks, horizon = problem.regulariser.breaks, problem.horizon
-    if not breaks.size:
-        return FIRST
-    equal = np.linspace(0.0, horizon, FIRST + 1)
-    far = np.abs(equal[:, None] - breaks).min(axis=1) > 0.1 * horizon / FIRST
-    far[[0, -1]] = True
-    return tuple(np.sort(np.concatenate([equal[far], breaks])).tolist())
-
-
-class _Places:
-    """The places of jumps from round to round: how fast what moving them saves falls, and where secants lead."""
-
-    def __init__(self) -> None:
-        self._found: list[tuple[np.ndarray, Moved]] = []
-
-    def seen(self, twin: ParticleSystem, time: ErrorInTime) -> ErrorInTime:
-        """The error in time, with the factor that the fall from the last round implies: the rest of a geometric series."""
-        self._found.append((twin.controls.ends, time.moved))
-        last = self._found[-3:]
-        if len(last) < 3 or any(len(ends) != len(twin.controls.ends) for ends, _ in last):
-            return time
-        before = last[1][1].saved
-        ratio = time.moved.saved / before if before > 0.0 else 0.0
-        return time._replace(moves=float(AGAIN / (1.0 - min(ratio, SLOWEST))))
-
-    def moved(self, twin: ParticleSystem, control: np.ndarray) -> tuple[tuple[float, ...], np.ndarray]:
-        """The ends of layers with jumps in better places, and the control there."""
-        ends, found = self._found[-1]
-        secant = after_two(*self._found[-2:]) if len(self._found) > 1 else None
-        if secant is None:
-            return tuple(found.ends.tolist()), found.control
-        return tuple(secant.tolist()), extended(twin.controls, ends, secant, control)
-
-
-def _first_degree(relative: float) -> int:
-    return DEGREES[0] if relative >= 1e-4 else DEGREES[1] if relative >= 1e-9 else DEGREES[2]
+def _beside(found: Pilot, tolerance: float, clock: Clock) -> np.ndarray | None:
+    """A control of lower cost that a descent from beside the pilot's control finds; None if there is none."""
+    twin, least = found.twin, found.twin.cost(found.control).total
+    start = found.control + step_off(twin, found.control)
+    try:
+        other = clock.saw(default_solver(twin, tolerance).solve(twin, start, clock.check)).control
+    except NonFiniteError:
+        return None
+    return other if twin.cost(other).total < least - SHARE * found.target else None
 
 
 def _settled(
@@ -278,18 +232,6 @@ def _relative(problem: Problem, target: float, scale: float, tol_control: float 
     if tol_control is None:
         return target / scale
     return min(target, 0.5 * float(problem.regulariser.penalties.min()) * tol_control**2) / scale
-
-
-def _resolved(layer_map: LayerMap | str) -> list[int]:
-    """The degrees that the stages of a layer map resolve, of those that are tried; degree 0 if there are none."""
-    found = []
-    for degree in DEGREES:
-        try:
-            as_layer_map(layer_map, degree)
-        except ArgumentError:
-            continue
-        found.append(degree)
-    return found or [0]
 
 
 def _cap(found: Pilot, fixed: Fixed, degrees: list[int], rounds: list[ToleranceRound], clock: Clock) -> str | None:
