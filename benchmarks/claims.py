@@ -179,14 +179,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, default=truths.COUNT - 1)
     parser.add_argument("--tol", type=float, nargs="*", default=[], help="only these tolerances")
+    parser.add_argument("--dim", type=int, nargs="*", default=[1, 2, 3], help="only these dimensions")
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--file", type=Path, default=FILE)
     given = parser.parse_args(arguments)
     kept, rows = truths.table(), table(given.file)
     for number, known in kept.items():
-        if known.cost is None or not given.first <= number <= given.last:
+        dim = int(known.name[0])
+        if known.cost is None or not given.first <= number <= given.last or dim not in given.dim:
             continue
-        for tol in TOLERANCES[int(known.name[0])]:
+        for tol in TOLERANCES[dim]:
             key = f"{number} {tol:g}"
             if key in rows or (given.tol and tol not in given.tol):
                 continue

@@ -210,6 +210,11 @@ def step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     ----------
     twin : particles, with the space of the control.
     control : the control.
+
+    Raises
+    ------
+    NonFiniteError
+        If states do not stay finite, neither at this control nor at the control zero.
     """
     available = abs(twin.cost(np.zeros_like(control)).total) or abs(twin.cost(control).total)
     largest = twin.controls.largest_worth(available)
