@@ -15,7 +15,7 @@ from .pilot import Pilot
 
 #: the law's integrals may have this share of the tolerance as an error, and the largest number of points for it
 QUADRATURE, POINTS = 0.05, 200_000
-#: differences of costs on the pilot's rule are those for the law itself up to this share
+#: walls matter if what the box makes is more than this share of the tolerance
 RELATIVE = 0.1
 #: round-off of a cost, relative to the terms that add up to it
 ROUND_OFF = 2e-13
@@ -69,9 +69,13 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     richest = time.richer.cost(time.richest).total
     above, saved = here - richest, least - richest
     sizes = abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost) + abs(system.offset)
-    known = accuracy + RELATIVE * abs(above) + ROUND_OFF * sizes
+    # The pilot's rule has another optimum than the law: what is found on the finer rule differs by what that costs.
+    richer = ParticleSystem(time.richer.problem, time.richer.grid, rule=fine.rule, **time.richer.layer_options)
+    by_law = without - richer.cost(time.richest).total if free and not system.problem.law.finite else above
+    above, differs = max(above, by_law), abs(above - by_law)
+    known = accuracy + differs + ROUND_OFF * sizes
     low = without - above - max((SAFETY - 1.0) * abs(saved - time.layer_map), time.left) - known
-    high = without - above + known
+    high = without - by_law + accuracy + ROUND_OFF * sizes
     if pilot.cut_off:
         # The descents ended early: the cost of a control is known, but not how much a better one would save.
         low = -np.inf
