@@ -6,6 +6,7 @@ import numpy as np
 
 from ..diagnostics.error_budget import at_the_control, box_contribution
 from ..diagnostics.error_in_time import SAFETY, TOLERANCE, squared_distance
+from ..diagnostics.error_in_time import SHARE as STEPS
 from ..results.solution_error import SolutionError
 from ..solution import Solution
 from ..system.boundaries import of_the_problem
@@ -73,9 +74,11 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     richer = ParticleSystem(time.richer.problem, time.richer.grid, rule=fine.rule, **time.richer.layer_options)
     by_law = without - richer.cost(time.richest).total if free and not system.problem.law.finite else above
     above, differs = max(above, by_law), abs(above - by_law)
-    known = accuracy + differs + ROUND_OFF * sizes
+    # The layer map of the richer space has an error too, see `error_in_time.SHARE`.
+    rest = accuracy + STEPS * abs(saved) + ROUND_OFF * sizes
+    known = rest + differs
     low = without - above - max((SAFETY - 1.0) * abs(saved - time.layer_map), time.left) - known
-    high = without - by_law + accuracy + ROUND_OFF * sizes
+    high = without - by_law + rest
     if pilot.cut_off:
         # The descents ended early: the cost of a control is known, but not how much a better one would save.
         low = -np.inf
