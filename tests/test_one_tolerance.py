@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import numpy as np
@@ -227,7 +228,7 @@ def test_all_terms_of_the_cost(cost):
     assert max(abs(rough.cost - low), abs(rough.cost - high)) <= rough.error.cost + 2.0 * fine.error.cost
 
 
-@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-5])
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-4, 1e-5] if "EMFC_FUZZ" in os.environ else [1e-3])
 def test_a_control_that_jumps_within_a_layer(tol):
     """The penalty jumps at a time that is not declared: the order in the layers is 1, and the claims say so."""
     declared = emfc.solve(line(penalty=emfc.Stepwise([0.0, 0.3, 1.0], [0.3, 0.6])), tol=1e-10)

@@ -1,5 +1,6 @@
 """The random problems that claims of accuracy are tested on, and the truth by which they are judged."""
 
+import os
 from collections import Counter
 
 import numpy as np
@@ -17,6 +18,10 @@ from eulerian_mfc.run.case import Case
 
 from .conftest import CONTINUOUS, ROOT
 from .test_continuous_time_solvers import bimodal
+
+
+#: searches that take long run in the nightly environment only
+NIGHTLY = pytest.mark.skipif("EMFC_FUZZ" not in os.environ, reason="nightly")
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,7 @@ def test_truth_in_closed_form():
     assert found.control(np.array([0.0]))[0, 0] == pytest.approx(-np.tanh(2.0), abs=1e-5)
 
 
+@NIGHTLY
 def test_truth_with_a_kink_where_a_bound_ends():
     """The bound holds until `b = tanh(T - s) x(s)`, x(s) = 1 - b s; afterwards the feedback is that of the free problem."""
     bound, horizon = 0.4, 2.0
@@ -117,6 +123,7 @@ def test_truth_where_a_field_turns_in_a_short_time():
     assert found.error <= 1e-9
 
 
+@NIGHTLY
 def test_truth_where_the_control_jumps():
     """`x' = t u^3 / (1 + u^4)`: with `p = 2 (1 - x(T))`, u*(t) minimises `lambda u^2 / 2 - p t u^3 / (1 + u^4)`.
 

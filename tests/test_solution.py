@@ -267,7 +267,7 @@ def test_a_problem_with_other_bounds_is_another_problem(tmp_path):
     bounded = emfc.solve(toy_line(bounds=(-0.05, 0.05)), toy_mesh(80), 4)
     bounded.save(tmp_path / "a.h5")
     assert emfc.Solution.load(tmp_path / "a.h5", toy_line(bounds=(-0.05, 0.05))).converged
-    with pytest.raises(ArgumentError, match="problem: got a problem whose bounds"):
+    with pytest.raises(ArgumentError, match="problem: got a problem with other bounds"):
         emfc.Solution.load(tmp_path / "a.h5", toy_line())
 
 
