@@ -19,7 +19,6 @@ from eulerian_mfc.run.case import Case
 from .conftest import CONTINUOUS, ROOT
 from .test_continuous_time_solvers import bimodal
 
-
 #: searches that take long run in the nightly environment only
 NIGHTLY = pytest.mark.skipif("EMFC_FUZZ" not in os.environ, reason="nightly")
 
