@@ -21,6 +21,7 @@ from eulerian_mfc.errors import EulerianError, EulerianWarning
 
 from . import truths
 from .random_problems import drawn
+from .timing import median_seconds
 
 TABLE = Path(__file__).parents[1] / "docs" / "tables" / "cheapest.md"
 #: the problems, of `random_problems`, and the tolerance
@@ -32,23 +33,13 @@ SPACES = ((1, 1), (1, 2), (2, 1), (1, 3), (2, 2), (3, 2), (2, 3), (4, 1), (4, 2)
 RUNS = 5
 
 
-def timed(run: Callable[[], emfc.Solution]) -> tuple[emfc.Solution, float]:
-    """A solution and the median of its times."""
-    times = []
-    for _ in range(RUNS):
-        begin = time.perf_counter()
-        solution = run()
-        times.append(time.perf_counter() - begin)
-    return solution, float(np.median(times))
-
-
 def row(number: int) -> str:
     """The row of one problem."""
     problem, name = drawn(number)
     known = truths.table()[number].cost
     assert known is not None
-    emfc.solve(problem, tol=TOLERANCE)
-    chosen, seconds = timed(lambda: emfc.solve(problem, tol=TOLERANCE))
+    chosen = emfc.solve(problem, tol=TOLERANCE)
+    taken = median_seconds(lambda: emfc.solve(problem, tol=TOLERANCE), RUNS)
     wanted = abs(chosen.cost - known)
     bounds, cells = chosen.mesh.bounds, np.array(chosen.mesh.shape)
     tried: list[tuple[float, Callable[[], emfc.Solution]]] = []
@@ -68,11 +59,11 @@ def row(number: int) -> str:
             if error <= wanted:
                 tried.append((time.perf_counter() - begin, run))
                 break  # finer meshes are slower
-    best = min((timed(run)[1] for _, run in sorted(tried, key=lambda pair: pair[0])[:3]), default=np.nan)
+    best = min((median_seconds(run, RUNS) for _, run in sorted(tried, key=lambda pair: pair[0])[:3]), default=np.nan)
     size = " x ".join(map(str, cells))
     return (
         f"| {number} | {name[:60]} | {size} | {chosen.layers}, {chosen.numerics.curves.degree} | {wanted:.0e} "
-        f"| {seconds / best:.1f} |"
+        f"| {taken / best:.1f} |"
     )
 
 

@@ -61,6 +61,29 @@ def box(bounds: Bounds, parameters: int, name: str = "bounds") -> np.ndarray:
     return found
 
 
+def put_on(
+    theta: np.ndarray, near: np.ndarray, bound: np.ndarray, share: float, size: np.ndarray | float
+) -> np.ndarray:
+    """Parameters, of which those that differ from a bound by round-off are put on it: what holds them is then seen.
+
+    Parameters
+    ----------
+    theta : the parameters.
+    near : the bound with which they are compared, infinite where there is none; it broadcasts against them.
+    bound : the bound on which they are put.
+    share : the largest difference, relative to the bound and to `size`.
+    size : the size of the parameters.
+
+    Examples
+    --------
+    >>> put_on(np.array([0.5, 1.0 - 1e-15]), np.ones(1), np.ones(1), 1e-13, 1.0).tolist()
+    [0.5, 1.0]
+    """
+    finite = np.where(np.isfinite(near), near, 0.0)
+    close = np.isfinite(near) & (np.abs(theta - finite) <= share * (np.abs(finite) + size))
+    return np.where(close, bound, theta)
+
+
 def _rows(pairs: Sequence[Any] | np.ndarray) -> np.ndarray:
     """`(2, n)` lower and upper bounds from n pairs, or from one pair; raises a TypeError or ValueError for other forms."""
     one = len(pairs) == 2 and not isinstance(pairs[0], Sequence | np.ndarray)

@@ -47,14 +47,6 @@ def coerced(space: ControlSpace, value: ControlLike, name: str = "control") -> n
     """
     if callable(value):
         return _projected(space, value, name)
-    shape = np.shape(value) if isinstance(value, np.ndarray) else ()
-    if space.degree == 0 and len(shape) > 2:
-        raise mismatch(
-            name,
-            f"an array of shape {shape}",
-            f"a number, an array of shape ({space.parameters},), or an array of shape {space.shape}, since the control is "
-            "constant on layers; coefficients of polynomials in time need control_degree >= 1",
-        )
     return space.coerce(value, name)
 
 
@@ -63,9 +55,7 @@ def _projected(space: ControlSpace, function: Curve, name: str) -> np.ndarray:
     shares, weights = gauss(space.degree + MORE_POINTS)
     times = space.on_layers(shares)
     values = _values(function, times.ravel(), space.parameters, name).reshape(*times.shape, space.parameters)
-    basis = space.basis.whole
-    right = np.einsum("nk,n,lnm->lkm", basis(shares), weights, values)
-    return np.linalg.solve(basis.mass, right).reshape(space.shape)
+    return space.fitted(values, shares, weights)
 
 
 def _values(function: Curve, times: np.ndarray, parameters: int, name: str) -> np.ndarray:

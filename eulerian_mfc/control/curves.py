@@ -180,6 +180,12 @@ class Curves:
             return control[n]
         return np.einsum("nk,nkm->nm", self.basis((times - self.ends[n]) / self.lengths[n]), control[n])
 
+    def fitted(self, values: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """The L2 projection of a function, from its values `(layers, n, m)` at n shares of every layer with weights `(n,)`."""
+        right = np.einsum("nk,n,lnm->lkm", self.basis(shares), weights, values)
+        found = np.linalg.solve(self.basis.mass, right)
+        return found if self.degree else found[:, 0]
+
     def means(self, control: np.ndarray) -> np.ndarray:
         """`(layers, m)`: the means of theta over the layers."""
         if self.degree == 0:

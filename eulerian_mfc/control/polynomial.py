@@ -95,11 +95,6 @@ class PiecewisePolynomial(ControlSpace):
         ends, target = source.ends / source.horizon, self.ends / self.horizon
         return self.project(projected(source.at_shares(control), ends, source.degree, target, self.basis))
 
-    def fitted(self, values: np.ndarray, shares: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """The L2 projection of a function, from its values `(layers, n, m)` at n shares of every layer with weights `(n,)`."""
-        right = np.einsum("nk,n,lnm->lkm", self.basis(shares), weights, values)
-        return np.linalg.solve(self.basis.mass, right)
-
     def random(self, count: int, seed: int, largest: np.ndarray) -> list[np.ndarray]:
         """Random controls within the bounds: every second is independent per layer, the others are constant or smooth in time.
 

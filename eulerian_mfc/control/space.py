@@ -223,7 +223,15 @@ class PiecewiseConstant(ControlSpace):
         return np.diag(self.gram[n])
 
     def coerce(self, value: ArrayLike, name: str = "control") -> np.ndarray:
-        out, shape = array(name, value, ndim=(0, 1, 2)), self.shape
+        shape = self.shape
+        if isinstance(value, np.ndarray) and value.ndim > 2:
+            raise mismatch(
+                name,
+                f"an array of shape {value.shape}",
+                f"a number, an array of shape ({shape[1]},), or an array of shape {shape}, since the control is constant on "
+                "layers; coefficients of polynomials in time need control_degree >= 1",
+            )
+        out = array(name, value, ndim=(0, 1, 2))
         if (out.ndim == 1 and len(out) != shape[1]) or (out.ndim == 2 and out.shape != shape):
             raise mismatch(
                 name,

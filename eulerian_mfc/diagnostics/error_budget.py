@@ -225,16 +225,32 @@ def step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     return twin.controls.project(control + OFF * largest * shape) - control
 
 
+def deviation_of_the_mean(losses: np.ndarray, w: np.ndarray) -> float:
+    """The standard deviation of the mean loss of samples.
+
+    Samples with weights w have the variance of `1 / sum w^2` samples with equal weights.
+
+    Parameters
+    ----------
+    losses : `(n,)`, the loss of every sample.
+    w : `(n,)`, the weights, of which the sum is 1.
+
+    Examples
+    --------
+    >>> deviation_of_the_mean(np.array([0.0, 2.0]), np.array([0.5, 0.5]))
+    1.0
+    """
+    share = float(w @ w)
+    return float(np.sqrt(w @ (losses - w @ losses) ** 2 * share / max(1 - share, share)))
+
+
 def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:
     if not twin.problem.law.finite:
         return Contribution("samples", 0.0, "no error: the problem is solved for the law itself, by quadrature", "-")
     (x, w, y), loss = twin.rule, solution.loss
     assert loss is not None
     losses = twin.losses(solution.control, loss, np.asfortranarray(x), y)
-    mean = w @ losses
-    # Samples with weights w have the variance of 1 / sum w^2 samples with equal weights.
-    share = float(w @ w)
-    deviation = float(np.sqrt(w @ (losses - mean) ** 2 * share / max(1 - share, share)))
+    mean, deviation = w @ losses, deviation_of_the_mean(losses, w)
     how = f"standard deviation of the mean loss of {len(x)} samples"
     if len(x) < 2 or len(x) * twin.layers > WORK:
         return Contribution("samples", deviation, f"{how}; this does not include overfitting", "more samples")

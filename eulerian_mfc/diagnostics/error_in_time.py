@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..control.bounds import put_on
 from ..control.curves import Curves
 from ..control.space import ControlSpace
 from ..errors import NonFiniteError
@@ -200,18 +201,11 @@ def _rest(richer: ParticleSystem, control: np.ndarray) -> float:
         richer.problem, richer.grid, rule=richer.rule, control_degree=degree, layer_map=chosen.refined(steps)
     )
     space = finest.controls
-    theta = _on_bounds(space, space.carried(control, richer.controls))
+    theta = space.carried(control, richer.controls)
+    for bound in (space.regulariser.lower, space.regulariser.upper):
+        theta = put_on(theta, bound, bound, ON_BOUND, np.abs(theta).max())
     residual = space.conditions.residual_vector(theta, finest.cost_and_gradient(theta)[1])
     return 0.5 * float((space.mass * residual**2 / space.regulariser.penalties).sum())
-
-
-def _on_bounds(space: ControlSpace, theta: np.ndarray) -> np.ndarray:
-    """A control of which coefficients that differ from a bound by round-off are put on it: what holds them is then seen."""
-    for bound in (space.regulariser.lower, space.regulariser.upper):
-        finite = np.where(np.isfinite(bound), bound, 0.0)
-        near = np.isfinite(bound) & (np.abs(theta - finite) <= ON_BOUND * (np.abs(finite) + np.abs(theta).max()))
-        theta = np.where(near, bound, theta)
-    return theta
 
 
 def _of_layer_map(twin: ParticleSystem, best: np.ndarray, least: float, floor: float) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..control.curves import Curves
 from ..errors import NonFiniteError
-from ..results.time_resolution import ROUGH
+from ..results.time_resolution import ROUGH, jumps_and_values
 from ..system.particles import ParticleSystem
 
 #: a jump is moved by at most this share of the layers beside it at once, to within this share of them
@@ -55,10 +55,9 @@ def jumps_of(curves: Curves, control: np.ndarray) -> np.ndarray:
     """
     if curves.degree == 0:
         return np.zeros(0, dtype=int)
-    starts, stops = np.einsum("ek,lkm->elm", curves.basis.whole(np.array([0.0, 1.0])), control)
-    inside = np.einsum("sk,lkm->lsm", curves.basis.whole(np.linspace(0.0, 1.0, curves.degree + 2)), control)
-    reach = np.ptp(inside.reshape(-1, control.shape[-1]), axis=0)
-    sizes = np.abs(starts[1:] - stops[:-1]) / np.where(reach > 0.0, reach, np.inf)
+    jumps, values = jumps_and_values(curves, control)
+    reach = np.ptp(values, axis=0)
+    sizes = jumps / np.where(reach > 0.0, reach, np.inf)
     largest = sizes.max(axis=1, initial=0.0)
     order = np.argsort(-largest)
     return order[largest[order] > ROUGH][:MOST] + 1

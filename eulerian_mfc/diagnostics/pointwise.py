@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..control.bounds import put_on
 from ..control.conditions import OptimalityConditions
 from ..control.curves import checked_times
 from ..control.regulariser import Regulariser
@@ -122,9 +123,7 @@ class Pointwise:
             return theta
         for own, bound in ((curves.regulariser.lower, posed.lower), (curves.regulariser.upper, posed.upper)):
             own = own if own.ndim == 1 else bound_values(lambda c: curves.values(c, times), own)
-            finite = np.where(np.isfinite(own), own, 0.0)
-            near = np.isfinite(own) & (np.abs(theta - finite) <= ROUND_OFF * (np.abs(finite) + np.abs(theta)))
-            theta = np.where(near, bound, theta)
+            theta = put_on(theta, own, bound, ROUND_OFF, np.abs(theta))
         return theta
 
     def recovered(self, times: ArrayLike) -> np.ndarray:

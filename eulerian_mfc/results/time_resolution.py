@@ -42,17 +42,33 @@ def largest_jump(curves: Curves, control: np.ndarray) -> float:
             return 0.0
         values, jumps = control, np.abs(np.diff(control, n=2, axis=0))
     else:
-        ends = curves.basis.whole(np.array([0.0, 1.0]))
-        starts, stops = np.einsum("ek,lkm->elm", ends, control)
-        inside = curves.basis.whole(np.linspace(0.0, 1.0, curves.degree + 2))
-        values = np.einsum("sk,lkm->lsm", inside, control).reshape(-1, control.shape[-1])
-        jumps = np.abs(starts[1:] - stops[:-1])
+        jumps, values = jumps_and_values(curves, control)
     reach = np.ptp(values, axis=0)
     # A parameter that hardly moves, or is small beside the others, has round-off or errors of the mesh for a range.
     sizes = np.abs(values).max(axis=0)
     moves = (reach > FLAT * sizes) & (sizes > TINY * sizes.max())
     reach = np.where(moves, reach, np.inf)
     return float((jumps / reach).max(initial=0.0))
+
+
+def jumps_and_values(curves: Curves, control: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`(layers - 1, m)`, the moduli of the jumps at inner ends of layers, and `(n, m)`, values from which ranges are taken.
+
+    Parameters
+    ----------
+    curves : the functions of time, of degree 1 or more.
+    control : the coefficients.
+
+    Examples
+    --------
+    >>> jumps, values = jumps_and_values(Curves(1.0, 2, 1, "bernstein"), np.array([[[0.0], [1.0]], [[3.0], [2.0]]]))
+    >>> jumps.tolist(), float(np.ptp(values))
+    ([[2.0]], 3.0)
+    """
+    starts, stops = np.einsum("ek,lkm->elm", curves.basis.whole(np.array([0.0, 1.0])), control)
+    inside = curves.basis.whole(np.linspace(0.0, 1.0, curves.degree + 2))
+    values = np.einsum("sk,lkm->lsm", inside, control).reshape(-1, control.shape[-1])
+    return np.abs(starts[1:] - stops[:-1]), values
 
 
 def unresolved_in_time(curves: Curves, control: np.ndarray, share: float = 0.0) -> str | None:

@@ -22,6 +22,7 @@ from ..system.optimality import OptimalitySystem
 from ..system.options import (
     SOLVE_OPTIONS,
     TOLERANCE_OPTIONS,
+    TOLERANCES,
     SolveOptions,
     check_keywords,
     resource_options,
@@ -155,7 +156,7 @@ def solve(
     (True, True)
     """
     check_keywords(solve, options, SOLVE_OPTIONS)
-    asked = any(name in options for name in ("tol", "atol", "tol_control"))
+    asked = any(name in options for name in TOLERANCES)
     to_tolerance = mesh is None or layers is None or asked
     for name in TOLERANCE_OPTIONS:
         if name in options and not to_tolerance:
@@ -215,7 +216,7 @@ def _to_tolerance(
         layer_ends(checked_grid(layers), problem.horizon)
     goal, resources = Goal(**tolerance_options(options)), Resources(**resource_options(options))
     # Layers without another word are a residual network.
-    plain = 0 if layers is not None and not any(name in options for name in ("tol", "atol", "tol_control")) else None
+    plain = 0 if layers is not None and not any(name in options for name in TOLERANCES) else None
     fixed = Fixed(layers, options.get("control_degree", plain), options.get("layer_map", "auto"))
     schemes = options.get("transport"), options.get("continuity")
     walls = [f"{scheme.boundary!r}" for scheme in schemes if scheme is not None and scheme.boundary != "outflow"]

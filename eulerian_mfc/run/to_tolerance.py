@@ -17,10 +17,11 @@ from ..solvers import Status, default_solver
 from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
+from ..system.reverse_sweep import bytes_of
 from ..tolerance.goal import Clock, Goal, scale_of
 from ..tolerance.layers import Fixed
 from ..tolerance.measure import cost_without_mesh, measured
-from ..tolerance.mesh_choice import Box, MeshChoice, bytes_of, first_cells
+from ..tolerance.mesh_choice import Box, MeshChoice, first_cells
 from ..tolerance.pilot import Pilot, descent_tolerance, pilot_of
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
@@ -150,7 +151,7 @@ class _Run:
     def _first(self) -> OptimalitySystem:
         pilot = self._pilot
         relative = pilot.target / pilot.scale
-        exact, _ = cost_without_mesh(pilot, pilot.control)
+        exact = cost_without_mesh(pilot, pilot.control)
         box = Box(pilot, relative)
         choose = MeshChoice(self._build, box, pilot.control, exact, pilot.target, bytes_of(self._resources.memory))
         system = choose(first_cells(self._problem.scales.state, box.sides))
@@ -173,7 +174,7 @@ class _Run:
         moved = pilot.twin.controls.square(solution.control - pilot.control)
         if moved > AWAY**2 * pilot.twin.controls.square(pilot.control):
             far = pilot.descended(solution.control)
-            self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.twin.cost(far.control).total, 0.0))
+            self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.least, 0.0))
         error = measured(solution, self._pilot, self._goal)
         curves = self._pilot.curves
         row = ToleranceRound(

@@ -22,15 +22,17 @@ PRECISIONS = {"double": np.float64, "single": np.float32}
 
 
 def states_within(memory: float, size: int) -> int:
-    """How many states of `size` bytes fit into `memory`, at least 1.
+    """How many states of `size` bytes fit into `memory`, at least 1; see `bytes_of`."""
+    return max(1, bytes_of(memory) // size)
 
-    `memory` is a number of bytes (an integer), or a fraction of the machine's memory (a float).
-    """
+
+def bytes_of(memory: float) -> int:
+    """The bytes of `memory`: a number of bytes (an integer), or a fraction of the machine's memory (a float)."""
     whole = isinstance(memory, int | np.integer) and not isinstance(memory, bool) and memory > 0
     part = isinstance(memory, float | np.floating) and 0.0 < memory <= 1.0
     if not (whole or part):
         raise fail("memory", memory, "a number of bytes, or a fraction in (0, 1] of the machine's memory")
-    return max(1, int(memory if whole else memory * machine_memory()) // size)
+    return int(memory if whole else memory * machine_memory())
 
 
 def split(layers: int, states: int) -> int:

@@ -57,15 +57,16 @@ def admissible(
     layer_map, degree : see `Discretisation`.
     fixed : what the user chose; layers that were given are not halved.
     """
-    for _ in range(HALVINGS):
+    options: LayerOptions = {"layer_map": layer_map, "control_degree": degree}
+    halvings = HALVINGS if fixed.layers is None and problem.regulariser.varies else 0
+    while True:
         try:
-            options: LayerOptions = {"layer_map": layer_map, "control_degree": degree}
             return ParticleSystem(problem, grid, rule=problem.few_points, **options), grid
         except ArgumentError:
-            if fixed.layers is not None or not problem.regulariser.varies:
+            if not halvings:
                 raise
+            halvings -= 1
             grid = tuple(halved(layer_ends(grid, problem.horizon)).tolist())
-    return ParticleSystem(problem, grid, rule=problem.few_points, layer_map=layer_map, control_degree=degree), grid
 
 
 def first_layers(problem: Problem) -> Grid:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..diagnostics.error_budget import at_the_control, box_contribution
+from ..diagnostics.error_budget import at_the_control, box_contribution, deviation_of_the_mean
 from ..diagnostics.error_in_time import SAFETY, TOLERANCE, squared_distance
 from ..diagnostics.error_in_time import SHARE as STEPS
+from ..losses import Loss
 from ..results.solution_error import SolutionError
 from ..solution import Solution
 from ..system.boundaries import of_the_problem
@@ -22,19 +23,23 @@ RELATIVE = 0.1
 ROUND_OFF = 2e-13
 
 
-def cost_without_mesh(pilot: Pilot, control: np.ndarray) -> tuple[float, float]:
-    """The cost of a control on a rule of the law that is refined for it, and the estimated error of this cost.
+def cost_without_mesh(pilot: Pilot, control: np.ndarray) -> float:
+    """The cost of a control on a rule of the law that is refined for it.
 
     Parameters
     ----------
     pilot : the layers, and the tolerance.
     control : the control.
     """
-    twin = pilot.twin
-    fine = ParticleSystem.refined(
-        twin.problem, twin.grid, control, tolerance=QUADRATURE * pilot.target, limit=POINTS, **twin.layer_options
+    return _finer(pilot, control).cost(control).total
+
+
+def _finer(pilot: Pilot, control: np.ndarray, loss: Loss | None = None) -> ParticleSystem:
+    """Particles with the pilot's layers, on a rule of the law that is refined for a control (and a read-out that is known)."""
+    twin, tolerance = pilot.twin, QUADRATURE * pilot.target
+    return ParticleSystem.refined(
+        twin.problem, twin.grid, control, tolerance=tolerance, limit=POINTS, loss=loss, **twin.layer_options
     )
-    return fine.cost(control).total, float(fine.error or 0.0)
 
 
 def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
@@ -52,21 +57,13 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     """
     system, theta, twin, time = solution.system, solution.control, pilot.twin, pilot.time
     assert system is not None
-    fine = ParticleSystem.refined(
-        system.problem,
-        system.grid,
-        theta,
-        tolerance=QUADRATURE * pilot.target,
-        limit=POINTS,
-        loss=solution.loss,
-        **system.layer_options,
-    )
+    fine = _finer(pilot, theta, solution.loss)
     accuracy = float(fine.error or 0.0)
     # A trained read-out is the best one for the points, as J(theta) asks for; walls are known to the mesh only.
     free = of_the_problem(system) is None
     without = fine.cost(theta).total if free else at_the_control(system, solution, fine, fine.rule)
     box = box_contribution(system, solution, fine).error
-    here, least = twin.cost(theta).total, twin.cost(pilot.control).total
+    here, least = twin.cost(theta).total, pilot.least
     richest = time.richer.cost(time.richest).total
     above, saved = here - richest, least - richest
     sizes = abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost) + abs(system.offset)
@@ -97,8 +94,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     if system.problem.law.finite:
         (x, w, y), loss = fine.rule, solution.loss
         assert loss is not None
-        values = fine.losses(theta, loss, np.asfortranarray(x), y)
-        sources["samples"] = float(np.sqrt(w @ (values - w @ values) ** 2 * (w @ w)))
+        sources["samples"] = deviation_of_the_mean(fine.losses(theta, loss, np.asfortranarray(x), y), w)
     held = of_the_problem(system) is not None and abs(box) > RELATIVE * pilot.target
     reached = cost <= pilot.target and (goal.tol_control is None or distance <= goal.tol_control)
     stopped = None if reached else pilot.stopped_by if pilot.cut_off else _largest(sources)

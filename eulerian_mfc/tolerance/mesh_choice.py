@@ -7,7 +7,6 @@ from math import prod
 
 import numpy as np
 
-from .._validate import machine_memory
 from ..meshes import CartesianMesh
 from ..system.optimality import OptimalitySystem
 from .pilot import Pilot
@@ -131,14 +130,13 @@ class MeshChoice:
 
     Attributes
     ----------
-    error : `J_h - J` at the control on the last mesh.
     stopped_by : why no finer mesh is taken; None if the last mesh is good enough.
     """
 
     def __init__(self, build: Build, box: Box, control: np.ndarray, exact: float, target: float, memory: float) -> None:
         self._build, self._box, self._control, self._exact = build, box, control, exact
         self._goal, self._memory = SHARE * target, memory
-        self.error, self.stopped_by = np.inf, None if memory else ""
+        self.stopped_by: str | None = None
 
     def __call__(self, cells: np.ndarray) -> OptimalitySystem:
         """The discrete problem on the coarsest mesh that is good enough, from `cells` `(d,)` on."""
@@ -168,7 +166,6 @@ class MeshChoice:
             if new != 0.0:
                 order = float(np.clip(np.log(abs(error / new)) / grown, *ORDERS))
             cells, error = finer, new
-        self.error = error
         return system
 
     def _tried(self, cells: np.ndarray) -> tuple[OptimalitySystem, float]:
@@ -191,18 +188,3 @@ class MeshChoice:
         size, fields = float(np.prod(cells + 2.0 * FEWEST_SPARE)), len(system.problem.separable.names)
         few = bool((cells <= MOST_CELLS).all())
         return few and 8.0 * NUMBERS * size * fields * (system.steps + 1) <= self._memory
-
-
-def bytes_of(memory: float) -> float:
-    """The bytes that `memory=` means: a number of bytes, or a share of the machine's memory.
-
-    Parameters
-    ----------
-    memory : see `Resources`.
-
-    Examples
-    --------
-    >>> bytes_of(1_000_000)
-    1000000.0
-    """
-    return float(memory if isinstance(memory, int) else memory * machine_memory())

@@ -48,6 +48,7 @@ class Pilot:
     ----------
     twin : the problem on points of the law, with the layers, the degree and the layer map that were chosen.
     control : the best control there.
+    least : its cost.
     time : the error in time at this control, and the richer space in which it was found.
     target : the tolerance of J, in the cost's units.
     scale : the scale of the data.
@@ -59,6 +60,7 @@ class Pilot:
 
     twin: ParticleSystem
     control: np.ndarray
+    least: float
     time: ErrorInTime
     target: float
     scale: float
@@ -80,7 +82,7 @@ class Pilot:
         least : the cost that the next round found.
         accuracy : the error of the law's rules, in the cost's units.
         """
-        here = self.twin.cost(self.control).total
+        here = self.least
         slack = accuracy + BEYOND * self.time.total
         if here - slack <= least <= here + slack:
             return None
@@ -91,9 +93,9 @@ class Pilot:
 
     def descended(self, control: np.ndarray) -> Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
-        found = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control)
-        least = self.twin.cost(found.control).total
-        return replace(self, control=found.control, time=error_in_time(self.twin, found.control, found.control, least))
+        best = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control).control
+        least = self.twin.cost(best).total
+        return replace(self, control=best, least=least, time=error_in_time(self.twin, best, best, least))
 
 
 def descent_tolerance(relative: float) -> float:
@@ -169,7 +171,7 @@ def pilot_of(
         if report is not None:
             report(rounds[-1])
         valley = None if found is None else found.left_by(least, accuracy) or found.valley
-        found = Pilot(twin, best, time, target, scale, relative, valley)
+        found = Pilot(twin, best, least, time, target, scale, relative, valley)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
             lower = None if aside else _beside(found, tolerance, clock)
@@ -199,13 +201,13 @@ def pilot_of(
 
 def _beside(found: Pilot, tolerance: float, clock: Clock) -> np.ndarray | None:
     """A control of lower cost that a descent from beside the pilot's control finds; None if there is none."""
-    twin, least = found.twin, found.twin.cost(found.control).total
+    twin = found.twin
     start = found.control + step_off(twin, found.control)
     try:
         other = clock.saw(default_solver(twin, tolerance).solve(twin, start, clock.check)).control
     except NonFiniteError:
         return None
-    return other if twin.cost(other).total < least - SHARE * found.target else None
+    return other if twin.cost(other).total < found.least - SHARE * found.target else None
 
 
 def _settled(
