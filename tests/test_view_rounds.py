@@ -154,3 +154,27 @@ def test_costs_that_differ_by_round_off_are_drawn_as_a_constant(missed):
     assert low <= min(costs) <= max(costs) <= high
     first = replace(missed, history=missed.history[:1])
     assert figures(first)["convergence"].axes[0].get_xlim() == (-1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def cut_off():
+    solution = emfc.solve(toy_line(), tol=1e-8, seconds=1e-6)
+    assert np.isinf(solution.error.cost)
+    return solution
+
+
+def test_errors_that_are_not_known_are_drawn_above_and_told(cut_off, tmp_path):
+    axes = of_rounds(cut_off).axes[0]
+    drawn = [line for line in axes.lines if line.get_marker() == "s"]
+    assert drawn[0].get_ydata()[0] > cut_off.error.tolerance
+    assert drawn[0].get_ydata()[0] < axes.get_ylim()[1]
+    assert "not known" in axes.get_title()
+    assert any("error not known" in text.get_text() for text in axes.texts)
+    report.write(cut_off, tmp_path, "cut", "", False)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not known" in text
+    assert "is at most" in text
+    assert ">inf<" not in text
+    assert "inf" not in str(cut_off.error)
+    assert "inf" not in cut_off.error.shortfall
+    assert set(cut_off.error.sources) == {"mesh", "box", "quadrature"}  # the others were not measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import inf, isfinite
 from typing import NamedTuple, TypeAlias
 
 from .._frozen import FrozenFields
@@ -53,7 +53,7 @@ class SolutionError(FrozenFields):
     met : whether both are met and the solution has converged.
     sources : the parts of `J - J*` by source, with their signs: "mesh", "box", "quadrature" (of the law), "time" (layers and
         degree of the control), "layer map", "optimisation"; for a law of samples also "samples", the standard deviation of J
-        over samples, which is not part of the bracket.
+        over samples, which is not part of the bracket. If the search in time was cut off, only the first three are known.
     stopped_by : None if the tolerance is met, otherwise what prevented it, in words.
     without_mesh : the cost of the solution's control without a mesh, on a rule of the law: the second opinion.
     scale : the size of the data to which `tol` refers, see `tolerance.goal.scale_of`.
@@ -90,8 +90,9 @@ class SolutionError(FrozenFields):
         """What is asked for and not reached, and why, in words; empty if the tolerance is met."""
         if self.met:
             return ""
-        missed = [f"the error of the cost is {self.cost:.1e}, {self.tolerance:.1e} was asked for"]
-        if self.tolerance_control is not None and self.control > self.tolerance_control:
+        found = f"{self.cost:.1e}" if isfinite(self.cost) else "not known"
+        missed = [f"the error of the cost is {found}, {self.tolerance:.1e} was asked for"]
+        if self.tolerance_control is not None and self.tolerance_control < self.control < inf:
             missed.append(f"that of the control {self.control:.1e}, {self.tolerance_control:.1e} was asked for")
         return f"{'; '.join(missed)} ({self.stopped_by})"
 
@@ -103,7 +104,9 @@ class SolutionError(FrozenFields):
         asked = f"; {self.tolerance_control:.1e} was asked for" if self.tolerance_control is not None else ""
         parts = ", ".join(f"{source} {value:+.1e}" for source, value in self.sources.items())
         return [
-            f"J* lies between {low} and {high}: |J - J*| <= {self.cost:.1e}; {self.tolerance:.1e} was asked for, {verdict}.",
+            f"J* lies between {low} and {high}: |J - J*| <= {self.cost:.1e}; {self.tolerance:.1e} was asked for, {verdict}."
+            if isfinite(self.cost)
+            else f"J* is at most {high}, and how far below is not known; {self.tolerance:.1e} was asked for, {verdict}.",
             f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}."
             if isfinite(self.control)
             else "How far the control is from the optimal one is not known.",

@@ -87,10 +87,13 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
         "mesh": solution.cost - without - box,
         "box": box,
         "quadrature": accuracy,
-        "time": saved - time.layer_map,
-        "layer map": time.layer_map,
-        "optimisation": here - least,
     }
+    if not pilot.cut_off:
+        sources |= {
+            "time": saved - time.layer_map,
+            "layer map": time.layer_map,
+            "optimisation": here - least,
+        }
     if system.problem.law.finite:
         (x, w, y), loss = fine.rule, solution.loss
         assert loss is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from math import isfinite
 
 from ..results.solution_error import SolutionError
 
@@ -38,18 +39,23 @@ def error_section(error: SolutionError | None) -> str:
     low, high = (f"{value:.14g}" for value in error.bracket)
     of_control = "" if error.tolerance_control is None else f"{error.tolerance_control:.1e}"
     bounds = [
-        ("|J - J*|", f"{error.cost:.1e}", f"{error.tolerance:.1e}"),
-        ("|θ - θ*| in L2 over time", f"{error.control:.1e}", of_control),
+        ("|J - J*|", _number(error.cost), f"{error.tolerance:.1e}"),
+        ("|θ - θ*| in L2 over time", _number(error.control), of_control),
     ]
+    between = f'lies between <span class="number">{low}</span> and' if isfinite(error.bracket[0]) else "is at most"
     sources = [(name, f"{value:+.1e}", SOURCES.get(name, "")) for name, value in error.sources.items()]
     return (
         "<h2>Error</h2>"
         f"{_verdict(error)}"
-        f'<p>The least cost J* lies between <span class="number">{low}</span> and <span class="number">{high}</span>. '
+        f'<p>The least cost J* {between} <span class="number">{high}</span>. '
         f'The cost of this control without a mesh is <span class="number">{error.without_mesh:.12g}</span>.</p>'
         f"<table>{_row(('error', 'at most', 'asked for'), 'th')}{''.join(map(_row, bounds))}</table>"
         f"<table>{_row(('source', 'part of J - J*', 'what it is'), 'th')}{''.join(map(_row, sources))}</table>"
     )
+
+
+def _number(bound: float) -> str:
+    return f"{bound:.1e}" if isfinite(bound) else "not known"
 
 
 def _verdict(error: SolutionError) -> str:

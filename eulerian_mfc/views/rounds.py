@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -43,7 +44,8 @@ def rounds(figure: Figure, solution: SolutionData) -> None:
     """The estimated error of every round against the seconds since the start, with the tolerance as a line.
 
     Beside each point are the unknowns of the round: those of the control without a mesh, and those of the control and the cells
-    on the mesh. Where points are too close for this, some have no text.
+    on the mesh. Where points are too close for this, some have no text. Errors that are not known are drawn above all others, and
+    their texts say so.
 
     Parameters
     ----------
@@ -64,7 +66,10 @@ def rounds(figure: Figure, solution: SolutionData) -> None:
     axes = figure.subplots()
     floor = SMALLEST * error.tolerance
     seconds = np.maximum([row.seconds for row in rows], 1e-3)
-    errors = np.maximum([row.error for row in rows], floor)
+    found = np.array([row.error for row in rows])
+    known = found[np.isfinite(found)]
+    above = 10.0 * known.max(initial=error.tolerance)
+    errors = np.maximum(np.where(np.isfinite(found), found, above), floor)
     axes.set(
         xscale="log", yscale="log", xlabel="work: time since the start [s]", ylabel="estimated error of the cost $J$"
     )
@@ -83,7 +88,8 @@ def rounds(figure: Figure, solution: SolutionData) -> None:
 
 def _title(error: SolutionError) -> str:
     verdict = "met" if error.met else "NOT met"
-    return f"Rounds: $|J - J^*|$ at most {error.cost:.1e}, the tolerance is {verdict}"
+    bound = f"at most {error.cost:.1e}" if isfinite(error.cost) else "not known"
+    return f"Rounds: $|J - J^*|$ {bound}, the tolerance is {verdict}"
 
 
 def _unknowns(solution: SolutionData, rows: Sequence[ToleranceRound]) -> list[str]:
@@ -93,7 +99,8 @@ def _unknowns(solution: SolutionData, rows: Sequence[ToleranceRound]) -> list[st
     for k, row in enumerate(rows):
         count = row.layers * (row.degree + 1) * parameters
         words = f"{count} unknowns" if k == 0 else str(count)
-        told.append(f"{words}, {row.points} cells" if row.stage == "mesh" else words)
+        words += f", {row.points} cells" if row.stage == "mesh" else ""
+        told.append(words if isfinite(row.error) else f"{words}, error not known")
     return told
 
 
