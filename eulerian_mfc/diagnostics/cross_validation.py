@@ -1,4 +1,4 @@
-"""Cross-validation: the loss of controls on samples that they were not trained on."""
+"""Laws of samples: the deviation of the mean loss, and the loss of controls on samples that they were not trained on."""
 
 from __future__ import annotations
 
@@ -45,3 +45,22 @@ def left_out(twin: ParticleSystem, control: np.ndarray, folds: int) -> float:
         out = fold == k
         total += float(w[out] @ system.losses(trained, loss, np.asfortranarray(x[out]), y[out]))
     return total
+
+
+def deviation_of_the_mean(losses: np.ndarray, w: np.ndarray) -> float:
+    """The standard deviation of the mean loss of samples.
+
+    Samples with weights w have the variance of `1 / sum w^2` samples with equal weights.
+
+    Parameters
+    ----------
+    losses : `(n,)`, the loss of every sample.
+    w : `(n,)`, the weights, of which the sum is 1.
+
+    Examples
+    --------
+    >>> deviation_of_the_mean(np.array([0.0, 2.0]), np.array([0.5, 0.5]))
+    1.0
+    """
+    share = float(w @ w)
+    return float(np.sqrt(w @ (losses - w @ losses) ** 2 * share / max(1 - share, share)))

@@ -13,7 +13,7 @@ from ..solvers import default_solver
 from ..system.boundaries import of_the_mesh, of_the_problem
 from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem
-from .cross_validation import left_out
+from .cross_validation import deviation_of_the_mean, left_out
 from .error_in_time import error_in_time
 
 #: target error of the law's integrals, relative to the cost, and the largest number of points for it
@@ -223,25 +223,6 @@ def step_off(twin: ParticleSystem, control: np.ndarray) -> np.ndarray:
     same = rng.normal(size=(1, twin.controls.parameters))
     shape = twin.controls.constant(np.repeat(same, twin.layers, axis=0)) + rng.normal(size=control.shape)
     return twin.controls.project(control + OFF * largest * shape) - control
-
-
-def deviation_of_the_mean(losses: np.ndarray, w: np.ndarray) -> float:
-    """The standard deviation of the mean loss of samples.
-
-    Samples with weights w have the variance of `1 / sum w^2` samples with equal weights.
-
-    Parameters
-    ----------
-    losses : `(n,)`, the loss of every sample.
-    w : `(n,)`, the weights, of which the sum is 1.
-
-    Examples
-    --------
-    >>> deviation_of_the_mean(np.array([0.0, 2.0]), np.array([0.5, 0.5]))
-    1.0
-    """
-    share = float(w @ w)
-    return float(np.sqrt(w @ (losses - w @ losses) ** 2 * share / max(1 - share, share)))
 
 
 def _samples(solution: SolutionData, twin: ParticleSystem) -> Contribution:

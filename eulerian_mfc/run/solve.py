@@ -22,7 +22,6 @@ from ..system.optimality import OptimalitySystem
 from ..system.options import (
     SOLVE_OPTIONS,
     TOLERANCE_OPTIONS,
-    TOLERANCES,
     SolveOptions,
     check_keywords,
     resource_options,
@@ -31,7 +30,7 @@ from ..system.options import (
     tolerance_options,
     values_of,
 )
-from ..tolerance.goal import Goal
+from ..tolerance.goal import TOLERANCES, Goal
 from ..tolerance.layers import Fixed
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified

@@ -100,8 +100,6 @@ class SolveOptions(SystemOptions, ToleranceOptions, total=False):
 #: their names
 SYSTEM_OPTIONS = tuple(SystemOptions.__annotations__)
 TOLERANCE_OPTIONS = tuple(ToleranceOptions.__annotations__)
-#: those that ask for a tolerance; the others limit the work, or say where it begins
-TOLERANCES = ("tol", "atol", "tol_control")
 SOLVE_OPTIONS = tuple(SolveOptions.__annotations__)
 
 

@@ -16,6 +16,8 @@ from ..solvers.record import Callback, Iteration
 
 #: the default tolerance, and the smallest one that double precision can give
 DEFAULT, SMALLEST = 1e-6, 1e-13
+#: the keywords that ask for a tolerance; those of the caps and of the starts do not
+TOLERANCES = ("tol", "atol", "tol_control")
 #: default cap of rounds on meshes
 ROUNDS = 8
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..diagnostics.error_budget import at_the_control, box_contribution, deviation_of_the_mean
+from ..diagnostics.cross_validation import deviation_of_the_mean
+from ..diagnostics.error_budget import at_the_control, box_contribution
 from ..diagnostics.error_in_time import SAFETY, TOLERANCE, squared_distance
 from ..diagnostics.error_in_time import SHARE as STEPS
 from ..losses import Loss
