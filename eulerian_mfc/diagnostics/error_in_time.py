@@ -22,7 +22,8 @@ from .jump_places import Moved, better_places
 HIGHER = 2
 #: layers are halved if there are at most this many, or if bounds, an L1 norm or jumps limit the order
 FEW = 8
-#: relative tolerance of the descent in the richer space; the error of its cost is of the order of the square
+#: relative tolerance of the descent in the richer space, at least; the error of its cost is of the order of the square, and is
+#: part of the estimate of what the richer space leaves
 TOLERANCE = 1e-7
 #: the differences from the richer control are multiplied by this factor: if the order is only 2, a quarter of the error is left
 #: in the richer space, and much less otherwise
@@ -61,6 +62,7 @@ class ErrorInTime(NamedTuple):
         of the best control there, in that space. It is exact if the Hessian is that of the penalty.
     jumps : whether the control, here or in the richer space, is not resolved in time.
     moved : the layers with the control's jumps in better places, and what this saves.
+    tolerance : relative tolerance of the descent in the richer space.
     moves : what counts so often: the rest of the control changes with the jumps' places.
     """
 
@@ -73,6 +75,7 @@ class ErrorInTime(NamedTuple):
     rest: float
     jumps: bool
     moved: Moved
+    tolerance: float = TOLERANCE
     moves: float = MOVES
 
     @property
@@ -100,6 +103,7 @@ def error_in_time(
     least: float,
     start: tuple[np.ndarray, Curves] | None = None,
     callback: Callback | None = None,
+    tolerance: float = TOLERANCE,
 ) -> ErrorInTime:
     """Bounds of the error that the layers, the degree of the control and the layer map make.
 
@@ -115,6 +119,7 @@ def error_in_time(
     least : the cost of `best` for the twin.
     start : a control, of the space that is stated beside it, that is closer to the richer optimum than `best`; or None.
     callback : called after every iteration of the descents in the richer space, or None.
+    tolerance : relative tolerance of these descents.
 
     References
     ----------
@@ -140,7 +145,7 @@ def error_in_time(
     rough = regulariser.bounded or regulariser.sparse or jumps
     ends = halved(space.ends) if rough or space.layers <= FEW else space.ends
     floor = ROUND_OFF * (abs(least) + twin.penalty_cost(best))
-    richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor, callback)
+    richer, outcome = _richer_optimum(twin, ends, start or (best, twin.controls), least, floor, tolerance, callback)
     saved = least - richer.cost(outcome.control).total
     distance = np.sqrt(squared_distance(richer, outcome.control, twin, solved))
     told = "" if outcome.converged else ", which did not converge"
@@ -148,11 +153,11 @@ def error_in_time(
     how = f"against a control of degree {richer.controls.degree} on {layers}{told}"
     size = np.sqrt(squared_distance(richer, np.zeros(richer.controls.shape), twin, best))
     of_map = SAFETY * _of_layer_map(twin, best, least, floor)
-    cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + TOLERANCE * size)
+    cost, control = SAFETY * saved + np.copysign(floor, saved), float(SAFETY * distance + tolerance * size)
     jumps = jumps or unresolved_in_time(richer.controls, outcome.control) is not None
     jumps = jumps or unresolved_part(richer.controls, outcome.control) > UNRESOLVED * abs(saved) > UNRESOLVED * floor
     rest, moved = _rest(richer, outcome.control), better_places(twin, best)
-    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, rest, jumps, moved)
+    return ErrorInTime(cost, of_map, control, how, richer, outcome.control, rest, jumps, moved, tolerance)
 
 
 def unresolved_part(space: ControlSpace, control: np.ndarray) -> float:
@@ -227,6 +232,7 @@ def _richer_optimum(
     start: tuple[np.ndarray, Curves],
     least: float,
     floor: float,
+    tolerance: float,
     callback: Callback | None,
 ) -> tuple[ParticleSystem, Outcome]:
     """The system of higher degree on layers with these ends, and its optimum near a control, which comes with its space.
@@ -236,7 +242,7 @@ def _richer_optimum(
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
     richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
     first = richer.controls.carried(*start)
-    outcome = default_solver(richer, TOLERANCE).solve(richer, first, callback)
+    outcome = default_solver(richer, tolerance).solve(richer, first, callback)
     for _ in range(ROUNDS):
         cost, finer = richer.cost(outcome.control).total, richer.with_layer_map(richer.flow.layer_map.refined(2))
         there = finite_cost(finer, outcome.control)
@@ -244,7 +250,7 @@ def _richer_optimum(
             break
         # A control that exploits the stages may be of no use with more of them.
         again = outcome.control if np.isfinite(there) else first
-        richer, outcome = finer, default_solver(finer, TOLERANCE).solve(finer, again, callback)
+        richer, outcome = finer, default_solver(finer, tolerance).solve(finer, again, callback)
     return richer, outcome
 
 

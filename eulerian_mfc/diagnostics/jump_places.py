@@ -8,7 +8,7 @@ import numpy as np
 
 from ..control.curves import Curves
 from ..errors import NonFiniteError
-from ..results.time_resolution import ROUGH, jumps_and_values
+from ..results.time_resolution import FLAT, ROUGH, jumps_and_values
 from ..system.particles import ParticleSystem
 
 #: a jump is moved by at most this share of the layers beside it at once, to within this share of them
@@ -57,7 +57,7 @@ def jumps_of(curves: Curves, control: np.ndarray) -> np.ndarray:
         return np.zeros(0, dtype=int)
     jumps, values = jumps_and_values(curves, control)
     reach = np.ptp(values, axis=0)
-    sizes = jumps / np.where(reach > 0.0, reach, np.inf)
+    sizes = jumps / np.where(reach > FLAT * np.abs(values).max(axis=0), reach, np.inf)
     largest = sizes.max(axis=1, initial=0.0)
     order = np.argsort(-largest)
     return order[largest[order] > ROUGH][:MOST] + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -27,6 +28,11 @@ EXTRAS = {
 
 def versions() -> dict[str, str]:
     """The versions of the package, of Python and of the numerical libraries."""
+    return dict(_versions())
+
+
+@cache  # the metadata of packages is read from files
+def _versions() -> dict[str, str]:
     out = {"eulerian_mfc": __version__, "python": platform.python_version()}
     for name in NUMERICAL:
         try:

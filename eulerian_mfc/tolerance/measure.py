@@ -6,7 +6,7 @@ import numpy as np
 
 from ..diagnostics.cross_validation import deviation_of_the_mean
 from ..diagnostics.error_budget import at_the_control, box_contribution
-from ..diagnostics.error_in_time import SAFETY, TOLERANCE, squared_distance
+from ..diagnostics.error_in_time import SAFETY, squared_distance
 from ..diagnostics.error_in_time import SHARE as STEPS
 from ..losses import Loss
 from ..results.solution_error import SolutionError
@@ -83,7 +83,7 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     cost = max(abs(solution.cost - low), abs(solution.cost - high))
     size = np.sqrt(squared_distance(time.richer, np.zeros(time.richer.controls.shape), twin, theta))
     away = np.sqrt(squared_distance(time.richer, time.richest, twin, theta))
-    distance = np.inf if pilot.cut_off else float(SAFETY * away + TOLERANCE * size)
+    distance = np.inf if pilot.cut_off else float(SAFETY * away + time.tolerance * size)
     sources = {
         "mesh": solution.cost - without - box,
         "box": box,

@@ -10,7 +10,7 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.grid import Grid
 from ..diagnostics.error_budget import step_off
-from ..diagnostics.error_in_time import ErrorInTime, error_in_time
+from ..diagnostics.error_in_time import TOLERANCE, ErrorInTime, error_in_time
 from ..errors import NonFiniteError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import chosen_by_itself
@@ -38,6 +38,8 @@ BEYOND = 1.5
 STALLED = 6
 #: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
 DESCENT = 0.03
+#: and that in the richer space at this share of it
+RICHER = 0.3
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ class Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
         best = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control).control
         least = self.twin.cost(best).total
-        return replace(self, control=best, least=least, time=error_in_time(self.twin, best, best, least))
+        return replace(self, control=best, least=least, time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)))
 
 
 def descent_tolerance(relative: float) -> float:
@@ -111,6 +113,16 @@ def descent_tolerance(relative: float) -> float:
     3e-06
     """
     return float(np.clip(DESCENT * np.sqrt(relative), 1e-9, 1e-3))
+
+
+def richer_tolerance(relative: float) -> float:
+    """The tolerance of a descent in the richer space: a share of that in the space itself.
+
+    Parameters
+    ----------
+    relative : the tolerance of J, relative to its scale.
+    """
+    return max(RICHER * descent_tolerance(relative), TOLERANCE)
 
 
 def pilot_of(
@@ -160,7 +172,7 @@ def pilot_of(
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
         try:
-            time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check))
+            time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative)))
         except KeyboardInterrupt:
             if found is None:
                 raise
