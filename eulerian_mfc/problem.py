@@ -18,6 +18,7 @@ from .fields.twins import told_apart
 from .laws import Augmented, LabelledLaw, LabelledRule, Law
 from .losses import FirstCoordinates, Loss, Separable
 from .losses.base import same_labels
+from .noise import Noise, noise_of
 from .scales import Scales, few_points, scales_of
 
 #: derivatives are checked at CHECKED_POINTS samples of the law, and at as many points of a box that holds all mass but
@@ -62,6 +63,9 @@ class Problem:
         equal parts of the horizon, or a `Stepwise`.
     sparsity : the weight >= 0 of the control's L1 norm: one number, or one per parameter `(m,)`; if it depends on time, as for
         `penalty`. The solver is then ProximalGradient.
+    noise : the intensity sigma >= 0 of noise, `dX_a = F_a dt + sigma_a dW_a` with independent Brownian motions, in units of the
+        state per square root of time: one number, or one per axis `(d,)`; if it depends on time, a function of time or a
+        `Stepwise`. 0 means none.
 
     Raises
     ------
@@ -95,13 +99,14 @@ class Problem:
     running: Loss | None = None
     bounds: Bounds | Varying = None
     sparsity: Varying = 0.0
+    noise: Varying = 0.0
 
     def __post_init__(self) -> None:
         self._check_kinds()
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
-        self.regulariser  # noqa: B018  checks penalty, sparsity and bounds
+        self.regulariser, self.diffusion  # noqa: B018  checks penalty, sparsity, bounds and noise
         rng = np.random.default_rng(0)
         theta = rng.normal(size=self.field.parameters)
         self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
@@ -217,10 +222,16 @@ class Problem:
         """
         return regulariser_of(self.penalty, self.sparsity, self.bounds, self.field.parameters, self.horizon)
 
+    @cached_property
+    def diffusion(self) -> Noise:
+        """The noise: its intensity at any time, and the variance that it adds; False if there is none."""
+        return noise_of(self.noise, self.field.dim, self.horizon)
+
     @property
     def autonomous(self) -> bool:
-        """Whether neither the field nor what a control costs depends on time: the Hamiltonian is then conserved."""
-        return self.field.autonomous and not self.regulariser.varies
+        """Whether neither field, noise nor what a control costs depends on time: the Hamiltonian is then conserved."""
+        constant = self.diffusion.constant is not None
+        return self.field.autonomous and constant and not self.regulariser.varies
 
     @cached_property
     def few_points(self) -> LabelledRule:

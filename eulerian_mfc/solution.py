@@ -100,12 +100,12 @@ class Solution(SolutionData):
         loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
         found = look(system, control, cost, masses[-1])
         checks = check(system, control, masses, crossed)
-        if found.finite:
+        if found is not None and found.finite:
             checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
         numerics = Numerics(
-            system.discretisation, system.resources, system.flow, system.controls.plain, problem.law.input_dim, loss
+            system.discretisation, system.resources, system.mover, system.controls.plain, problem.law.input_dim, loss
         )
-        moved = ControlledFlow(system.flow, numerics.curves, control, numerics.input_dim)
+        moved = ControlledFlow(system.mover, numerics.curves, control, numerics.input_dim)
         return cls(
             numerics=numerics,
             control=control,
@@ -168,7 +168,7 @@ class Solution(SolutionData):
         return replace(
             self,
             system=system,
-            numerics=numerics._replace(flow=system.flow, loss=loss),
+            numerics=numerics._replace(flow=system.mover, loss=loss),
             deferred_stability=stability,
         )
 
@@ -224,15 +224,16 @@ class Solution(SolutionData):
         """The control equation in continuous time: `pointwise.residuals(times)` and `pointwise.recovered(times)`, `(n, m)`."""
         return Pointwise(self._need_system("the control equation in continuous time"), self.control, self.masses)
 
-    def trajectories(self, x: ArrayLike) -> np.ndarray:
+    def trajectories(self, x: ArrayLike, seed: int = 0) -> np.ndarray:
         """Positions `(steps + 1, n, d)` of points that start at `(n, d)` at time 0, computed by the layer maps.
 
-        For an augmented problem, points may be passed without the coordinates that start at zero.
+        With noise they are samples, of which the seed decides. For an augmented problem, points may be passed without the
+        coordinates that start at zero.
         """
-        return self.controlled_flow.trajectories(x)
+        return self.controlled_flow.trajectories(x, seed)
 
     def flow(self, x: ArrayLike) -> np.ndarray:
-        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`. It does not depend on the mesh."""
+        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`, whatever the mesh; with noise there is none."""
         return self.controlled_flow.end(x)
 
     def predict(self, x: ArrayLike, labels: ArrayLike | None = None) -> np.ndarray:

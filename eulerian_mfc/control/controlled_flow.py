@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import array, integer, mismatch
-from ..flow.flow_of_field import Flow
+from ..flow.flow_of_field import Mover
 from .curves import Curves
 
 
@@ -18,7 +18,7 @@ class ControlledFlow:
 
     Parameters
     ----------
-    flow : the field F with its layer map.
+    flow : the field F with its layer map, and with noise if there is any.
     curves : the functions of time that the control is one of.
     control : its coefficients, `(layers, m)` or `(layers, degree + 1, m)`.
     input_dim : coordinates of the inputs; those of the states that follow start at zero.
@@ -43,15 +43,16 @@ class ControlledFlow:
     [[1.0], [2.0]]
     """
 
-    flow: Flow
+    flow: Mover
     curves: Curves
     control: np.ndarray
     input_dim: int
 
-    def trajectories(self, x: ArrayLike) -> np.ndarray:
+    def trajectories(self, x: ArrayLike, seed: int = 0) -> np.ndarray:
         """Positions `(steps + 1, n, d)` of points `(n, d)` that start at time 0, by the layer maps.
 
-        Of an augmented problem points may be given without the coordinates that start at zero.
+        With noise they are samples, of which the seed decides. Of an augmented problem points may be given without the
+        coordinates that start at zero.
         """
         dim = self.flow.field.dim
         points = array("x", x, ndim=(1, 2))
@@ -65,12 +66,19 @@ class ControlledFlow:
             points = np.concatenate([points.T, extra]).T  # columns contiguous in memory
         out = np.empty((self.curves.steps + 1, *points.shape))
         out[0] = points
+        moved = self.flow.seeded(integer("seed", seed, minimum=0))
         for n, step in enumerate(self.curves.path(self.control)):
-            out[n + 1] = self.flow(step, out[n])
+            out[n + 1] = moved(step, out[n])
         return out
 
     def end(self, x: ArrayLike) -> np.ndarray:
-        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`."""
+        """The flow map at the final time: points `(n, d)` -> X(T) `(n, d)`.
+
+        With noise there is none: an ArgumentError says so.
+        """
+        if self.flow.random:
+            wanted = "a problem without noise: with noise X(T) is random; trajectories(x, seed) samples it"
+            raise mismatch("flow", "the flow map of a problem with noise", wanted)
         return self.trajectories(x)[-1]
 
     def velocity(self, n: int, points: np.ndarray) -> np.ndarray:

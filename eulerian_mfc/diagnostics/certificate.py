@@ -122,7 +122,7 @@ class Energies:
             self._allowed.append(regulariser)
             self._controls.append(theta)
             self._slopes.append(slope + regulariser.penalties * theta)
-        return transported, regulariser.rate(theta), running
+        return transported + system.pair.noise_rate(t, psi, masses), regulariser.rate(theta), running
 
     def residual(self) -> float | None:
         """`max |lambda theta + int D_theta F^T grad psi dmu|` at both ends of every layer; None if the schemes do not have it."""

@@ -14,6 +14,7 @@ from ..system.boundaries import of_the_mesh, of_the_problem, within_the_mesh
 from ..system.controlled import ControlledSystem, Cost
 from ..system.optimality import OptimalitySystem
 from ..system.particles import Bound, ParticleSystem, one_point
+from .finer_mesh import look_on_finer_mesh
 
 #: errors are relative to at least this share of the cost of states that do not move
 FLOOR = 1e-3
@@ -34,10 +35,11 @@ def look(
     final_masses: np.ndarray,
     tolerance: float | None = None,
     limit: int | None = None,
-) -> Look:
+) -> Look | None:
     """The look off the mesh at a control: one pass of particles on points of the law.
 
-    Walls and periodic sides of the domain, or of a finite-volume scheme, act on the particles too.
+    With noise, the cost is compared with that on a finer mesh instead, see `finer_mesh`; None if there is none. Walls and
+    periodic sides of the domain, or of a finite-volume scheme, act on the particles too.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def look(
     tolerance : the tolerance of the cost without a mesh; by default 1e-5 of the cost.
     limit : the largest number of points; the look then keeps them. By default it is 20,000, or the number of cells if larger.
     """
+    if system.problem.diffusion:
+        return look_on_finer_mesh(system, control, cost)
     held = of_the_problem(system)
     found = _by_particles(system, control, cost, final_masses, tolerance, limit, held)
     if found.finite or held is not None:

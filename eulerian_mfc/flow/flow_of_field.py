@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,6 +10,31 @@ from ..fields import Field
 from ..kernels.threads import ONE, Workers
 from .layer_map import LayerMap, Pull
 from .layers import Layer, Stage
+
+
+class Mover(Protocol):
+    """What moves points through layers: a `Flow`, or one with noise."""
+
+    @property
+    def field(self) -> Field:
+        """The field F."""
+
+    @property
+    def layer_map(self) -> LayerMap:
+        """How a layer moves points."""
+
+    @property
+    def random(self) -> bool:
+        """Whether points move at random."""
+
+    def seeded(self, seed: int) -> Mover:
+        """The same, with random numbers of a seed if points move at random."""
+
+    def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        """Points `(n, d)` at the layer's start -> points at its end."""
+
+    def trace(self, layer: Layer, x: np.ndarray) -> tuple[np.ndarray, Pull]:
+        """`(n, d)` end points, and the transposed derivatives there; see `LayerMap.trace`."""
 
 
 class Flow(NamedTuple):
@@ -36,6 +61,15 @@ class Flow(NamedTuple):
     field: Field
     layer_map: LayerMap
     workers: Workers = ONE
+
+    @property
+    def random(self) -> bool:
+        """Whether points move at random: they do not."""
+        return False
+
+    def seeded(self, seed: int) -> Flow:
+        """The flow itself, since nothing is random."""
+        return self
 
     def __call__(self, layer: Layer, x: np.ndarray) -> np.ndarray:
         return self.layer_map(self.field, layer, x)

@@ -7,7 +7,7 @@ time. With one Euler step and constant theta it is the layer of a residual netwo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -20,6 +20,8 @@ from .integrators import MOST_SUBSTEPS, checked_substeps
 from .layers import Layer, Stage
 from .tableaux import METHODS, Tableau, method_of, tableau_of
 
+#: orders of a substep with noise, see `noise.Splitting`
+SPLITTINGS = (2, 4)
 #: a function of covectors p `(n, d)` at a layer's end; it returns `(dPhi/dx)^T p` `(n, d)` and
 #: `sum_j (dPhi/dtheta)(x_j)^T p_j`, of theta's shape
 Pull = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -34,11 +36,13 @@ class LayerMap:
     method : "euler" (order 1), "midpoint" (order 2), "rk4" (order 4, the classical method), "dopri5" or "dop853" (order 5 and 8,
         by Dormand and Prince), or a `Tableau` of your own.
     substeps : steps per layer.
+    splitting : with noise, the order of a substep in its length, 2 or 4; by default 4, and 2 for schemes that keep masses
+        non-negative, which order 4 does not. It has no effect without noise.
 
     Raises
     ------
     ArgumentError
-        For another method, or if the number of substeps is not a positive integer.
+        For another method or order, or if the number of substeps is not a positive integer.
 
     References
     ----------
@@ -64,10 +68,16 @@ class LayerMap:
 
     method: str | Tableau = "rk4"
     substeps: int = 1
+    splitting: int | None = None
 
     def __post_init__(self) -> None:
         tableau_of(self.method) if isinstance(self.method, Tableau) else choice("method", self.method, METHODS)
         checked_substeps(self.substeps)
+        choice("splitting", self.splitting, (None, *SPLITTINGS))
+
+    def __repr__(self) -> str:
+        split = "" if self.splitting is None else f", splitting={self.splitting}"
+        return f"LayerMap(method={self.method!r}, substeps={self.substeps}{split})"
 
     @property
     def order(self) -> int:
@@ -121,7 +131,11 @@ class LayerMap:
 
     def refined(self, factor: int) -> LayerMap:
         """The same method with `factor` times as many substeps."""
-        return LayerMap(self.method, factor * self.substeps)
+        return self.with_substeps(factor * self.substeps)
+
+    def with_substeps(self, substeps: int) -> LayerMap:
+        """The same method with a number of substeps."""
+        return replace(self, substeps=substeps)
 
     @property
     def shares(self) -> np.ndarray:

@@ -43,6 +43,13 @@ class Layer(NamedTuple):
         """`(m,)`: the parameters at a time of the layer."""
         return self.theta if self.basis is None else self.at((t - self.start) / self.length)
 
+    def part(self, begin: float, share: float) -> Layer:
+        """The part of the layer that begins after a share of it and is as long as another share, in the same coefficients."""
+        start, length, basis = self.start + self.length * begin, self.length * share, self.basis
+        if basis is not None:
+            basis = basis._replace(start=basis.start + basis.length * begin, length=basis.length * share)
+        return Layer(start, length, self.theta, basis)
+
     def pulled_back(self, share: float, slope: np.ndarray) -> np.ndarray:
         """The transpose of `at`: the derivative of theta's shape, from that `(m,)` in the parameters after a share."""
         return slope if self.basis is None else np.outer(self.basis(np.array([share]))[0], slope)

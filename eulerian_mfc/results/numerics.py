@@ -8,7 +8,7 @@ import numpy as np
 
 from ..control.controlled_flow import ControlledFlow
 from ..control.curves import Curves
-from ..flow.flow_of_field import Flow
+from ..flow.flow_of_field import Mover
 from ..laws import LabelledLaw
 from ..losses import Loss
 from ..schemes import ContinuityScheme, TransportScheme
@@ -50,7 +50,7 @@ class Numerics(NamedTuple):
     ----------
     discretisation : mesh, layers, schemes and layer map.
     resources : the resources of its evaluations.
-    flow : the field with its layer map; None in a solution loaded without its field.
+    flow : the field with its layer map, and with the noise if there is any; None in a solution loaded without its field or noise.
     curves : the layers, the degree and the basis of the control, and the levels in time.
     input_dim : number of coordinates of the inputs; the other coordinates start at zero.
     loss : the loss; None if the file does not hold it.
@@ -58,7 +58,7 @@ class Numerics(NamedTuple):
 
     discretisation: Discretisation
     resources: Resources
-    flow: Flow | None
+    flow: Mover | None
     curves: Curves
     input_dim: int
     loss: Loss | None

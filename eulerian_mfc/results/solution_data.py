@@ -242,7 +242,7 @@ class SolutionData(FrozenFields):
         numerics = self.numerics
         if numerics.flow is None:
             raise EulerianError(
-                "the field is made of the user's functions, which cannot be stored in a file: use "
+                "the field, or the noise, is made of the user's functions, which cannot be stored in a file: use "
                 "Solution.load(path, problem)"
             )
         return ControlledFlow(numerics.flow, numerics.curves, self.control, numerics.input_dim)

@@ -79,6 +79,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     end = system.terminal(final_masses)
     aim = 1e-9 * abs(cost.total) if tolerance is None else tolerance
     found = look(system, control, cost, final_masses, aim, POINTS)
+    assert found is not None  # there is no noise
     if found.rule is None:
         raise NonFiniteError(
             "adapt: the states of particles at this control do not stay finite, so that the error of the cost "

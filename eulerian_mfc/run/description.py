@@ -70,6 +70,8 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
     if regulariser.sparse:
         extra["sparsity"] = _numbers(over_time.sparsities)
+    if problem.diffusion:
+        extra["noise"] = repr(problem.diffusion)
     if system.resources.rounded:
         extra["precision"] = f"densities in {system.resources.precision} precision"
     extra |= {"bounds": _bounds(over_time.lower, over_time.upper)} if regulariser.bounded else {}

@@ -170,6 +170,9 @@ def solve(
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
+    if problem.diffusion and (to_tolerance or adapt is not None):
+        what = "a solve to a tolerance" if to_tolerance else "adapt="
+        raise mismatch("noise", f"{what} of a problem with noise", "a mesh and layers, without tol= and adapt=")
     initial = default_start(problem) if initial is None else initial
     if mesh is None or layers is None or to_tolerance:
         for name, value in (("adapt", adapt), ("checkpoint", checkpoint)):

@@ -28,7 +28,7 @@ from .scheme_specs import scheme_of, scheme_spec
 from .solution_schema import Metadata, Stored, boundaries_of, resources_of
 from .status_in_files import status_of
 from .tables import Table
-from .time_specs import curves_of, curves_spec, layer_map_of, layer_map_spec
+from .time_specs import curves_of, curves_spec, layer_map_of, layer_map_spec, mover_of, noise_spec
 
 Kind = TypeVar("Kind", bound=SolutionData)
 
@@ -71,6 +71,7 @@ def metadata_of(solution: SolutionData) -> Metadata:
         "layer_map": layer_map_spec(chosen.layer_map),
         "resources": asdict(numerics.resources),
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
+        "noise": noise_spec(numerics.flow),
         "horizon": numerics.horizon,
         "layers": chosen.layer_count,
         "control": curves_spec(curves),
@@ -156,7 +157,7 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         numerics=Numerics(
             Discretisation(mesh, curves.grid, **schemes, layer_map=layer_map, control_degree=curves.degree),
             resources_of(meta),
-            flow=flow,
+            flow=mover_of(flow, meta["noise"], mesh.dim),
             curves=curves,
             input_dim=meta["input_dim"],
             loss=loss,

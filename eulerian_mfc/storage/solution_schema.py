@@ -98,6 +98,10 @@ def _kink(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
 
 
+def _intensities(value: object) -> bool:
+    return isinstance(value, list) and all(_number(v) and _finite(v) and v >= 0 for v in value)
+
+
 def _status(value: Any) -> bool:
     return isinstance(value, str) and value in {s.value for s in Status}
 
@@ -133,6 +137,7 @@ RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "error": ("the bounds of a solve to a tolerance, or null", lambda v: v is None or is_error(v)),
     "tolerance_rounds": ("rows of a solve to a tolerance", are_rounds),
     "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
+    "noise": ('intensities, "varying", or null', lambda v: v is None or v == "varying" or _intensities(v)),
     "field": ("a table, or null", _kind),
 }
 
@@ -145,6 +150,7 @@ class Metadata(TypedDict):
     continuity: Table
     layer_map: Table
     field: Table | None
+    noise: list[float] | str | None
     horizon: float
     layers: int
     control: Table | None
@@ -183,6 +189,7 @@ def check_metadata(meta: object) -> Metadata:
         raise FileFormatError("the metadata are not a table")
     meta = {
         "kink": None,
+        "noise": None,
         "status": None,
         "resources": None,
         "control": None,

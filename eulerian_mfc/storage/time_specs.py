@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
+import numpy as np
+
 from ..control.curves import Curves
 from ..control.grid import count_of
 from ..errors import ArgumentError, FileFormatError
+from ..flow.flow_of_field import Flow, Mover
 from ..flow.layer_map import LayerMap
 from ..flow.polynomials import KINDS
 from ..flow.tableaux import Tableau
+from ..noise import Noise, SampledFlow
 from .tables import Table
 
 Read = TypeVar("Read")
@@ -98,6 +102,41 @@ def layer_map_of(spec: Any) -> LayerMap:
         return LayerMap(**{**spec, "method": Tableau(**method) if isinstance(method, dict) else method})
 
     return _read("layer_map", spec, "a method and substeps", build)
+
+
+#: what files say of noise that depends on time: its function cannot be stored
+VARYING = "varying"
+
+
+def noise_spec(mover: Mover | None) -> list[float] | str | None:
+    """The entry of a file for the noise of what moves points: None if there is none, or if it is not known."""
+    if not isinstance(mover, SampledFlow):
+        return None
+    constant = mover.noise.constant
+    return VARYING if constant is None else constant.tolist()
+
+
+def mover_of(flow: Flow | None, noise: list[float] | str | None, dim: int) -> Mover | None:
+    """What moves points, from the flow of a file and its entry for the noise; None if one of them is not in the file.
+
+    Parameters
+    ----------
+    flow : the field with its layer map, or None.
+    noise : the entry, see `noise_spec`.
+    dim : the dimension of the mesh.
+
+    Raises
+    ------
+    FileFormatError
+        If there is not one intensity per axis.
+    """
+    if flow is None or noise is None:
+        return flow
+    if isinstance(noise, str):
+        return None
+    if len(noise) != dim:
+        raise FileFormatError(f"noise: {len(noise)} intensities, expected {dim}: the file was altered")
+    return SampledFlow(flow, Noise(np.array(noise)))
 
 
 def _read(name: str, spec: Any, expected: str, build: Callable[[], Read]) -> Read:

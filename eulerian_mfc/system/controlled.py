@@ -12,11 +12,12 @@ from ..control.coerced import ControlLike, coerced
 from ..control.grid import Grid, count_of
 from ..control.spaces import control_space
 from ..errors import NonFiniteError
-from ..flow.flow_of_field import Flow
+from ..flow.flow_of_field import Flow, Mover
 from ..flow.layer_map import LayerMap
 from ..flow.layers import Layer
 from ..flow.resolution import AUTO, as_layer_map
 from ..kernels.threads import Workers
+from ..noise import SampledFlow
 from ..problem import Problem
 from ..scales import sizes_around
 from .hessian import DifferencedHessian, Hessian
@@ -90,6 +91,7 @@ class ControlledSystem(ABC):
     times : `(steps + 1,)`, the levels in time: the ends of the layers, and of the steps within layers if there are any.
     steps : the number of steps in time.
     flow : the field with its layer map.
+    mover : the same, with noise if the problem has any.
 
     Raises
     ------
@@ -111,6 +113,7 @@ class ControlledSystem(ABC):
         self.problem = problem
         workers = Workers() if threads is None else Workers(threads)
         self.flow = Flow(problem.field, as_layer_map(layer_map, control_degree), workers)
+        self.mover: Mover = SampledFlow(self.flow, problem.diffusion) if problem.diffusion else self.flow
         coefficients = count_of(layers) * (control_degree + 1)
         affordable(
             "layers", coefficients, VECTORS * coefficients * problem.parameters, "the controls that a solver keeps"

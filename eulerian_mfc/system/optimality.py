@@ -21,6 +21,7 @@ from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian, S
 from .hessian import ExactHessian, Hessian
 from .initial import initial_of
 from .layer_sweep import LayerSweep
+from .noise_choice import with_noise
 from .options import SystemOptions, options_of, showing_system_options, values_of
 from .reverse_sweep import backwards, states_within
 from .running import RunningCost
@@ -90,7 +91,11 @@ class OptimalitySystem(LayeredSystem):
             raise mismatch("mesh", f"a mesh of dimension {mesh.dim}", f"the problem's dimension {problem.field.dim}")
         self.transport_scheme, self.continuity_scheme = chosen.transport, chosen.continuity
         #: the two schemes together, as an operator per layer
-        self.pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, self.flow, problem.separable.signed)
+        one_step = (
+            self.flow._replace(layer_map=self.flow.layer_map.with_substeps(1)) if problem.diffusion else self.flow
+        )
+        pair = pair_of(self.transport_scheme, self.continuity_scheme, mesh, one_step, problem.separable.signed)
+        self.pair = with_noise(pair, problem.diffusion, self.flow.layer_map)
         #: the mesh as the pair sees it: points and shape of the potentials, densities of the masses
         self.mesh = self.pair.mesh
         #: masses `(R, *shape)` at time 0, and the constant part of the cost, E[c_0(Y)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Pair(ABC):
     """
 
     #: whether `pull` is the exact derivative of `push`, so that the gradient is that of the discrete cost
-    adjoint: ClassVar[bool]
+    adjoint: bool
 
     def __init__(self, transport: TransportOperator, continuity: ContinuityOperator, mesh: Mesh) -> None:
         self.transport, self.continuity, self.mesh = transport, continuity, mesh
@@ -111,6 +110,10 @@ class Pair(ABC):
         kept = nodes_above_roundoff(measure.weights)
         points = np.asfortranarray(measure.points[kept])
         return points, interpolation.gradients(points, interpolation.coefficients(psi), measure.weights[:, kept])
+
+    def noise_rate(self, t: float, psi: np.ndarray, masses: np.ndarray) -> float:
+        """`sum_r int 1/2 sum_a sigma_a^2 d_aa psi_r dm_r` at time t: the cost that noise makes per unit of time; 0 without it."""
+        return 0.0
 
     # --- what the schemes declare
 

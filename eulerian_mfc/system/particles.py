@@ -37,7 +37,7 @@ class ParticleSystem(ControlledSystem):
     layer_map, control_degree : as for OptimalitySystem.
     samples : number of random samples of the law. By default the law's own quadrature rule is used (for an Empirical law its
         samples): this is the mean-field problem without any mesh.
-    seed : seed of the samples.
+    seed : seed of the samples, and of the Brownian paths if the problem has noise: these are the same for all controls.
     rule : points, weights and labels that replace samples and the law's own rule, see `refined`.
 
     Solvers accept it like an OptimalitySystem, except those with layer-wise updates (Shooting, SuccessiveApproximations), which
@@ -88,6 +88,8 @@ class ParticleSystem(ControlledSystem):
             self.rule = problem.law.quadrature()
         else:
             x, y = problem.law.sample(samples, seed)
+            if isinstance(seed, int | np.integer):
+                self.mover = self.mover.seeded(int(seed))
             self.rule = LabelledRule(x, np.full(samples, 1.0 / samples), y)
         #: estimated quadrature error of the cost, in the cost's units, if the rule was refined for a control; else None
         self.error: float | None = None
@@ -126,6 +128,9 @@ class ParticleSystem(ControlledSystem):
         NonFiniteError
             If the particles at this control are not finite.
         """
+        if problem.diffusion:
+            wanted = "a problem without noise; with noise take samples: ParticleSystem(problem, layers, samples=10_000, seed=0)"
+            raise mismatch("problem", "a problem with noise, whose paths are random on every rule of the law", wanted)
         system = cls(problem, layers, rule=one_point(problem), **options)
         theta = system.control(control)
         if loss is None and problem.loss.trained:
@@ -143,7 +148,7 @@ class ParticleSystem(ControlledSystem):
     def carried(self, control: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Map points `(n, d)` at time 0 to their positions at the final time."""
         for step in self.controls.path(control):
-            x = self.flow(step, x)
+            x = self.mover(step, x)
         return x
 
     def losses(
@@ -160,7 +165,7 @@ class ParticleSystem(ControlledSystem):
         for n, step in enumerate(self.controls.path(control)):
             if running is not None:
                 spent += counts * rule[n] * running.value(x, y)
-            after = self.flow(step, x)
+            after = self.mover(step, x)
             if bound is not None:
                 after, still = bound(x, after)
                 counts &= still
@@ -174,7 +179,7 @@ class ParticleSystem(ControlledSystem):
         x = self.rule.x
         halves = [self._running_half(x, 0)]
         for n, step in enumerate(self.controls.path(theta), start=1):
-            x = self.flow(step, x)
+            x = self.mover(step, x)
             halves.append(self._running_half(x, n))
         return self._cost(theta, x, trapezoidal(halves), self.terminal(x))
 
@@ -195,7 +200,7 @@ class ParticleSystem(ControlledSystem):
         """`(steps + 1, n, d)`: the positions at all levels in time."""
         out = [self.rule.x]
         for step in self.controls.path(self.control(control)):
-            out.append(self.flow(step, out[-1]))
+            out.append(self.mover(step, out[-1]))
         return np.stack(out)
 
     def _running_half(self, x: np.ndarray, n: int) -> float:
@@ -230,16 +235,16 @@ class ParticleSystem(ControlledSystem):
         for step in path:
             starts.append(x)
             if keep:
-                x, pull = self.flow.trace(step, x)
+                x, pull = self.mover.trace(step, x)
                 kept.append(pull)
             else:
-                x = self.flow(step, x)
+                x = self.mover(step, x)
         running = trapezoidal([self._running_half(position, n) for n, position in enumerate((*starts, x))])
         end = self.terminal(x)
         p = (self.rule.w * end[0].gradient(x, self.rule.y).T).T + self._running_slope(x, self.steps)
         slopes = [np.empty(0)] * self.steps
         for n in range(self.steps - 1, -1, -1):
-            pull = kept[n] if keep else self.flow.trace(path[n], starts[n])[1]
+            pull = kept[n] if keep else self.mover.trace(path[n], starts[n])[1]
             p, slopes[n] = pull(p)
             p = p + self._running_slope(starts[n], n)
         gradient = self.controls.penalty_slope(theta) + self.controls.gathered(slopes)

@@ -97,7 +97,12 @@ class Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
         best = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control).control
         least = self.twin.cost(best).total
-        return replace(self, control=best, least=least, time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)))
+        return replace(
+            self,
+            control=best,
+            least=least,
+            time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)),
+        )
 
 
 def descent_tolerance(relative: float) -> float:
@@ -172,7 +177,9 @@ def pilot_of(
         twin, best = _settled(plain, first, accuracy, tolerance, clock)
         least = twin.cost(best).total
         try:
-            time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative)))
+            time = places.seen(
+                twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative))
+            )
         except KeyboardInterrupt:
             if found is None:
                 raise

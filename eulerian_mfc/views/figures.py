@@ -52,7 +52,8 @@ def of_rounds(solution: SolutionData) -> Figure:
 
 def planar(solution: SolutionData) -> bool:
     """Whether inputs lie in the plane and can be moved, so that their flow and the regions of the labels can be drawn."""
-    return solution.numerics.input_dim == 2 and solution.numerics.flow is not None
+    mover = solution.numerics.flow
+    return solution.numerics.input_dim == 2 and mover is not None and not mover.random
 
 
 def styled(draw: Callable[[Figure], object], size: tuple[float, float]) -> Figure:
