@@ -332,3 +332,29 @@ def test_what_cannot_have_noise_says_so():
         emfc.OptimalitySystem(problem(2), TRIANGLES, layers=2, continuity=finite)
     with pytest.raises(ArgumentError, match="a mesh and layers"):
         emfc.solve(affine(), tol=1e-4)
+
+
+def test_the_maximum_principle_holds():
+    """The covectors of their own equation are the gradients of the potentials, and the Hamiltonian is conserved."""
+    coarse = emfc.solve(affine(), LINE, layers=2, layer_map=emfc.LayerMap("rk4", splitting=2))
+    found = coarse.maximum_principle(starts=1)
+    assert found.sigma_gap < 1e-3
+    assert found.excess.max() < 1e-6
+    linear = emfc.solve(affine(), LINE, layers=4, control_degree=1, layer_map=emfc.LayerMap("rk4", 4))
+    assert linear.checks.hamiltonian_drift < 1e-3
+
+
+def test_running_losses_are_seen_between_levels():
+    """J* with `x^2 + u^2` as the running cost and noise: the Riccati equation of the problem without noise, plus its trace."""
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.5], 0.4), label=[[0.0]])
+    zero = emfc.losses.LabelLoss(lambda x, y: 0.0 * x[:, 0], [[0.0]])
+    running = emfc.losses.LabelLoss(lambda x, y: x[:, 0] ** 2, [[0.0]])
+    p = emfc.Problem(emfc.fields.AffineField(1, matrix=False), law, zero, 2.0, 1.0, running=running, noise=0.5)
+    solution = emfc.solve(p, emfc.CartesianMesh([(-4.0, 5.0)], 100), layers=2, control_degree=2, layer_map="dop853")
+    # A control that does not see the state: the mean follows x' = u, and the variance is 0.16 + 0.25 t at every control.
+    exact = 0.25 * np.tanh(1.0) + 0.16 + 0.125
+    assert solution.cost == pytest.approx(exact, abs=1e-7)
+    times = np.array([0.0, 0.3, 1.0])
+    np.testing.assert_allclose(
+        solution.pointwise.recovered(times)[:, 0], -0.5 * np.sinh(1.0 - times) / np.cosh(1.0), atol=1e-5
+    )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .._validate import affordable, fail, integer
+from ..flow.layers import Layer
 from ..results.maximum_principle import MaximumPrinciple
 from ..solvers.layer_update import minimise_layer
 from ..system.optimality import OptimalitySystem
@@ -38,12 +39,16 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
     out = np.empty((system.steps + 1, fields, dim, len(nodes)))
     out[-1] = final
     path = system.controls.path(control)
-    for n in range(system.steps - 1, -1, -1):
-        feet, pull = system.flow.trace(path[n], nodes)
-        nodal = (out[n + 1] + after[n] * loss).reshape(fields * dim, *system.mesh.shape)
+
+    def step(layer: Layer, nodal: np.ndarray) -> np.ndarray:
+        feet, pull = system.flow.trace(layer, nodes)
         carried, _ = interpolation.gather(feet, interpolation.coefficients(nodal))
-        for r, covector in enumerate(carried.reshape(fields, dim, -1)):
-            out[n, r] = pull(covector.T)[0].T
+        rows = [pull(covector.T)[0].T for covector in carried.reshape(fields, dim, -1)]
+        return np.stack(rows).reshape(nodal.shape)
+
+    for n in range(system.steps - 1, -1, -1):
+        nodal = (out[n + 1] + after[n] * loss).reshape(fields * dim, *system.mesh.shape)
+        out[n] = system.pair.through(path[n], nodal, step).reshape(out[n].shape)
         out[n] += before[n] * loss
     return out.reshape(*out.shape[:3], *system.mesh.shape)
 

@@ -90,8 +90,12 @@ class Pointwise:
             return out
         nodes = system.mesh.centres
         for s, w in zip(*gauss(RUNNING), strict=True):
-            there = system.flow(self._curves.part(n, theta, share, share + (1.0 - share) * float(s)), nodes)
-            out = out + w * rest.length * running.terminal(there).reshape(out.shape)
+            part = self._curves.part(n, theta, share, share + (1.0 - share) * float(s))
+            if system.problem.diffusion:
+                there = system.pair.back(part, running.terminal(nodes).reshape(out.shape))
+            else:
+                there = running.terminal(system.flow(part, nodes)).reshape(out.shape)
+            out = out + w * rest.length * there
         return out
 
     def hamiltonian(self, t: float) -> ContinuousHamiltonian:

@@ -80,8 +80,8 @@ def noise_of(value: Varying, dim: int, horizon: float) -> Noise:
 
     Parameters
     ----------
-    value : sigma >= 0, in units of the state per square root of time: one number, one per axis `(d,)`, a `Stepwise` of these, or a
-        function of time that returns one of these.
+    value : sigma >= 0, in units of the state per square root of time: one number, one per axis `(d,)`, a `Stepwise` of these, or
+        a function of time that returns one of these.
     dim : the number d of axes.
     horizon : the final time T, in units of time.
 

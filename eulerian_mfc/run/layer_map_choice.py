@@ -15,8 +15,9 @@ from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 from .certify import Certified, Method, certified
 
-#: the error of the layer map is at most this share of that of the control's degree, or this share of the cost
-SHARE, NEGLIGIBLE = 0.25, 1e-13
+#: the error of the layer map is at most this share of that of the control's degree, or this share of the cost; with noise, where
+#: the error is that of the splitting, of order 4 only, the last number is that share
+SHARE, NEGLIGIBLE, WITH_NOISE = 0.25, 1e-13, 1e-7
 #: the largest number of times that the substeps are doubled
 ROUNDS = 4
 #: tolerance of the law's rule, relative to the cost, and its largest number of points
@@ -90,7 +91,8 @@ def layer_map_share(solution: Solution) -> float:
     solution : a solution with its problem.
     """
     error = abs(error_of_layer_map(solution))
-    negligible = NEGLIGIBLE * (abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost))
+    share = NEGLIGIBLE if solution.system is None or not solution.system.problem.diffusion else WITH_NOISE
+    negligible = share * (abs(solution.terminal_cost) + solution.penalty_cost + abs(solution.running_cost))
     return error / error_of_degree(solution) if error > negligible else 0.0
 
 

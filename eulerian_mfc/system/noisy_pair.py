@@ -10,7 +10,7 @@ from ..flow.layers import Layer
 from ..noise import HeatSemigroup, Splitting
 from ..noise.splitting import Chain
 from ..schemes import Measure, Pairing
-from .pairs import LayerTangents, Pair
+from .pairs import LayerTangents, Pair, Step
 
 
 class NoisyPair(Pair):
@@ -55,9 +55,12 @@ class NoisyPair(Pair):
         return psi, slope
 
     def back(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
+        return self.through(layer, psi, self._pair.back)
+
+    def through(self, layer: Layer, values: np.ndarray, step: Step) -> np.ndarray:
         for chains in reversed(self._splitting.of(layer)):
-            psi = summed(chains, [self._backwards(chain, psi)[0] for chain in chains])
-        return psi
+            values = summed(chains, [backwards(chain, values, step, self._blur)[0] for chain in chains])
+        return values
 
     def pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
         return NoisyPairing(self, psi, masses)
@@ -102,10 +105,6 @@ class NoisyPair(Pair):
             else:
                 psi = self._blur.potentials(factor, psi)
         return psi, slope
-
-    def _backwards(self, chain: Chain, psi: np.ndarray) -> list[np.ndarray]:
-        """The potentials before every factor and at the end."""
-        return backwards(chain, psi, self._pair, self._blur)
 
     # --- the law, functions against masses
 
@@ -211,7 +210,7 @@ class NoisyTangents(LayerTangents):
         dpsi: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The potentials at the chain's start, their change, and the change of the slope."""
-        change, potentials = np.zeros(1), backwards(chain, psi, self._pair, self._blur)
+        change, potentials = np.zeros(1), backwards(chain, psi, self._pair.back, self._blur)
         for k in range(len(chain.factors) - 1, -1, -1):
             factor, (masses, dmasses) = chain.factors[k], states[k]
             if isinstance(factor, Layer):
@@ -223,20 +222,20 @@ class NoisyTangents(LayerTangents):
         return potentials[0], dpsi, change
 
 
-def backwards(chain: Chain, psi: np.ndarray, pair: Pair, blur: HeatSemigroup) -> list[np.ndarray]:
+def backwards(chain: Chain, psi: np.ndarray, step: Step, blur: HeatSemigroup) -> list[np.ndarray]:
     """The potentials `(R, *shape)` before every factor of a chain and at its end, in the order of time.
 
     Parameters
     ----------
     chain : the factors.
     psi : `(R, *shape)`, the potentials at the end.
-    pair : the pair without noise.
+    step : a piece of the flow without noise, backwards.
     blur : the heat semigroup of the potentials.
     """
     out = [psi]
     for factor in reversed(chain.factors):
         after = out[-1]
-        out.append(pair.back(factor, after) if isinstance(factor, Layer) else blur.potentials(factor, after))
+        out.append(step(factor, after) if isinstance(factor, Layer) else blur.potentials(factor, after))
     return out[::-1]
 
 

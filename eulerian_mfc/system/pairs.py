@@ -24,6 +24,10 @@ from ..schemes import (
 from ..schemes.pairing import nodes_above_roundoff
 
 
+#: (layer, values at its end) -> values at its start
+Step = Callable[[Layer, np.ndarray], np.ndarray]
+
+
 class Pair(ABC):
     """The map of masses `m^{n+1} = A(theta, m^n)` of a layer, and the map of potentials backwards through the layer.
 
@@ -59,6 +63,10 @@ class Pair(ABC):
     def back(self, layer: Layer, psi: np.ndarray) -> np.ndarray:
         """Only the potentials `(R, *shape)` of `pull`, which do not depend on the masses."""
         return self.transport.step(layer, psi)
+
+    def through(self, layer: Layer, values: np.ndarray, step: Step) -> np.ndarray:
+        """Values `(k, *shape)` carried back through a layer by `step`; with noise, by each of its pieces and the noise between."""
+        return step(layer, values)
 
     @abstractmethod
     def pairing(self, psi: np.ndarray, masses: np.ndarray) -> Pairing:
