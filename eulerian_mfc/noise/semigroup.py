@@ -20,7 +20,7 @@ class HeatSemigroup(ABC):
 
     @abstractmethod
     def potentials(self, variances: np.ndarray, psi: np.ndarray) -> np.ndarray:
-        """The potentials before the piece of time, from those after it."""
+        """The potentials `(R, *shape)` before the piece of time, from those after it; variances are `(d,)`."""
 
     @abstractmethod
     def rate(self, rates: np.ndarray, masses: np.ndarray) -> np.ndarray:
@@ -28,4 +28,4 @@ class HeatSemigroup(ABC):
 
     @abstractmethod
     def masses(self, variances: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        """The masses after the piece of time, from those before it."""
+        """The masses `(R, *mass_shape)` after the piece of time, from those before it; variances are `(d,)`."""

@@ -120,7 +120,10 @@ class Pair(ABC):
         return points, interpolation.gradients(points, interpolation.coefficients(psi), measure.weights[:, kept])
 
     def noise_rate(self, t: float, psi: np.ndarray, masses: np.ndarray) -> float:
-        """`sum_r int 1/2 sum_a sigma_a^2 d_aa psi_r dm_r` at time t: the cost that noise makes per unit of time; 0 without it."""
+        """`sum_r int 1/2 sum_a sigma_a^2 d_aa psi_r dm_r` at time t: the cost that noise makes per unit of time; 0 without it.
+
+        Potentials are `(R, *shape)`, masses `(R, *mass_shape)`.
+        """
         return 0.0
 
     # --- what the schemes declare
