@@ -330,8 +330,8 @@ def test_what_cannot_have_noise_says_so():
     finite = emfc.continuity.SimplexFiniteVolume()
     with pytest.raises(ArgumentError, match="schemes that can have noise"):
         emfc.OptimalitySystem(problem(2), TRIANGLES, layers=2, continuity=finite)
-    with pytest.raises(ArgumentError, match="a mesh and layers"):
-        emfc.solve(affine(), tol=1e-4)
+    with pytest.raises(ArgumentError, match="adapt"):
+        emfc.solve(problem(2), TRIANGLES, 2, adapt=emfc.meshes.Refine(target=1e-3))
 
 
 def test_the_maximum_principle_holds():

@@ -15,6 +15,7 @@ from ..flow.resolution import as_layer_map
 from ..results.time_resolution import unresolved_in_time
 from ..solvers import Outcome, default_solver
 from ..solvers.record import Callback
+from ..system.controlled import ControlledSystem
 from ..system.particles import ParticleSystem
 from .jump_places import Moved, better_places
 
@@ -281,7 +282,7 @@ def halved(ends: np.ndarray) -> np.ndarray:
     return np.insert(ends, np.arange(1, len(ends)), 0.5 * (ends[1:] + ends[:-1]))
 
 
-def squared_distance(richer: ParticleSystem, one: np.ndarray, twin: ParticleSystem, other: np.ndarray) -> float:
+def squared_distance(richer: ControlledSystem, one: np.ndarray, twin: ControlledSystem, other: np.ndarray) -> float:
     """`int |theta_1 - theta_2|^2 dt` of controls of two spaces; the layers of the first are parts of those of the second."""
     curves = richer.controls
     times, weights = curves.quadrature(curves.degree + 1)

@@ -160,7 +160,7 @@ def at_any_time(
     """
     found = where(x)
     for step in system.controls.path(control):
-        x = system.flow(step, x)
+        x = system.mover(step, x)
         found = found | where(x)
     return found
 

@@ -37,6 +37,7 @@ from .certify import Certified, Method, certified
 from .layer_map_choice import solve_with_substeps, with_layer_map_checked
 from .starts import Start, default_start, identity_of
 from .to_tolerance import solve_to_tolerance
+from .tolerance_on_meshes import solve_on_meshes_to_tolerance
 
 
 @showing_solve_options(Goal)
@@ -170,9 +171,8 @@ def solve(
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
-    if problem.diffusion and (to_tolerance or adapt is not None):
-        what = "a solve to a tolerance" if to_tolerance else "adapt="
-        raise mismatch("noise", f"{what} of a problem with noise", "a mesh and layers, without tol= and adapt=")
+    if problem.diffusion and adapt is not None:
+        raise mismatch("noise", "adapt= for a problem with noise", "a mesh without adapt=")
     initial = default_start(problem) if initial is None else initial
     if mesh is None or layers is None or to_tolerance:
         for name, value in (("adapt", adapt), ("checkpoint", checkpoint)):
@@ -225,4 +225,5 @@ def _to_tolerance(
     if mesh is None and walls:
         wanted = "a mesh, since a domain with such sides is part of the problem"
         raise mismatch("mesh", f"None, for a scheme with the boundary {walls[0]}", wanted)
-    return solve_to_tolerance(problem, mesh, fixed, schemes, resources, method, goal)
+    by_rounds = solve_on_meshes_to_tolerance if problem.diffusion else solve_to_tolerance
+    return by_rounds(problem, mesh, fixed, schemes, resources, method, goal)

@@ -23,7 +23,6 @@ from ..schemes import (
 )
 from ..schemes.pairing import nodes_above_roundoff
 
-
 #: (layer, values at its end) -> values at its start
 Step = Callable[[Layer, np.ndarray], np.ndarray]
 
@@ -65,7 +64,7 @@ class Pair(ABC):
         return self.transport.step(layer, psi)
 
     def through(self, layer: Layer, values: np.ndarray, step: Step) -> np.ndarray:
-        """Values `(k, *shape)` carried back through a layer by `step`; with noise, by each of its pieces and the noise between."""
+        """Values `(k, *shape)` carried back through a layer by `step`; with noise, by its pieces and the noise between them."""
         return step(layer, values)
 
     @abstractmethod
