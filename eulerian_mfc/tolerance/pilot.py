@@ -10,7 +10,7 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.grid import Grid
 from ..diagnostics.error_budget import step_off
-from ..diagnostics.error_in_time import TOLERANCE, ErrorInTime, error_in_time
+from ..diagnostics.error_in_time import ErrorInTime, error_in_time
 from ..errors import NonFiniteError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import chosen_by_itself
@@ -18,8 +18,9 @@ from ..problem import Problem
 from ..results.solution_error import Report, ToleranceRound
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
-from .goal import Clock
+from .goal import Clock, descent_tolerance, relative_tolerance, richer_tolerance
 from .layers import Fixed, Places, admissible, first_degree, first_layers, resolved
+from .not_finite import not_finite
 
 #: the error in time may be this share of the tolerance
 SHARE = 0.3
@@ -36,10 +37,8 @@ STUCK = 0.7
 BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
-#: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
-DESCENT = 0.03
-#: and that in the richer space at this share of it
-RICHER = 0.3
+#: why the search ends if finer layers cannot be evaluated
+DIVERGED = "states or losses do not stay finite on finer layers"
 
 
 @dataclass(frozen=True)
@@ -97,32 +96,12 @@ class Pilot:
         """The pilot of the valley in which another control lies: the best control from there, and its error in time."""
         best = default_solver(self.twin, descent_tolerance(self.relative)).solve(self.twin, control).control
         least = self.twin.cost(best).total
-        return replace(self, control=best, least=least, time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)))
-
-
-def descent_tolerance(relative: float) -> float:
-    """The tolerance of a solver for a relative tolerance of J: the error of J is of the order of its square.
-
-    Parameters
-    ----------
-    relative : the tolerance of J, relative to its scale.
-
-    Examples
-    --------
-    >>> descent_tolerance(1e-8)
-    3e-06
-    """
-    return float(np.clip(DESCENT * np.sqrt(relative), 1e-9, 1e-3))
-
-
-def richer_tolerance(relative: float) -> float:
-    """The tolerance of a descent in the richer space: a share of that in the space itself.
-
-    Parameters
-    ----------
-    relative : the tolerance of J, relative to its scale.
-    """
-    return max(RICHER * descent_tolerance(relative), TOLERANCE)
+        return replace(
+            self,
+            control=best,
+            least=least,
+            time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)),
+        )
 
 
 def pilot_of(
@@ -155,8 +134,13 @@ def pilot_of(
         The control space and the best control.
     list of ToleranceRound
         One row per space that was tried.
+
+    Raises
+    ------
+    NonFiniteError
+        If states or losses are not finite in the first space; the message names the cause and what helps.
     """
-    relative = _relative(problem, target, scale, tol_control)
+    relative = relative_tolerance(problem, target, scale, tol_control)
     degrees = resolved(fixed.layer_map)
     degree = fixed.degree if fixed.degree is not None else min(first_degree(relative), degrees[-1])
     grid: Grid = fixed.layers if fixed.layers is not None else first_layers(problem)
@@ -169,15 +153,23 @@ def pilot_of(
     while True:
         plain, grid = admissible(problem, grid, layer_map, degree, fixed)
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
-        twin, best = _settled(plain, first, accuracy, tolerance, clock)
-        least = twin.cost(best).total
+        twin, best = plain, first
         try:
-            time = places.seen(twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative)))
+            twin, best = _settled(plain, first, accuracy, tolerance, clock)
+            least = twin.cost(best).total
+            time = places.seen(
+                twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative))
+            )
         except KeyboardInterrupt:
             if found is None:
                 raise
             clock.interrupt()
             return replace(found, stopped_by=clock.reason, cut_off=True), rounds
+        except NonFiniteError as failure:
+            if found is None:
+                which = "the first control" if twin is plain else "the best control that was found on the first layers"
+                raise not_finite(twin, best, which, failure) from failure
+            return replace(found, stopped_by=f"{DIVERGED} ({failure})", cut_off=True), rounds
         error = float(time.total)
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         if report is not None:
@@ -239,13 +231,6 @@ def _settled(
         if moved <= 1e-2 * twin.controls.square(control):
             break
     return twin, control
-
-
-def _relative(problem: Problem, target: float, scale: float, tol_control: float | None) -> float:
-    """The relative tolerance of J that both tolerances imply: a distance d of the control costs about `lambda/2 d^2`."""
-    if tol_control is None:
-        return target / scale
-    return min(target, 0.5 * float(problem.regulariser.penalties.min()) * tol_control**2) / scale
 
 
 def _cap(found: Pilot, fixed: Fixed, degrees: list[int], rounds: list[ToleranceRound], clock: Clock) -> str | None:
