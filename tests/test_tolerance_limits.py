@@ -8,6 +8,7 @@ import pytest
 import eulerian_mfc as emfc
 from eulerian_mfc import _validate
 from eulerian_mfc.errors import ArgumentError, MemoryNeededError, NonFiniteError
+from eulerian_mfc.results.solution_error import SolutionError
 from eulerian_mfc.run import to_tolerance
 from eulerian_mfc.system import reverse_sweep
 from eulerian_mfc.system.optimality import OptimalitySystem
@@ -15,8 +16,10 @@ from eulerian_mfc.tolerance import mesh_choice
 from eulerian_mfc.tolerance import pilot as pilots
 from eulerian_mfc.tolerance.goal import Clock
 
+from .conftest import CONTINUOUS
 from .simplices import box
 from .test_continuous_time_optima import HAGER, hager
+from .test_continuous_time_solvers import bimodal
 from .test_one_tolerance import jump
 
 GAUSSIAN = emfc.laws.Gaussian([0.5], 0.3)
@@ -225,3 +228,32 @@ def test_memory_caps_the_refinement_of_simplices():
     for solution in (free, capped):
         assert not solution.error.met
         assert abs(solution.cost - exact.cost) <= solution.error.cost + exact.error.cost
+
+
+def test_it_is_said_when_the_cost_without_a_mesh_is_better():
+    """The error of the mesh is known, and much larger than what is not known of J*."""
+    solution, exact = emfc.solve(bimodal(), tol=1e-2), CONTINUOUS["bimodal_1d_0.2"]["cost"]
+    error = solution.error
+    assert error.bracket[0] <= exact <= error.bracket[1] < solution.cost
+    assert abs(error.without_mesh - exact) < 0.1 * abs(solution.cost - exact)
+    told = str(error).splitlines()[-1]
+    assert told.startswith(
+        f"This is a better estimate of J* than J = {solution.cost:.12g}, which lies outside the bracket"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bracket", "mesh", "better"),
+    [
+        ((0.99, 1.01), 0.005, False),  # J inside
+        ((0.99, 1.01), 0.02, True),  # J = 1.02
+        ((0.99, 1.01), -0.02, True),
+        ((1.03, 1.04), 0.02, False),  # J is nearer than the cost without a mesh
+        ((1.01, 1.012), 0.03, True),
+        ((-np.inf, 1.01), 0.02, False),  # how far J* lies below is not known
+    ],
+)
+def test_when_the_cost_without_a_mesh_is_better(bracket, mesh, better):
+    cost = np.inf if np.isinf(bracket[0]) else max(abs(1.0 + mesh - end) for end in bracket)
+    error = SolutionError(bracket, cost, 0.1, 0.05, None, False, {"mesh": mesh - 0.001, "box": 0.001}, "-", 1.0, 1.0)
+    assert ("better estimate" in str(error)) is better

@@ -111,13 +111,13 @@ class SolutionError(FrozenFields):
             if isfinite(self.control)
             else "How far the control is from the optimal one is not known.",
             *([f"J - J* by source: {parts}."] if parts else []),
-            *self._second_opinion,
+            *self.second_opinion,
             *([] if self.valley is None else [f"{self.valley[:1].upper()}{self.valley[1:]}."]),
         ]
 
     @property
-    def _second_opinion(self) -> list[str]:
-        """The cost without a mesh; and if J lies outside the bracket and this one is nearer to it, that it is better."""
+    def second_opinion(self) -> list[str]:
+        """Sentences: the cost without a mesh; and that it is better than J if J lies further outside the bracket."""
         of_mesh = self.sources.get("mesh", 0.0) + self.sources.get("box", 0.0)
         on_mesh = self.without_mesh + of_mesh
         told = [f"Without a mesh, the cost of this control is {self.without_mesh:.12g}."]
