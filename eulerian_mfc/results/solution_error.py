@@ -117,16 +117,17 @@ class SolutionError(FrozenFields):
 
     @property
     def second_opinion(self) -> list[str]:
-        """Sentences: the cost without a mesh; and that it is better than J if J lies further outside the bracket."""
+        """Sentences: the cost without a mesh; and that it is better than J, if the mesh's error exceeds the bracket's width."""
         of_mesh = self.sources.get("mesh", 0.0) + self.sources.get("box", 0.0)
         on_mesh = self.without_mesh + of_mesh
         told = [f"Without a mesh, the cost of this control is {self.without_mesh:.12g}."]
-        if not isfinite(self.cost) or self._outside(on_mesh) <= self._outside(self.without_mesh):
+        width, nearer = self.bracket[1] - self.bracket[0], self._outside(self.without_mesh) < self._outside(on_mesh)
+        if not (isfinite(self.cost) and abs(of_mesh) > width and nearer):
             return told
         return [
             *told,
             f"This is a better estimate of J* than J = {on_mesh:.12g}, which lies outside the bracket: the error of the mesh "
-            f"in J, {of_mesh:+.1e}, is known, and it is larger than what is not known of J*.",
+            f"in J, {of_mesh:+.1e}, is known, and larger than the bracket is wide.",
         ]
 
     def _outside(self, cost: float) -> float:

@@ -24,7 +24,7 @@ from ..tolerance.goal import Clock, Goal, descent_tolerance, scale_of
 from ..tolerance.layers import Fixed
 from ..tolerance.measure import cost_without_mesh, measured
 from ..tolerance.mesh_choice import FULL, Box, MeshChoice, first_cells, most_cells, no_finer
-from ..tolerance.pilot import Pilot, pilot_of
+from ..tolerance.pilot import REFINEMENTS, Pilot, pilot_of
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
 from .random_controls import random_controls
@@ -110,6 +110,7 @@ class _Run:
         self._goal, self._pilot, self._rounds, self._clock = goal, pilot, rounds, clock
         self._tolerance = descent_tolerance(pilot.relative)
         self._cap = pilot.stopped_by
+        self._refinements = REFINEMENTS
         self._memory = min(bytes_of(resources.memory), machine_memory())
 
     def on_boxes(self, mesh: Mesh | None) -> Certified:
@@ -126,10 +127,13 @@ class _Run:
                 self._cap = "it was interrupted"
                 return self._ended(*last)
             except (MemoryError, NonFiniteError) as failure:
-                if last is None:
+                if last is not None:
+                    self._cap = no_finer(failure)
+                    return self._ended(*last)
+                if not self._has_more_substeps(failure):
                     raise
-                self._cap = no_finer(failure)
-                return self._ended(*last)
+                system = self._build(system.mesh)
+                continue
             if not np.isfinite(error.without_mesh):
                 return self._ended(found, error)
             solution = found.solution
@@ -175,15 +179,27 @@ class _Run:
         exact = cost_without_mesh(pilot, pilot.control)
         box = Box(pilot, relative)
         choose = MeshChoice(self._build, box, pilot.control, exact, pilot.target, self._memory, self._clock)
-        try:
-            system = choose(first_cells(self._problem.scales.state, box.sides))
-        except NonFiniteError as error:
-            sides = ", ".join(f"[{low:.4g}, {high:.4g}]" for low, high in box.sides)
-            raise NonFiniteError(
-                f"{error}, on the box {sides} of the states and some cells beside it: {BESIDE}"
-            ) from error
+        while True:
+            try:
+                with np.errstate(all="ignore"):  # costs that are not finite are noticed
+                    system = choose(first_cells(self._problem.scales.state, box.sides))
+            except NonFiniteError as failure:
+                if self._has_more_substeps(failure):
+                    continue
+                sides = ", ".join(f"[{low:.4g}, {high:.4g}]" for low, high in box.sides)
+                told = f"{failure}, on the box {sides} of the states and some cells beside it: {BESIDE}"
+                raise NonFiniteError(told) from failure
+            break
         self._cap = self._cap or choose.stopped_by
         return system
+
+    def _has_more_substeps(self, failure: Exception) -> bool:
+        """Take more substeps per layer, if that may help: the field may be stiff on cells beside the states."""
+        if not (isinstance(failure, NonFiniteError) and self._pilot.automatic and self._refinements):
+            return False
+        self._refinements -= 1
+        self._pilot = self._pilot.with_more_substeps()
+        return True
 
     def _discretisation(self, mesh: Mesh) -> Discretisation:
         twin, (transport, continuity) = self._pilot.twin, self._schemes

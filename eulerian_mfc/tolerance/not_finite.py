@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..diagnostics.error_in_time import finite_cost
@@ -37,19 +39,42 @@ def not_finite(system: ParticleSystem, control: np.ndarray, which: str, error: N
         return NonFiniteError(f"a solve to a tolerance cannot begin at {which}: {_cause(system, control, error)}")
 
 
+def stiff(system: ParticleSystem, control: np.ndarray) -> bool:
+    """Whether states leave every bound only because the substeps are too long for the field.
+
+    Parameters
+    ----------
+    system : particles that the control moves.
+    control : the control.
+    """
+    with np.errstate(all="ignore"):
+        for points in _more_and_more(system, control):
+            if _first_far(points, control) is not None:
+                return _resolved(points, control)
+    return False
+
+
+def _more_and_more(system: ParticleSystem, control: np.ndarray) -> Iterator[ParticleSystem]:
+    """The system, and one with more points of the law."""
+    yield system
+    yield ParticleSystem.refined(system.problem, system.grid, control, limit=POINTS, **system.layer_options)
+
+
+def _resolved(system: ParticleSystem, control: np.ndarray) -> bool:
+    """Whether all states stay finite with more substeps."""
+    finer = system.with_layer_map(system.flow.layer_map.refined(FINER))
+    return bool(np.isfinite(finite_cost(finer, control))) and _first_far(finer, control) is None
+
+
 def _cause(system: ParticleSystem, control: np.ndarray, error: NonFiniteError) -> str:
-    options = system.layer_options
-    more = ParticleSystem.refined(system.problem, system.grid, control, limit=POINTS, **options)
-    for points in (system, more):
-        finer = points.with_layer_map(points.flow.layer_map.refined(FINER))
-        for tried in (points, finer):
-            blown = _first_far(tried, control)
-            if blown is None:
-                continue
-            if tried is points and np.isfinite(finite_cost(finer, control)) and _first_far(finer, control) is None:
-                return f"layers do not resolve the field; with {FINER} times as many substeps states stay finite (layer_map=)"
-            return _of_states(points, control, *blown)
-        found = _of_loss(points, control)
+    for points in _more_and_more(system, control):
+        blown = _first_far(points, control)
+        if blown is not None and _resolved(points, control):
+            return (
+                f"layers do not resolve the field; with {FINER} times as many substeps states stay finite (layer_map=)"
+            )
+        blown = blown or _first_far(points.with_layer_map(points.flow.layer_map.refined(FINER)), control)
+        found = _of_loss(points, control) if blown is None else _of_states(points, control, *blown)
         if found is not None:
             return found
     return str(error)

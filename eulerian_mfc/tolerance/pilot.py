@@ -20,7 +20,7 @@ from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 from .goal import Clock, descent_tolerance, relative_tolerance, richer_tolerance
 from .layers import Fixed, Places, admissible, first_degree, first_layers, resolved
-from .not_finite import not_finite
+from .not_finite import FINER, not_finite, stiff
 
 #: the error in time may be this share of the tolerance
 SHARE = 0.3
@@ -37,6 +37,8 @@ STUCK = 0.7
 BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
+#: substeps are multiplied so often at most where states are not finite: explicit layer maps of a stiff field need it
+REFINEMENTS = 2
 #: why the search ends if finer layers cannot be evaluated
 DIVERGED = "states or losses do not stay finite on finer layers"
 
@@ -54,6 +56,7 @@ class Pilot:
     target : the tolerance of J, in the cost's units.
     scale : the scale of the data.
     relative : the relative tolerance of J that the tolerances of J and of the control imply.
+    automatic : whether the layer map was chosen, so that it may have more substeps.
     valley : words if a round found a cost that the round before excludes: it went to another valley; None otherwise.
     cut_off : whether the search ended before the best control was found, so that nothing is known of the error in time.
     stopped_by : why the error in time is not below its share of the tolerance; None if it is.
@@ -66,6 +69,7 @@ class Pilot:
     target: float
     scale: float
     relative: float
+    automatic: bool = True
     valley: str | None = None
     cut_off: bool = False
     stopped_by: str | None = None
@@ -74,6 +78,11 @@ class Pilot:
     def curves(self) -> Curves:
         """The layers and the degree."""
         return self.twin.controls
+
+    def with_more_substeps(self) -> Pilot:
+        """The same control with more substeps per layer, for meshes on which states move faster than those of the law."""
+        twin = self.twin.with_layer_map(self.twin.flow.layer_map.refined(FINER))
+        return replace(self, twin=twin, least=twin.cost(self.control).total)
 
     def left_by(self, least: float, accuracy: float) -> str | None:
         """Words if the least cost of a richer space is not one that the bounds of this one allow; None if it is.
@@ -146,7 +155,7 @@ def pilot_of(
     grid: Grid = fixed.layers if fixed.layers is not None else first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
-    places, found, placed, aside = Places(), None, 0, False
+    places, found, placed, aside, refinements = Places(), None, 0, False, REFINEMENTS
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
@@ -166,6 +175,9 @@ def pilot_of(
             clock.interrupt()
             return replace(found, stopped_by=clock.reason, cut_off=True), rounds
         except NonFiniteError as failure:
+            if twin is plain and refinements and chosen_by_itself(fixed.layer_map) and stiff(plain, first):
+                refinements, layer_map = refinements - 1, plain.flow.layer_map.refined(FINER)
+                continue
             if found is None:
                 which = "the first control" if twin is plain else "the best control that was found on the first layers"
                 raise not_finite(twin, best, which, failure) from failure
@@ -175,7 +187,7 @@ def pilot_of(
         if report is not None:
             report(rounds[-1])
         valley = None if found is None else found.left_by(least, accuracy) or found.valley
-        found = Pilot(twin, best, least, time, target, scale, relative, valley)
+        found = Pilot(twin, best, least, time, target, scale, relative, chosen_by_itself(fixed.layer_map), valley)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
             lower = None if aside else _beside(found, tolerance, clock)
