@@ -20,7 +20,7 @@ from ..solvers import default_solver
 from ..system.particles import ParticleSystem
 from .goal import Clock, descent_tolerance, relative_tolerance, richer_tolerance
 from .layers import Fixed, Places, admissible, first_degree, first_layers, resolved
-from .not_finite import FINER, not_finite, stiff
+from .not_finite import not_finite, stiff
 
 #: the error in time may be this share of the tolerance
 SHARE = 0.3
@@ -37,8 +37,8 @@ STUCK = 0.7
 BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
-#: substeps are multiplied so often at most where states are not finite: explicit layer maps of a stiff field need it
-REFINEMENTS = 2
+#: substeps are multiplied by this where states are not finite, at most so often: explicit layer maps of a stiff field need it
+STIFF, REFINEMENTS = 4, 3
 #: why the search ends if finer layers cannot be evaluated
 DIVERGED = "states or losses do not stay finite on finer layers"
 
@@ -81,7 +81,7 @@ class Pilot:
 
     def with_more_substeps(self) -> Pilot:
         """The same control with more substeps per layer, for meshes on which states move faster than those of the law."""
-        twin = self.twin.with_layer_map(self.twin.flow.layer_map.refined(FINER))
+        twin = self.twin.with_layer_map(self.twin.flow.layer_map.refined(STIFF))
         return replace(self, twin=twin, least=twin.cost(self.control).total)
 
     def left_by(self, least: float, accuracy: float) -> str | None:
@@ -176,7 +176,7 @@ def pilot_of(
             return replace(found, stopped_by=clock.reason, cut_off=True), rounds
         except NonFiniteError as failure:
             if twin is plain and refinements and chosen_by_itself(fixed.layer_map) and stiff(plain, first):
-                refinements, layer_map = refinements - 1, plain.flow.layer_map.refined(FINER)
+                refinements, layer_map = refinements - 1, plain.flow.layer_map.refined(STIFF)
                 continue
             if found is None:
                 which = "the first control" if twin is plain else "the best control that was found on the first layers"
