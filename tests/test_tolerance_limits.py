@@ -1,5 +1,6 @@
 """Solves to a tolerance that cannot be met: states that blow up, losses without a value, memory and time that do not suffice."""
 
+import os
 import re
 
 import numpy as np
@@ -15,6 +16,7 @@ from eulerian_mfc.system.optimality import OptimalitySystem
 from eulerian_mfc.tolerance import mesh_choice
 from eulerian_mfc.tolerance import pilot as pilots
 from eulerian_mfc.tolerance.goal import Clock
+from eulerian_mfc.tolerance.not_finite import stiff
 
 from .conftest import CONTINUOUS
 from .simplices import box
@@ -260,6 +262,16 @@ def test_when_the_cost_without_a_mesh_is_better(bracket, mesh, better):
     assert ("better estimate" in str(error)) is better
 
 
+@pytest.mark.parametrize(("speed", "found"), [(1.0, False), (2e3, True)])
+def test_stiff_fields_are_told_from_those_that_blow_up(speed, found):
+    """`x' = -speed x`: a hundred steps of rk4 follow the speed 1, and blow up with 2000, but not with 16 times as many."""
+    slow = emfc.ParticleSystem(problem(custom(lambda t, u, x: -speed * x + u[0])), 100, layer_map="rk4")
+    assert stiff(slow, slow.control(0.0)) is found
+    blown = emfc.ParticleSystem(problem(custom(lambda t, u, x: 4.0 * x**3 + u[0])), 100, layer_map="rk4")
+    assert not stiff(blown, blown.control(0.0))
+
+
+@pytest.mark.skipif("EMFC_FUZZ" not in os.environ, reason="ten seconds; in the nightly run")
 def test_a_stiff_drift_gets_substeps():
     """`x' = x - x^3 + u`: on the cells beside the states a few explicit steps per layer do not follow the drift."""
     wells = emfc.fields.PotentialField(lambda x: ((x**2 - 1.0) ** 2).sum(axis=1) / 4.0, 1, lambda x: x**3 - x)
@@ -267,7 +279,7 @@ def test_a_stiff_drift_gets_substeps():
     posed = emfc.Problem(
         wells + emfc.fields.AffineField(1, matrix=False), law, emfc.losses.SquaredLoss(), penalty=0.1, horizon=1.0
     )
-    twin = emfc.ParticleSystem(posed, 4, control_degree=2, layer_map=emfc.LayerMap("dopri5", 24))
+    twin = emfc.ParticleSystem(posed, 3, control_degree=2, layer_map=emfc.LayerMap("rk4", 16))
     with pytest.raises(NonFiniteError):
         emfc.solvers.LBFGS().solve(emfc.ParticleSystem(posed, 2, control_degree=1), 0.1)
     exact = twin.cost(emfc.solvers.LBFGS().solve(twin, 0.1).control).total
