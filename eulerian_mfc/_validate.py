@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, KeywordError
+from .errors import ArgumentError, KeywordError, MemoryNeededError
 
 #: arrays whose text is shorter than this are shown in messages, after their shape
 SHORT = 80
@@ -183,11 +183,8 @@ def machine_memory() -> int:
 
 
 def affordable(name: str, value: object, numbers: int, what: str) -> None:
-    """Raise an ArgumentError if an argument needs more float64 numbers than the machine's memory can hold."""
+    """Raise a MemoryNeededError if an argument needs more float64 numbers than the machine's memory can hold."""
     if 8 * numbers > machine_memory():
         needed = f"{min(8 * numbers, 10**30) / 2**30:,.0f} GiB"
-        raise fail(
-            name,
-            value,
-            f"a value that needs less memory: {what} would take {needed}, which is more than this machine's memory",
-        )
+        less = f"a value that needs less memory: {what} would take {needed}, which is more than this machine's memory"
+        raise MemoryNeededError(str(fail(name, value, less)))

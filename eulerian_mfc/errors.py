@@ -9,6 +9,10 @@ class ArgumentError(EulerianError, ValueError):
     """An argument has a wrong value, shape or type; the message names it, its value and what is allowed."""
 
 
+class MemoryNeededError(ArgumentError, MemoryError):
+    """An argument needs more memory than the machine has; the message says how much. Python's own error is a MemoryError."""
+
+
 class DomainError(EulerianError, ValueError):
     """The law puts too much mass outside the mesh; the message says how large the box must be."""
 

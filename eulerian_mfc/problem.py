@@ -105,6 +105,11 @@ class Problem:
         self._check_kinds()
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
+        if not self.field.parameters:
+            got = f"a {type(self.field).__name__} without parameters, which cannot be controlled"
+            raise mismatch(
+                "field", got, "the sum of it and a controlled field: field + fields.AffineField(dim, matrix=False)"
+            )
         object.__setattr__(self, "horizon", positive("horizon", self.horizon))
         self.regulariser, self.diffusion  # noqa: B018  checks penalty, sparsity, bounds and noise
         rng = np.random.default_rng(0)

@@ -22,6 +22,17 @@ def swirl(t, theta, x):
     return theta[0] * np.sin(x + t) + theta[1] * np.cos(2 * x[:, ::-1])
 
 
+def hills(x):
+    return np.cos(x).sum(axis=1) + 0.3 * np.sin(x[:, 0] + x[:, -1])
+
+
+def slopes_of_hills(x):
+    out = -np.sin(x)
+    out[:, 0] += 0.3 * np.cos(x[:, 0] + x[:, -1])
+    out[:, -1] += 0.3 * np.cos(x[:, 0] + x[:, -1])
+    return out
+
+
 FIELDS = {
     "neural": lambda dim: emfc.fields.NeuralField(dim),
     "neural without bias": lambda dim: emfc.fields.NeuralField(dim, "sigmoid", bias=False),
@@ -33,6 +44,8 @@ FIELDS = {
     "agrachev_sarychev": lambda dim: emfc.fields.AgrachevSarychevField(dim),
     "linear_control": lambda dim: emfc.fields.LinearControlField([np.sin, rotation, np.ones_like], dim),
     "custom": lambda dim: emfc.fields.CustomField(swirl, dim, 2),
+    "gradient": lambda dim: emfc.fields.GradientField([hills, lambda x: x[:, 0]], dim),
+    "potential": lambda dim: emfc.fields.PotentialField(hills, dim, slopes_of_hills) + emfc.fields.AffineField(dim),
     "bottleneck": lambda dim: emfc.fields.BottleneckField(dim, 2),
     "polynomial": lambda dim: emfc.fields.PolynomialField(dim, 1),
     "radial_basis": lambda dim: emfc.fields.RadialBasisField([[-0.5] * dim, [0.8] * dim]),
@@ -43,8 +56,9 @@ FIELDS = {
 
 def test_every_registered_field_is_tested():
     """A new field must come under these properties too."""
-    tested = {type(make(1)) for make in FIELDS.values()}
-    assert tested == set(emfc.fields.REGISTRY.values())
+    fields = [make(1) for make in FIELDS.values()]
+    parts = [part for field in fields if isinstance(field, emfc.fields.SumField) for part in field.fields]
+    assert {type(field) for field in (*fields, *parts)} == set(emfc.fields.REGISTRY.values())
 
 
 def random_system(seed, degree, kind, dim, name, method):

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 import eulerian_mfc as emfc
 from eulerian_mfc.app.cli import NOT_CONVERGED
+from eulerian_mfc.app.ignored_settings import ignored_settings
 from eulerian_mfc.app.run_folder import RunFolder
 from eulerian_mfc.errors import ArgumentError
 from eulerian_mfc.results.solution_error import ToleranceRound
@@ -88,7 +89,11 @@ def test_the_tables_of_error_and_rounds(tmp_path):
     written = (zip(kinds, (row[n] for n in ToleranceRound._fields), strict=True) for row in rows_of(folder.rounds))
     rounds = [ToleranceRound(*(kind(text) for kind, text in row)) for row in written]
     assert tuple(rounds) == solution.tolerance_rounds
-    error, written = solution.error, {r["quantity"]: float(r["value"]) for r in rows_of(folder.error)}
+    error, words = solution.error, {r["quantity"]: r["value"] for r in rows_of(folder.error)}
+    assert words.pop("stopped by") == ""
+    written = {quantity: float(value) for quantity, value in words.items()}
+    assert written["J"] == solution.cost
+    assert written["scale of the data"] == error.scale == scale_of(Case.load(TOY).build()[0])
     assert (written["J* low"], written["J* high"]) == error.bracket
     assert written["bound of |J - J*|"] == error.cost
     assert written["bound of the control in L2"] == error.control
@@ -107,6 +112,8 @@ def test_a_tolerance_that_is_not_met_has_its_exit_status(tmp_path):
     assert result.exit_code == NOT_CONVERGED, result.output
     assert "this is NOT met: the time was over (seconds=)" in result.output
     assert not solution_in(tmp_path).error.met
+    rows = {r["quantity"]: r["value"] for r in rows_of(RunFolder(tmp_path).error)}
+    assert (rows["met"], rows["stopped by"]) == ("0", "the time was over (seconds=)")
 
 
 @pytest.mark.usefixtures("quick")
@@ -211,3 +218,33 @@ def test_rounds_are_plain_numbers():
     for row in solution.tolerance_rounds:
         assert [type(v) for v in row] == [str, int, int, int, float, float, float], row
     assert all(np.isfinite(row[4:]).all() for row in solution.tolerance_rounds)
+
+
+@pytest.mark.usefixtures("quick")
+def test_settings_without_effect_are_told(tmp_path):
+    result = run(
+        TOY, "--out", tmp_path, "--tol", "1e-2", "--set", "cells=64", "--set", "penalty=2.0", "--no-second-order"
+    )
+    assert result.exit_code == 0
+    assert (
+        "warning: the setting cells=64 has no effect on a run to a tolerance, which chooses the mesh" in result.output
+    )
+    assert "the setting penalty" not in result.output
+    result = run(TOY, "--out", tmp_path, "--set", "cells=64", "--set", "layers=4", "--no-second-order")
+    assert "has no effect" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("returned", "asked", "ignored"),
+    [
+        ("{'mesh': emfc.CartesianMesh([(-5.0, 5.0)], cells), 'layers': 4}", {"tol": 1e-3}, ["cells"]),
+        ("{'mesh': emfc.CartesianMesh([(-5.0, 5.0)], cells), 'layers': 4, 'initial': 1.0 / cells}", {"tol": 1e-3}, []),
+        ("{'mesh': emfc.CartesianMesh([(-5.0, 5.0)], cells), 'tol': 1e-3}", {}, []),
+        ("{'mesh': emfc.CartesianMesh([(-5.0, 5.0)], cells), 'tol': 1e-3}", {"tol": 1e-2}, ["cells"]),
+        ("{'initial': [1.0 / cells] * 2, 'layers': 4}", {"tol": 1e-2}, []),
+    ],
+)
+def test_which_settings_have_no_effect(returned, asked, ignored, tmp_path):
+    case = Case.load(case_that(tmp_path, returned, arguments="cells=60, other=1"))
+    assert ignored_settings(case.with_settings({"cells": 70}), asked) == ignored
+    assert ignored_settings(case, asked) == []

@@ -18,9 +18,11 @@ from eulerian_mfc.fields import (
     CustomField,
     Direction,
     Field,
+    GradientField,
     LinearControlField,
     NeuralField,
     PolynomialField,
+    PotentialField,
     RadialBasisField,
     ScaledField,
     SumField,
@@ -156,6 +158,48 @@ def custom_parameter_jacobian(t, theta, x):
     return np.array([[[a * b * np.cos(p * a + t), 0, 0], [0, np.exp(-t * b * b), 2 * r * a]] for a, b in x])
 
 
+def wells(x):
+    """Two wells, and a coupling of neighbours."""
+    return ((x**2 - 1.0) ** 2).sum(axis=1) / 4.0 + np.sin(x[:, 0] * x[:, -1])
+
+
+def wells_gradient(x):
+    out = x**3 - x
+    out[:, 0] += x[:, -1] * np.cos(x[:, 0] * x[:, -1])
+    out[:, -1] += x[:, 0] * np.cos(x[:, 0] * x[:, -1])
+    return out
+
+
+def wells_rows(strength):
+    def rows(t, theta, x):
+        a, b = x
+        return [-strength * (a**3 - a + b * cmath.cos(a * b)), -strength * (b**3 - b + a * cmath.cos(a * b))]
+
+    return rows
+
+
+def ring(x):
+    return np.exp(-(x**2).sum(axis=1))
+
+
+def ring_gradient(x):
+    return -2.0 * x * ring(x)[:, None]
+
+
+def gradient_rows(t, theta, x):
+    (first,), (second,) = ([u] for u in theta)
+    down, bump = wells_rows(-1.0)(t, [], x), -2.0 * cmath.exp(-(x[0] ** 2) - x[1] ** 2)
+    return [first * d + second * bump * c for d, c in zip(down, x, strict=True)]
+
+
+def drift(t, theta, x):
+    return custom(t, [0.7, -1.2, 0.4], x)
+
+
+def drift_rows(t, theta, x):
+    return custom_rows(t, [0.7, -1.2, 0.4], x)
+
+
 CASES = {
     **{
         f"neural-{name}-{dim}d-{'bias' if bias else 'nobias'}": (
@@ -198,6 +242,13 @@ CASES = {
     ),
     "linear-complex-step": (LinearControlField(LINEAR, 2), linear_rows, 3),
     "linear-jacobians": (LinearControlField(LINEAR, 2, LINEAR_JACOBIANS), linear_rows, 3),
+    "potential": (PotentialField(wells, 2, wells_gradient, strength=1.7), wells_rows(1.7), 0),
+    "potential-plus-control": (
+        PotentialField(wells, 2, wells_gradient) + AffineField(2),
+        sum_rows((wells_rows(1.0), 0), (affine_rows(True, True, 2), 6)), 6,
+    ),
+    "gradients": (GradientField([wells, ring], 2, [wells_gradient, ring_gradient]), gradient_rows, 2),
+    "drift": (CustomField(drift, 2, 0), drift_rows, 0),
     "custom-complex-step": (CustomField(custom, 2, 3), custom_rows, 3),
     "custom-jacobians": (
         CustomField(custom, 2, 3, custom_state_jacobian, custom_parameter_jacobian, speed=7.0), custom_rows, 3,
@@ -278,7 +329,8 @@ def test_counts_and_spec(name):
     field, _, size = CASES[name]
     assert field.parameters == size == len(field.parameter_names) == len(set(field.parameter_names))
     field.check()
-    if isinstance(field, CustomField | LinearControlField) or name == "scaled-in-time":
+    of_functions = CustomField | LinearControlField | PotentialField | GradientField
+    if isinstance(field, of_functions) or name in ("scaled-in-time", "potential-plus-control"):
         assert field.spec() is None
     else:
         assert from_spec(json.loads(json.dumps(field.spec()))) == field
@@ -307,7 +359,7 @@ def test_speed_bound(name):
     field, _, size = CASES[name]
     rng = np.random.default_rng(0)
     theta, x = 1e4 * rng.normal(size=(200, size)), rng.normal(size=(20, field.dim))
-    if name == "scaled-in-time":
+    if name in ("scaled-in-time", "potential"):
         assert field.speed_bound is None
         return
     if isinstance(field, CustomField):
@@ -387,7 +439,7 @@ def test_tangents(name):
         *case.field.pullback_tangent(at, case.p, along, dp),
     )
     for a, b in zip(found, difference(moved), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6 * (1 + np.abs(b).max()))
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6 * (1 + np.abs(b).max(initial=0.0)))
 
 
 def test_sums_and_scalings_say_what_their_parts_are():
@@ -440,7 +492,7 @@ class Broken(Field):
         (lambda: CustomField(lambda t, w, x: w[0] * x.T, 2, 1), r"function: got .*\(2, 5\) at points \(5, 2\)"),
         (lambda: CustomField(custom, 2, 3, names=["p", "q"]), r"names: got \['p', 'q'\], expected 3 names"),
         (lambda: CustomField(3.0, 2, 3), r"function: got 3.0"),
-        (lambda: CustomField(custom, 2, 0), r"size: got 0"),
+        (lambda: CustomField(custom, 2, -1), r"size: got -1"),
         (lambda: LinearControlField([np.sin, lambda x: x[:, :1]], 2), r"fields\[1\]: got .*\(5, 1\)"),
         (lambda: BottleneckField(2, 0), r"width: got 0"),
         (lambda: PolynomialField(2, -1), r"degree: got -1"),
@@ -515,3 +567,74 @@ def test_fields_without_a_complex_step_derivative_say_what_to_pass():
     ):
         with pytest.raises(NotAnalyticError, match=f"pass its derivatives: {form}"):
             build()
+
+
+@pytest.mark.parametrize(
+    ("plain", "exact"),
+    [
+        (PotentialField(wells, 2, strength=1.7), PotentialField(wells, 2, wells_gradient, strength=1.7)),
+        (GradientField([wells, ring], 2), GradientField([wells, ring], 2, [wells_gradient, ring_gradient])),
+    ],
+    ids=["potential", "gradients"],
+)
+def test_gradients_that_are_not_given(plain, exact):
+    """Values to round-off, since the complex step is exact; derivatives by differences of it."""
+    rng = np.random.default_rng(3)
+    x, dx, p, dp = rng.normal(size=(4, 9, 2))
+    theta, dtheta = rng.normal(size=(2, plain.parameters))
+    one, other = (field.at(0.0, theta, x) for field in (plain, exact))
+    np.testing.assert_allclose(one.value, other.value, rtol=1e-13, atol=1e-14)
+    along = Direction(dtheta, dx)
+    for a, b in zip(plain.pullback(one, p), exact.pullback(other, p), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(plain.tangent(one, along), exact.tangent(other, along), rtol=1e-9, atol=1e-9)
+    for a, b in zip(
+        plain.pullback_tangent(one, p, along, dp), exact.pullback_tangent(other, p, along, dp), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+
+
+def test_a_langevin_drift_in_units():
+    """Derivatives of a potential that is not given as a gradient, where states are of size 1e-3 and 1e3."""
+    for unit in (1e-3, 1e3):
+        field = PotentialField(lambda x, a=unit: a**2 * np.cos(x / a).sum(axis=1), 2)
+        x, p = unit * np.random.default_rng(0).normal(size=(8, 2)), np.ones((8, 2))
+        px, _ = field.pullback(field.at(0.0, np.empty(0), x), p)
+        np.testing.assert_allclose(px, np.cos(x / unit), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: PotentialField(lambda x: x, 2), r"potential: got a value of shape \(5, 2\)"),
+        (lambda: PotentialField(3.0, 2), r"potential: got 3.0, expected a function"),
+        (lambda: PotentialField(ring, 2, ring), r"gradient: got a value of shape \(5,\)"),
+        (lambda: PotentialField(ring, 2, lambda x: x), r"gradient: got a derivative that"),
+        (lambda: PotentialField(ring, 2, strength="big"), r"strength"),
+        (lambda: PotentialField(ring, 0), r"dim: got 0"),
+        (lambda: GradientField([], 2), r"potentials: got \[\], expected a non-empty"),
+        (lambda: GradientField([ring], 2, []), r"gradients: got 0 functions, expected one function per potential"),
+        (lambda: GradientField([ring, lambda x: x], 2), r"potentials\[1\]: got a value of shape"),
+    ],
+)
+def test_wrong_potentials_are_refused(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_potentials_without_a_complex_step():
+    with pytest.raises(NotAnalyticError, match=r"PotentialField\(...\) with the gradient, a function of x with values"):
+        PotentialField(lambda x: np.abs(x).sum(axis=1), 1)
+    smooth = PotentialField(lambda x: (np.abs(x) ** 4).sum(axis=1), 1, lambda x: 4.0 * x**3)
+    assert smooth(0.0, np.empty(0), np.array([[-2.0]])).tolist() == [[32.0]]
+
+
+def test_a_field_without_parameters_is_refused_alone():
+    law = emfc.laws.Labelled(emfc.laws.Gaussian([0.0], 1.0), [[0.0]])
+    for drift in (PotentialField(ring, 1), CustomField(lambda t, theta, x: -x, 1, 0), 2.0 * PotentialField(ring, 1)):
+        with pytest.raises(ArgumentError, match="without parameters, which cannot be controlled, expected the sum"):
+            emfc.Problem(drift, law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0)
+        assert (
+            emfc.Problem(drift + AffineField(1), law, emfc.losses.SquaredLoss(), penalty=1.0, horizon=1.0).parameters
+            == 2
+        )

@@ -18,6 +18,7 @@ from .conftest import CONTINUOUS, ROOT, toy_line
 from .simplices import box
 from .test_continuous_time_optima import HAGER, hager, hagers_control
 from .test_continuous_time_solvers import bimodal
+from .test_units import Line
 
 
 def case(name, **settings):
@@ -105,6 +106,36 @@ def test_units_change_nothing(units):
     assert solution.error.met
     assert abs(solution.cost / unit - reference.cost) <= reference.error.cost + solution.error.cost / unit
     assert solution.error.tolerance / unit == pytest.approx(reference.error.tolerance, rel=1e-2)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e6])
+def test_the_unit_of_the_loss_changes_nothing(factor):
+    """Loss and penalty times a number: J is multiplied by it, and so are its tolerance and its bounds."""
+    reference, solution = (emfc.solve(Line(loss=unit).problem, tol=1e-6) for unit in (1.0, factor))
+    assert solution.error.met
+    assert reference.error.met
+    assert solution.error.tolerance / factor == pytest.approx(reference.error.tolerance, rel=1e-12)
+    assert abs(solution.cost / factor - reference.cost) <= reference.error.tolerance
+    assert abs(solution.cost / factor - reference.cost) <= reference.error.cost + solution.error.cost / factor
+    assert solution.mesh.shape == reference.mesh.shape
+    assert solution.control.shape == reference.control.shape
+
+
+@pytest.mark.parametrize("cells", [36, 48, 72])
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+def test_a_box_twice_or_half_as_large(tol, cells):
+    """With the same cells per length the claims agree; with the same number of cells they are honest."""
+    exact = emfc.solve(line(), tol=1e-11)
+    half, box_given, twice = (
+        emfc.solve(line(), emfc.CartesianMesh([(-7.0 * size, 7.0 * size)], int(cells * size)), tol=tol)
+        for size in (0.5, 1, 2)
+    )
+    coarse = emfc.solve(line(), emfc.CartesianMesh([(-14.0, 14.0)], cells), tol=tol)
+    for solution in (half, box_given, twice, coarse):
+        assert abs(solution.cost - exact.cost) <= solution.error.cost + exact.error.cost
+        assert solution.error.met is (solution.error.cost <= solution.error.tolerance)
+    assert half.error.met is box_given.error.met is twice.error.met
+    assert abs(half.cost - twice.cost) <= max(half.error.tolerance, half.error.cost)
 
 
 def test_axes_may_be_exchanged():

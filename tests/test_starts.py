@@ -13,9 +13,11 @@ from eulerian_mfc.fields import (
     AgrachevSarychevField,
     BottleneckField,
     CustomField,
+    GradientField,
     LinearControlField,
     NeuralField,
     PolynomialField,
+    PotentialField,
     RadialBasisField,
     ScaledField,
     SumField,
@@ -47,6 +49,8 @@ AS_EVER = {
     "agrachev_sarychev": AgrachevSarychevField(2),
     "radial_basis": RadialBasisField([[0.0], [1.0]], 0.01),
     "linear_control": LinearControlField([np.sin, np.sin, np.ones_like], 1),
+    "gradient": GradientField([lambda x: np.cos(x[:, 0]), lambda x: np.cos(x[:, 0])], 1),
+    "potential": PotentialField(lambda x: np.cos(x).sum(axis=1), 1) + AffineField(1),
     "custom": CustomField(lambda t, u, x: np.tanh(u[0] * x + u[1]) + np.cos(t) * u[2] * x, 1, 3),
     "sum": NeuralField(1) + AffineField(1) + AffineField(1),
     "scaled": ScaledField(NeuralField(2), np.cos),
@@ -61,8 +65,9 @@ def test_fields_without_parts_that_can_be_exchanged_start_at_one_tenth_as_ever(n
 
 
 def test_every_registered_field_is_here():
-    kinds = {type(field) for field in [*AS_EVER.values(), *(field for field, _ in PARTS.values())]}
-    assert kinds == set(REGISTRY.values())
+    fields = [*AS_EVER.values(), *(field for field, _ in PARTS.values())]
+    parts = [part for field in fields if isinstance(field, SumField) for part in field.fields]
+    assert {type(field) for field in (*fields, *parts)} == set(REGISTRY.values())
 
 
 PARTS = {

@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import BPoly
 
 from eulerian_mfc.errors import ArgumentError
-from eulerian_mfc.fields import ACTIVATIONS, REGISTRY, CustomField, NeuralField
+from eulerian_mfc.fields import ACTIVATIONS, REGISTRY, CustomField, NeuralField, SumField
 from eulerian_mfc.flow import Layer, LayerMap, Tableau
 from eulerian_mfc.flow.polynomials import KINDS, Basis
 from eulerian_mfc.flow.tableaux import METHODS
@@ -22,7 +22,7 @@ EVERY = [*METHODS, KUTTA]
 #: fields of every kind
 FIELDS = [
     "neural-tanh-2d-bias", "neural-swish-1d-nobias", "affine-3d-True-True", "as-3d", "bottleneck-tanh-2d-5", "polynomial-2d-2",
-    "radial-2d", "sum", "scaled-in-time", "linear-jacobians", "custom-jacobians",
+    "radial-2d", "sum", "scaled-in-time", "linear-jacobians", "custom-jacobians", "potential-plus-control", "gradients",
 ]  # fmt: skip
 EACH_FIELD = pytest.mark.parametrize("name", FIELDS)
 EACH_METHOD = pytest.mark.parametrize("method", EVERY, ids=[*METHODS, "kutta"])
@@ -75,7 +75,9 @@ def samples(name, method):
 
 
 def test_every_registered_field_is_here():
-    assert {type(CASES[name][0]) for name in FIELDS} == set(REGISTRY.values())
+    fields = [CASES[name][0] for name in FIELDS]
+    parts = [part for field in fields if isinstance(field, SumField) for part in field.fields]
+    assert {type(field) for field in (*fields, *parts)} == set(REGISTRY.values())
 
 
 @EACH_FIELD

@@ -14,8 +14,9 @@ from .run_folder import RunFolder
 def write_error(solution: SolutionData, folder: RunFolder) -> None:
     """Write the error and the rounds of a solve to a tolerance as tables.
 
-    * `error.csv` has the columns `quantity` and `value`: the bracket, the bounds, what was asked for, whether it is met (1 or 0),
-      and one row per source, such as `source: mesh`.
+    * `error.csv` has the columns `quantity` and `value`: J, the bracket, the bounds, what was asked for, the scale of the data to
+      which the tolerance refers, whether it is met (1 or 0), what prevented it in words (empty if it is met), and one row per
+      source, such as `source: mesh`.
     * `rounds.csv` has one row per round, with the columns of `ToleranceRound`.
 
     Parameters
@@ -25,7 +26,7 @@ def write_error(solution: SolutionData, folder: RunFolder) -> None:
     """
     tables = {}
     if solution.error is not None:
-        tables[folder.error] = table(["quantity", "value"], _rows(solution.error))
+        tables[folder.error] = table(["quantity", "value"], _rows(solution.cost, solution.error))
         tables[folder.rounds] = table(ToleranceRound._fields, solution.tolerance_rounds)
     with together() as put:
         for path, text in tables.items():
@@ -35,15 +36,18 @@ def write_error(solution: SolutionData, folder: RunFolder) -> None:
             path.unlink(missing_ok=True)
 
 
-def _rows(error: SolutionError) -> Iterator[tuple[str, float]]:
+def _rows(cost: float, error: SolutionError) -> Iterator[tuple[str, float | str]]:
+    yield "J", cost
     yield "J* low", error.bracket[0]
     yield "J* high", error.bracket[1]
     yield "bound of |J - J*|", error.cost
     yield "tolerance of J", error.tolerance
+    yield "scale of the data", error.scale
     yield "bound of the control in L2", error.control
     if error.tolerance_control is not None:
         yield "tolerance of the control in L2", error.tolerance_control
     yield "met", int(error.met)
+    yield "stopped by", error.stopped_by or ""
     yield "J without a mesh", error.without_mesh
     for name, value in error.sources.items():
         yield f"source: {name}", value

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from .._validate import mismatch
 from ..errors import EulerianWarning, StorageError
@@ -27,6 +28,7 @@ from ..solvers import Status
 from ..storage.scheme_specs import scheme_spec
 from .control_tables import write_control
 from .error_tables import write_error
+from .ignored_settings import ignored_settings
 from .run_folder import RunFolder
 from .run_progress import display_of, heading
 from .run_record import Record, recorded
@@ -56,6 +58,10 @@ def run_case(
             "a run to a tolerance, of which the state cannot be saved",
             "a run without --checkpoint, or one with the case's own mesh and layers and without a tolerance",
         )
+    for name in ignored_settings(case, tolerance or {}):
+        given = f"{name}={case.settings[name]!r}"
+        words = f"the setting {given} has no effect on a run to a tolerance, which chooses the {' and the '.join(left_out[:2])}"
+        console.print(f"[yellow]warning:[/yellow] {escape(words)}: leave out --tol to use it", soft_wrap=True)
     folder = RunFolder.made(out)
     click.get_current_context().with_resource(alone(folder.path))
     options |= {k: v for k, v in (("threads", threads), ("memory", memory)) if v is not None}

@@ -241,7 +241,9 @@ def _richer_optimum(
     Its layer map has as many substeps as its own error needs to be small: below a share of what the optimum saves.
     """
     degree = min(twin.controls.degree + HIGHER, HIGHEST)
-    richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree)
+    chosen = as_layer_map("auto", degree)
+    chosen = chosen.refined(max(1, -(-twin.flow.layer_map.substeps // chosen.substeps)))
+    richer = ParticleSystem(twin.problem, ends, rule=twin.rule, control_degree=degree, layer_map=chosen)
     first = richer.controls.carried(*start)
     outcome = default_solver(richer, tolerance).solve(richer, first, callback)
     for _ in range(ROUNDS):

@@ -21,6 +21,8 @@ from .neural import NeuralField as NeuralField
 from .points import At as At
 from .points import Direction as Direction
 from .polynomial import PolynomialField as PolynomialField
+from .potential import GradientField as GradientField
+from .potential import PotentialField as PotentialField
 from .radial_basis import RadialBasisField as RadialBasisField
 
 REGISTRY: dict[str, Callable[..., Field]] = {
@@ -31,6 +33,8 @@ REGISTRY: dict[str, Callable[..., Field]] = {
     "agrachev_sarychev": AgrachevSarychevField,
     "radial_basis": RadialBasisField,
     "linear_control": LinearControlField,
+    "gradient": GradientField,
+    "potential": PotentialField,
     "custom": CustomField,
     "sum": SumField,
     "scaled": ScaledField,
@@ -82,9 +86,11 @@ __all__ = [
     "DifferentiableField",
     "Direction",
     "Field",
+    "GradientField",
     "LinearControlField",
     "NeuralField",
     "PolynomialField",
+    "PotentialField",
     "RadialBasisField",
     "ScaledField",
     "SumField",

@@ -27,7 +27,7 @@ class CustomField(Field):
     ----------
     function : `(t, theta (m,), x (n, d)) -> (n, d)`.
     dim : the dimension d.
-    size : the number m of parameters.
+    size : the number m of parameters; 0 for a drift, to which controlled fields are added.
     state_jacobian : `(t, theta, x) -> (n, d, d)`, entries dF_a/dx_b; by default computed by the complex step.
     parameter_jacobian : `(t, theta, x) -> (n, d, m)`, entries dF_a/dtheta_i; by default computed by the complex step.
     speed : a bound of `|F_i|` that holds for every control, in state units per time; None if there is no such bound.
@@ -69,7 +69,7 @@ class CustomField(Field):
 
     def __post_init__(self) -> None:
         integer("dim", self.dim)
-        integer("size", self.size, maximum=MOST_PARAMETERS)
+        integer("size", self.size, minimum=0, maximum=MOST_PARAMETERS)
         if not callable(self.function):
             raise fail("function", self.function, "a function (t, theta, x) -> velocities")
         takes("function", self.function, "t, theta, x")
@@ -100,6 +100,8 @@ class CustomField(Field):
         jacobian = lambda: self._in_state(t, theta, x)  # noqa: E731
         with passed_as("CustomField(..., state_jacobian=...), of (t, theta, x) with values (n, d, d)"):
             check_derivative(name, lambda z: self._value(t, theta, z), jacobian, x, given, scale, at)
+        if not self.size:
+            return
         # Differences in theta: each row is a parameter vector, evaluated at the same few points.
         few = x[:: max(1, len(x) // THETA_POINTS)]
         in_parameters = lambda: self._in_parameters(t, theta, few).reshape(1, -1, self.size)  # noqa: E731

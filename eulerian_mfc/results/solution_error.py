@@ -110,10 +110,29 @@ class SolutionError(FrozenFields):
             f"The control is at most {self.control:.1e} from the optimal one, in L2{asked}."
             if isfinite(self.control)
             else "How far the control is from the optimal one is not known.",
-            f"J - J* by source: {parts}.",
-            f"Without a mesh, the cost of this control is {self.without_mesh:.12g}.",
+            *([f"J - J* by source: {parts}."] if parts else []),
+            *self.second_opinion,
             *([] if self.valley is None else [f"{self.valley[:1].upper()}{self.valley[1:]}."]),
         ]
+
+    @property
+    def second_opinion(self) -> list[str]:
+        """Sentences: the cost without a mesh; and that it is better than J, if the mesh's error exceeds the bracket's width."""
+        of_mesh = self.sources.get("mesh", 0.0) + self.sources.get("box", 0.0)
+        on_mesh = self.without_mesh + of_mesh
+        told = [f"Without a mesh, the cost of this control is {self.without_mesh:.12g}."]
+        width, nearer = self.bracket[1] - self.bracket[0], self._outside(self.without_mesh) < self._outside(on_mesh)
+        if not (isfinite(self.cost) and abs(of_mesh) > width and nearer):
+            return told
+        return [
+            *told,
+            f"This is a better estimate of J* than J = {on_mesh:.12g}, which lies outside the bracket: the error of the mesh "
+            f"in J, {of_mesh:+.1e}, is known, and larger than the bracket is wide.",
+        ]
+
+    def _outside(self, cost: float) -> float:
+        """How far a cost lies outside the bracket; 0 if it lies in it."""
+        return max(self.bracket[0] - cost, cost - self.bracket[1], 0.0)
 
     def __str__(self) -> str:
         return "\n".join(self.sentences)

@@ -86,7 +86,7 @@ class Case:
         settings = _defaults(path, "problem", problem)
         if numerics is not None:
             for name, default in _defaults(path, "numerics", numerics).items():
-                if name in settings and not _same(settings[name], default):
+                if name in settings and not same(settings[name], default):
                     raise ArgumentError(
                         f"{path}: problem and numerics have different defaults for {name!r}: give both functions "
                         "the same default"
@@ -257,11 +257,12 @@ def _defaults(path: str | os.PathLike[str], name: str, function: Any) -> dict[st
     return {p.name: p.default for p in parameters}
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: object, other: object) -> bool:
+    """Whether two values of settings or options are equal; arrays are if all of their entries are."""
     try:
         return bool(one == other)
     except ValueError:  # the truth value of an array of comparisons is not defined
-        return np.array_equal(one, other)
+        return np.array_equal(np.asarray(one), np.asarray(other))
 
 
 def _read(name: str, text: str, default: object) -> object:

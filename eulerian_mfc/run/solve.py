@@ -99,7 +99,8 @@ def solve(
     atol : an error below which no more is asked for, in the cost's units.
     tol_control : the largest error of the control, `(int |theta - theta*|^2 dt)^(1/2)`; by default it does not matter.
     seconds, max_rounds : caps. Where one of them ends the work, the best solution so far is returned and says so. `seconds` is
-        looked at after every iteration; the caps of memory are those of `memory`.
+        looked at after every iteration of a descent and before each mesh that is tried; a gradient that has begun is not cut,
+        so that the work may last longer by one gradient, and by the measurement of the result. `memory` caps the cells.
     starts : so many random first controls besides `initial`; of the valleys that they lead to, the one with the least cost is
         taken.
 
@@ -117,7 +118,7 @@ def solve(
     ArgumentError, DomainError
         Before any computation, if arguments are wrong or do not fit together.
     NonFiniteError
-        If not even the initial control can be evaluated.
+        If not even the initial control can be evaluated; to a tolerance, the message names the cause and what helps.
     FileFormatError, StorageError
         If the checkpoint is damaged or belongs to another run. If it cannot be written, the last complete one stays intact.
 

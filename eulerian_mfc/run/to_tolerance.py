@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from .._validate import machine_memory
 from ..errors import BoundaryMassWarning, CostErrorWarning, NonFiniteError
 from ..meshes import CartesianMesh, Mesh, Refine, SimplexMesh
 from ..problem import Problem
@@ -18,11 +20,11 @@ from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
 from ..system.particles import ParticleSystem
 from ..system.reverse_sweep import bytes_of
-from ..tolerance.goal import Clock, Goal, scale_of
+from ..tolerance.goal import Clock, Goal, descent_tolerance, scale_of
 from ..tolerance.layers import Fixed
 from ..tolerance.measure import cost_without_mesh, measured
-from ..tolerance.mesh_choice import Box, MeshChoice, first_cells
-from ..tolerance.pilot import Pilot, descent_tolerance, pilot_of
+from ..tolerance.mesh_choice import FULL, Box, MeshChoice, first_cells, most_cells, no_finer
+from ..tolerance.pilot import REFINEMENTS, Pilot, pilot_of
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
 from .random_controls import random_controls
@@ -38,6 +40,10 @@ SHORT, ENOUGH = (Status.STALLED, Status.ITERATION_LIMIT), 2.0
 ROUGH = 1e-3
 #: if the control moves by this share of its length away from the pilot's, it is looked whether it lies in another valley
 AWAY = 0.1
+#: why the rounds end if there are too many
+TOO_MANY = "the cap of {} rounds is reached (max_rounds=)"
+#: what helps where field or loss have no values on the cells beside the states
+BESIDE = "define field and loss there too, or pass a mesh on which they are finite"
 
 
 def solve_to_tolerance(
@@ -104,6 +110,8 @@ class _Run:
         self._goal, self._pilot, self._rounds, self._clock = goal, pilot, rounds, clock
         self._tolerance = descent_tolerance(pilot.relative)
         self._cap = pilot.stopped_by
+        self._refinements = REFINEMENTS
+        self._memory = min(bytes_of(resources.memory), machine_memory())
 
     def on_boxes(self, mesh: Mesh | None) -> Certified:
         """Solve on a box that is given, or on boxes that are chosen."""
@@ -118,6 +126,16 @@ class _Run:
                     raise
                 self._cap = "it was interrupted"
                 return self._ended(*last)
+            except (MemoryError, NonFiniteError) as failure:
+                if last is not None:
+                    self._cap = no_finer(failure)
+                    return self._ended(*last)
+                if not self._has_more_substeps(failure):
+                    raise
+                system = self._build(system.mesh)
+                continue
+            if not np.isfinite(error.without_mesh):
+                return self._ended(found, error)
             solution = found.solution
             if error.met or self._stopped(solution, mesh is not None):
                 return self._ended(found, error)
@@ -132,20 +150,27 @@ class _Run:
             cells = np.array(system.mesh.shape)
             excess = max(error.cost / error.tolerance, error.control / (error.tolerance_control or np.inf))
             factor = float(np.clip((2.0 * excess) ** (1.0 / 6.0), FINER, FINEST))
+            finer = np.ceil(factor * cells).astype(int)
+            if np.prod(finer, dtype=float) > most_cells(system, self._memory):
+                self._cap = FULL
+                return self._ended(found, error)
             try:
-                system = self._build(CartesianMesh(system.mesh.bounds, np.ceil(factor * cells).astype(int).tolist()))
-            except MemoryError:
-                self._cap = "the memory does not suffice for a finer mesh"
+                system = self._build(CartesianMesh(system.mesh.bounds, finer.tolist()))
+            except (MemoryError, NonFiniteError) as failure:
+                self._cap = no_finer(failure)
                 return self._ended(found, error)
 
     def on_simplices(self, mesh: SimplexMesh) -> Certified:
         """Refine the cells of a simplex mesh that contribute most."""
-        refine = Refine(target=0.5 * self._pilot.target, max_rounds=max(self._goal.max_rounds, 2), report=None)
+        rounds, cells = max(self._goal.max_rounds, 2), max(most_cells(self._pilot.twin, self._memory), mesh.size)
+        refine = Refine(target=0.5 * self._pilot.target, max_cells=cells, max_rounds=rounds, report=None)
         method = replace(self._method, initial=self._pilot.control)
         found = solve_adaptively(self._problem, self._discretisation(mesh), self._resources, method, refine)
         measured = self._measured(found)
         if self._clock.over:
             self._cap = self._clock.reason
+        elif found.solution.status is Status.TARGET_MISSED:
+            self._cap = FULL if len(found.solution.rounds) < rounds else TOO_MANY.format(rounds)
         return self._ended(*measured)
 
     def _first(self) -> OptimalitySystem:
@@ -153,10 +178,28 @@ class _Run:
         relative = pilot.target / pilot.scale
         exact = cost_without_mesh(pilot, pilot.control)
         box = Box(pilot, relative)
-        choose = MeshChoice(self._build, box, pilot.control, exact, pilot.target, bytes_of(self._resources.memory))
-        system = choose(first_cells(self._problem.scales.state, box.sides))
+        choose = MeshChoice(self._build, box, pilot.control, exact, pilot.target, self._memory, self._clock)
+        while True:
+            try:
+                with np.errstate(all="ignore"):  # costs that are not finite are noticed
+                    system = choose(first_cells(self._problem.scales.state, box.sides))
+            except NonFiniteError as failure:
+                if self._has_more_substeps(failure):
+                    continue
+                sides = ", ".join(f"[{low:.4g}, {high:.4g}]" for low, high in box.sides)
+                told = f"{failure}, on the box {sides} of the states and some cells beside it: {BESIDE}"
+                raise NonFiniteError(told) from failure
+            break
         self._cap = self._cap or choose.stopped_by
         return system
+
+    def _has_more_substeps(self, failure: Exception) -> bool:
+        """Take more substeps per layer, if that may help: the field may be stiff on cells beside the states."""
+        if not (isinstance(failure, NonFiniteError) and self._pilot.automatic and self._refinements):
+            return False
+        self._refinements -= 1
+        self._pilot = self._pilot.with_more_substeps()
+        return True
 
     def _discretisation(self, mesh: Mesh) -> Discretisation:
         twin, (transport, continuity) = self._pilot.twin, self._schemes
@@ -173,8 +216,10 @@ class _Run:
         solution, pilot = found.solution, self._pilot
         moved = pilot.twin.controls.square(solution.control - pilot.control)
         if moved > AWAY**2 * pilot.twin.controls.square(pilot.control):
-            far = pilot.descended(solution.control)
-            self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.least, 0.0))
+            # A control of the mesh that particles cannot follow is measured as it is.
+            with suppress(NonFiniteError):
+                far = pilot.descended(solution.control)
+                self._pilot = replace(far, valley=pilot.valley or pilot.left_by(far.least, 0.0))
         error = measured(solution, self._pilot, self._goal)
         curves = self._pilot.curves
         row = ToleranceRound(
@@ -194,7 +239,7 @@ class _Run:
         elif given:
             self._cap = self._cap or "the mesh was given"
         elif sum(row.stage == "mesh" for row in self._rounds) >= self._goal.max_rounds:
-            self._cap = f"the cap of {self._goal.max_rounds} rounds is reached (max_rounds=)"
+            self._cap = TOO_MANY.format(self._goal.max_rounds)
         return self._cap is not None
 
     def _ended(self, found: Certified, error: SolutionError) -> Certified:

@@ -21,10 +21,9 @@ from ..solvers import Status, default_solver
 from ..system.boundaries import of_the_problem
 from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
-from ..tolerance.goal import Clock, Goal, scale_of
+from ..tolerance.goal import Clock, Goal, descent_tolerance, relative_tolerance, scale_of
 from ..tolerance.layers import Fixed, first_layers
 from ..tolerance.measure_on_meshes import Measured, finer, longer, measured_on_meshes
-from ..tolerance.pilot import descent_tolerance
 from .certify import Certified, Method, certified
 
 #: the parts of the tolerance that the sources may have
@@ -110,11 +109,7 @@ class _Rounds:
         self._method = replace(method, callback=self._clock)
         self._scale = scale_of(problem)
         self._target = max(goal.tol * self._scale, goal.atol)
-        relative = self._target / self._scale
-        if goal.tol_control is not None:
-            relative = min(
-                relative, 0.5 * float(problem.regulariser.penalties.min()) * goal.tol_control**2 / self._scale
-            )
+        relative = relative_tolerance(problem, self._target, self._scale, goal.tol_control)
         self._tolerance = descent_tolerance(relative)
         self._rows: list[ToleranceRound] = []
         self._before: Measured | None = None

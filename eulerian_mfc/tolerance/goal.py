@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from .._validate import fail, integer, positive
+from ..diagnostics.error_in_time import TOLERANCE
 from ..laws import LabelledRule
 from ..losses import Loss
 from ..problem import Problem
@@ -20,6 +21,10 @@ DEFAULT, SMALLEST = 1e-6, 1e-13
 TOLERANCES = ("tol", "atol", "tol_control")
 #: default cap of rounds on meshes
 ROUNDS = 8
+#: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
+DESCENT = 0.03
+#: and that in the richer space at this share of it
+RICHER = 0.3
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Goal:
     atol : an error of J below which no more is asked for, in the cost's units.
     tol_control : the largest error of the control in `L2(0, T)`, in theta's units times the square root of time; None if it does
         not matter.
-    seconds : a cap of the time of the clock; None for no cap. It is looked at after every iteration.
+    seconds : a cap of the time of the clock; None for no cap. It is looked at after every iteration of a descent, and before
+        each mesh of the search for a mesh. What is one computation is not cut: one gradient, or one cost on a mesh.
     max_rounds : a cap of the number of meshes that the problem is solved on.
     starts : the number of random first controls besides the given one; the valley with the least cost is taken.
 
@@ -120,6 +126,46 @@ class Clock:
         if self._callback is not None:
             self._callback(row)
         self.check(row)
+
+
+def descent_tolerance(relative: float) -> float:
+    """The tolerance of a solver for a relative tolerance of J: the error of J is of the order of its square.
+
+    Parameters
+    ----------
+    relative : the tolerance of J, relative to its scale.
+
+    Examples
+    --------
+    >>> descent_tolerance(1e-8)
+    3e-06
+    """
+    return float(np.clip(DESCENT * np.sqrt(relative), 1e-9, 1e-3))
+
+
+def richer_tolerance(relative: float) -> float:
+    """The tolerance of a descent in the richer space: a share of that in the space itself.
+
+    Parameters
+    ----------
+    relative : the tolerance of J, relative to its scale.
+    """
+    return max(RICHER * descent_tolerance(relative), TOLERANCE)
+
+
+def relative_tolerance(problem: Problem, target: float, scale: float, tol_control: float | None) -> float:
+    """The relative tolerance of J that both tolerances imply: a distance d of the control costs about `lambda/2 d^2`.
+
+    Parameters
+    ----------
+    problem : the control problem.
+    target : the tolerance of J, in the cost's units.
+    scale : the scale of the data.
+    tol_control : the tolerance of the control in L2, or None.
+    """
+    if tol_control is None:
+        return target / scale
+    return min(target, 0.5 * float(problem.regulariser.penalties.min()) * tol_control**2) / scale
 
 
 def scale_of(problem: Problem) -> float:

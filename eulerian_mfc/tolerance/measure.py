@@ -63,6 +63,8 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     # A trained read-out is the best one for the points, as J(theta) asks for; walls are known to the mesh only.
     free = of_the_problem(system) is None
     without = fine.cost(theta).total if free else at_the_control(system, solution, fine, fine.rule)
+    if not np.isfinite(without):
+        return _not_measured(pilot, goal)
     box = box_contribution(system, solution, fine).error
     here, least = twin.cost(theta).total, pilot.least
     richest = time.richer.cost(time.richest).total
@@ -116,6 +118,23 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
         sources={name: float(value) for name, value in sources.items()},
         stopped_by=stopped,
         without_mesh=float(without),
+        scale=pilot.scale,
+        valley=pilot.valley,
+    )
+
+
+def _not_measured(pilot: Pilot, goal: Goal) -> SolutionError:
+    """What is known if particles cannot follow the control of the mesh: the cost of the pilot's control is an upper bound."""
+    return SolutionError(
+        bracket=(-np.inf, pilot.least + float(pilot.twin.error or 0.0)),
+        cost=np.inf,
+        control=np.inf,
+        tolerance=pilot.target,
+        tolerance_control=goal.tol_control,
+        met=False,
+        sources={},
+        stopped_by="without a mesh, states or losses do not stay finite at the control that was found on the mesh",
+        without_mesh=np.inf,
         scale=pilot.scale,
         valley=pilot.valley,
     )

@@ -7,8 +7,11 @@ from math import prod
 
 import numpy as np
 
+from ..errors import NonFiniteError
 from ..meshes import CartesianMesh
+from ..system.controlled import ControlledSystem
 from ..system.optimality import OptimalitySystem
+from .goal import Clock
 from .pilot import Pilot
 
 #: the mesh may be this share of the tolerance away at the pilot's control
@@ -31,6 +34,8 @@ NUMBERS = 4
 
 #: what makes meshes converge slowly
 HINT = "labels that jump need `breaks`"
+#: why there is no finer mesh, if it needs too much memory
+FULL = "the memory does not suffice for a finer mesh (memory=)"
 #: mesh -> the discrete problem on it
 Build = Callable[[CartesianMesh], OptimalitySystem]
 
@@ -127,15 +132,23 @@ class MeshChoice:
     exact : the cost of this control without a mesh.
     target : the tolerance of J.
     memory : bytes that densities may use.
+    clock : the cap of seconds: when it is over, no further mesh is begun.
 
     Attributes
     ----------
     stopped_by : why no finer mesh is taken; None if the last mesh is good enough.
+
+    Raises
+    ------
+    NonFiniteError
+        If not even the coarsest mesh can be evaluated.
     """
 
-    def __init__(self, build: Build, box: Box, control: np.ndarray, exact: float, target: float, memory: float) -> None:
+    def __init__(
+        self, build: Build, box: Box, control: np.ndarray, exact: float, target: float, memory: int, clock: Clock
+    ) -> None:
         self._build, self._box, self._control, self._exact = build, box, control, exact
-        self._goal, self._memory = SHARE * target, memory
+        self._goal, self._memory, self._clock = SHARE * target, memory, clock
         self.stopped_by: str | None = None
 
     def __call__(self, cells: np.ndarray) -> OptimalitySystem:
@@ -149,15 +162,15 @@ class MeshChoice:
                 break
             factor = (abs(error) / self._goal) ** (1.0 / order) * 1.05
             finer = np.ceil(cells * np.clip(factor, 1.15, FACTOR) * shape).astype(int)
-            if not self._affordable(finer, system):
-                many = bool((finer > MOST_CELLS).any())
-                more = f"a finer mesh would have more than {MOST_CELLS} cells along an axis"
-                self.stopped_by = (
-                    f"{more}; {HINT}" if many else "the memory does not suffice for a finer mesh (memory=)"
-                )
+            self.stopped_by = self._held(finer, system)
+            if self.stopped_by is not None:
                 break
             shape = np.ones(len(cells))
-            system, new = self._tried(finer)
+            try:
+                system, new = self._tried(finer)
+            except (MemoryError, NonFiniteError) as problem:
+                self.stopped_by = no_finer(problem)
+                break
             slow = slow + 1 if abs(new) > SLOW * abs(error) else 0
             if slow == 2:
                 self.stopped_by = f"finer meshes do not bring the cost closer to that without a mesh; {HINT}"
@@ -178,13 +191,40 @@ class MeshChoice:
         for axis in range(len(cells)):
             finer = cells.copy()
             finer[axis] = int(np.ceil(TRIED * finer[axis]))
-            if not self._affordable(finer, system):
+            if self._held(finer, system) is not None:
                 return np.ones(len(cells))
-            parts.append(abs(error - self._tried(finer)[1]))
+            try:
+                parts.append(abs(error - self._tried(finer)[1]))
+            except (MemoryError, NonFiniteError):
+                return np.ones(len(cells))
         wanted = np.maximum(parts, 1e-6 * max(parts) + np.finfo(float).tiny) ** (1.0 / ORDERS[1])
         return np.clip(wanted / np.exp(np.log(wanted).mean()), 0.7, 1.5)
 
-    def _affordable(self, cells: np.ndarray, system: OptimalitySystem) -> bool:
-        size, fields = float(np.prod(cells + 2.0 * FEWEST_SPARE)), len(system.problem.separable.names)
-        few = bool((cells <= MOST_CELLS).all())
-        return few and 8.0 * NUMBERS * size * fields * (system.steps + 1) <= self._memory
+    def _held(self, cells: np.ndarray, system: OptimalitySystem) -> str | None:
+        """Why a mesh with so many cells in the box is not tried; None if it is."""
+        if self._clock.over:
+            return self._clock.reason
+        if (cells > MOST_CELLS).any():
+            return f"a finer mesh would have more than {MOST_CELLS} cells along an axis; {HINT}"
+        return FULL if np.prod(cells + 2.0 * FEWEST_SPARE) > most_cells(system, self._memory) else None
+
+
+def most_cells(system: ControlledSystem, memory: int) -> int:
+    """The largest number of cells for which densities and potentials of all times need at most so much memory.
+
+    Parameters
+    ----------
+    system : the discrete problem, on a mesh of another size or without a mesh.
+    memory : bytes.
+    """
+    return int(memory / (8.0 * NUMBERS * len(system.problem.separable.names) * (system.steps + 1)))
+
+
+def no_finer(error: MemoryError | NonFiniteError) -> str:
+    """Why there is no finer mesh, in words.
+
+    Parameters
+    ----------
+    error : what building the mesh or evaluating on it raised.
+    """
+    return FULL if isinstance(error, MemoryError) else f"a finer mesh cannot be evaluated: {error}"

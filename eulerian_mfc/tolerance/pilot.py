@@ -10,7 +10,7 @@ import numpy as np
 from ..control.curves import Curves
 from ..control.grid import Grid
 from ..diagnostics.error_budget import step_off
-from ..diagnostics.error_in_time import TOLERANCE, ErrorInTime, error_in_time
+from ..diagnostics.error_in_time import ErrorInTime, error_in_time
 from ..errors import NonFiniteError
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import chosen_by_itself
@@ -18,8 +18,9 @@ from ..problem import Problem
 from ..results.solution_error import Report, ToleranceRound
 from ..solvers import default_solver
 from ..system.particles import ParticleSystem
-from .goal import Clock
+from .goal import Clock, descent_tolerance, relative_tolerance, richer_tolerance
 from .layers import Fixed, Places, admissible, first_degree, first_layers, resolved
+from .not_finite import not_finite, stiff
 
 #: the error in time may be this share of the tolerance
 SHARE = 0.3
@@ -36,10 +37,10 @@ STUCK = 0.7
 BEYOND = 1.5
 #: the search ends if so many rounds have not halved the error
 STALLED = 6
-#: the descent stops at this factor times the square root of the relative tolerance: errors of the cost are of its square's order
-DESCENT = 0.03
-#: and that in the richer space at this share of it
-RICHER = 0.3
+#: substeps are multiplied by this where states are not finite, at most so often: explicit layer maps of a stiff field need it
+STIFF, REFINEMENTS = 4, 3
+#: why the search ends if finer layers cannot be evaluated
+DIVERGED = "states or losses do not stay finite on finer layers"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Pilot:
     target : the tolerance of J, in the cost's units.
     scale : the scale of the data.
     relative : the relative tolerance of J that the tolerances of J and of the control imply.
+    automatic : whether the layer map was chosen, so that it may have more substeps.
     valley : words if a round found a cost that the round before excludes: it went to another valley; None otherwise.
     cut_off : whether the search ended before the best control was found, so that nothing is known of the error in time.
     stopped_by : why the error in time is not below its share of the tolerance; None if it is.
@@ -67,6 +69,7 @@ class Pilot:
     target: float
     scale: float
     relative: float
+    automatic: bool = True
     valley: str | None = None
     cut_off: bool = False
     stopped_by: str | None = None
@@ -75,6 +78,11 @@ class Pilot:
     def curves(self) -> Curves:
         """The layers and the degree."""
         return self.twin.controls
+
+    def with_more_substeps(self) -> Pilot:
+        """The same control with more substeps per layer, for meshes on which states move faster than those of the law."""
+        twin = self.twin.with_layer_map(self.twin.flow.layer_map.refined(STIFF))
+        return replace(self, twin=twin, least=twin.cost(self.control).total)
 
     def left_by(self, least: float, accuracy: float) -> str | None:
         """Words if the least cost of a richer space is not one that the bounds of this one allow; None if it is.
@@ -103,31 +111,6 @@ class Pilot:
             least=least,
             time=error_in_time(self.twin, best, best, least, tolerance=richer_tolerance(self.relative)),
         )
-
-
-def descent_tolerance(relative: float) -> float:
-    """The tolerance of a solver for a relative tolerance of J: the error of J is of the order of its square.
-
-    Parameters
-    ----------
-    relative : the tolerance of J, relative to its scale.
-
-    Examples
-    --------
-    >>> descent_tolerance(1e-8)
-    3e-06
-    """
-    return float(np.clip(DESCENT * np.sqrt(relative), 1e-9, 1e-3))
-
-
-def richer_tolerance(relative: float) -> float:
-    """The tolerance of a descent in the richer space: a share of that in the space itself.
-
-    Parameters
-    ----------
-    relative : the tolerance of J, relative to its scale.
-    """
-    return max(RICHER * descent_tolerance(relative), TOLERANCE)
 
 
 def pilot_of(
@@ -160,23 +143,29 @@ def pilot_of(
         The control space and the best control.
     list of ToleranceRound
         One row per space that was tried.
+
+    Raises
+    ------
+    NonFiniteError
+        If states or losses are not finite in the first space; the message names the cause and what helps.
     """
-    relative = _relative(problem, target, scale, tol_control)
+    relative = relative_tolerance(problem, target, scale, tol_control)
     degrees = resolved(fixed.layer_map)
     degree = fixed.degree if fixed.degree is not None else min(first_degree(relative), degrees[-1])
     grid: Grid = fixed.layers if fixed.layers is not None else first_layers(problem)
     layer_map: LayerMap | str = fixed.layer_map
     nearest: tuple[np.ndarray, Curves] | None = None
-    places, found, placed, aside = Places(), None, 0, False
+    places, found, placed, aside, refinements = Places(), None, 0, False, REFINEMENTS
     rounds: list[ToleranceRound] = []
     tolerance = descent_tolerance(relative)
     accuracy = ACCURACY * np.sqrt(relative) * scale
     while True:
         plain, grid = admissible(problem, grid, layer_map, degree, fixed)
         first = start(plain) if nearest is None else plain.controls.carried(*nearest)
-        twin, best = _settled(plain, first, accuracy, tolerance, clock)
-        least = twin.cost(best).total
+        twin, best = plain, first
         try:
+            twin, best = _settled(plain, first, accuracy, tolerance, clock)
+            least = twin.cost(best).total
             time = places.seen(
                 twin, error_in_time(twin, best, best, least, nearest, clock.check, richer_tolerance(relative))
             )
@@ -185,12 +174,20 @@ def pilot_of(
                 raise
             clock.interrupt()
             return replace(found, stopped_by=clock.reason, cut_off=True), rounds
+        except NonFiniteError as failure:
+            if twin is plain and refinements and chosen_by_itself(fixed.layer_map) and stiff(plain, first):
+                refinements, layer_map = refinements - 1, plain.flow.layer_map.refined(STIFF)
+                continue
+            if found is None:
+                which = "the first control" if twin is plain else "the best control that was found on the first layers"
+                raise not_finite(twin, best, which, failure) from failure
+            return replace(found, stopped_by=f"{DIVERGED} ({failure})", cut_off=True), rounds
         error = float(time.total)
         rounds.append(ToleranceRound("time", len(twin.rule.w), twin.layers, degree, least, error, clock.passed))
         if report is not None:
             report(rounds[-1])
         valley = None if found is None else found.left_by(least, accuracy) or found.valley
-        found = Pilot(twin, best, least, time, target, scale, relative, valley)
+        found = Pilot(twin, best, least, time, target, scale, relative, chosen_by_itself(fixed.layer_map), valley)
         wanted = tol_control is None or time.control <= SHARE * tol_control
         if error <= SHARE * target and wanted and not clock.over:
             lower = None if aside else _beside(found, tolerance, clock)
@@ -246,13 +243,6 @@ def _settled(
         if moved <= 1e-2 * twin.controls.square(control):
             break
     return twin, control
-
-
-def _relative(problem: Problem, target: float, scale: float, tol_control: float | None) -> float:
-    """The relative tolerance of J that both tolerances imply: a distance d of the control costs about `lambda/2 d^2`."""
-    if tol_control is None:
-        return target / scale
-    return min(target, 0.5 * float(problem.regulariser.penalties.min()) * tol_control**2) / scale
 
 
 def _cap(found: Pilot, fixed: Fixed, degrees: list[int], rounds: list[ToleranceRound], clock: Clock) -> str | None:

@@ -48,8 +48,9 @@ def error_section(error: SolutionError | None) -> str:
         "<h2>Error</h2>"
         f"{_verdict(error)}"
         f'<p>The least cost J* {between} <span class="number">{high}</span>. '
-        f'The cost of this control without a mesh is <span class="number">{error.without_mesh:.12g}</span>.</p>'
+        f"{escape(' '.join(error.second_opinion))}</p>"
         f"<table>{_row(('error', 'at most', 'asked for'), 'th')}{''.join(map(_row, bounds))}</table>"
+        f'<p>The tolerance of J refers to the scale of the data, <span class="number">{error.scale:.6g}</span>.</p>'
         f"<table>{_row(('source', 'part of J - J*', 'what it is'), 'th')}{''.join(map(_row, sources))}</table>"
     )
 
