@@ -14,6 +14,7 @@ from . import meshes as meshes
 from . import schemes as schemes
 from . import solvers as solvers
 from . import transport as transport
+from .control.horizon import FreeHorizon as FreeHorizon
 from .control.over_time import Stepwise as Stepwise
 from .flow import LayerMap as LayerMap
 from .meshes import CartesianMesh as CartesianMesh
@@ -33,6 +34,7 @@ __all__ = [
     "CartesianMesh",
     "Certificate",
     "Checkpoint",
+    "FreeHorizon",
     "LayerMap",
     "OptimalitySystem",
     "ParticleSystem",

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ._validate import choice, fail, integer, mismatch, positive
+from ._validate import choice, fail, integer, mismatch
 from .control.bounds import Bounds
+from .control.horizon import checked_horizon
 from .control.regulariser import Regulariser
 from .control.varying import Varying, regulariser_of
 from .errors import ArgumentError
@@ -54,7 +55,7 @@ class Problem:
     loss : the loss of a final state and a label.
     penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`. If it depends on time: a function of
         time that returns these, an array `(n, m)` for n equal parts of the horizon, or a `Stepwise`.
-    horizon : the final time T > 0, in units of time.
+    horizon : the final time T > 0, in units of time; or a `FreeHorizon(low, high, weight)` within which `solve` chooses it.
     representation : "moments", "labels" (one density per label), or "auto": whichever needs fewer fields on the mesh, and
         "labels" if both need the same number.
     running : a loss that is integrated over time (turnpike problems), or None.
@@ -110,7 +111,7 @@ class Problem:
             raise mismatch(
                 "field", got, "the sum of it and a controlled field: field + fields.AffineField(dim, matrix=False)"
             )
-        object.__setattr__(self, "horizon", positive("horizon", self.horizon))
+        object.__setattr__(self, "horizon", checked_horizon(self.horizon))
         self.regulariser, self.diffusion  # noqa: B018  checks penalty, sparsity, bounds and noise
         rng = np.random.default_rng(0)
         theta = rng.normal(size=self.field.parameters)

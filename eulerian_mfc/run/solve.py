@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import Unpack
 
+import numpy as np
+
 from .._validate import fail, mismatch
 from ..control.grid import Grid, checked_grid, layer_ends
+from ..control.horizon import FreeHorizon
 from ..diagnostics import warnings_of
 from ..flow.resolution import AUTO, chosen_by_itself
 from ..meshes import CartesianMesh, Mesh, Refine
@@ -34,6 +38,7 @@ from ..tolerance.goal import TOLERANCES, Goal
 from ..tolerance.layers import Fixed
 from .adaptive import solve_adaptively
 from .certify import Certified, Method, certified
+from .free_horizon import solve_free_horizon
 from .layer_map_choice import solve_with_substeps, with_layer_map_checked
 from .starts import Start, default_start, identity_of
 from .to_tolerance import solve_to_tolerance
@@ -172,6 +177,14 @@ def solve(
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
+    if isinstance(problem.horizon, FreeHorizon) and not problem.horizon.settled:
+        _check_free(layers, checkpoint)
+
+        def settled(fixed: Problem, start: Start) -> Solution:
+            given = partial(solve, solver=solver, callback=callback, report=report, adapt=adapt)
+            return given(fixed, mesh, layers, initial=start, **options)
+
+        return solve_free_horizon(problem, settled, initial)
     if problem.diffusion and adapt is not None:
         raise mismatch("noise", "adapt= for a problem with noise", "a mesh without adapt=")
     initial = default_start(problem) if initial is None else initial
@@ -206,6 +219,16 @@ def solve(
         solution, found = with_layer_map_checked(Certified(solution, found))
     warnings_of.tell(found)
     return solution
+
+
+def _check_free(layers: Grid | None, checkpoint: object) -> None:
+    """Raise an ArgumentError for arguments that need a horizon that is known."""
+    if layers is not None and not isinstance(layers, int | np.integer):
+        raise mismatch(
+            "layers", "times of layers for a FreeHorizon", "a number of layers, since the final time is not known"
+        )
+    if checkpoint is not None:
+        raise mismatch("checkpoint", "checkpoint= for a FreeHorizon", "no checkpoint=, or a fixed horizon")
 
 
 def _to_tolerance(

@@ -10,6 +10,7 @@ import numpy as np
 from .._validate import affordable, fail
 from ..control.coerced import ControlLike, coerced
 from ..control.grid import Grid, count_of
+from ..control.horizon import price_of
 from ..control.spaces import control_space
 from ..errors import NonFiniteError
 from ..flow.flow_of_field import Flow, Mover
@@ -34,7 +35,7 @@ class Cost:
     Attributes
     ----------
     terminal : `E[loss(X(T), Y)]`, in units of the loss, as all parts.
-    penalty : `1/2 int lambda |theta|^2 dt`, plus the part of the L1 norm.
+    penalty : `1/2 int lambda |theta|^2 dt`, plus the part of the L1 norm, and `weight T` of a FreeHorizon.
     running : `E int running(X, Y) dt`; 0 without a running loss.
 
     Examples
@@ -163,8 +164,8 @@ class ControlledSystem(ABC):
         return self.controls.of_layer(n, theta)[0]
 
     def penalty_cost(self, control: np.ndarray) -> float:
-        """`1/2 int lambda |theta|^2 dt` of a control `(layers, ...)`, plus the L1 norm if the cost has one."""
-        return self.controls.cost(control)
+        """`1/2 int lambda |theta|^2 dt` of a control `(layers, ...)`, plus the L1 norm and the cost of time if there are any."""
+        return self.controls.cost(control) + price_of(self.problem.horizon)
 
     def residual(self, control: np.ndarray, gradient: np.ndarray) -> float:
         """The optimality residual of a control `(layers, ...)` from the gradient there; see `OptimalityConditions`."""

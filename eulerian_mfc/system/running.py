@@ -51,7 +51,7 @@ class RunningCost:
             mesh = pair.mesh
             self._nodal = running.terminal(mesh.centres).reshape(-1, *mesh.shape)
             self._values = pair.at_points(self._nodal, running.terminal)
-            self.constant = problem.horizon * offset
+            self.constant = float(problem.horizon) * offset
 
     def _scaled_by(self, weight: float) -> tuple[np.ndarray, np.ndarray]:
         """The running loss at the nodes and at the points of the masses, times a weight."""
