@@ -12,12 +12,11 @@ from ._validate import choice, fail, integer, mismatch, positive
 from .control.bounds import Bounds
 from .control.regulariser import Regulariser
 from .control.varying import Varying, regulariser_of
-from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
 from .laws import Augmented, LabelledLaw, LabelledRule, Law
-from .losses import FirstCoordinates, Loss, Separable
-from .losses.base import same_labels
+from .losses import FirstCoordinates, Loss, Separable, density_costs
+from .losses.base import common_forms
 from .scales import Scales, few_points, scales_of
 
 #: derivatives are checked at CHECKED_POINTS samples of the law, and at as many points of a box that holds all mass but
@@ -244,22 +243,21 @@ class Problem:
 
     @cached_property
     def _separable(self) -> tuple[Separable, Separable | None]:
+        losses = [self.loss] if self.running is None else [self.loss, self.running]
         given = self.field.dim, self.law.label_dim, self.law.labels
-        if self.running is None:
-            return _named(self.loss.separate(*given, self.representation)), None
-        for form in ("auto", "moments", "labels") if self.representation == "auto" else (self.representation,):
-            try:
-                pair = self.loss.separate(*given, form), self.running.separate(*given, form)
-            except ArgumentError:
-                continue
-            if _same_fields(*pair):
-                return _named(pair[0]), pair[1]
-        raise mismatch(
-            "running",
-            f"{type(self.running).__name__} together with {type(self.loss).__name__}, which have no common "
-            "fields on the mesh",
-            "two losses of the same kind, or two losses with the same finite list of labels",
-        )
+        forms = common_forms(losses, *given, self.representation)
+        return _named(forms[0]), None if self.running is None else forms[1]
+
+    @property
+    def sees_density(self) -> bool:
+        """Whether the final or the running cost has costs of the density among its terms, see `losses.DensityCost`."""
+        return any(density_costs(loss) for loss in (self.loss, self.running) if loss is not None)
+
+    def need_linear(self, what: str) -> None:
+        """Raise an ArgumentError if the cost depends on the density, since `what` needs a cost of single states."""
+        if self.sees_density:
+            wanted = "a mesh and layers, solve(problem, mesh, layers), or a cost without costs of the density"
+            raise mismatch("loss", f"a cost of the density, which {what} cannot evaluate", wanted)
 
     @cached_property
     def parameters(self) -> int:
@@ -272,13 +270,6 @@ def _named(form: Separable) -> Separable:
     if len(set(form.names)) < len(form.names):
         raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name per field, all different")
     return form
-
-
-def _same_fields(a: Separable, b: Separable) -> bool:
-    """Whether two losses have the same fields on the mesh: moments of the same names, or densities of the same labels."""
-    if a.labels is None or b.labels is None:
-        return a.names == b.names and a.labels is b.labels
-    return a.labels.shape == b.labels.shape and same_labels(a.labels, b.labels)
 
 
 def _lengths(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -98,9 +98,9 @@ class Solution(SolutionData):
         separable, end = problem.separable, system.terminal(masses[-1])
         cost = system.cost_of_sweep(control, masses)
         loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
-        found = look(system, control, cost, masses[-1])
+        found = None if problem.sees_density else look(system, control, cost, masses[-1])
         checks = check(system, control, masses, crossed)
-        if found.finite:
+        if found is not None and found.finite:
             checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
         numerics = Numerics(
             system.discretisation, system.resources, system.flow, system.controls.plain, problem.law.input_dim, loss
@@ -126,7 +126,7 @@ class Solution(SolutionData):
             bounds=np.stack([system.controls.regulariser.lower, system.controls.regulariser.upper]),
             description=description,
             masses=masses,
-            deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),
+            deferred_potentials=Deferred(partial(system.potentials, control, masses)),
             deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
             deferred_stability=Deferred(partial(analyse_and_warn, system, control, description.get("solver", ""))),
             look=found,

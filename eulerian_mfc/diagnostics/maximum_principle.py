@@ -23,6 +23,7 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
 
     I is the interpolation of the transport scheme. Running losses are added by the rule in time, as in psi.
     """
+    system.problem.need_linear("the equation of the covectors")
     interpolation = system.pair.between_nodes()
     nodes, dim, problem = system.mesh.centres, system.mesh.dim, system.problem
 
@@ -64,7 +65,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
             "problem without sparsity",
         )
     masses, _ = system.masses(control)
-    potentials = system.potentials(control, masses[-1])
+    potentials = system.potentials(control, masses)
     sigma = covectors(system, control)
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)

@@ -171,16 +171,14 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     system : the discrete problem.
     control : `(layers, m)`.
     """
-    problem = system.problem
-    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **system.layer_options)
     inside = system.mesh.base.contains
 
     def left(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return at_any_time(twin, control, x, lambda z: ~inside(z)).astype(np.float64)
+        return at_any_time(system, control, x, lambda z: ~inside(z)).astype(np.float64)
 
     with np.errstate(all="ignore"):
         try:
-            return refined_rule(problem.law, left, SHARE, FEWEST).integral
+            return refined_rule(system.problem.law, left, SHARE, FEWEST).integral
         except MemoryError:
             raise
         except Exception:

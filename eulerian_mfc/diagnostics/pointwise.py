@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._validate import mismatch
 from ..control.bounds import put_on
 from ..control.conditions import OptimalityConditions
 from ..control.curves import checked_times
@@ -72,6 +73,9 @@ class Pointwise:
 
     def __init__(self, system: OptimalitySystem, control: np.ndarray, masses: np.ndarray) -> None:
         system.pair.between_nodes()
+        if system.running.density_costs is not None:
+            wanted = "a running loss without costs of the density, or the control of the layers"
+            raise mismatch("running", "a running cost of the density, for the control at single times", wanted)
         self._system, self._control, self._curves = system, control, system.controls
         self._masses = masses[:: system.controls.steps_per_layer]
         psi = system.terminal(masses[-1]).potentials

@@ -10,6 +10,7 @@ from .._callers import warn
 from ..errors import (
     BoundaryMassWarning,
     CostErrorWarning,
+    DensityFloorWarning,
     EulerianWarning,
     LayerMapWarning,
     SeveralCriticalPointsWarning,
@@ -57,8 +58,12 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
     list of EulerianWarning
         CostErrorWarning if the error of the cost is larger than 1 %. BoundaryMassWarning if more than 1e-4 of the mass is near
         the boundary, with advice: a larger box, or more cells. SteepControlWarning if `|W| h > 1` (dimensionless).
+        DensityFloorWarning if a cost of the density replaces a logarithm where mass is.
     """
     out: list[EulerianWarning] = []
+    costs = system.terminal.density_costs, system.running.density_costs
+    notes = [note for one in costs if one is not None for note in one.notes(solution.masses[-1])]
+    out.extend(map(DensityFloorWarning, dict.fromkeys(notes)))
     if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:
         out.append(CostErrorWarning(solution.look.words))
     mesh, field = solution.mesh, system.problem.field

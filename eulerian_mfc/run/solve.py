@@ -125,6 +125,8 @@ def solve(
     CostErrorWarning
         If the error of the cost on the mesh is 1 % to 5 % of the sum of the sizes of its terms. (Above 5 %, the solution does
         not count as converged.)
+    DensityFloorWarning
+        If a cost of the density replaces a logarithm by a polynomial where mass is, see `losses.KullbackLeibler`.
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     LayerMapWarning
@@ -170,6 +172,8 @@ def solve(
         raise fail("adapt", adapt, "meshes.Refine(target=..., max_cells=...)")
     if not isinstance(problem, Problem):
         raise fail("problem", problem, "a Problem")
+    if to_tolerance or adapt is not None:
+        problem.need_linear("a solve to a tolerance" if to_tolerance else "adapt=")
     initial = default_start(problem) if initial is None else initial
     if mesh is None or layers is None or to_tolerance:
         for name, value in (("adapt", adapt), ("checkpoint", checkpoint)):
