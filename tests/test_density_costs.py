@@ -362,6 +362,30 @@ def test_running_cost_has_the_optimum_of_the_means():
     np.testing.assert_allclose(found.control[:, 0], expected, rtol=0, atol=1e-6)
 
 
+def test_controls_of_any_degree_and_the_maximum_principle():
+    """The optimum in continuous time: `(b - m)'' = (b - m) / (lambda s^2)` for the mean b, by its closed form.
+
+    The mean starts at 0; at the end `lambda b' + (b - m) / s^2 = 0` with the final divergence. The control that the
+    Hamiltonian of continuous time gives, its residual, and the covectors are those of this optimum.
+    """
+    both = losses.KullbackLeibler(Gaussian([SHIFT], STD), floor=1e-9)
+    found = emfc.solve(shifted(both, running=both), CartesianMesh([(-5.0, 6.0)], 160), 3, control_degree=2)
+    rate = 1.0 / (STD * np.sqrt(PENALTY))
+    # b - m = -m (cosh(r (1 - t)) + q sinh(r (1 - t))) / (cosh r + q sinh r)
+    q = 1.0 / (PENALTY * STD**2 * rate)
+    times = np.array([0.1, 0.45, 0.8])
+    below = SHIFT / (np.cosh(rate) + q * np.sinh(rate))
+    expected = below * rate * (np.sinh(rate * (1 - times)) + q * np.cosh(rate * (1 - times)))
+    assert found.converged, found.message
+    np.testing.assert_allclose(found.theta(times)[:, 0], expected, rtol=0, atol=5e-3)
+    np.testing.assert_allclose(found.theta(times, recovered=True)[:, 0], expected, rtol=0, atol=5e-5)
+    assert found.maximum_principle(starts=1).sigma_gap <= 1e-10
+    # for laws of one width, the divergence is the mean of a function of the state, up to a constant
+    linear = losses.StateLoss(lambda x: (x[:, 0] - SHIFT) ** 2 / (2 * STD**2))
+    other = emfc.solve(shifted(linear, running=linear), CartesianMesh([(-5.0, 6.0)], 160), 3, control_degree=2)
+    np.testing.assert_allclose(found.control, other.control, rtol=0, atol=1e-7)
+
+
 def test_finite_volumes():
     """Masses in cells with potentials at their centres: first the value, then the optimum up to the error of the scheme."""
     cost = losses.KullbackLeibler(Gaussian([SHIFT], STD), floor=1e-8)
@@ -509,6 +533,9 @@ REFUSED = {
     "running particles": (
         lambda: emfc.ParticleSystem(problem(losses.SquaredLoss(), running=losses.Congestion()), 2), r"a cost of the density"
     ),
+    "samples": (
+        lambda: emfc.studies.sample_convergence(problem(losses.Congestion()), line(), [10], layers=2), r"which a study of samples"
+    ),
     "tolerance": (lambda: emfc.solve(problem(losses.Congestion()), tol=1e-3), r"which a solve to a tolerance cannot"),
     "local refinement": (
         lambda: emfc.solve(problem(losses.Congestion()), MESHES["intervals"](), 2, adapt=emfc.meshes.Refine(target=1e-3)),
@@ -535,9 +562,8 @@ def test_bad_input(name):
 
 
 def test_what_needs_particles_is_refused_later():
-    """The solution exists; its error budget, its covectors and its control at single times do not."""
+    """The solution exists; its error budget does not."""
     found = emfc.solve(problem(losses.SquaredLoss(), running=losses.Congestion()), line(), 2)
-    for call in (found.error_budget, found.maximum_principle, lambda: found.theta([0.1], recovered=True)):
-        with pytest.raises(ArgumentError, match="cost of the density"):
-            call()
+    with pytest.raises(ArgumentError, match="a cost of the density, which an error budget cannot evaluate"):
+        found.error_budget()
     assert found.stability.hessian_smallest > 0

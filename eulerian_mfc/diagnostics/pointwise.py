@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._validate import mismatch
 from ..control.bounds import put_on
 from ..control.conditions import OptimalityConditions
 from ..control.curves import checked_times
@@ -73,9 +72,6 @@ class Pointwise:
 
     def __init__(self, system: OptimalitySystem, control: np.ndarray, masses: np.ndarray) -> None:
         system.pair.between_nodes()
-        if system.running.density_costs is not None:
-            wanted = "a running loss without costs of the density, or the control of the layers"
-            raise mismatch("running", "a running cost of the density, for the control at single times", wanted)
         self._system, self._control, self._curves = system, control, system.controls
         self._masses = masses[:: system.controls.steps_per_layer]
         psi = system.terminal(masses[-1]).potentials
@@ -92,10 +88,15 @@ class Pointwise:
         running = system.problem.separable_running
         if running is None:
             return out
-        nodes = system.mesh.centres
+        nodes, costs, interpolation = system.mesh.centres, system.running.density_costs, system.pair.between_nodes()
         for s, w in zip(*gauss(RUNNING), strict=True):
-            there = system.flow(self._curves.part(n, theta, share, share + (1.0 - share) * float(s)), nodes)
-            out = out + w * rest.length * running.terminal(there).reshape(out.shape)
+            until = share + (1.0 - share) * float(s)
+            there = system.flow(self._curves.part(n, theta, share, until), nodes)
+            spent = running.terminal(there)
+            if costs is not None:
+                masses, _ = system.pair.push(self._curves.part(n, theta, 0.0, until), self._masses[n])
+                spent = spent + interpolation.gather(there, interpolation.coefficients(costs.potentials(masses)))[0]
+            out = out + w * rest.length * spent.reshape(out.shape)
         return out
 
     def hamiltonian(self, t: float) -> ContinuousHamiltonian:

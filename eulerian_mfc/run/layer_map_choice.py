@@ -64,7 +64,8 @@ def with_layer_map_checked(found: Certified) -> Certified:
     """
     solution = found.solution
     assert solution.system is not None
-    looked_at = solution.look is not None and solution.look.finite
+    sees_density = solution.system.problem.sees_density
+    looked_at = sees_density or (solution.look is not None and solution.look.finite)
     comparable = solution.system.pair.interpolates and solution.system.flow.layer_map.refinable
     if not (solution.solved and looked_at and comparable):
         return found
@@ -97,12 +98,17 @@ def layer_map_share(solution: Solution) -> float:
 def error_of_layer_map(solution: Solution) -> float:
     """The cost with the layer map minus that with twice as many substeps, for particles at the solution's control.
 
+    For costs of the density, which particles do not have, both costs are those on the mesh.
+
     Parameters
     ----------
     solution : a solution with its problem.
     """
     system, control = solution.system, solution.control
     assert system is not None
+    if system.problem.sees_density:
+        finer_map = replace(system.discretisation, layer_map=system.flow.layer_map.refined(2))
+        return solution.cost - OptimalitySystem.of(system.problem, finer_map, system.resources).cost(control).total
     tolerance = AIM * abs(solution.cost)
     options = system.layer_options
     twin = ParticleSystem.refined(
