@@ -10,7 +10,7 @@ from eulerian_mfc.errors import ArgumentError, DensityFloorWarning
 from eulerian_mfc.fields import AffineField
 from eulerian_mfc.laws import Empirical, Gaussian, GaussianMixture, Labelled, Uniform, UniformBall
 from eulerian_mfc.losses.divergence import entropy
-from eulerian_mfc.losses.likelihood import logarithm
+from eulerian_mfc.losses.likelihood import interpolation, logarithm
 
 from .simplices import box
 
@@ -275,6 +275,18 @@ def test_sums_on_boxes_are_those_over_all_pairs_of_nodes(dim):
     np.testing.assert_allclose(both[0], both[1], rtol=0, atol=1e-12 * np.abs(both[1]).max())
 
 
+def test_densities_between_points():
+    """The error of interpolation at the six nearest points is at most `h^6 max |f^(6)| 1.875^2 / 6!` within the grid."""
+    line = np.linspace(0.0, 10.0, 21)
+    x = np.random.default_rng(0).uniform(1.0, 9.0, (400, 2))
+    found = interpolation((line, line), x) @ np.multiply.outer(np.sin(line), np.ones(21)).ravel()
+    error = np.abs(found - np.sin(x[:, 0])).max()
+    assert 0.3 <= error / (0.5**6 * 1.875**2 / 720) <= 1.0
+    edge = np.array([[0.1, 9.9]])
+    polynomial = np.multiply.outer(line**5, line**4).ravel()
+    assert float((interpolation((line, line), edge) @ polynomial)[0]) == pytest.approx(0.1**5 * 9.9**4, abs=1e-8)
+
+
 def test_expansion_in_one_layer_causes_ripples():
     """Documented: the error of an expansion falls with the layers, of order 12 at degree 5, and hardly with the cells."""
     exact = 1.0 / (2.0 * np.sqrt(np.pi) * 0.5 * np.exp(0.6))
@@ -533,8 +545,10 @@ REFUSED = {
     "running particles": (
         lambda: emfc.ParticleSystem(problem(losses.SquaredLoss(), running=losses.Congestion()), 2), r"a cost of the density"
     ),
+    "volumes": (lambda: losses.StateGrid(np.zeros((2, 1)), np.ones(3)), r"volumes: got .*\(3,\), expected one number for each"),
+    "axes": (lambda: losses.StateGrid(np.zeros((2, 1)), np.ones(2), (np.ones(3),)), r"axes: got a grid of 3 points"),
     "samples": (
-        lambda: emfc.studies.sample_convergence(problem(losses.Congestion()), line(), [10], layers=2), r"which a study of samples"
+        lambda: emfc.studies.sample_convergence(problem(losses.Congestion()), line(), [10], 1, layers=2), r"a study of samples"
     ),
     "tolerance": (lambda: emfc.solve(problem(losses.Congestion()), tol=1e-3), r"which a solve to a tolerance cannot"),
     "local refinement": (

@@ -245,6 +245,7 @@ UNCHECKED = {
     "diagnostics.error_budget": {"at_the_control", "box_contribution"},
     "diagnostics.warnings_of": {"of_the_layer_map", "of_the_mesh", "of_second_order", "tell"},
     "diagnostics.certificate": {"Energies"},
+    "losses.density_cost": {"density_costs"},
     "results.certificate": {"balance"},
     "storage.journal_file": {"encode"},
     "storage.journalled": {"journalled"},

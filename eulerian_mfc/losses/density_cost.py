@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import ClassVar, TypeVar
 
 import numpy as np
@@ -26,6 +27,11 @@ class StateGrid:
     volumes : `(n,)`, the volume that belongs to each point.
     axes : on a tensor grid with equal distances, the coordinates along each axis; empty on other meshes.
 
+    Raises
+    ------
+    ArgumentError
+        If the volumes are not one number per point, or the axes do not make this number of points.
+
     Examples
     --------
     >>> grid = StateGrid(np.array([[0.25], [0.75]]), np.full(2, 0.5), (np.array([0.25, 0.75]),))
@@ -34,6 +40,15 @@ class StateGrid:
     """
 
     def __init__(self, points: np.ndarray, volumes: np.ndarray, axes: tuple[np.ndarray, ...] = ()) -> None:
+        if np.shape(volumes) != (len(points),):
+            raise mismatch(
+                "volumes", f"an array of shape {np.shape(volumes)}", f"one number for each of {len(points)} points"
+            )
+        if axes and (len(axes) != points.shape[1] or prod(map(len, axes)) != len(points)):
+            told = " x ".join(str(len(axis)) for axis in axes)
+            raise mismatch(
+                "axes", f"a grid of {told} points", f"one of {len(points)} points in dimension {points.shape[1]}"
+            )
         self.points, self.volumes, self.axes = points, volumes, axes
         self._kept: dict[Hashable, object] = {}
 
@@ -139,11 +154,11 @@ class DensityCost(Loss):
         return ()
 
     def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Zero: the cost has no part that is a function of the state and the label."""
+        """`(n,)` zeros: the cost has no part that is a function of states `(n, d)` and labels `(n, q)`."""
         return np.zeros(len(x))
 
     def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Zero, as `value`."""
+        """`(n, d)` zeros, as `value`."""
         return np.zeros(x.shape)
 
     def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
