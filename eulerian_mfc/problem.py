@@ -49,13 +49,13 @@ class Problem:
     ----------
     field : the controlled vector field F.
     law : the law mu0 of inputs and labels (X(0), Y).
-    loss : the loss of a final state and a label.
+    loss : the loss of a final state and a label, a cost of the density (`losses.DensityCost`), or a sum of such with weights.
     penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`. If it depends on time: a function of
         time that returns these, an array `(n, m)` for n equal parts of the horizon, or a `Stepwise`.
     horizon : the final time T > 0, in units of time.
     representation : "moments", "labels" (one density per label), or "auto": whichever needs fewer fields on the mesh, and
         "labels" if both need the same number.
-    running : a loss that is integrated over time (turnpike problems), or None.
+    running : a loss that is integrated over time (turnpike problems), which may have costs of the density too; or None.
     bounds : bounds of the control at every time: None, one pair `(low, high)`, one pair per parameter (None for no bound), or a
         `scipy.optimize.Bounds`. If they depend on time: a function of time that returns one of these, an array `(n, m, 2)` for n
         equal parts of the horizon, or a `Stepwise`.

@@ -34,6 +34,7 @@ from .squared import SquaredLoss as SquaredLoss
 from .squared_density import Congestion as Congestion
 from .squared_density import SquaredDensityDistance as SquaredDensityDistance
 from .state_loss import StateLoss as StateLoss
+from .targets import target_of
 
 REGISTRY: dict[str, Callable[..., Loss]] = {
     "squared": SquaredLoss,
@@ -104,10 +105,13 @@ def from_spec(spec: Spec) -> Loss:
         raise FileFormatError(f"unknown loss {kind!r}")
     arguments = {name: value for name, value in spec.items() if name != "type"}
     readout, inner, parts = arguments.get("readout"), arguments.get("loss"), arguments.get("parts")
+    target = arguments.get("target")
     if isinstance(readout, dict):
         arguments["readout"] = (Readout if "matrix" in readout else TrainedReadout)(**readout)
     if isinstance(inner, dict):
         arguments["loss"] = from_spec(inner)
+    if isinstance(target, dict):
+        arguments["target"] = target_of(target)
     if isinstance(parts, list):
         arguments["parts"] = tuple((float(weight), from_spec(part)) for weight, part in parts)
     return REGISTRY[kind](**arguments)

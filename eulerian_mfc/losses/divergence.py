@@ -8,7 +8,8 @@ import numpy as np
 
 from .._validate import mismatch, positive
 from .density_cost import SmoothDensityCost, StateDensity
-from .targets import Target, check_target_dim, check_target_mass, checked_target, log_density_at
+from .readout import Spec
+from .targets import Target, check_target_dim, check_target_mass, checked_target, log_density_at, target_spec
 
 #: the default floor of a density, in units of one over the volume of the state
 FLOOR = 1e-6
@@ -115,3 +116,7 @@ class KullbackLeibler(SmoothDensityCost):
 
     def tangent(self, density: StateDensity, dmasses: np.ndarray) -> np.ndarray:
         return entropy(density.values, self.floor)[2] * dmasses / density.volumes
+
+    def spec(self) -> Spec | None:
+        target = target_spec(self.target)
+        return None if target is None else {"type": "kullback_leibler", "target": target, "floor": self.floor}

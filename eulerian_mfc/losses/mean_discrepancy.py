@@ -13,6 +13,7 @@ from .._validate import array, mismatch, positive
 from ..laws import GaussianMixture, Law
 from .density_cost import SmoothDensityCost, StateDensity, StateGrid, same_dim
 from .readout import Spec
+from .targets import target_spec
 
 #: a kernel matrix is kept up to so many entries; larger ones are computed again in blocks of rows
 KEPT = 2**24
@@ -153,13 +154,10 @@ class MaximumMeanDiscrepancy(SmoothDensityCost):
         return 2.0 * self._sums(density.grid, dmasses)
 
     def spec(self) -> Spec | None:
-        if isinstance(self.target, Law):
-            return None
-        return {
-            "type": "maximum_mean_discrepancy",
-            "target": np.asarray(self.target).tolist(),
-            "bandwidth": self.bandwidth,
-        }
+        of_law = isinstance(self.target, Law)
+        target = target_spec(self.target) if of_law else np.asarray(self.target).tolist()
+        found: Spec = {"type": "maximum_mean_discrepancy", "target": target, "bandwidth": self.bandwidth}
+        return None if target is None else found
 
 
 def _normal_sums(law: GaussianMixture, x: np.ndarray, bandwidth: float) -> tuple[np.ndarray, float]:

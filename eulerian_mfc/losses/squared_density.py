@@ -9,7 +9,7 @@ import numpy as np
 from .._validate import fail, positive
 from .density_cost import SmoothDensityCost, StateDensity
 from .readout import Spec
-from .targets import Target, check_target_dim, check_target_mass, checked_target, density_at
+from .targets import Target, check_target_dim, check_target_mass, checked_target, density_at, target_spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +58,10 @@ class SquaredDensityDistance(SmoothDensityCost):
 
     def tangent(self, density: StateDensity, dmasses: np.ndarray) -> np.ndarray:
         return dmasses / density.volumes
+
+    def spec(self) -> Spec | None:
+        target = target_spec(self.target)
+        return None if target is None else {"type": "squared_density_distance", "target": target}
 
 
 @dataclass(frozen=True, eq=False)

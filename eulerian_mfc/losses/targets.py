@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .._validate import array, fail, mismatch, own, takes
-from ..laws import Law
+from ..errors import FileFormatError
+from ..laws import Gaussian, GaussianMixture, Law, Uniform
 from .density_cost import StateDensity, StateGrid, same_dim
+from .readout import Spec
 
 #: a target: a law with a density, or the density as a function of points `(n, d)` with values `(n,)`
 Target = Law | Callable[[np.ndarray], np.ndarray]
@@ -44,6 +46,49 @@ def checked_target(target: Target) -> Target:
         raise fail("target", target, wanted)
     takes("target", target, "x")
     return target
+
+
+def target_spec(target: object) -> Spec | None:
+    """JSON-ready arguments that rebuild a target law (see `target_of`); None for functions and for laws of other classes.
+
+    Parameters
+    ----------
+    target : a target.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.laws import Uniform
+    >>> target_spec(Uniform([(0.0, 1.0)]))
+    {'law': 'uniform', 'bounds': [[0.0, 1.0]]}
+    """
+    if type(target) in (Gaussian, GaussianMixture):
+        assert isinstance(target, GaussianMixture)
+        arrays = {"means": target.means.tolist(), "std": target.std.tolist(), "weights": target.weights.tolist()}
+        return {"law": "gaussian_mixture", **arrays, "truncation": target.truncation}
+    return {"law": "uniform", "bounds": target.bounds.tolist()} if type(target) is Uniform else None
+
+
+def target_of(spec: Spec) -> Law:
+    """The law that `target_spec` describes.
+
+    Parameters
+    ----------
+    spec : the name of the law, `law`, and the arguments of its class.
+
+    Raises
+    ------
+    FileFormatError
+        If the law is not one of those that are described.
+
+    Examples
+    --------
+    >>> target_of({"law": "uniform", "bounds": [[0.0, 1.0]]}).dim
+    1
+    """
+    known: dict[object, Callable[..., Law]] = {"gaussian_mixture": GaussianMixture, "uniform": Uniform}
+    if spec.get("law") not in known:
+        raise FileFormatError(f"unknown law {spec.get('law')!r}")
+    return known[spec["law"]](**{name: value for name, value in spec.items() if name != "law"})
 
 
 def check_target_dim(target: Target, dim: int) -> None:
