@@ -238,16 +238,15 @@ def common_forms(
     """
     if len(losses) == 1:
         return [losses[0].separate(dim, label_dim, labels, form)]
-    found = united([loss.separate(dim, label_dim, labels, form) for loss in losses])
-    for tried in ("moments", "labels") if form == "auto" else ():
-        if found is not None:
-            break
+    for tried in ("auto", "moments", "labels") if form == "auto" else (form,):
         try:
             found = united([loss.separate(dim, label_dim, labels, tried) for loss in losses])
         except ArgumentError:
+            if tried == "auto":  # a loss does not have any form
+                raise
             continue
-    if found is not None:
-        return found
+        if found is not None:
+            return found
     raise mismatch(
         name,
         f"{type(losses[-1]).__name__} together with {type(losses[0]).__name__}, which have no common "
