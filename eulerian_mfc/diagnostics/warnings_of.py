@@ -58,12 +58,8 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
     list of EulerianWarning
         CostErrorWarning if the error of the cost is larger than 1 %. BoundaryMassWarning if more than 1e-4 of the mass is near
         the boundary, with advice: a larger box, or more cells. SteepControlWarning if `|W| h > 1` (dimensionless).
-        DensityFloorWarning if a cost of the density replaces a logarithm where mass is.
     """
     out: list[EulerianWarning] = []
-    costs = system.terminal.density_costs, system.running.density_costs
-    notes = [note for one in costs if one is not None for note in one.notes(solution.masses[-1])]
-    out.extend(map(DensityFloorWarning, dict.fromkeys(notes)))
     if solution.solved and solution.look is not None and solution.look.told and not solution.look.wrong:
         out.append(CostErrorWarning(solution.look.words))
     mesh, field = solution.mesh, system.problem.field
@@ -84,6 +80,19 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
                 )
             )
     return out
+
+
+def of_the_densities(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
+    """A DensityFloorWarning for each cost of the density that replaces a logarithm where mass is at the final time.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    solution : its solution.
+    """
+    costs = system.terminal.density_costs, system.running.density_costs
+    notes = [note for one in costs if one is not None for note in one.notes(solution.masses[-1])]
+    return [DensityFloorWarning(note) for note in dict.fromkeys(notes)]
 
 
 def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str:
