@@ -63,6 +63,10 @@ class CostErrorWarning(EulerianWarning):
     """Without a mesh the same control has another cost. Use more cells, a larger box, or declare the jumps of labels."""
 
 
+class DensityFloorWarning(EulerianWarning):
+    """A cost of the density replaces a logarithm below its floor where mass is. Use more cells, or another floor."""
+
+
 class BoundaryMassWarning(EulerianWarning):
     """Mass was found at the edge of the mesh. The message says what helps.
 

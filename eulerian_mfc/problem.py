@@ -13,31 +13,18 @@ from .control.bounds import Bounds
 from .control.horizon import checked_horizon
 from .control.regulariser import Regulariser
 from .control.varying import Varying, regulariser_of
-from .errors import ArgumentError
 from .fields import Field
 from .fields.twins import told_apart
-from .laws import Augmented, LabelledLaw, LabelledRule, Law
-from .losses import FirstCoordinates, Loss, Separable
-from .losses.base import same_labels
+from .laws import Augmented, LabelledLaw, LabelledRule
+from .losses import FirstCoordinates, Loss, Separable, density_costs
+from .losses.base import common_forms
+from .losses.separable import named_apart
 from .noise import Noise, noise_of
+from .problem_checks import check_derivatives, check_kinds, check_values, checked_points, lengths_of
 from .scales import Scales, few_points, scales_of
 
-#: derivatives are checked at CHECKED_POINTS samples of the law, and at as many points of a box that holds all mass but
-#: CHECKED_MASS
-CHECKED_POINTS, CHECKED_MASS = 32, 1e-4
-#: examples of the first arguments, for messages
-EXAMPLES = {
-    "field": "fields.NeuralField(1)",
-    "law": "laws.Labelled(laws.Gaussian([0.0], 1.0), numpy.sign)",
-    "loss": "losses.SquaredLoss()",
-}
-#: a coordinate counts as constant if it varies by less than this share of its size
-CONSTANT = 1e-12
 #: the spread of the states is a quarter of the lengths of a box that leaves out this share of the mass
 OUTSIDE = 0.05
-#: derivatives are checked at these pairs (time as a share of the horizon, size of random parameters); for fields that do not
-#: depend on time, the first three
-CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0), (0.78, 1.0), (0.97, 1.0))
 
 
 @dataclass(frozen=True)
@@ -52,13 +39,13 @@ class Problem:
     ----------
     field : the controlled vector field F.
     law : the law mu0 of inputs and labels (X(0), Y).
-    loss : the loss of a final state and a label.
+    loss : the loss of a final state and a label, a cost of the density (`losses.DensityCost`), or a sum of such with weights.
     penalty : lambda > 0, in cost / (theta^2 time): one number, or one per parameter `(m,)`. If it depends on time: a function of
         time that returns these, an array `(n, m)` for n equal parts of the horizon, or a `Stepwise`.
     horizon : the final time T > 0, in units of time; or a `FreeHorizon(low, high, weight)` within which `solve` chooses it.
     representation : "moments", "labels" (one density per label), or "auto": whichever needs fewer fields on the mesh, and
         "labels" if both need the same number.
-    running : a loss that is integrated over time (turnpike problems), or None.
+    running : a loss that is integrated over time (turnpike problems), which may have costs of the density too; or None.
     bounds : bounds of the control at every time: None, one pair `(low, high)`, one pair per parameter (None for no bound), or a
         `scipy.optimize.Bounds`. If they depend on time: a function of time that returns one of these, an array `(n, m, 2)` for n
         equal parts of the horizon, or a `Stepwise`.
@@ -103,7 +90,7 @@ class Problem:
     noise: Varying = 0.0
 
     def __post_init__(self) -> None:
-        self._check_kinds()
+        check_kinds(self.field, self.law, self.loss, (self.penalty, self.horizon))
         if self.field.dim != self.law.dim:
             raise mismatch("law", f"a law in dimension {self.law.dim}", f"the field's dimension {self.field.dim}")
         if not self.field.parameters:
@@ -113,9 +100,7 @@ class Problem:
             )
         object.__setattr__(self, "horizon", checked_horizon(self.horizon))
         self.regulariser, self.diffusion  # noqa: B018  checks penalty, sparsity, bounds and noise
-        rng = np.random.default_rng(0)
-        theta = rng.normal(size=self.field.parameters)
-        self.field.check(self._points[0][::2], np.stack([self._inside(row, rng) for row in (theta, np.abs(theta))]))
+        check_values(self.field, self.regulariser, self._points[0])
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
             raise fail("running", self.running, "a Loss, such as losses.SquaredLoss(), or None")
@@ -127,60 +112,18 @@ class Problem:
             )
         if self.law.labels is not None:
             self.separable.moments(self.law.labels)  # checks that losses, labels and representation fit together
-        self._check_derivatives()
-
-    def _check_kinds(self) -> None:
-        """Raise an ArgumentError if field, law or loss has a wrong type, for example because of the order of the arguments."""
-        given: tuple[tuple[str, object, type], ...] = (
-            ("field", self.field, Field), ("law", self.law, LabelledLaw), ("loss", self.loss, Loss)
-        )  # fmt: skip
-        for name, value, kind in given:
-            if isinstance(value, kind):
-                continue
-            expected = f"a {kind.__name__}, such as {EXAMPLES[name]}"
-            if name == "law" and isinstance(value, Law):
-                expected = "a law with labels: write laws.Labelled(law, label), such as " + EXAMPLES[name]
-            elif isinstance(value, type) and issubclass(value, kind):
-                expected = f"a {kind.__name__}, not a class: write {value.__name__}(...), such as {EXAMPLES[name]}"
-            elif any(
-                isinstance(other, kind) for other in (self.field, self.law, self.loss, self.penalty, self.horizon)
-            ):
-                expected += "; the order of the arguments is Problem(field, law, loss, penalty, horizon)"
-            raise fail(name, value, expected)
-
-    def _check_derivatives(self) -> None:
-        """Compare the field's derivatives with differences at points of the law, for several times and parameters."""
-        rng, (x, width) = np.random.default_rng(0), self._points
-        for share, size in CHECKED_AT[: 3 if self.field.autonomous else None]:
-            theta = self._inside(size * rng.normal(size=self.field.parameters), rng)
-            self.field.check_derivatives(0.0 if self.field.autonomous else share * self.horizon, theta, x, width)
-
-    def _inside(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Parameters `(m,)` within the bounds; parameters with two finite bounds are strictly between them."""
-        box = np.stack([self.regulariser.lower, self.regulariser.upper])
-        between = np.isfinite(box).all(axis=0)
-        low, high = np.where(between, box, 0.0)
-        inside = low + rng.uniform(0.01, 0.99, len(theta)) * (high - low)
-        return np.where(between, inside, self.regulariser.project(theta))
+        check_derivatives(self.field, self.regulariser, self.horizon, self._points)
 
     @cached_property
     def _points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Points `(n, d)` in the region of the mass, and the lengths `(d,)` of this region.
-
-        Small random shifts avoid special points, such as zero, at which a wrong derivative may happen to be right.
-        """
-        rng, dim = np.random.default_rng(0), self.field.dim
-        low, high = self.law.box(CHECKED_MASS).T
-        width = _lengths(low, high)
-        inside = low + rng.uniform(0.01, 0.99, size=(CHECKED_POINTS, dim)) * (high - low)
-        x = np.concatenate([self.law.sample(CHECKED_POINTS, 0)[0], inside])
-        return np.asfortranarray(x + 1e-3 * width * rng.normal(size=x.shape)), width
+        """Points `(n, d)` in the region of the mass, and the lengths `(d,)` of this region."""
+        return checked_points(self.law, self.field.dim)
 
     @cached_property
     def start(self) -> np.ndarray:
         """`(m,)`: the default first control of every layer: small, and without equal hidden units."""
         low, high = self.law.box(OUTSIDE).T
-        spread = _lengths(low, high) / 4.0
+        spread = lengths_of(low, high) / 4.0
         theta = self.field.start(0.5 * (low + high), spread, self.horizon)
         if theta.shape != (self.field.parameters,) or not np.isfinite(theta).all():
             raise mismatch("field.start", f"an array of shape {theta.shape}", f"{self.field.parameters} finite numbers")
@@ -261,45 +204,31 @@ class Problem:
 
     @cached_property
     def _separable(self) -> tuple[Separable, Separable | None]:
+        losses = [self.loss] if self.running is None else [self.loss, self.running]
         given = self.field.dim, self.law.label_dim, self.law.labels
-        if self.running is None:
-            return _named(self.loss.separate(*given, self.representation)), None
-        for form in ("auto", "moments", "labels") if self.representation == "auto" else (self.representation,):
-            try:
-                pair = self.loss.separate(*given, form), self.running.separate(*given, form)
-            except ArgumentError:
-                continue
-            if _same_fields(*pair):
-                return _named(pair[0]), pair[1]
-        raise mismatch(
-            "running",
-            f"{type(self.running).__name__} together with {type(self.loss).__name__}, which have no common "
-            "fields on the mesh",
-            "two losses of the same kind, or two losses with the same finite list of labels",
-        )
+        forms = common_forms(losses, *given, self.representation)
+        return named_apart(forms[0]), None if self.running is None else forms[1]
+
+    @property
+    def sees_density(self) -> bool:
+        """Whether the final or the running cost has costs of the density among its terms, see `losses.DensityCost`."""
+        return any(density_costs(loss) for loss in (self.loss, self.running) if loss is not None)
+
+    @property
+    def needs_mesh(self) -> bool:
+        """Whether only a mesh gives the cost: points of the law do not with noise, or if the cost depends on the density."""
+        return self.sees_density or bool(self.diffusion)
+
+    def need_points(self, what: str, noise: bool = False) -> None:
+        """Raise an ArgumentError if `what` needs costs that points of the law do not give; with noise it may be able to."""
+        wanted = "a mesh and layers, solve(problem, mesh, layers), or a problem without"
+        if self.sees_density:
+            got = f"a cost of the density, which {what} cannot evaluate"
+            raise mismatch("loss", got, f"{wanted} costs of the density")
+        if self.diffusion and not noise:
+            raise mismatch("noise", f"noise, with which {what} has no cost without a mesh", f"{wanted} noise")
 
     @cached_property
     def parameters(self) -> int:
         """The number m of parameters of the field."""
         return self.field.parameters
-
-
-def _named(form: Separable) -> Separable:
-    """Return the form; raise an ArgumentError if two of its fields have the same name, because files store fields by name."""
-    if len(set(form.names)) < len(form.names):
-        raise mismatch("loss", f"fields with the names {', '.join(form.names)}", "one name per field, all different")
-    return form
-
-
-def _same_fields(a: Separable, b: Separable) -> bool:
-    """Whether two losses have the same fields on the mesh: moments of the same names, or densities of the same labels."""
-    if a.labels is None or b.labels is None:
-        return a.names == b.names and a.labels is b.labels
-    return a.labels.shape == b.labels.shape and same_labels(a.labels, b.labels)
-
-
-def _lengths(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The lengths `(d,)` of a box, each in its own unit; constant coordinates get the largest of the lengths."""
-    lengths = high - low
-    varying = lengths > CONSTANT * np.maximum(np.abs(low), np.abs(high))
-    return np.where(varying, lengths, lengths.max() or 1.0)

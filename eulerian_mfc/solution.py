@@ -126,7 +126,7 @@ class Solution(SolutionData):
             bounds=np.stack([system.controls.regulariser.lower, system.controls.regulariser.upper]),
             description=description,
             masses=masses,
-            deferred_potentials=Deferred(partial(system.potentials, control, masses[-1])),
+            deferred_potentials=Deferred(partial(system.potentials, control, masses)),
             deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
             deferred_stability=Deferred(partial(analyse_and_warn, system, control, description.get("solver", ""))),
             look=found,

@@ -146,7 +146,7 @@ def test_mass_duality_and_gradient_are_exact(name):
     rng = np.random.default_rng(1)
     theta, v = 0.5 * rng.normal(size=(2, *system.controls.shape))
     masses, crossed = system.masses(theta)
-    psi = system.potentials(theta, masses[-1])
+    psi = system.potentials(theta, masses)
     sums = masses.reshape(*masses.shape[:2], -1).sum(axis=2)
     lost = 0.0 if system.pair.keeps_mass else np.cumsum(crossed, axis=0)
     np.testing.assert_allclose(sums[1:] + lost, np.broadcast_to(sums[0], sums[1:].shape), atol=1e-13)

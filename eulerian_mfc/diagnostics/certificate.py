@@ -43,15 +43,16 @@ def check(system: OptimalitySystem, control: np.ndarray, masses: np.ndarray, cro
     peaks = densities.max(axis=tuple(range(2, densities.ndim)))
     peaks = np.where(peaks > 0, peaks, 1.0)  # a label that the law does not have carries no mass
     rates = np.array([system.running.half(m, n) for n, m in enumerate(masses)]) / system.running.halves
+    moved = np.array([system.running.paired_half(m, n) for n, m in enumerate(masses)]) / system.running.halves
     path = system.controls.path(control)
     hamiltonians = Energies(system)
     for n in range(system.steps - 1, -1, -1):
         end = masses[n + 1], psi, rates[n + 1]
-        psi, slopes[n] = system.step_back_with_slope(n, path[n], psi, masses[n])
+        psi, slopes[n] = system.step_back_with_slope(n, path[n], psi, masses[n], masses[n + 1])
         pairings[n] = system.pair.pairings(psi, masses[n]).sum()
         hamiltonians.add(n, path[n], (masses[n], psi, rates[n]), end)
     gradient = system.controls.gathered(slopes) + system.controls.penalty_slope(control)
-    steps = system.running.before * rates[:-1] + system.running.after * rates[1:]
+    steps = system.running.before * moved[:-1] + system.running.after * moved[1:]
     spent = np.concatenate([[0.0], np.cumsum(steps)])
     return Checks(
         residual=system.residual(control, gradient),

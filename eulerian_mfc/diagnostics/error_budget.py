@@ -75,6 +75,7 @@ def estimate(system: OptimalitySystem, solution: SolutionData) -> ErrorBudget:
     doi:10.1146/annurev.fluid.29.1.123; cross-validation: M. Stone, Cross-validatory choice and assessment of statistical
     predictions, J. R. Stat. Soc. B 36 (1974), 111-147, doi:10.1111/j.2517-6161.1974.tb00994.x.
     """
+    system.problem.need_points("an error budget")
     twin = ParticleSystem.refined(
         system.problem,
         system.grid,

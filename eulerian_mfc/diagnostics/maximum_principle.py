@@ -15,6 +15,7 @@ from .._validate import affordable, fail, integer
 from ..flow.layers import Layer
 from ..results.maximum_principle import MaximumPrinciple
 from ..solvers.layer_update import minimise_layer
+from ..system.density_costs import DensityCosts
 from ..system.optimality import OptimalitySystem
 from .certificate import Energies
 
@@ -31,9 +32,23 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
         """`(R, d, size)` derivatives of the terminal functions at the nodes."""
         return np.moveaxis(np.asarray(separable.terminal_gradient(nodes)), 2, 1)  # type: ignore[attr-defined]
 
-    final = -gradients(system.terminal(system.final_masses(control)).separable)
-    running = problem.separable_running
-    loss = 0.0 if running is None else -gradients(running)
+    masses, _ = system.masses(control)
+
+    def of_density(costs: DensityCosts | None, n: int) -> np.ndarray | float:
+        """`(R, d, size)` derivatives of the potentials of costs of the density, at level n; 0 without such costs."""
+        if costs is None:
+            return 0.0
+        coefficients = interpolation.coefficients(costs.potentials(masses[n]))
+        each = (np.repeat(row[:, None], len(nodes), axis=1) for row in np.eye(len(masses[n])))
+        return np.stack([interpolation.gradients(nodes, coefficients, one).T for one in each])
+
+    end = system.terminal(masses[-1]).separable
+    final = -gradients(end) - of_density(system.terminal.density_costs, system.steps)
+    running, costs = problem.separable_running, system.running.density_costs
+    losses = [
+        0.0 if running is None else -gradients(running) - of_density(costs, n)
+        for n in range(1 if costs is None else system.steps + 1)
+    ]
     before, after = system.running.before, system.running.after
     fields = len(final)
     out = np.empty((system.steps + 1, fields, dim, len(nodes)))
@@ -47,9 +62,9 @@ def covectors(system: OptimalitySystem, control: np.ndarray) -> np.ndarray:
         return np.stack(rows).reshape(nodal.shape)
 
     for n in range(system.steps - 1, -1, -1):
-        nodal = (out[n + 1] + after[n] * loss).reshape(fields * dim, *system.mesh.shape)
+        nodal = (out[n + 1] + after[n] * losses[min(n + 1, len(losses) - 1)]).reshape(fields * dim, *system.mesh.shape)
         out[n] = system.pair.through(path[n], nodal, step).reshape(out[n].shape)
-        out[n] += before[n] * loss
+        out[n] += before[n] * losses[min(n, len(losses) - 1)]
     return out.reshape(*out.shape[:3], *system.mesh.shape)
 
 
@@ -69,7 +84,7 @@ def check(system: OptimalitySystem, control: np.ndarray, starts: int = 16, seed:
             "problem without sparsity",
         )
     masses, _ = system.masses(control)
-    potentials = system.potentials(control, masses[-1])
+    potentials = system.potentials(control, masses)
     sigma = covectors(system, control)
     excess, maximiser, tried = _excess(system, control, starts, seed)
     energies = Energies(system, always=True)

@@ -38,8 +38,8 @@ def look(
 ) -> Look | None:
     """The look off the mesh at a control: one pass of particles on points of the law.
 
-    With noise, the cost is compared with that on a finer mesh instead, see `finer_mesh`; None if there is none. Walls and
-    periodic sides of the domain, or of a finite-volume scheme, act on the particles too.
+    With noise or costs of the density, the cost is compared with that on a finer mesh instead, see `finer_mesh`; None if there is
+    none. Walls and periodic sides of the domain, or of a finite-volume scheme, act on the particles too.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def look(
     tolerance : the tolerance of the cost without a mesh; by default 1e-5 of the cost.
     limit : the largest number of points; the look then keeps them. By default it is 20,000, or the number of cells if larger.
     """
-    if system.problem.diffusion:
+    if system.problem.needs_mesh:
         return look_on_finer_mesh(system, control, cost)
     held = of_the_problem(system)
     found = _by_particles(system, control, cost, final_masses, tolerance, limit, held)
@@ -175,16 +175,14 @@ def share_beyond(system: OptimalitySystem, control: np.ndarray) -> float:
     system : the discrete problem.
     control : `(layers, m)`.
     """
-    problem = system.problem
-    twin = ParticleSystem(problem, system.grid, rule=one_point(problem), **system.layer_options)
     inside = system.mesh.base.contains
 
     def left(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return at_any_time(twin, control, x, lambda z: ~inside(z)).astype(np.float64)
+        return at_any_time(system, control, x, lambda z: ~inside(z)).astype(np.float64)
 
     with np.errstate(all="ignore"):
         try:
-            return refined_rule(problem.law, left, SHARE, FEWEST).integral
+            return refined_rule(system.problem.law, left, SHARE, FEWEST).integral
         except MemoryError:
             raise
         except Exception:

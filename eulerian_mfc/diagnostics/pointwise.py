@@ -88,14 +88,22 @@ class Pointwise:
         running = system.problem.separable_running
         if running is None:
             return out
-        nodes = system.mesh.centres
+        nodes, costs, interpolation = system.mesh.centres, system.running.density_costs, system.pair.between_nodes()
         for s, w in zip(*gauss(RUNNING), strict=True):
-            part = self._curves.part(n, theta, share, share + (1.0 - share) * float(s))
+            until = share + (1.0 - share) * float(s)
+            part = self._curves.part(n, theta, share, until)
+            masses = self._masses[n]
+            if costs is not None:
+                masses, _ = system.pair.push(self._curves.part(n, theta, 0.0, until), masses)
             if system.problem.diffusion:
-                there = system.pair.back(part, running.terminal(nodes).reshape(out.shape))
+                nodal = running.terminal(nodes).reshape(out.shape)
+                spent = system.pair.back(part, nodal if costs is None else nodal + costs.potentials(masses))
             else:
-                there = running.terminal(system.flow(part, nodes)).reshape(out.shape)
-            out = out + w * rest.length * there
+                there = system.flow(part, nodes)
+                spent = running.terminal(there)
+                if costs is not None:
+                    spent = spent + interpolation.gather(there, interpolation.coefficients(costs.potentials(masses)))[0]
+            out = out + w * rest.length * spent.reshape(out.shape)
         return out
 
     def hamiltonian(self, t: float) -> ContinuousHamiltonian:

@@ -10,6 +10,7 @@ from .._callers import warn
 from ..errors import (
     BoundaryMassWarning,
     CostErrorWarning,
+    DensityFloorWarning,
     EulerianWarning,
     LayerMapWarning,
     SeveralCriticalPointsWarning,
@@ -79,6 +80,19 @@ def of_the_mesh(system: OptimalitySystem, solution: SolutionData) -> list[Euleri
                 )
             )
     return out
+
+
+def of_the_densities(system: OptimalitySystem, solution: SolutionData) -> list[EulerianWarning]:
+    """A DensityFloorWarning for each cost of the density that replaces a logarithm where mass is at the final time.
+
+    Parameters
+    ----------
+    system : the discrete problem.
+    solution : its solution.
+    """
+    costs = system.terminal.density_costs, system.running.density_costs
+    notes = [note for one in costs if one is not None for note in one.notes(solution.masses[-1])]
+    return [DensityFloorWarning(note) for note in dict.fromkeys(notes)]
 
 
 def _advice_at_boundary(system: OptimalitySystem, solution: SolutionData) -> str:

@@ -8,9 +8,8 @@ from functools import cached_property, reduce
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from .._validate import affordable, array, generator, integer, mismatch
+from .._validate import affordable, fail, generator, integer
 from .charts import Chart
 from .quadrature import Line
 
@@ -153,6 +152,16 @@ class Law(ABC):
         """One chart (image of a box) per component, with cells that end at the breaks; None if only `quadrature` is known."""
         return None
 
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        """`(n,)`: the logarithm of the law's density at points `(n, d)`; minus infinity where it vanishes.
+
+        Raises
+        ------
+        ArgumentError
+            If the density of laws of this class is not known.
+        """
+        raise fail("law", self, "a law whose density is known, such as laws.Gaussian or laws.Uniform")
+
     @abstractmethod
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """`n` samples `(n, d)`, and the component of each `(n,)`."""
@@ -278,23 +287,3 @@ def merged(lines: Lines, breaks: Lines) -> Lines:
     if lines is None or breaks is None:
         return breaks if lines is None else lines
     return [np.concatenate(pair) for pair in zip(lines, breaks, strict=True)]
-
-
-def checked_weights(weights: ArrayLike | None, n: int) -> np.ndarray:
-    """`(n,)` weights after a check; equal weights by default.
-
-    Examples
-    --------
-    >>> checked_weights(None, 4).tolist()
-    [0.25, 0.25, 0.25, 0.25]
-    """
-    if weights is None:
-        return np.full(n, 1.0 / n)
-    out = array("weights", weights, ndim=1, like="weights=[0.25, 0.75]")
-    if len(out) != n or (out < 0).any() or abs(out.sum() - 1) > 1e-9:
-        raise mismatch(
-            "weights",
-            f"{len(out)} numbers with minimum {out.min()} and sum {out.sum()}",
-            f"{n} numbers >= 0 that sum to 1",
-        )
-    return out / out.sum()

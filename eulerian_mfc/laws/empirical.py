@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._validate import affordable, array, generator, integer, mismatch
-from .base import LabelledLaw, LabelledRule, Lines, checked_weights
+from .base import LabelledLaw, LabelledRule, Lines
+from .weights import checked_weights
 
 
 class Empirical(LabelledLaw):

@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 
 from .._validate import array, fail, mismatch, positive
 from ..kernels.special import gammainc, gammaincinv, ndtri
-from .base import Law, Lines, Product, Rule, checked_weights, joined, merged
+from .base import Law, Lines, Product, Rule, joined, merged
 from .charts import LONGEST, Chart, ball_chart, box_chart
 from .charts import REACH as CELLS_END
 from .quadrature import PANEL, Line, ball_blocks, box_axes, tensor_blocks
+from .weights import checked_weights
 
 #: the forms in which means may be passed
 MEANS = "means=[[-1.0], [1.0]], one row per component"
@@ -156,6 +157,17 @@ class GaussianMixture(Law):
         longest = polar_panel(PANEL * min(std, radius), radius, lines)
         for x, w in ball_blocks(self.dim, radius, longest, lambda r: np.exp(-0.5 * (r / std) ** 2)):
             yield mean + x, w
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        parts = []
+        for weight, mean, std in zip(self.weights, self.means, self.std, strict=True):
+            share = np.log(weight) if weight > 0 else -np.inf
+            part = share - (0.5 * ((x - mean) / std) ** 2 + np.log(np.sqrt(2.0 * np.pi) * std)).sum(axis=1)
+            if self.truncation is not None:
+                part -= np.log(gammainc(self.dim / 2, (self.truncation / std[0]) ** 2 / 2))
+                part[np.linalg.norm(x - mean, axis=1) >= self.truncation] = -np.inf
+            parts.append(part)
+        return np.asarray(np.logaddexp.reduce(parts, axis=0))
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         component = rng.choice(self.components, size=n, p=self.weights)

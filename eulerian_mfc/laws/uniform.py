@@ -57,6 +57,10 @@ class Uniform(Law):
     def charts(self, breaks: Lines = None) -> list[Chart]:
         return [box_chart(1.0, self.bounds, np.diff(self.bounds)[:, 0], None if breaks is None else list(breaks))]
 
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        inside = ((x >= self.bounds[:, 0]) & (x <= self.bounds[:, 1])).all(axis=1)
+        return np.where(inside, -np.log(np.diff(self.bounds)).sum(), -np.inf)
+
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         return rng.uniform(self.bounds[:, 0], self.bounds[:, 1], size=(n, self.dim)), np.zeros(n, dtype=np.int64)
 
@@ -112,6 +116,10 @@ class UniformBall(Law):
     def charts(self, breaks: Lines = None) -> list[Chart]:
         check_breaks(self.centre, self.radius, breaks)
         return [ball_chart(1.0, self.centre, self.radius, self.radius, np.ones_like)]
+
+    def log_density(self, x: np.ndarray) -> np.ndarray:
+        volume = {2: np.pi, 3: 4.0 * np.pi / 3.0}[self.dim] * self.radius**self.dim
+        return np.where(np.linalg.norm(x - self.centre, axis=1) <= self.radius, -np.log(volume), -np.inf)
 
     def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         direction = rng.standard_normal((n, self.dim))

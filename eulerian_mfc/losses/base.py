@@ -7,58 +7,17 @@ any joint law of (X, Y): the moments `m_r = int c_r(y) mu(., dy)` and the potent
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .._frozen import frozen
-from .._names import label_texts
-from .._validate import fail, mismatch
+from .._validate import fail, mismatch, positive
+from ..errors import ArgumentError
+from .labels import label_index, label_names
 from .readout import Readout, Spec, TrainedReadout
-from .readout_training import Training
-
-#: largest difference of the entries of two labels that count as equal, relative to one plus the largest entry
-SAME_LABEL = 1e-9
-
-
-class Separable(NamedTuple):
-    """`loss(x, y) = offset(y) + sum_r terminal(x)[r] moments(y)[r]`.
-
-    Attributes
-    ----------
-    names : the R names of the moments.
-    terminal : points `(n, d)` -> `(R, n)`, the final potentials a_r.
-    moments : labels `(n, q)` -> `(R, n)`, the c_r.
-    offset : labels `(n, q)` -> `(n,)`, c_0.
-    terminal_gradient : points `(n, d)` -> `(R, n, d)`, the gradients of the a_r.
-    total : `(R,)` coefficients such that `sum_r total_r m_r` is the density of X.
-    labels : `(K, q)` if the moments are densities of single labels, otherwise None.
-    signed : R flags, whether a moment may be negative; by default none may.
-    training : how a read-out is trained together with the control; None if the loss has no trained read-out. With
-        training, `terminal` is that of the read-out from `Training.fit`.
-
-    References
-    ----------
-    docs/theory/reduction.md proves that R fields on the state's mesh suffice.
-
-    Examples
-    --------
-    >>> from eulerian_mfc.losses import SquaredLoss
-    >>> form = SquaredLoss().separate(1, 1, None, "moments")
-    >>> form.names, form.terminal(np.array([[3.0]])).ravel().tolist()  # |x|^2 and -2 x
-    (('mass', 'moment y'), [9.0, -6.0])
-    """
-
-    names: tuple[str, ...]
-    terminal: Callable[[np.ndarray], np.ndarray]
-    moments: Callable[[np.ndarray], np.ndarray]
-    offset: Callable[[np.ndarray], np.ndarray]
-    terminal_gradient: Callable[[np.ndarray], np.ndarray]
-    total: np.ndarray
-    labels: np.ndarray | None
-    signed: tuple[bool, ...] = ()
-    training: Training | None = None
+from .separable import Separable, united
 
 
 class Loss(ABC):
@@ -156,6 +115,145 @@ class Loss(ABC):
         """JSON-ready arguments that rebuild the loss (see `losses.from_spec`); None if it holds user functions."""
         return None
 
+    @property
+    def terms(self) -> tuple[tuple[float, Loss], ...]:
+        """The terms `(weight, loss)` of a sum; a loss that is not a sum is its own only term."""
+        return ((1.0, self),)
+
+    def __add__(self, other: Loss) -> CompositeLoss:
+        """The sum of two losses."""
+        return CompositeLoss((*self.terms, *other.terms)) if isinstance(other, Loss) else NotImplemented
+
+    def __mul__(self, weight: float) -> CompositeLoss:
+        """The loss times a weight > 0."""
+        if isinstance(weight, Loss):
+            return NotImplemented
+        factor = positive("weight of a loss", weight)
+        return CompositeLoss(tuple((factor * own, loss) for own, loss in self.terms))
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True, eq=False)
+class CompositeLoss(Loss):
+    """A sum of losses with weights, `sum_i w_i loss_i`, as `losses.SquaredLoss() + 0.5 * losses.Congestion()` makes it.
+
+    Parameters
+    ----------
+    parts : the terms: pairs of a weight > 0 and a loss. The losses must have common fields on the mesh: the same moments, or the
+        same finite list of labels; losses of the state alone and costs of the density fit all others. At most one term may train
+        a read-out, with weight 1.
+
+    Raises
+    ------
+    ArgumentError
+        If several terms, or a term with another weight than 1, train a read-out. From `separate`, if the losses have no common
+        fields.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss, StateLoss
+    >>> loss = SquaredLoss() + 0.5 * StateLoss(lambda x: x[:, 0] ** 2)
+    >>> loss.value(np.array([[2.0]]), np.array([[1.0]])).tolist()
+    [3.0]
+    """
+
+    parts: tuple[tuple[float, Loss], ...]
+
+    def __post_init__(self) -> None:
+        trained = [weight for weight, loss in self.parts if loss.trained]
+        if trained not in ([], [1.0]):
+            raise mismatch(
+                "loss", f"trained read-outs in terms with the weights {trained}", "one at most, in a term of weight 1"
+            )
+
+    @property
+    def terms(self) -> tuple[tuple[float, Loss], ...]:
+        return self.parts
+
+    @property
+    def trained(self) -> bool:
+        return any(loss.trained for _, loss in self.parts)
+
+    @property
+    def readout(self) -> Readout | TrainedReadout | None:  # type: ignore[override]
+        """The read-out of the first term that has one."""
+        return next((loss.readout for _, loss in self.parts if loss.readout is not None), None)
+
+    def with_readout(self, readout: Readout) -> Loss:
+        fixed = ((w, loss.with_readout(readout) if loss.trained else loss) for w, loss in self.parts)
+        return replace(self, parts=tuple(fixed))
+
+    def output(self, x: np.ndarray) -> np.ndarray:
+        shown = next((loss for _, loss in self.parts if loss.readout is not None), self.parts[0][1])
+        return shown.output(x)
+
+    def value(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.sum([weight * loss.value(x, y) for weight, loss in self.parts], axis=0)
+
+    def gradient(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.sum([weight * loss.gradient(x, y) for weight, loss in self.parts], axis=0)
+
+    def misfit(self, x: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return np.sum([weight * loss.misfit(x, labels) for weight, loss in self.parts], axis=0)
+
+    def separate(self, dim: int, label_dim: int, labels: np.ndarray | None, form: str) -> Separable:
+        forms = common_forms([loss for _, loss in self.parts], dim, label_dim, labels, form, "loss")
+        weighted = [(weight, one) for (weight, _), one in zip(self.parts, forms, strict=True)]
+        return forms[0]._replace(
+            terminal=lambda x: np.sum([w * one.terminal(x) for w, one in weighted], axis=0),
+            terminal_gradient=lambda x: np.sum([w * one.terminal_gradient(x) for w, one in weighted], axis=0),
+            offset=lambda y: np.sum([w * one.offset(y) for w, one in weighted], axis=0),
+            training=next((one.training for one in forms if one.training is not None), None),
+        )
+
+    def spec(self) -> Spec | None:
+        specs = [loss.spec() for _, loss in self.parts]
+        if any(spec is None for spec in specs):
+            return None
+        return {"type": "composite", "parts": [[w, spec] for (w, _), spec in zip(self.parts, specs, strict=True)]}
+
+
+def common_forms(
+    losses: Sequence[Loss], dim: int, label_dim: int, labels: np.ndarray | None, form: str, name: str = "running"
+) -> list[Separable]:
+    """The separable forms of several losses on common fields; the other arguments are those of `Loss.separate`.
+
+    Parameters
+    ----------
+    losses : one or more losses.
+    dim, label_dim, labels, form : see `Loss.separate`.
+    name : the name of the losses in messages.
+
+    Raises
+    ------
+    ArgumentError
+        If a loss has no separable form for these labels, or the losses have no common fields.
+
+    Examples
+    --------
+    >>> from eulerian_mfc.losses import SquaredLoss
+    >>> [form.names for form in common_forms([SquaredLoss(), SquaredLoss()], 1, 1, None, "auto")]
+    [('mass', 'moment y'), ('mass', 'moment y')]
+    """
+    if len(losses) == 1:
+        return [losses[0].separate(dim, label_dim, labels, form)]
+    for tried in ("auto", "moments", "labels") if form == "auto" else (form,):
+        try:
+            found = united([loss.separate(dim, label_dim, labels, tried) for loss in losses])
+        except ArgumentError:
+            if tried == "auto":  # a loss does not have any form
+                raise
+            continue
+        if found is not None:
+            return found
+    raise mismatch(
+        name,
+        f"{type(losses[-1]).__name__} together with {type(losses[0]).__name__}, which have no common "
+        "fields on the mesh",
+        "two losses of the same kind, or two losses with the same finite list of labels",
+    )
+
 
 def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
     """One field per label: `a_k = loss(., y_k)`, `c_k = 1{y = y_k}`.
@@ -193,44 +291,3 @@ def by_labels(loss: Loss, labels: np.ndarray) -> Separable:
         np.ones(len(labels)),
         labels,
     )
-
-
-def label_names(labels: np.ndarray) -> tuple[str, ...]:
-    """Distinct names of the densities of single labels `(K, q)`, with as many digits as the distinction requires.
-
-    Examples
-    --------
-    >>> label_names(np.array([[-1.0], [0.5]]))
-    ('y=-1', 'y=0.5')
-    """
-    return tuple(f"y={text}" for text in label_texts(labels))
-
-
-def same_labels(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays of labels `(K, q)` hold the same labels in the same order, up to round-off.
-
-    Examples
-    --------
-    >>> same_labels(np.array([[1.0]]), np.array([[1.0 + 1e-12]]))
-    True
-    """
-    return bool(np.abs(a - b).max(initial=0.0) <= SAME_LABEL * np.abs(b).max(initial=0.0))
-
-
-def label_index(y: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """`(n,)`: for each of the labels `y` `(n, q)` its row in `labels`; ArgumentError for a label that is not there.
-
-    Examples
-    --------
-    >>> label_index(np.array([[1.0], [-1.0], [1.0]]), np.array([[-1.0], [1.0]])).tolist()
-    [1, 0, 1]
-    """
-    index = np.zeros(len(y), dtype=np.int64)
-    best = np.full(len(y), np.inf)
-    for k, label in enumerate(labels):
-        distance = np.abs(y - label).max(axis=1)
-        index[distance < best] = k
-        best = np.minimum(best, distance)
-    if not (best <= SAME_LABEL * np.abs(labels).max()).all():
-        raise fail("labels", labels.tolist(), f"a list that holds the law's label {y[best.argmax()].tolist()}")
-    return index

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._validate import fail, integer, mismatch
-from .base import Loss, Separable
+from .base import Loss
+from .density_cost import density_costs
 from .readout import Readout, Spec, TrainedReadout
+from .separable import Separable
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class FirstCoordinates(Loss):
     def __post_init__(self) -> None:
         if not isinstance(self.loss, Loss):
             raise fail("loss", self.loss, "a Loss, such as losses.SquaredLoss()")
+        if density_costs(self.loss):
+            raise fail("loss", self.loss, "a loss without costs of the density, which depend on all coordinates")
         integer("dim", self.dim)
 
     @property

@@ -12,7 +12,9 @@ from .._frozen import frozen
 from .._validate import array, fail, mismatch, own, returned, takes
 from ..derivatives.checks import check_derivative
 from ..derivatives.complex_step import complex_step_jacobian, passed_as
-from .base import Loss, Separable, by_labels, label_index
+from .base import Loss, by_labels
+from .labels import label_index
+from .separable import Separable
 
 #: the name in messages of a function without a gradient, and the code that passes the gradient
 NAME = "the loss LabelLoss: its function"

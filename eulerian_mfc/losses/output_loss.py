@@ -11,9 +11,11 @@ import numpy as np
 
 from .._frozen import frozen
 from .._validate import array, fail, mismatch
-from .base import Loss, Separable, by_labels, label_index
+from .base import Loss, by_labels
+from .labels import label_index
 from .readout import Readout, Spec, TrainedReadout
 from .readout_training import Heads, Training
+from .separable import Separable
 
 
 class OutputLoss(Loss):

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from .._validate import fail, mismatch
-from .base import Separable
 from .output_loss import OutputLoss
 from .readout import Readout, TrainedReadout
 from .readout_training import Heads
+from .separable import Separable
 
 
 @dataclass(frozen=True)

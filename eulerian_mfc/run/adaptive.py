@@ -88,7 +88,7 @@ def estimate(system: OptimalitySystem, control: np.ndarray, tolerance: float | N
     rule = carried(found.rule)
     locator, interpolation = base.locator, operator.interpolation
     moments = problem.separable.moments(rule.y) * rule.w
-    potentials = system.potentials(control, final_masses)
+    potentials = system.potentials(control)
     separable = end.separable
     place = locator.locate(np.asfortranarray(rule.x))
     indicators = np.zeros(base.size)

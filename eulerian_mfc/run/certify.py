@@ -99,7 +99,11 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
         solution = Solution.from_outcome(system, outcome, describe(system, solver))
     exact = solver.discrete and not system.resources.rounded
     solution = believed(solution, outcome, SLACK * outcome.threshold / solver.tol if exact else np.inf)
-    found = [*warnings_of.of_the_mesh(system, solution), *warnings_of.of_the_start(system, start, solution)]
+    found = [
+        *warnings_of.of_the_mesh(system, solution),
+        *warnings_of.of_the_densities(system, solution),
+        *warnings_of.of_the_start(system, start, solution),
+    ]
     return Certified(solution, found)
 
 

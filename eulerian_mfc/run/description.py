@@ -8,6 +8,7 @@ import numpy as np
 
 from .._names import apart
 from ..laws import Labelled
+from ..losses import Loss
 from ..solvers import Solver
 from ..storage.environment import versions
 from ..system.optimality import OptimalitySystem
@@ -67,7 +68,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     problem = system.problem
     regulariser = problem.regulariser
     over_time = regulariser.at(np.linspace(0.0, problem.horizon, SHOWN))
-    extra = {"running loss": type(problem.running).__name__} if problem.running is not None else {}
+    extra = {"running loss": _terms(problem.running)} if problem.running is not None else {}
     if regulariser.sparse:
         extra["sparsity"] = _numbers(over_time.sparsities)
     if problem.diffusion:
@@ -78,7 +79,7 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
     return {
         "field": repr(problem.field),
         "law": type(problem.law.law if isinstance(problem.law, Labelled) else problem.law).__name__,
-        "loss": type(problem.loss).__name__,
+        "loss": _terms(problem.loss),
         "fields on the mesh": ", ".join(problem.separable.names),
         "penalty": _numbers(over_time.penalties),
         **extra,
@@ -94,3 +95,8 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         "seeds": "the solution itself uses no random numbers; the seed is 0 for the trajectories shown and for the "
         "second-order analysis",
     }
+
+
+def _terms(loss: Loss) -> str:
+    """The classes of a loss's terms with their weights, such as "SquaredLoss + 0.5 Congestion"."""
+    return " + ".join(f"{'' if w == 1 else f'{w:g} '}{type(term).__name__}" for w, term in loss.terms)

@@ -65,7 +65,7 @@ def with_layer_map_checked(found: Certified) -> Certified:
     """
     solution = found.solution
     assert solution.system is not None
-    looked_at = solution.look is not None and solution.look.finite
+    looked_at = solution.system.problem.needs_mesh or (solution.look is not None and solution.look.finite)
     comparable = solution.system.pair.interpolates and solution.system.flow.layer_map.refinable
     if not (solution.solved and looked_at and comparable):
         return found
@@ -101,13 +101,15 @@ def error_of_layer_map(solution: Solution) -> float:
 
     It is that of particles; with noise, it is the cost on the mesh, since the substeps are those of the splitting too.
 
+    For costs of the density, which particles do not have, both costs are those on the mesh.
+
     Parameters
     ----------
     solution : a solution with its problem.
     """
     system, control = solution.system, solution.control
     assert system is not None
-    if system.problem.diffusion:
+    if system.problem.needs_mesh:
         substeps = system.discretisation.layer_map.refined(2)
         finer_steps = replace(system.discretisation, layer_map=substeps)
         return solution.cost - OptimalitySystem.of(system.problem, finer_steps, system.resources).cost(control).total

@@ -132,6 +132,8 @@ def solve(
     CostErrorWarning
         If the error of the cost on the mesh is 1 % to 5 % of the sum of the sizes of its terms. (Above 5 %, the solution does
         not count as converged.)
+    DensityFloorWarning
+        If a cost of the density replaces a logarithm by a polynomial where mass is, see `losses.KullbackLeibler`.
     BoundaryMassWarning
         If mass came near the boundary of the mesh or crossed it.
     LayerMapWarning
@@ -185,8 +187,8 @@ def solve(
             return given(fixed, mesh, layers, initial=start, **options)
 
         return solve_free_horizon(problem, settled, initial)
-    if problem.diffusion and adapt is not None:
-        raise mismatch("noise", "adapt= for a problem with noise", "a mesh without adapt=")
+    if adapt is not None:
+        problem.need_points("adapt=")
     initial = default_start(problem) if initial is None else initial
     if mesh is None or layers is None or to_tolerance:
         for name, value in (("adapt", adapt), ("checkpoint", checkpoint)):
@@ -249,5 +251,5 @@ def _to_tolerance(
     if mesh is None and walls:
         wanted = "a mesh, since a domain with such sides is part of the problem"
         raise mismatch("mesh", f"None, for a scheme with the boundary {walls[0]}", wanted)
-    by_rounds = solve_on_meshes_to_tolerance if problem.diffusion else solve_to_tolerance
+    by_rounds = solve_on_meshes_to_tolerance if problem.needs_mesh else solve_to_tolerance
     return by_rounds(problem, mesh, fixed, schemes, resources, method, goal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from itertools import product
+from math import factorial, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,7 +116,7 @@ class ElementNodes(SpaceOnMesh):
         return out
 
     @cached_property
-    def _hats(self) -> csr_matrix:
+    def hats(self) -> csr_matrix:
         """Sparse `(vertices, nodes)`: values of the vertices' hat functions at the nodes."""
         cell = self.cell_of_node
         b = self.mesh.locator.trace(cell, self.centres, self.centres).barycentric
@@ -126,10 +127,20 @@ class ElementNodes(SpaceOnMesh):
         return coo_matrix((b.ravel(), (rows, columns)), (len(self.mesh.points), self.size)).tocsr()
 
     @cached_property
-    def _hat_volumes(self) -> np.ndarray:
+    def hat_volumes(self) -> np.ndarray:
         """`(vertices,)`: the integrals of the hat functions."""
         share = np.repeat(self.mesh.volumes / (self.dim + 1), self.dim + 1)
         return np.bincount(self.mesh.cells.ravel(), weights=share, minlength=len(self.mesh.points))
+
+    @cached_property
+    def basis_volumes(self) -> np.ndarray:
+        """`(nodes,)`: the integrals of the basis functions; some may be zero or negative."""
+        # The integral of a monomial in barycentric coordinates over a simplex: |K| d! prod a_i! / (d + |a|)!.
+        dim = self.mesh.dim
+        powers = np.array([prod(map(factorial, row)) for row in self.exponents.tolist()], dtype=np.float64)
+        shares = (factorial(dim) / factorial(dim + self.degree)) * powers @ self.coefficients
+        every = np.multiply.outer(self.mesh.volumes, shares)
+        return np.bincount(self.dofs.ravel(), weights=every.ravel(), minlength=self.size)
 
     def density(self, masses: np.ndarray) -> np.ndarray:
         """Masses `(..., nodes)` -> densities at the vertices `(..., vertices)`.
@@ -139,7 +150,7 @@ class ElementNodes(SpaceOnMesh):
         have integral zero, so that its mass alone gives no density.)
         """
         rows = masses.reshape(-1, self.size)
-        out = (self._hats @ rows.T).T / self._hat_volumes
+        out = (self.hats @ rows.T).T / self.hat_volumes
         return np.ascontiguousarray(out).reshape(*masses.shape[:-1], -1)
 
     def at_vertices(self, values: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import fields, losses
 from ..errors import FileFormatError
 from ..flow.flow_of_field import Flow
-from ..losses.base import label_names
+from ..losses.labels import label_names
 from ..meshes import CartesianMesh, Mesh
 from ..meshes.rebuilt import simplex_mesh
 from ..results.certificate import Checks

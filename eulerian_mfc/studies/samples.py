@@ -99,6 +99,7 @@ def sample_convergence(
 def sample_study(source: Source, design: SampleDesign, title: str, runner: Runner) -> Study:
     """The study of `sample_convergence` for a source of any kind."""
     problem, options = source.build()
+    problem.need_points("a study of samples")
     known, identity = design.known(problem.parameters), depended_on((problem, options))
     truth = runner.run([Job(solve_run, {"source": source}, "the law itself", {**identity, "twin": False})])[0]
     control, cost = _truth(truth, known, options["layers"])

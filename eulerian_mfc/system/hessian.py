@@ -10,6 +10,7 @@ import numpy as np
 from ..control.space import ControlSpace
 from ..flow.layers import Layer
 from .pairs import LayerTangents
+from .running import RunningCost
 
 
 class Hessian(ABC):
@@ -58,7 +59,8 @@ class ExactHessian(Hessian):
         dm^{n+1} = S_n^T dm^n + (dS_n v_n)^T m^n,   dm^0 = 0        (forwards)
         dpsi^n   = S_n dpsi^{n+1} + (dS_n v_n) psi^{n+1},   dpsi^M = 0        (backwards)
 
-    and `dg_n`, the tangent of g_n in theta_n, psi and m. If a read-out is trained, dpsi^M is its derivative applied to dm^M.
+    and `dg_n`, the tangent of g_n in theta_n, psi and m. If the final potentials depend on the final masses, dpsi^M is their
+    derivative applied to dm^M; in the same way a running cost of the density adds to dpsi at every level.
     Products are exact, and symmetric to round-off since g is a gradient. Second derivatives jump where those of the
     interpolation do (degree 1, Lagrange). A product costs about three gradients.
 
@@ -70,6 +72,7 @@ class ExactHessian(Hessian):
     prepared : per step, the potentials at its end as `LayerTangents.prepared` returns them.
     controls : the space of controls, with the Hessian of the penalty.
     follow : maps a change of the final masses to that of the final potentials; None if these do not depend on the masses.
+    running : the running cost.
     """
 
     exact = True
@@ -82,20 +85,26 @@ class ExactHessian(Hessian):
         prepared: Sequence[np.ndarray],
         controls: ControlSpace,
         follow: Callable[[np.ndarray], np.ndarray] | None,
+        running: RunningCost,
     ) -> None:
         self._tangents, self._layers, self._masses, self._prepared = tangents, layers, masses, prepared
-        self._controls, self._follow = controls, follow
+        self._controls, self._follow, self._running = controls, follow, running
 
     def product(self, direction: np.ndarray) -> np.ndarray:
         moved = [np.zeros_like(self._masses[0])]
-        # The change of the final masses matters only if the final potentials depend on them: else the last layer is left out.
-        count = self._controls.steps_per_layer
-        for n, layer in enumerate(self._layers if self._follow is not None else self._layers[:-1]):
+        # The change of the final masses matters only if potentials depend on them: else the last layer is left out.
+        count, sources = self._controls.steps_per_layer, self._running.density_costs
+        whole = self._follow is not None or sources is not None
+        for n, layer in enumerate(self._layers if whole else self._layers[:-1]):
             moved.append(self._tangents.push(layer, direction[n // count], self._masses[n], moved[n]))
         out = self._controls.penalty_slope(direction)
         dpsi = np.zeros_like(moved[0]) if self._follow is None else self._follow(moved[-1])
         for n in range(len(self._layers) - 1, -1, -1):
+            if sources is not None:
+                dpsi = dpsi + float(self._running.after[n]) * sources.tangent(self._masses[n + 1], moved[n + 1])
             arguments = self._masses[n], moved[n], self._prepared[n], dpsi
             dpsi, change = self._tangents.pull(self._layers[n], direction[n // count], *arguments)
+            if sources is not None:
+                dpsi = dpsi + float(self._running.before[n]) * sources.tangent(self._masses[n], moved[n])
             out[n // count] += change
         return out

@@ -22,14 +22,14 @@ class LayerSweep:
     controls : the space of controls.
     n : the number of the layer.
     masses : `(R, *mass_shape)` at the layer's start.
-    psi : potentials `(R, *shape)` at the layer's end.
+    end : potentials `(R, *shape)` at the layer's end, with the running loss there added.
     """
 
     def __init__(
-        self, pair: Pair, running: RunningCost, controls: ControlSpace, n: int, masses: np.ndarray, psi: np.ndarray
+        self, pair: Pair, running: RunningCost, controls: ControlSpace, n: int, masses: np.ndarray, end: np.ndarray
     ) -> None:
         self._pair, self._running, self._controls, self._n = pair, running, controls, n
-        self._masses, self._psi = masses, psi
+        self._masses, self._end = masses, end
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """The value and its derivative, of theta's shape."""
@@ -39,11 +39,12 @@ class LayerSweep:
             level += 1
             states.append(self._pair.push(step, states[-1])[0])
             value += 2.0 * self._running.half(states[-1], level)
-        last = first + len(steps) - 1
-        value += self._pair.pairing(self._running.at_end(last, self._psi), states[-1])(steps[-1])[0]
-        slope, psi = np.zeros_like(theta), self._psi
+        value += self._pair.pairing(self._end, states[-1])(steps[-1])[0]
+        slope, psi = np.zeros_like(theta), self._end
         for k in range(len(steps) - 1, -1, -1):
-            psi, part = self._pair.pull(steps[k], states[k], self._running.at_end(first + k, psi))
-            psi = self._running.at_start(first + k, psi)
+            psi, part = self._pair.pull(steps[k], states[k], psi)
             slope += part
+            if k:
+                psi = self._running.at_start(first + k, psi, states[k])
+                psi = self._running.at_end(first + k - 1, psi, states[k])
         return value, slope

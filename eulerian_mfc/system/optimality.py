@@ -15,6 +15,7 @@ from ..errors import NonFiniteError
 from ..flow.layers import Layer
 from ..meshes import Mesh
 from ..problem import Problem
+from .backward_sweep import backward_sweep
 from .controlled import Cost, LayeredSystem, trapezoidal
 from .discretisation import Discretisation, Resources
 from .hamiltonian import ContinuousHamiltonian, Hamiltonian, LayerHamiltonian, SteppedHamiltonian
@@ -100,8 +101,8 @@ class OptimalitySystem(LayeredSystem):
         self.mesh = self.pair.mesh
         #: masses `(R, *shape)` at time 0, and the constant part of the cost, E[c_0(Y)]
         self.initial_masses, self.offset, running_offset = initial_of(problem, self.pair)
-        self.terminal = TerminalCost(problem, self.pair, self.offset)
-        self.running = RunningCost(problem, self.pair, self.controls, running_offset)
+        self.terminal = TerminalCost(problem, self.pair, self.offset, self.initial_masses)
+        self.running = RunningCost(problem, self.pair, self.controls, running_offset, self.initial_masses)
         #: the largest number of states of the forward sweep that a gradient keeps
         self.kept_states = states_within(
             self.resources.memory, self.initial_masses.size * self.resources.bytes_per_value
@@ -156,33 +157,28 @@ class OptimalitySystem(LayeredSystem):
             masses = self._step(n, step, masses)[0]
         return masses
 
-    def potentials(self, control: ControlLike, final_masses: np.ndarray | None = None) -> np.ndarray:
-        """Backward sweep: potentials `(steps + 1, R, *shape)`, in the order of time.
+    def potentials(self, control: ControlLike, masses: np.ndarray | None = None) -> np.ndarray:
+        """Backward sweep: potentials `(steps + 1, R, *shape)`, in the order of time; see `backward_sweep`.
 
-        If a read-out is trained, the final potentials depend on the `final_masses`; by default a forward sweep computes them.
-        On each step `psi^n = S (psi^{n+1} + b_n L) + a_n L`, where L is the running loss, and a, b are the weights of the step's
-        start and end in the rule in time (dt/2 for controls that are constant on layers).
+        They depend on the `masses` `(steps + 1, R, *shape)` of the forward sweep if a read-out is trained, or the cost depends on
+        the density. By default a forward sweep computes what is needed of them.
         """
-        theta = self.control(control)
-        end = self.terminal.fixed
+        theta, end = self.control(control), self.terminal.fixed
+        if masses is None and self.running.density_costs is not None:
+            masses = self.masses(theta)[0]
         if end is None:
-            end = self.terminal(self.final_masses(theta) if final_masses is None else final_masses)
-        out = np.empty((self.steps + 1, *end.potentials.shape))
-        out[-1] = end.potentials
-        path = self.controls.path(theta)
-        for n in range(self.steps - 1, -1, -1):
-            out[n] = self.running.at_start(n, self.pair.back(path[n], self.running.at_end(n, out[n + 1])))
-        return out
+            end = self.terminal(self.final_masses(theta) if masses is None else masses[-1])
+        return backward_sweep(self.pair, self.running, self.controls.path(theta), end.potentials, masses)
 
     def step_back_with_slope(
-        self, n: int, step: Layer, psi: np.ndarray, masses: np.ndarray
+        self, n: int, step: Layer, psi: np.ndarray, masses: np.ndarray, after: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Step n of the backward sweep: the potentials at its start, and the derivative of J without the penalty.
 
-        The derivative, `(m,)` or `(degree + 1, m)`, is that in the coefficients of the step's layer, for the masses at its start.
+        The derivative, `(m,)` or `(degree + 1, m)`, is in the layer's coefficients; the masses are at its start and `after` it.
         """
-        before, slope = self.pair.pull(step, masses, self.running.at_end(n, psi))
-        return self.running.at_start(n, before), slope
+        before, slope = self.pair.pull(step, masses, self.running.at_end(n, psi, after))
+        return self.running.at_start(n, before, masses), slope
 
     # --- cost and gradient
 
@@ -206,7 +202,7 @@ class OptimalitySystem(LayeredSystem):
         """`J` and `dJ/dcontrol`, of the control's shape `(layers, ...)`: one forward and one backward sweep."""
         theta, slopes, halves = self.control(control), [np.empty(0)] * self.steps, [0.0] * (self.steps + 1)
         path = self.controls.path(theta)
-        psi = final = self.initial_masses
+        psi = final = after = self.initial_masses
 
         def advance(n: int, masses: np.ndarray) -> np.ndarray:
             return self._step(n, path[n], masses)[0]
@@ -214,11 +210,12 @@ class OptimalitySystem(LayeredSystem):
         kept, precision = self.kept_states, self.resources.precision
         for n, masses in backwards(advance, self.initial_masses, self.steps, kept, precision):
             if n + 1 == self.steps:
-                final = advance(n, masses)
+                final = after = advance(n, masses)
                 halves[-1] = self.running.half(final, n + 1)
                 psi = self.terminal(final).potentials
             halves[n] = self.running.half(masses, n)
-            psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses)
+            psi, slopes[n] = self.step_back_with_slope(n, path[n], psi, masses, after)
+            after = masses
         gradient = self.controls.gathered(slopes) + self.controls.penalty_slope(theta)
         if not np.isfinite(gradient).all():
             n = max(n for n, slope in enumerate(slopes) if not np.isfinite(slope).all())
@@ -227,25 +224,28 @@ class OptimalitySystem(LayeredSystem):
 
     def hessian(self, control: ControlLike) -> Hessian:
         theta, tangents = self.control(control), self.pair.tangents
-        if tangents is None:
+        if tangents is None or not (self.terminal.smooth and self.running.smooth):
             return self._differenced(theta)
         masses, _ = self.masses(theta)
-        ends = self.potentials(theta, masses[-1])[1:]
-        prepared = [tangents.prepared(self.running.at_end(n, psi)) for n, psi in enumerate(ends)]
-        follow = partial(self.terminal.tangent, masses[-1]) if self.problem.loss.trained else None
-        return ExactHessian(tangents, self.controls.path(theta), masses, prepared, self.controls, follow)
+        ends = enumerate(self.potentials(theta, masses)[1:])
+        prepared = [tangents.prepared(self.running.at_end(n, psi, masses[n + 1])) for n, psi in ends]
+        follow = None if self.terminal.fixed is not None else partial(self.terminal.tangent, masses[-1])
+        path = self.controls.path(theta)
+        return ExactHessian(tangents, path, masses, prepared, self.controls, follow, self.running)
 
     # --- layer by layer
 
-    def hamiltonian(self, n: int, masses: np.ndarray, psi: np.ndarray) -> LayerHamiltonian:
-        """The Hamiltonian of layer n for the masses at its start and the potentials `(R, *shape)` at its end."""
+    def hamiltonian(
+        self, n: int, masses: np.ndarray, psi: np.ndarray, after: np.ndarray | None = None
+    ) -> LayerHamiltonian:
+        """The Hamiltonian of layer n for masses at its start, and potentials `(R, *shape)` and masses `after` it at its end."""
         space, sizes = self.controls, self.problem.scales.control
         block = None if space.diagonal else space.penalty_block(n)
+        end = self.running.at_end((n + 1) * space.steps_per_layer - 1, psi, after)
         if space.steps_per_layer > 1:
-            sweep = LayerSweep(self.pair, self.running, space, n, masses, psi)
+            sweep = LayerSweep(self.pair, self.running, space, n, masses, end)
             return SteppedHamiltonian(space.gram[n], block, sweep, sizes)
-        pairing = self.pair.pairing(self.running.at_end(n, psi), masses)
-        return Hamiltonian(space.gram[n], block, partial(self.layer, n), pairing, sizes)
+        return Hamiltonian(space.gram[n], block, partial(self.layer, n), self.pair.pairing(end, masses), sizes)
 
     def at_time(self, t: float, masses: np.ndarray, psi: np.ndarray, length: float = 1.0) -> ContinuousHamiltonian:
         """`length` times the Hamiltonian of continuous time at time t, as a function of theta `(m,)` at that time.
@@ -270,11 +270,12 @@ class OptimalitySystem(LayeredSystem):
             wanted = 'a control of degree 0: for other degrees take the "discrete" update'
             raise mismatch("update", f'"continuous" with a control of degree {self.controls.degree}', wanted)
         masses, _ = self.masses(theta)
-        potentials = self.potentials(theta, masses[-1])
+        potentials = self.potentials(theta, masses)
         hamiltonians: list[LayerHamiltonian] = []
         for n, length in enumerate(self.controls.lengths):
             if form == "discrete":
-                hamiltonians.append(self.hamiltonian(n, masses[n * count], potentials[(n + 1) * count]))
+                end = (n + 1) * count
+                hamiltonians.append(self.hamiltonian(n, masses[n * count], potentials[end], masses[end]))
             else:
                 hamiltonians.append(self.at_time(float(self.times[n]), masses[n], potentials[n], float(length)))
         gradient = np.stack([h(row)[1] for h, row in zip(hamiltonians, theta, strict=True)])
@@ -285,8 +286,9 @@ class OptimalitySystem(LayeredSystem):
     ) -> tuple[np.ndarray, float]:
         """One forward sweep in which layer n's control is `choose(n, H_n)`, with the masses of the controls chosen before.
 
-        `potentials` come from a backward sweep. Returns the control and its cost.
+        `potentials` come from a backward sweep. Returns the control and its cost. A running cost of the density is refused.
         """
+        self.running.need_linear()
         masses, count = self.initial_masses, self.controls.steps_per_layer
         halves = [self.running.half(masses, 0)]
         theta = np.empty(self.controls.shape)

@@ -76,6 +76,7 @@ class ParticleSystem(ControlledSystem):
         **options: Unpack[LayerOptions],
     ) -> None:
         check_keywords(ParticleSystem, options, LayerOptions.__annotations__)
+        problem.need_points("a particle system", noise=True)
         super().__init__(problem, layers, **options)
         self._halves = halves_of(self.controls.rule)
         if rule is not None:

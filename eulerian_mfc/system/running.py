@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._validate import mismatch
 from ..control.curves import Curves
 from ..kernels.sums import paired
 from ..problem import Problem
+from .density_costs import DensityCosts
 from .pairs import Pair
 
 #: number of scaled running losses that are kept
@@ -34,9 +36,15 @@ class RunningCost:
     pair : the schemes.
     curves : the layers, with the levels in time and a rule for them.
     offset : the expectation of the part of the running loss that depends only on the label.
+    first : masses `(R, *mass_shape)` at time 0, at which costs of the density are checked.
+
+    Raises
+    ------
+    ArgumentError
+        If a cost of the density is not defined on the mesh, or its derivatives are wrong.
     """
 
-    def __init__(self, problem: Problem, pair: Pair, curves: Curves, offset: float) -> None:
+    def __init__(self, problem: Problem, pair: Pair, curves: Curves, offset: float, first: np.ndarray) -> None:
         self._pair, running = pair, problem.separable_running
         self._nodal: np.ndarray | None = None
         self._values: np.ndarray | None = None
@@ -52,6 +60,8 @@ class RunningCost:
             self._nodal = running.terminal(mesh.centres).reshape(-1, *mesh.shape)
             self._values = pair.at_points(self._nodal, running.terminal)
             self.constant = float(problem.horizon) * offset
+        #: the costs of the density among the terms of the running loss, or None
+        self.density_costs = DensityCosts.of(problem.running, problem, pair.mesh, first)
 
     def _scaled_by(self, weight: float) -> tuple[np.ndarray, np.ndarray]:
         """The running loss at the nodes and at the points of the masses, times a weight."""
@@ -63,16 +73,49 @@ class RunningCost:
             self._scaled[weight] = weight * self._nodal, weight * self._values
         return self._scaled[weight]
 
-    def at_end(self, n: int, psi: np.ndarray) -> np.ndarray:
-        """The potentials `(R, *shape)` at the end of step n, with the running loss at this end added."""
-        return psi if self._nodal is None else psi + self._scaled_by(float(self.after[n]))[0]
+    @property
+    def smooth(self) -> bool:
+        """Whether the running potentials are differentiable in the masses."""
+        return self.density_costs is None or self.density_costs.smooth
 
-    def at_start(self, n: int, psi: np.ndarray) -> np.ndarray:
-        """The potentials `(R, *shape)` at the start of step n, with the running loss at this start added."""
-        return psi if self._nodal is None else psi + self._scaled_by(float(self.before[n]))[0]
+    def need_linear(self) -> None:
+        """Raise an ArgumentError for a running cost of the density: layer-wise updates change the masses of its potentials."""
+        if self.density_costs is not None:
+            wanted = "a solver that uses the gradient, such as LBFGS() or NewtonCG(), or Shooting()"
+            raise mismatch("solver", "sequential updates with a running cost of the density", wanted)
+
+    def at_end(self, n: int, psi: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
+        """The potentials `(R, *shape)` at the end of step n, with the running loss at this end added.
+
+        `masses` `(R, *shape)` are those at this end; they are needed only if the running loss has costs of the density.
+        """
+        return self._added(float(self.after[n]), psi, masses)
+
+    def at_start(self, n: int, psi: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
+        """The potentials `(R, *shape)` at the start of step n, with the running loss at this start added; see `at_end`."""
+        return self._added(float(self.before[n]), psi, masses)
+
+    def _added(self, weight: float, psi: np.ndarray, masses: np.ndarray | None) -> np.ndarray:
+        if self._nodal is None:
+            return psi
+        psi = psi + self._scaled_by(weight)[0]
+        if self.density_costs is None:
+            return psi
+        assert masses is not None
+        return psi + weight * self.density_costs.potentials(masses)
 
     def half(self, masses: np.ndarray, n: int) -> float:
-        """`halves_n sum_r int L_r dm_r` for masses `(R, *shape)` at level n; without the constant."""
+        """`halves_n` times the running cost per unit of time, for masses `(R, *shape)` at level n; without the constant."""
+        of_density = 0.0 if self.density_costs is None else float(self.halves[n]) * self.density_costs.value(masses)
+        return self._linear_half(masses, n) + of_density
+
+    def paired_half(self, masses: np.ndarray, n: int) -> float:
+        """`halves_n` times the running potentials paired with masses `(R, *shape)` at level n: `half` if the loss is linear."""
+        costs = self.density_costs
+        of_density = 0.0 if costs is None else float(self.halves[n]) * paired(costs.potentials(masses), masses)
+        return self._linear_half(masses, n) + of_density
+
+    def _linear_half(self, masses: np.ndarray, n: int) -> float:
         if self._nodal is None:
             return 0.0
         return paired(self._scaled_by(float(self.halves[n]))[1], self._pair.measure(masses).weights)

@@ -1,8 +1,8 @@
-"""The terminal cost as a function of the final masses; if the loss has a read-out to train, it is trained here."""
+"""The terminal cost as a function of the final masses: read-outs are trained here, and costs of the density are added."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,20 +11,22 @@ from ..kernels.sums import paired
 from ..losses import Readout, Separable
 from ..losses.readout_training import Fit
 from ..problem import Problem
+from .density_costs import DensityCosts
 from .pairs import Pair
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """The terminal cost at final masses, `G(m) = <potentials, m> + offset`, with the final potentials of the backward sweep.
+    """The terminal cost at final masses, `<values, m> + offset + density_cost`, with the final potentials of the backward sweep.
 
     Attributes
     ----------
     separable : the separable form of the loss; a trained read-out is the best one for these masses.
-    potentials : `(R, *shape)`, the values of a_r at the nodes.
+    potentials : `(R, *shape)`, the values of a_r at the nodes, plus the derivatives of the costs of the density.
     values : `(R, N)`, the values of a_r at the points of the pair's measure; on an adjoint pair these are the nodes.
     offset : the constant part: E[c_0(Y)], plus the penalty of a trained read-out.
     fit : the trained read-out, or None.
+    density_cost : the value of the costs of the density.
 
     References
     ----------
@@ -36,6 +38,7 @@ class Terminal:
     values: np.ndarray
     offset: float
     fit: Fit | None = None
+    density_cost: float = 0.0
 
     @property
     def readout(self) -> Readout | None:
@@ -44,26 +47,33 @@ class Terminal:
 
 
 class TerminalCost:
-    """The map from final masses to `Terminal`; without a trained read-out the result is the same for all masses.
+    """The map from final masses to `Terminal`; its potentials are the same for all masses if the cost is linear in them.
 
     Parameters
     ----------
     problem : the control problem.
     pair : the schemes.
     offset : the constant part of the cost, E[c_0(Y)].
+    first : masses `(R, *mass_shape)` at time 0, at which costs of the density are checked.
 
     Raises
     ------
     NonFiniteError
         If the loss is not finite on the mesh.
+    ArgumentError
+        If a cost of the density is not defined on the mesh, or its derivatives are wrong.
     """
 
-    def __init__(self, problem: Problem, pair: Pair, offset: float) -> None:
+    def __init__(self, problem: Problem, pair: Pair, offset: float, first: np.ndarray) -> None:
         self._problem, self._pair, self._offset = problem, pair, offset
         self._known: tuple[np.ndarray, Terminal] | None = None
         trained = problem.separable.training is not None
-        #: the terminal cost for all masses; None if a read-out is trained
-        self.fixed = None if trained else self._terminal(problem.separable, offset)
+        #: the part that is linear in the masses; None if a read-out is trained
+        self._linear = None if trained else self._terminal(problem.separable, offset)
+        #: the costs of the density among the terms of the loss, or None
+        self.density_costs = DensityCosts.of(problem.loss, problem, pair.mesh, first)
+        #: the terminal cost for all masses; None if it is not linear in them
+        self.fixed = self._linear if self.density_costs is None else None
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
         mesh = self._pair.mesh
@@ -78,8 +88,15 @@ class TerminalCost:
         if self.fixed is not None:
             return self.fixed
         if self._known is None or not np.array_equal(self._known[0], masses):
-            self._known = masses.copy(), self._trained(masses)
+            linear = self._trained(masses) if self._linear is None else self._linear
+            self._known = masses.copy(), self._with_density_costs(linear, masses)
         return self._known[1]
+
+    def _with_density_costs(self, linear: Terminal, masses: np.ndarray) -> Terminal:
+        if self.density_costs is None:
+            return linear
+        potentials = linear.potentials + self.density_costs.potentials(masses)
+        return replace(linear, potentials=potentials, density_cost=self.density_costs.value(masses))
 
     def _trained(self, masses: np.ndarray) -> Terminal:
         training = self._problem.separable.training
@@ -93,16 +110,27 @@ class TerminalCost:
     def value(self, masses: np.ndarray) -> float:
         """`G(m)` for final masses `(R, *shape)`."""
         end = self(masses)
-        return end.offset + paired(end.values, self._pair.measure(masses).weights)
+        return end.offset + paired(end.values, self._pair.measure(masses).weights) + end.density_cost
 
     def scale(self, masses: np.ndarray) -> float:
         """The sum of the moduli of the terms of `value`, without the constant, at final masses `(R, *shape)`."""
-        return float(np.abs(self(masses).values * self._pair.measure(masses).weights).sum())
+        of_density = 0.0 if self.density_costs is None else self.density_costs.scale(masses)
+        return float(np.abs(self(masses).values * self._pair.measure(masses).weights).sum()) + of_density
+
+    @property
+    def smooth(self) -> bool:
+        """Whether the potentials are differentiable in the masses, by `tangent`."""
+        return self.density_costs is None or self.density_costs.smooth
 
     def tangent(self, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:
-        """The change of the final potentials `(R, *shape)` for a change of the final masses, which a trained read-out causes."""
+        """The change of the final potentials `(R, *shape)` for a change of the final masses.
+
+        Trained read-outs and costs of the density cause it.
+        """
         fit, mesh = self(masses).fit, self._pair.mesh
+        costs = self.density_costs
+        of_density = np.zeros_like(dmasses) if costs is None else costs.tangent(masses, dmasses)
         if fit is None:
-            return np.zeros_like(dmasses)
+            return of_density
         change = fit.tangent(dmasses.reshape(len(dmasses), -1))
-        return fit.terminal_tangent(mesh.centres, change).reshape(-1, *mesh.shape)
+        return fit.terminal_tangent(mesh.centres, change).reshape(-1, *mesh.shape) + of_density
