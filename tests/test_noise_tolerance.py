@@ -19,7 +19,7 @@ def test_claims_are_true(tol, given):
     assert solution.converged
     assert abs(solution.cost - best) <= error.cost <= error.tolerance
     assert error.bracket[0] <= best <= error.bracket[1]
-    assert set(error.sources) == {"mesh", "box", "splitting", "time"}
+    assert set(error.sources) == {"mesh", "box", "splitting", "levels", "time"}
     assert solution.tolerance_rounds[-1].error == error.cost
 
 

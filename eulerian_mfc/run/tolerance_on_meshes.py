@@ -27,7 +27,7 @@ from ..tolerance.measure_on_meshes import Measured, finer, longer, measured_on_m
 from .certify import Certified, Method, certified
 
 #: the parts of the tolerance that the sources may have
-SHARES = {"mesh": 0.25, "box": 0.1, "splitting": 0.15, "time": 0.3}
+SHARES = {"mesh": 0.25, "box": 0.1, "splitting": 0.15, "levels": 0.15, "time": 0.25}
 #: the orders by which cells and substeps are refined, and the factors of one round
 ORDERS, FACTORS = {"mesh": 5.0, "splitting": 4.0}, (1.2, 2.0)
 #: the first box leaves out this share of the law, and is longer by so many standard deviations of the noise
@@ -36,7 +36,8 @@ OUTSIDE, DEVIATIONS = 1e-9, 4.0
 PER_DEVIATION, FEWEST, MOST = 3.0, 16, 64
 #: rounds beyond those of `max_rounds`, since the first ones are coarse; the largest degree that is chosen, and number of layers
 EXTRA, DEGREE, LAYERS = 6, 3, 64
-#: a box is made longer by this share; where more substeps leave more than that share of their error, the cells make it
+#: a box is made longer by this share; where more substeps leave more than that share of their error, the cells make it,
+#: and where a longer box does, the cost depends on the box
 LONGER, STALLED = 0.25, 0.7
 
 
@@ -197,6 +198,9 @@ class _Rounds:
         fixed = abs(measured.sources["mesh"]) + abs(measured.sources["box"])
         if self._given is not None and fixed > self._target:
             return "the mesh was given"
+        box, before = abs(measured.sources["box"]), self._before
+        if before is not None and box > self._target and box > STALLED * abs(before.sources["box"]):
+            return "a longer box does not bring the cost closer: it depends on the box itself"
         if len(self._rows) >= self._goal.max_rounds + EXTRA:
             return f"the cap of {self._goal.max_rounds} rounds is reached (max_rounds=)"
         if measured.error <= self._target and not solution.solved:
@@ -222,7 +226,7 @@ class _Rounds:
             factor = self._factor("splitting", excess["splitting"])
             layer_map = layer_map.with_substeps(int(np.ceil(factor * layer_map.substeps)))
         choice = replace(choice, mesh=mesh, layer_map=layer_map)
-        return self._in_time(choice) if excess["time"] > 1.0 else choice
+        return self._in_time(choice) if max(excess["time"], excess["levels"]) > 1.0 else choice
 
     def _factor(self, name: str, excess: float) -> float:
         return float(np.clip(excess ** (1.0 / ORDERS[name]), *FACTORS))
