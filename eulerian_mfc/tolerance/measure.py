@@ -75,7 +75,8 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     by_law = without - richer.cost(time.richest).total if free and not system.problem.law.finite else above
     above, differs = max(above, by_law), abs(above - by_law)
     # The layer map of the richer space has an error too, see `error_in_time.SHARE`.
-    rest = accuracy + STEPS * abs(saved) + ROUND_OFF * sizes
+    # What a descent leaves is of the order of the square of its tolerance.
+    rest = accuracy + STEPS * abs(saved) + (ROUND_OFF + time.tolerance**2) * sizes
     known = rest + differs
     low = without - above - max((SAFETY - 1.0) * abs(saved - time.layer_map), time.left) - known
     high = without - by_law + rest
@@ -106,6 +107,8 @@ def measured(solution: Solution, pilot: Pilot, goal: Goal) -> SolutionError:
     stopped = None if reached else pilot.stopped_by if pilot.cut_off else _largest(sources)
     if reached and not solution.converged:
         stopped = f"the solver has not converged: {solution.message}"
+    if reached and pilot.valley is not None:
+        stopped = pilot.valley
     if held:
         stopped = "states meet walls of the domain: bounds without a mesh do not hold there"
     return SolutionError(

@@ -77,7 +77,7 @@ def measured_on_meshes(
 
     `J - J* = (J - J_fine)(theta) + (J_fine(theta) - J_fine*)`. The first difference comes from forward sweeps: one on a mesh with
     more cells, one on a larger box with cells of the same size, one with more substeps. The second one is what the best control
-    on halved layers and of a higher degree saves, on the system's own mesh. These layers have other levels at which a running cost
+    on halved layers of a higher degree saves, on the system's own mesh. These layers have other levels at which a running cost
     is evaluated: how this changes the cost of the control is the error of the levels.
 
     Parameters
