@@ -205,7 +205,7 @@ def main() -> int:
         "|---|---|---|---|---|---|---|",
     ]
     runs: list[tuple[str, int, int, Callable[[], tuple[Control, np.ndarray, float]]]] = [
-        *(("first order", n, m, ChangCooper(n, m).solve) for n, m in ((32, 16), (64, 32), (128, 64))),
+        *(("first order", n, m, ChangCooper(n, m).solve) for n, m in ((32, 16), (48, 24), (64, 32))),
         *(
             (
                 f"eulerian_mfc, degree {k}",

@@ -101,7 +101,8 @@ class Solution(SolutionData):
         found = look(system, control, cost, masses[-1])
         checks = check(system, control, masses, crossed)
         if found is not None and found.finite:
-            checks = replace(checks, cost_error=found.share, cost_error_tolerance=found.tolerance)
+            error, uncertain = found.share, found.tolerance
+            checks = replace(checks, cost_error=error, cost_error_tolerance=uncertain, on_finer_mesh=found.finer_mesh)
         numerics = Numerics(
             system.discretisation, system.resources, system.mover, system.controls.plain, problem.law.input_dim, loss
         )

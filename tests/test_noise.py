@@ -358,3 +358,12 @@ def test_running_losses_are_seen_between_levels():
     np.testing.assert_allclose(
         solution.pointwise.recovered(times)[:, 0], -0.5 * np.sinh(1.0 - times) / np.cosh(1.0), atol=1e-5
     )
+
+
+def test_words_name_the_finer_mesh(solved):
+    words = " ".join(solved.verdict(analyse=False))
+    assert "the same on a finer mesh of a larger box" in words
+    assert "without a mesh" not in words
+    error = emfc.solve(affine(), tol=1e-3).error
+    assert "Extrapolated from finer meshes, the cost of this control is" in str(error)
+    assert "ithout a mesh" not in str(error)

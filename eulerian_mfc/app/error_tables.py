@@ -48,6 +48,6 @@ def _rows(cost: float, error: SolutionError) -> Iterator[tuple[str, float | str]
         yield "tolerance of the control in L2", error.tolerance_control
     yield "met", int(error.met)
     yield "stopped by", error.stopped_by or ""
-    yield "J without a mesh", error.without_mesh
+    yield f"J, {error.elsewhere.lower()}", error.without_mesh
     for name, value in error.sources.items():
         yield f"source: {name}", value

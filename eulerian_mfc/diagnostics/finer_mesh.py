@@ -48,7 +48,7 @@ def look_on_finer_mesh(system: OptimalitySystem, control: np.ndarray, cost: Cost
         return None
     sizes = abs(cost.terminal) + cost.penalty + abs(cost.running)
     scale = max(sizes, float(np.finfo(float).tiny))
-    found = Look(there, 0.0, cost.total - there, scale)
+    found = Look(there, 0.0, cost.total - there, scale, finer_mesh=True)
     return found._replace(cause="cells") if found.told else found
 
 

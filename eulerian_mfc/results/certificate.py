@@ -26,6 +26,7 @@ MEANINGS = {
     "residual_in_time": "largest residual of the control equation in continuous time, at the ends of the layers",
     "layer_map_share": "error of the cost due to the layer map that was given, relative to that due to the control's degree",
     "cost_error_tolerance": "uncertainty of the cost without a mesh, relative to the same sum",
+    "on_finer_mesh": "the other cost is that on a finer mesh of a larger box, since there is none without a mesh",
     "hessian_smallest": "smallest eigenvalue of the reduced Hessian (that of the penalty alone is 1)",
     "index": "number of negative eigenvalues of the reduced Hessian",
     "shooting_eigenvalue": "dominant eigenvalue of undamped shooting",
@@ -64,6 +65,7 @@ class Checks:
         in older files, or for a transport scheme without gradients between the nodes.
     layer_map_share : the error of the cost due to the layer map, relative to that due to the control's degree, see
         `run.layer_map_choice.layer_map_share`; None unless a layer map was given for a degree above 0.
+    on_finer_mesh : whether `cost_error` compares with a finer mesh of a larger box, because there is no cost without a mesh.
 
     References
     ----------
@@ -83,6 +85,7 @@ class Checks:
     cost_error_tolerance: float | None = field(default=None, kw_only=True)
     residual_in_time: float | None = field(default=None, kw_only=True)
     layer_map_share: float | None = field(default=None, kw_only=True)
+    on_finer_mesh: bool = field(default=False, kw_only=True)
 
     @property
     def layer_map_words(self) -> str:
@@ -102,7 +105,8 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time, layer_map_share : see `Checks`.
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time, layer_map_share,
+    on_finer_mesh : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
 
     Examples
@@ -207,21 +211,22 @@ def balance(checks: Checks) -> list[str]:
     if checks.hamiltonian_drift is not None:
         out.append(f"The Hamiltonian changes by {checks.hamiltonian_drift:.1e} (relative) over time.")
     if checks.cost_error is not None:
-        out.append(_without_a_mesh(abs(checks.cost_error), checks.cost_error_tolerance or 0.0))
+        where = "on a finer mesh of a larger box" if checks.on_finer_mesh else "without a mesh"
+        out.append(_elsewhere(where, abs(checks.cost_error), checks.cost_error_tolerance or 0.0))
     touched = max(checks.mass_crossed, checks.mass_near_boundary)
     out.append(f"At most {touched:.0e} of the mass came within {BOUNDARY_CELLS} cells of the boundary or crossed it.")
     return out
 
 
-def _without_a_mesh(error: float, tolerance: float) -> str:
-    """The error of the cost that the look off the mesh found, in words."""
+def _elsewhere(where: str, error: float, tolerance: float) -> str:
+    """The error of the cost that the look found off the mesh, or on a finer one, in words."""
     if error > TOLD:
         share = f"{error:.1%} of the sum of the sizes of the cost's terms"
-        return f"Without a mesh the same control has another cost: the two costs differ by {share}."
+        return f"{where[0].upper()}{where[1:]} the same control has another cost: the two costs differ by {share}."
     same = max(error, tolerance)
     return (
-        f"The cost of the control is the same with and without a mesh, up to {same:.0e} of the sum of the sizes "
-        "of the cost's terms."
+        f"The cost of the control is the same {where.replace('without', 'with and without')}, up to {same:.0e} of the sum of the "
+        "sizes of the cost's terms."
     )
 
 

@@ -27,6 +27,7 @@ class Look(NamedTuple):
     cause : the source of a difference that is reported: "box", "quadrature" or "cells"; otherwise "". If the cost is NaN because
         a function raised an error, this error.
     rule : the points, if the look was called with a limit of their number; else None.
+    finer_mesh : whether the other cost is that on a finer mesh of a larger box, because there is none without a mesh.
 
     Examples
     --------
@@ -40,6 +41,7 @@ class Look(NamedTuple):
     scale: float
     cause: str = ""
     rule: LabelledRule | None = None
+    finer_mesh: bool = False
 
     @property
     def share(self) -> float:
@@ -87,7 +89,8 @@ class Look(NamedTuple):
             "quadrature": "declare the jumps of the labels in `breaks`: the law's integrals on the mesh are not resolved",
             "cells": "use more cells, a scheme of higher order, fewer layers, or a larger penalty",
         }[self.cause]
+        where = "on a finer mesh of a larger box" if self.finer_mesh else "without a mesh"
         return (
-            f"the cost on the mesh is {self.difference + self.cost:.4g}, without a mesh the same control costs {self.cost:.4g}: "
+            f"the cost on the mesh is {self.difference + self.cost:.4g}, {where} the same control costs {self.cost:.4g}: "
             f"{self.share:+.1%} of the sum of the sizes of its terms; {advice}"
         )

@@ -53,9 +53,12 @@ class SolutionError(FrozenFields):
     met : whether both are met and the solution has converged.
     sources : the parts of `J - J*` by source, with their signs: "mesh", "box", "quadrature" (of the law), "time" (layers and
         degree of the control), "layer map", "optimisation"; for a law of samples also "samples", the standard deviation of J
-        over samples, which is not part of the bracket. If the search in time was cut off, only the first three are known.
+        over samples, which is not part of the bracket. With noise or costs of the density: "mesh", "box", "splitting" (substeps),
+        "levels" (times at which a running cost is evaluated) and "time". If the search in time was cut off, only the first
+        three are known.
     stopped_by : None if the tolerance is met, otherwise what prevented it, in words.
-    without_mesh : the cost of the solution's control without a mesh, on a rule of the law: the second opinion.
+    without_mesh : the cost of the solution's control without a mesh, on a rule of the law: the second opinion. With noise or
+        costs of the density it is extrapolated from finer meshes.
     scale : the size of the data to which `tol` refers, see `tolerance.goal.scale_of`.
     valley : words if rounds did not follow one valley of the cost: the bracket is that of the last one; otherwise None.
 
@@ -116,11 +119,16 @@ class SolutionError(FrozenFields):
         ]
 
     @property
+    def elsewhere(self) -> str:
+        """Where the second opinion comes from: points of the law, or finer meshes if only meshes give the cost."""
+        return "Extrapolated from finer meshes" if "splitting" in self.sources else "Without a mesh"
+
+    @property
     def second_opinion(self) -> list[str]:
         """Sentences: the cost without a mesh; and that it is better than J, if the mesh's error exceeds the bracket's width."""
         of_mesh = self.sources.get("mesh", 0.0) + self.sources.get("box", 0.0)
         on_mesh = self.without_mesh + of_mesh
-        told = [f"Without a mesh, the cost of this control is {self.without_mesh:.12g}."]
+        told = [f"{self.elsewhere}, the cost of this control is {self.without_mesh:.12g}."]
         width, nearer = self.bracket[1] - self.bracket[0], self._outside(self.without_mesh) < self._outside(on_mesh)
         if not (isfinite(self.cost) and abs(of_mesh) > width and nearer):
             return told

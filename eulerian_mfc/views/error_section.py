@@ -14,6 +14,8 @@ SOURCES = {
     "quadrature": "the points of the law with which the cost without a mesh is computed",
     "time": "layers and degree of the control",
     "layer map": "the integration of the states over the layers",
+    "splitting": "substeps of the layers, between flow and noise",
+    "levels": "the times at which a running cost is evaluated",
     "optimisation": "the distance from the optimum of the discrete problem",
     "samples": "standard deviation of J over samples of the law; not part of the bracket",
 }
