@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ START, SPREAD = np.array([0.9, 0.5]), np.array([0.35, 0.45])
 STEADY = SIGMA / np.sqrt(2.0)
 
 Control = Callable[[float], np.ndarray]
+#: the control found, the times between which it is smooth, its cost as the code sees it, and the code's steps in time
+Found = tuple[Control, np.ndarray, float, int]
 
 
 def problem() -> emfc.Problem:
@@ -175,8 +178,8 @@ class ChangCooper:
                 gradient[n, k] += self.dt * float(costate @ (slope @ states[n]))
         return cost, gradient.ravel()
 
-    def solve(self) -> tuple[Control, np.ndarray, float]:
-        """The control found, the times between which it is constant, and its cost as this code sees it."""
+    def solve(self) -> Found:
+        """The control found, which is constant on steps."""
         found = minimize(
             self.cost_and_gradient, np.full(3 * self.steps, 0.01), jac=True, method="L-BFGS-B",
             options={"maxiter": 200, "ftol": 1e-14, "gtol": 1e-9},
@@ -189,14 +192,15 @@ class ChangCooper:
         )
 
 
-def on_mesh(cells: int, layers: int, degree: int, substeps: int) -> tuple[Control, np.ndarray, float]:
-    """The same for the package."""
+def on_mesh(cells: int, layers: int, degree: int, substeps: int) -> Found:
+    """The same for the package; all three flows of every substep count as steps."""
     mesh = emfc.CartesianMesh([(-HALF, HALF)] * 2, [cells, cells])
     found = emfc.solve(
         problem(), mesh, layers, control_degree=degree, layer_map=emfc.LayerMap("rk4", substeps),
         solver=emfc.solvers.LBFGS(tol=1e-6),
     )  # fmt: skip
-    return lambda t: found.theta([t])[0], found.numerics.curves.ends, found.cost
+    curves = found.numerics.curves
+    return lambda t: found.theta([t])[0], curves.ends, found.cost, 3 * substeps * curves.steps
 
 
 def main() -> int:
@@ -204,23 +208,18 @@ def main() -> int:
         "| code | cells | steps | unknowns | $J - J^*$ of the control found | error of its own $J$ | seconds |",
         "|---|---|---|---|---|---|---|",
     ]
-    runs: list[tuple[str, int, int, Callable[[], tuple[Control, np.ndarray, float]]]] = [
-        *(("first order", n, m, ChangCooper(n, m).solve) for n, m in ((32, 16), (48, 24), (64, 32))),
+    runs: list[tuple[str, int, Callable[[], Found]]] = [
+        *(("first order", n, ChangCooper(n, m).solve) for n, m in ((32, 16), (48, 24), (64, 32))),
         *(
-            (
-                f"eulerian_mfc, degree {k}",
-                n,
-                layers * substeps,
-                lambda n=n, layers=layers, k=k, s=substeps: on_mesh(n, layers, k, s),
-            )
-            for n, layers, k, substeps in ((20, 2, 1, 2), (24, 2, 2, 3), (32, 4, 2, 2))
+            (f"eulerian_mfc, {layers} layers of degree {k}", n, partial(on_mesh, n, layers, k, s))
+            for n, layers, k, s in ((16, 2, 1, 1), (20, 2, 1, 2), (24, 2, 2, 3))
         ),
     ]
     best = optimum()
     print(best, flush=True)
-    for name, cells, steps, run in runs:
+    for name, cells, run in runs:
         begin = time.perf_counter()
-        control, breaks, own = run()
+        control, breaks, own, steps = run()
         took, true = time.perf_counter() - begin, exact_cost(control, breaks)
         rows.append(
             f"| {name} | {cells} x {cells} | {steps} | {cells**2 * steps:,} | {true - best:.1e} | {own - true:+.1e} "
