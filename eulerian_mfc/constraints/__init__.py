@@ -2,7 +2,7 @@
 
 from .chance import ChanceConstraint
 from .expectation import Constraint, Expectation
-from .held import Held
+from .held import Held, in_words
 from .moments import MeanAndCovariance
 from .terminal import ConstraintsLike, TerminalConstraints, terminal_constraints
 
@@ -14,5 +14,6 @@ __all__ = [
     "Held",
     "MeanAndCovariance",
     "TerminalConstraints",
+    "in_words",
     "terminal_constraints",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
 from .._validate import array, fail, positive
 from ..losses.state_loss import OfStates
@@ -13,7 +14,7 @@ from .expectation import TOLERANCE, Constraint, Expectation
 
 @dataclass(frozen=True)
 class SmoothedIndicator:
-    """`s(g) = 1 / (1 + exp(-g / width))`: the indicator of `g > 0`, smoothed.
+    """`s(g) = Phi(g / width)` with the normal distribution Phi: the indicator of `g > 0`, smoothed.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class SmoothedIndicator:
     width: float
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(0.5 + 0.5 * np.tanh(np.asarray(self.g(x)) / (2.0 * self.width)))
+        return np.asarray(ndtr(np.asarray(self.g(x)) / self.width))
 
 
 @dataclass(frozen=True)
@@ -45,24 +46,26 @@ class IndicatorGradient:
     Examples
     --------
     >>> smooth = SmoothedIndicator(lambda x: x[:, 0], 0.25)
-    >>> IndicatorGradient(smooth, np.ones_like)(np.zeros((1, 1))).tolist()
-    [[1.0]]
+    >>> IndicatorGradient(smooth, np.ones_like)(np.zeros((1, 1))).round(4).tolist()
+    [[1.5958]]
     """
 
     indicator: SmoothedIndicator
     gradient: OfStates
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        s = self.indicator(x)
-        return np.asarray((s * (1.0 - s) / self.indicator.width)[:, None] * self.gradient(x))
+        z = np.asarray(self.indicator.g(x)) / self.indicator.width
+        bell = np.exp(-0.5 * z**2) / (np.sqrt(2.0 * np.pi) * self.indicator.width)
+        return np.asarray(bell[:, None] * self.gradient(x))
 
 
 @dataclass(frozen=True, eq=False)
 class ChanceConstraint(Constraint):
-    """The constraint `P(g(X(T)) > 0) <= p`, with a smoothed indicator: `E 1 / (1 + exp(-g(X(T)) / width)) <= p`.
+    """The constraint `P(g(X(T)) > 0) <= p`, with a smoothed indicator: `E Phi(g(X(T)) / width) <= p`.
 
-    The expectation on the left is what is bounded. It differs from the probability by `pi^2/6 width^2 f'(0)` and terms of order
-    `width^4`, where f is the density of `g(X(T))`. The width should not be smaller than the change of g within a cell.
+    Phi is the normal distribution, so that `P(g(X(T)) + width Z > 0)` is what is bounded, with an independent standard normal Z.
+    It differs from `P(g(X(T)) > 0)` by `-width^2/2 f'(0)` and terms of order `width^4`, where f is the density of `g(X(T))`; where
+    f falls towards unwanted states, it is larger. The width should not be smaller than the change of g within a cell.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ class ChanceConstraint(Constraint):
 
     References
     ----------
-    docs/constraints.md has the error for a normal law.
+    docs/constraints.md.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -60,3 +61,23 @@ class Held:
         if not self.active:
             return f"{told}: not active"
         return f"{told}: multiplier {self.multiplier:.6g}, violation {self.violation:.1e}"
+
+
+def in_words(records: Sequence[Held]) -> list[str]:
+    """One sentence per constraint, and one on what the residual and the second order mean with constraints.
+
+    Parameters
+    ----------
+    records : the constraints of a solution; without any there are no sentences.
+
+    Examples
+    --------
+    >>> in_words([])
+    []
+    """
+    if not records:
+        return []
+    meaning = "The optimality residual and the second-order facts are those of the augmented Lagrangian"
+    if all(held.met for held in records):
+        meaning += "; since the constraints hold, its minima are minima of the cost under the constraints"
+    return [*(f"{held.words}." for held in records), f"{meaning}."]

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from .._frozen import FrozenFields, frozen
-from ..constraints import Held
+from ..constraints import Held, in_words
 from ..control.controlled_flow import ControlledFlow
 from ..errors import EulerianError
 from ..losses import Loss, Readout
@@ -226,7 +226,7 @@ class SolutionData(FrozenFields):
         message += f" {told}" if told else ""
         words = self.checks.layer_map_words
         message += f" {words[0].upper()}{words[1:]}." if words else ""
-        measured = [*self._constraints_in_words, *([] if self.error is None else self.error.sentences)]
+        measured = [*in_words(self.constraints), *([] if self.error is None else self.error.sentences)]
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *measured, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:
@@ -235,16 +235,6 @@ class SolutionData(FrozenFields):
         critical = self.residual <= 10 * self.threshold or not self.converged
         of = "augmented Lagrangian" if self.constraints else "discrete cost"
         return [message, *measured, *self.certificate.sentences(self.converged or self.solved, critical, of)]
-
-    @property
-    def _constraints_in_words(self) -> list[str]:
-        """One sentence per constraint, and what the residual and the second order mean with constraints."""
-        if not self.constraints:
-            return []
-        meaning = "The optimality residual and the second-order facts are those of the augmented Lagrangian"
-        if all(held.met for held in self.constraints):
-            meaning += "; since the constraints hold, its minima are minima of the cost under the constraints"
-        return [*(f"{held.words}." for held in self.constraints), f"{meaning}."]
 
     @property
     def controlled_flow(self) -> ControlledFlow:
