@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtr
 
 from .._validate import array, fail, positive
+from ..kernels.special import ndtr
 from ..losses.state_loss import OfStates
 from .expectation import TOLERANCE, Constraint, Expectation
 
@@ -63,9 +63,10 @@ class IndicatorGradient:
 class ChanceConstraint(Constraint):
     """The constraint `P(g(X(T)) > 0) <= p`, with a smoothed indicator: `E Phi(g(X(T)) / width) <= p`.
 
-    Phi is the normal distribution, so that `P(g(X(T)) + width Z > 0)` is what is bounded, with an independent standard normal Z.
-    It differs from `P(g(X(T)) > 0)` by `-width^2/2 f'(0)` and terms of order `width^4`, where f is the density of `g(X(T))`; where
-    f falls towards unwanted states, it is larger. The width should not be smaller than the change of g within a cell.
+    Phi is the normal distribution, so that `P(g(X(T)) + width Z > 0)` is what is bounded, with an independent standard
+    normal Z. It differs from `P(g(X(T)) > 0)` by `-width^2/2 f'(0)` and terms of order `width^4`, where f is the density of
+    `g(X(T))`; where f falls towards unwanted states, it is larger. The width should not be smaller than the change of g
+    within a cell.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 from ..constraints import TerminalConstraints
 from ..problem import Problem
 from ..solution import Solution
-from ..solvers import Iteration, Outcome, Solver, Status
+from ..solvers import GradientFlow, Iteration, Outcome, Shooting, Solver, Status, SuccessiveApproximations
 from ..solvers.record import Callback
 from ..system.constraint_terms import ConstraintTerms
 from ..system.optimality import OptimalitySystem
@@ -18,8 +18,10 @@ from .starts import Start
 
 #: the largest number of rounds
 ROUNDS = 40
-#: the first weights, in units of the cost per square of a constraint's natural size
-FIRST = 100.0
+#: the first weights, in units of the cost per square of a constraint's natural size; for methods that slow down with the weights,
+#: the smaller ones
+FIRST, GENTLE = 100.0, 1.0
+SLOWED = (Shooting, SuccessiveApproximations, GradientFlow)
 #: a weight is multiplied by `STIFFER` where the violation does not fall to this share in a round
 FALLS, STIFFER = 0.5, 10.0
 #: the constraints count as infeasible if the violation has not fallen to this share of its least value in `PATIENCE` rounds
@@ -31,7 +33,7 @@ LAST = (Status.INTERRUPTED, Status.NOT_FINITE, Status.DIVERGED)
 
 
 @dataclass(frozen=True, eq=False)
-class Round:
+class _Round:
     """One round: the system with its multipliers, the solver's outcome, and how well the constraints are met.
 
     Attributes
@@ -66,22 +68,27 @@ def solve_constrained(
     initial : what was passed as the first control; a Solution with the same constraints brings its multipliers.
     callback : called with each row of the history.
 
+    Raises
+    ------
+    NonFiniteError
+        If not even the first control can be evaluated.
+
     References
     ----------
     J. Nocedal, S. J. Wright, Numerical Optimization, Springer 2006, doi:10.1007/978-0-387-40065-5, algorithm 17.4.
     """
     terms = system.terminal.constraints
     assert terms is not None
-    held = first_multipliers(system, terms, initial)
+    held = _first_multipliers(system, terms, initial, GENTLE if isinstance(solver, SLOWED) else FIRST)
     history: list[Iteration] = []
-    best: Round | None = None
-    found: Round | None = None
-    secants = Secants(terms.sizes)
+    best: _Round | None = None
+    found: _Round | None = None
+    secants = _Secants(terms.sizes)
     stale = count = 0
     while count < ROUNDS:
         count += 1
         control = start if found is None else found.outcome.control
-        last, found = found, _round(system.problem, system, held, solver, control, numbered_on(history, callback))
+        last, found = found, _one_round(system.problem, system, held, solver, control, _numbered_on(history, callback))
         history += _after(history, found.outcome.history)
         stale = 0 if best is None or found.unmet < PROGRESS * best.unmet else stale + 1
         best = found if best is None or found.unmet < best.unmet else best
@@ -93,7 +100,9 @@ def solve_constrained(
     return chosen.system, _told(chosen, history, count)
 
 
-def first_multipliers(system: OptimalitySystem, terms: ConstraintTerms, initial: Start) -> TerminalConstraints:
+def _first_multipliers(
+    system: OptimalitySystem, terms: ConstraintTerms, initial: Start, first: float
+) -> TerminalConstraints:
     """The multipliers and weights of the first round: those of a solution before, or zeros and weights of a natural size.
 
     Parameters
@@ -101,6 +110,7 @@ def first_multipliers(system: OptimalitySystem, terms: ConstraintTerms, initial:
     system : the discrete problem.
     terms : its constraints on the mesh.
     initial : the argument `initial` of `solve`.
+    first : the weights, in units of the cost per square of a natural size.
     """
     known = terms.known
     if isinstance(initial, Solution) and initial.constraints and known.fits(initial.constraints):
@@ -110,26 +120,26 @@ def first_multipliers(system: OptimalitySystem, terms: ConstraintTerms, initial:
     problem = system.problem
     moving = problem.regulariser.penalties * problem.scales.control**2
     cost = system.cancelling() + 0.5 * float(problem.horizon) * float(np.mean(moving))
-    return known.at(np.zeros(len(known.rows)), FIRST * cost / terms.sizes**2)
+    return known.at(np.zeros(len(known.rows)), first * cost / terms.sizes**2)
 
 
-def _round(
+def _one_round(
     problem: Problem,
     system: OptimalitySystem,
     held: TerminalConstraints,
     solver: Solver,
     control: np.ndarray,
     callback: Callback | None,
-) -> Round:
+) -> _Round:
     own = OptimalitySystem.of(replace(problem, constraints=held), system.discretisation, system.resources)
     outcome = solver.solve(own, control, callback)
     terms = own.terminal.constraints
     assert terms is not None
     excess = terms.excess(own.final_masses(outcome.control))
-    return Round(own, outcome, excess, float((held.unmet(excess) / terms.allowed).max()))
+    return _Round(own, outcome, excess, float((held.unmet(excess) / terms.allowed).max()))
 
 
-class Secants:
+class _Secants:
     """Steps of the multipliers from differences of rounds: the excess is a smooth function of `m + r v`, whatever r is.
 
     Parameters
@@ -168,7 +178,7 @@ class Secants:
         return np.clip(out, -FARTHEST * own, FARTHEST * own) / self._sizes
 
 
-def _next(held: TerminalConstraints, found: Round, last: Round | None, secants: Secants) -> TerminalConstraints:
+def _next(held: TerminalConstraints, found: _Round, last: _Round | None, secants: _Secants) -> TerminalConstraints:
     """The multipliers and weights of the next round."""
     now = held.unmet(found.excess)
     before = np.full(len(now), np.inf) if last is None else held.unmet(last.excess)
@@ -178,7 +188,7 @@ def _next(held: TerminalConstraints, found: Round, last: Round | None, secants: 
     return held.at(multipliers, np.where(slow, STIFFER * held.stiffness, held.stiffness))
 
 
-def numbered_on(history: list[Iteration], callback: Callback | None) -> Callback | None:
+def _numbered_on(history: list[Iteration], callback: Callback | None) -> Callback | None:
     """A callback for a further run of a solver, whose rows are numbered on from those of the runs before.
 
     Parameters
@@ -208,7 +218,7 @@ def _after(history: list[Iteration], rows: list[Iteration]) -> list[Iteration]:
     ]
 
 
-def _told(found: Round, history: list[Iteration], count: int) -> Outcome:
+def _told(found: _Round, history: list[Iteration], count: int) -> Outcome:
     """The outcome with the history of all rounds, and what the constraints say in the message."""
     outcome, rounds = found.outcome, f"{count} round{'s' * (count != 1)} of multipliers"
     if found.unmet <= 1.0:
@@ -217,9 +227,9 @@ def _told(found: Round, history: list[Iteration], count: int) -> Outcome:
     assert terms is not None
     worst = int(np.argmax(terms.known.unmet(found.excess) / terms.allowed))
     row, by = terms.known.rows[worst], float(terms.known.unmet(found.excess)[worst])
-    told = (
-        f"not converged: the constraint {row.title} is violated by {by:.3g}, the least violation that {rounds} reached; "
-        f"the constraints may be infeasible, or the first control too far: {outcome.message}"
-    )
-    status = Status.CONSTRAINTS_VIOLATED if outcome.converged else outcome.status
-    return replace(outcome, history=history, status=status, message=told)
+    told = f"the constraint {row.title} is violated by {by:.3g} after {rounds}"
+    if not outcome.converged:
+        return replace(outcome, history=history, message=f"{outcome.message}; {told}")
+    told += f", the least violation reached: the constraints may be infeasible; the discrete system: {outcome.message}"
+    status = Status.CONSTRAINTS_VIOLATED
+    return replace(outcome, history=history, status=status, message=f"not converged: {told}")
