@@ -4,6 +4,7 @@ Minimise `E[loss(X(T), Y)] + 1/2 int lambda |theta|^2 dt` over `dX/dt = F(t, the
 labels, by solving the continuity equation forwards, the transport equation backwards, and the control equation between.
 """
 
+from . import constraints as constraints
 from . import continuity as continuity
 from . import errors as errors
 from . import fields as fields
@@ -43,6 +44,7 @@ __all__ = [
     "Solution",
     "Stepwise",
     "__version__",
+    "constraints",
     "continuation",
     "continuity",
     "controllability",

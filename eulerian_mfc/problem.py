@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._validate import choice, fail, integer, mismatch
+from .constraints import ConstraintsLike, TerminalConstraints, terminal_constraints
 from .control.bounds import Bounds
 from .control.horizon import checked_horizon
 from .control.regulariser import Regulariser
@@ -54,6 +55,8 @@ class Problem:
     noise : the intensity sigma >= 0 of noise, `dX_a = F_a dt + sigma_a dW_a` with independent Brownian motions, in units of the
         state per square root of time: one number, or one per axis `(d,)`; if it depends on time, a function of time or a
         `Stepwise`. 0 means none.
+    constraints : constraints on the law of the final states, such as `constraints.Expectation(g, at_most=0.5)`; one or a list of
+        them. `solve` finds their multipliers, see `run.constrained`.
 
     Raises
     ------
@@ -88,6 +91,7 @@ class Problem:
     bounds: Bounds | Varying = None
     sparsity: Varying = 0.0
     noise: Varying = 0.0
+    constraints: ConstraintsLike = ()
 
     def __post_init__(self) -> None:
         check_kinds(self.field, self.law, self.loss, (self.penalty, self.horizon))
@@ -100,6 +104,7 @@ class Problem:
             )
         object.__setattr__(self, "horizon", checked_horizon(self.horizon))
         self.regulariser, self.diffusion  # noqa: B018  checks penalty, sparsity, bounds and noise
+        object.__setattr__(self, "constraints", terminal_constraints(self.constraints, self.field.dim))
         check_values(self.field, self.regulariser, self._points[0])
         choice("representation", self.representation, ("auto", "moments", "labels"))
         if self.running is not None and not isinstance(self.running, Loss):
@@ -161,6 +166,8 @@ class Problem:
             new["field"] = self.field.raised(extra)
         if self.running is not None and "running" not in new:
             new["running"] = FirstCoordinates(self.running, dim)
+        if self.terminal_constraints and "constraints" not in new:
+            new["constraints"] = self.terminal_constraints.of_first_coordinates(dim)
         return replace(self, **new)
 
     @cached_property
@@ -200,14 +207,25 @@ class Problem:
     @property
     def separable_running(self) -> Separable | None:
         """The running loss in the same form, with the same moments; None without a running loss."""
-        return self._separable[1]
+        return None if self.running is None else self._separable[1]
+
+    @property
+    def separable_constraints(self) -> list[Separable]:
+        """The functions of the K constraints in the same form, with the same moments."""
+        return self._separable[-len(self.terminal_constraints.rows) :] if self.terminal_constraints else []
 
     @cached_property
-    def _separable(self) -> tuple[Separable, Separable | None]:
+    def _separable(self) -> list[Separable]:
         losses = [self.loss] if self.running is None else [self.loss, self.running]
+        losses += [row.loss for row in self.terminal_constraints.rows]
         given = self.field.dim, self.law.label_dim, self.law.labels
         forms = common_forms(losses, *given, self.representation)
-        return named_apart(forms[0]), None if self.running is None else forms[1]
+        return [named_apart(forms[0]), *forms[1:]]
+
+    @property
+    def terminal_constraints(self) -> TerminalConstraints:
+        """The constraints as expectations, with their multipliers in a problem that `solve` has settled."""
+        return terminal_constraints(self.constraints, self.field.dim)
 
     @property
     def sees_density(self) -> bool:
@@ -227,6 +245,9 @@ class Problem:
             raise mismatch("loss", got, f"{wanted} costs of the density")
         if self.diffusion and not noise:
             raise mismatch("noise", f"noise, with which {what} has no cost without a mesh", f"{wanted} noise")
+        if self.terminal_constraints:
+            got = f"constraints, which {what} would not keep"
+            raise mismatch("constraints", got, f"{wanted} constraints")
 
     @cached_property
     def parameters(self) -> int:

@@ -19,7 +19,7 @@ from .diagnostics.certificate import check
 from .diagnostics.maximum_principle import check as check_maximum
 from .diagnostics.off_mesh import look
 from .diagnostics.pointwise import Pointwise
-from .diagnostics.same_problem import check_problem
+from .diagnostics.same_problem import check_problem, settled
 from .diagnostics.second_order import analyse_and_warn
 from .diagnostics.taylor import taylor_slope
 from .errors import EulerianError
@@ -57,7 +57,8 @@ class Solution(SolutionData):
     status, converged, solved, message, threshold, kink, history : the outcome of the solver, see `SolutionData`.
     checks, look, stability, certificate : the checks of the control, see `SolutionData`.
     masses, densities, total_density, potentials, paths : arrays on the mesh and along characteristics, see `SolutionData`.
-    names, total, labels, parameter_names, bounds, description, rounds, numerics, error, tolerance_rounds : see `SolutionData`.
+    names, total, labels, parameter_names, bounds, description, rounds, numerics : see `SolutionData`.
+    error, tolerance_rounds, constraints : see `SolutionData`.
     deferred_potentials, deferred_paths, deferred_stability : see `SolutionData`.
     system : the OptimalitySystem; None in a solution that was loaded without its problem.
 
@@ -96,7 +97,7 @@ class Solution(SolutionData):
         problem, control = system.problem, frozen(outcome.control.copy())
         masses, crossed = system.masses(control)
         separable, end = problem.separable, system.terminal(masses[-1])
-        cost = system.cost_of_sweep(control, masses)
+        cost = replace(system.cost_of_sweep(control, masses), constraints=0.0)
         loss = problem.loss if end.readout is None else problem.loss.with_readout(end.readout)
         found = look(system, control, cost, masses[-1])
         checks = check(system, control, masses, crossed)
@@ -131,6 +132,7 @@ class Solution(SolutionData):
             deferred_paths=Deferred(partial(Paths.sampled, moved, problem.law)),
             deferred_stability=Deferred(partial(analyse_and_warn, system, control, description.get("solver", ""))),
             look=found,
+            constraints=system.terminal.held(masses[-1]),
             system=system,
         )
 
@@ -160,6 +162,7 @@ class Solution(SolutionData):
     def _of_problem(self, problem: Problem) -> Self:
         """The same solution with the functions of its problem."""
         numerics = self.numerics
+        problem = settled(problem, self.constraints)
         system = OptimalitySystem.of(problem, numerics.discretisation, numerics.resources)
         check_problem(system, self)
         loss = numerics.loss if problem.loss.trained else problem.loss

@@ -18,10 +18,10 @@ from .conftest import ROOT, toy_line
 
 def test_public_names_are_pinned():
     assert set(emfc.__all__) == {
-        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint", "Stepwise",
+        "CartesianMesh", "SimplexMesh", "Certificate", "Checkpoint", "FreeHorizon", "Stepwise",
         "LayerMap", "OptimalitySystem", "ParticleSystem", "Problem", "Solution",
-        "__version__", "continuation", "continuity", "controllability", "errors", "export", "fields", "flow", "laws",
-        "losses", "meshes", "multistart", "schemes", "solve", "solvers", "studies", "transport",
+        "__version__", "constraints", "continuation", "continuity", "controllability", "errors", "export", "fields", "flow",
+        "laws", "losses", "meshes", "multistart", "schemes", "solve", "solvers", "studies", "transport",
     }  # fmt: skip
     assert all(hasattr(emfc, name) for name in emfc.__all__)
 

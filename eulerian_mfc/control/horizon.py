@@ -15,6 +15,7 @@ class FreeHorizon(float):
     ----------
     low, high : the bounds of T, in units of time, `0 < low < high`.
     weight : the cost of time, in cost per time; by default none.
+    time : the time that is settled, see `at`; by default it is not, and the number is the geometric mean of the bounds.
 
     Raises
     ------

@@ -43,12 +43,12 @@ def look_on_finer_mesh(system: OptimalitySystem, control: np.ndarray, cost: Cost
         return None
     try:
         other = OptimalitySystem.of(system.problem, system.discretisation.on(finer), system.resources)
-        there = other.cost(control).total
+        there = other.cost(control).objective
     except (EulerianError, MemoryError):
         return None
     sizes = abs(cost.terminal) + cost.penalty + abs(cost.running)
     scale = max(sizes, float(np.finfo(float).tiny))
-    found = Look(there, 0.0, cost.total - there, scale, finer_mesh=True)
+    found = Look(there, 0.0, cost.objective - there, scale, finer_mesh=True)
     return found._replace(cause="cells") if found.told else found
 
 

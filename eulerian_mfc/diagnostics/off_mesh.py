@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def _by_particles(
     end = system.terminal(final_masses)
     loss = system.problem.loss if end.readout is None else system.problem.loss.with_readout(end.readout)
     readout_penalty = 0.0 if end.fit is None else end.fit.penalty_cost
-    problem = system.problem
+    problem = replace(system.problem, constraints=()) if system.terminal.constraints else system.problem
     options = system.layer_options
     if system.controls.degree and system.flow.layer_map.refinable:
         # An optimiser may exploit stages that do not resolve the control in time: particles see it at other times.
@@ -92,7 +93,7 @@ def _by_particles(
     def values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return twin.losses(control, loss, start(x), y, held)
 
-    aim = AIM * (abs(cost.total) + constant) if tolerance is None else tolerance
+    aim = AIM * (abs(cost.objective) + constant) if tolerance is None else tolerance
     most = max(FEWEST, system.mesh.size) if limit is None else limit
     with np.errstate(all="ignore"):
         try:
@@ -114,7 +115,7 @@ def _by_particles(
     rest = float(rule.w @ sizes)
     cancelling = abs(system.offset) + system.terminal.scale(final_masses)
     scale = max(abs(float(integral)) + constant, FLOOR * rest, ROUND_OFF * cancelling, float(np.finfo(float).tiny))
-    found = Look(here, error, float(cost.total - here), float(scale))
+    found = Look(here, error, float(cost.objective - here), float(scale))
     if limit is not None:
         return found._replace(rule=rule)
     if not found.told:

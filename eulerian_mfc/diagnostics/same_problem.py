@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from .._validate import mismatch
+from ..constraints import Held
+from ..problem import Problem
 from ..results.solution_data import SolutionData
 from ..system.controlled import Cost
 from ..system.optimality import OptimalitySystem
@@ -55,13 +58,34 @@ def check_problem(system: OptimalitySystem, solution: SolutionData) -> None:
         system.cost(solution.control),
         Cost(solution.terminal_cost, solution.penalty_cost, solution.running_cost),
     )
-    parts = list(zip(astuple(cost), astuple(known), strict=True))
+    parts = [(cost.terminal, known.terminal), (cost.penalty, known.penalty), (cost.running, known.running)]
     if max(abs(a - b) for a, b in parts) > SHARE * sum(abs(b) for _, b in parts):
         raise mismatch(
             "problem",
-            f"a problem whose cost at the file's control is {cost.total:.10g}",
+            f"a problem whose cost at the file's control is {cost.objective:.10g}",
             f"the file's cost {known.total:.10g}: pass the problem that was solved",
         )
+
+
+def settled(problem: Problem, records: Sequence[Held]) -> Problem:
+    """A problem with the multipliers of a solution's constraints; the problem itself if there are none.
+
+    Parameters
+    ----------
+    problem : the problem that was solved.
+    records : the constraints of the solution.
+
+    Raises
+    ------
+    ArgumentError
+        If the problem has other constraints.
+    """
+    own = problem.terminal_constraints
+    if not own.fits(records):
+        names = ", ".join(row.title for row in own.rows) or "no constraints"
+        wanted = ", ".join(held.name for held in records) or "none"
+        raise mismatch("problem", f"a problem with {names}", f"the file's constraints, {wanted}")
+    return replace(problem, constraints=own.settled_as(records)) if own else problem
 
 
 def _equal(one: np.ndarray, other: np.ndarray) -> bool:

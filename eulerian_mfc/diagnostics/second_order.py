@@ -17,6 +17,9 @@ def analyse_and_warn(
 ) -> Stability:
     """The second-order analysis of a control; it issues the warnings that follow from it.
 
+    With constraints it is that of the augmented Lagrangian, of which neither multistart nor the penalty's threshold says
+    anything: then there are no warnings.
+
     Parameters
     ----------
     system : the discrete problem.
@@ -25,5 +28,6 @@ def analyse_and_warn(
     progress : called before every Hessian product with the number of products done.
     """
     found = analyse(system, control, progress)
-    warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
+    if not system.problem.terminal_constraints:
+        warnings_of.tell(warnings_of.of_second_order(found, solver, system.adjoint))
     return found

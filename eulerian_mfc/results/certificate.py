@@ -132,14 +132,15 @@ class Certificate(Stability, Checks):
         second = () if self.known else [f.name for f in fields(Stability)]
         return [(k, "-" if k in second else _shown(v), MEANINGS[k]) for k, v in asdict(self).items()]
 
-    def sentences(self, converged: bool, critical: bool = True) -> list[str]:
+    def sentences(self, converged: bool, critical: bool = True, of: str = "discrete cost") -> list[str]:
         """The verdict in words.
 
-        `converged` says whether the run converged; `critical`, whether its limit is a critical point of the discrete cost.
+        `converged` says whether the run converged; `critical`, whether its limit is a critical point of the discrete cost, or of
+        another function that `of` names.
         """
         if not self.known:
             return [*balance(self), self._without_second_order(converged)]
-        return [self._kind(converged, critical), self._shooting(converged and critical), *balance(self)]
+        return [self._kind(converged, critical, of), self._shooting(converged and critical), *balance(self)]
 
     def _without_second_order(self, converged: bool) -> str:
         if converged:
@@ -152,7 +153,7 @@ class Certificate(Stability, Checks):
             "control."
         )
 
-    def _kind(self, converged: bool, critical: bool) -> str:
+    def _kind(self, converged: bool, critical: bool, of: str) -> str:
         reduced = (
             f"smallest eigenvalue of the reduced Hessian {self.hessian_smallest:.3g}, where that of the penalty "
             "alone is 1"
@@ -161,16 +162,12 @@ class Certificate(Stability, Checks):
             reduced = "every entry of the control is held by a bound"
         if converged and critical:
             if self.adjoint:
-                return f"The control is a {self.kind} of the discrete cost ({reduced})."
+                return f"The control is a {self.kind} of the {of} ({reduced})."
             return (
                 "The control solves its control equation; by the linearisation of this equation, the control is "
                 f"a {self.kind} ({reduced})."
             )
-        what = (
-            "The control is not a critical point"
-            if critical
-            else "The control is not a critical point of the discrete cost"
-        )
+        what = "The control is not a critical point" if critical else f"The control is not a critical point of the {of}"
         count = self.index_in_words if self.index else "no"
         return (
             f"{what}: the optimality residual is {self.residual:.2e}. The Hessian at this control has {count} "

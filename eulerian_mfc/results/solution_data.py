@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from .._frozen import FrozenFields, frozen
+from ..constraints import Held, in_words
 from ..control.controlled_flow import ControlledFlow
 from ..errors import EulerianError
 from ..losses import Loss, Readout
@@ -70,6 +71,9 @@ class SolutionData(FrozenFields):
     rounds : for a solve with `adapt`, one row (cells, unknowns, cost, estimated error) per round; not stored in files.
     error : for a solve to a tolerance, the bracket of the least cost and the bounds, see `SolutionError`; otherwise None.
     tolerance_rounds : for a solve to a tolerance, one row per round, see `ToleranceRound`.
+    constraints : the constraints of the problem with their values, multipliers and violations, see `constraints.Held`. With
+        constraints, `cost` is J itself; the residual, the potentials, the costs of the history and the second order are those of
+        the augmented Lagrangian.
 
     Raises
     ------
@@ -103,6 +107,7 @@ class SolutionData(FrozenFields):
     rounds: tuple[Round, ...] = ()
     error: SolutionError | None = None
     tolerance_rounds: tuple[ToleranceRound, ...] = ()
+    constraints: tuple[Held, ...] = ()
 
     def __repr__(self) -> str:
         numbers = f"cost={self.cost:.10g} residual={self.residual:.2e} converged={self.converged}"
@@ -221,14 +226,15 @@ class SolutionData(FrozenFields):
         message += f" {told}" if told else ""
         words = self.checks.layer_map_words
         message += f" {words[0].upper()}{words[1:]}." if words else ""
-        measured = [] if self.error is None else self.error.sentences
+        measured = [*in_words(self.constraints), *([] if self.error is None else self.error.sentences)]
         if not (analyse or self.analysed or self.kink is not None):
             return [message, *measured, *balance(self.checks), LEFT_OUT]
         if self.kink is None and not self.deferred_stability.available:
             return [message, *measured, *balance(self.checks)]
         # Shooting with the continuous-time update converges to fixed points that are not critical points of the discrete cost.
         critical = self.residual <= 10 * self.threshold or not self.converged
-        return [message, *measured, *self.certificate.sentences(self.converged or self.solved, critical)]
+        of = "augmented Lagrangian" if self.constraints else "discrete cost"
+        return [message, *measured, *self.certificate.sentences(self.converged or self.solved, critical, of)]
 
     @property
     def controlled_flow(self) -> ControlledFlow:

@@ -16,6 +16,7 @@ from ..solvers import Outcome, Solver, Status, default_solver
 from ..solvers.record import Callback
 from ..storage.journal import Journal
 from ..system.optimality import OptimalitySystem
+from .constrained import solve_constrained
 from .description import describe
 from .interrupts import uninterrupted
 from .starts import Start, starting_control
@@ -90,7 +91,9 @@ def certified(system: OptimalitySystem, method: Method) -> Certified:
     affordable("layers", system.layers, densities, "the densities of all layers")
     solver = default_solver(system) if method.solver is None else method.solver
     start = starting_control(system, method.initial)
-    if method.journal is None:
+    if system.problem.terminal_constraints:
+        system, outcome = solve_constrained(system, solver, start, method.initial, method.callback)
+    elif method.journal is None:
         outcome = solver.solve(system, start, method.callback)
     else:
         with method.journal as journal:

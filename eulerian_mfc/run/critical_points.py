@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from .._names import apart
-from .._validate import array, fail, integer
+from .._validate import array, fail, integer, mismatch
 from ..control.grid import Grid
 from ..diagnostics import warnings_of
 from ..errors import EulerianWarning, NonFiniteError
@@ -226,6 +226,8 @@ def multistart(
         raise fail("solver", solver, "a solver, such as solvers.LBFGS()")
     if callback is not None and not callable(callback):
         raise fail("callback", callback, "a function of (number of finished runs, number of all runs, cost)")
+    if problem.terminal_constraints:
+        raise mismatch("constraints", "constraints, which multistart would not keep", "solve, or no constraints=")
     system = OptimalitySystem.of(problem, *values)
     chosen = default_solver(system) if solver is None else solver
     if isinstance(starts, int | np.integer):

@@ -73,6 +73,8 @@ def describe(system: OptimalitySystem, solver: Solver) -> dict[str, str]:
         extra["sparsity"] = _numbers(over_time.sparsities)
     if problem.diffusion:
         extra["noise"] = repr(problem.diffusion)
+    if problem.terminal_constraints:
+        extra["constraints"] = ", ".join(row.title for row in problem.terminal_constraints.rows)
     if system.resources.rounded:
         extra["precision"] = f"densities in {system.resources.precision} precision"
     extra |= {"bounds": _bounds(over_time.lower, over_time.upper)} if regulariser.bounded else {}

@@ -48,7 +48,7 @@ def solve_with_substeps(
         ):
             break
         discretisation = replace(discretisation, layer_map=discretisation.layer_map.refined(2))
-        system = OptimalitySystem.of(problem, discretisation, resources)
+        system = OptimalitySystem.of(solution.system.problem, discretisation, resources)
         found = certified(system, replace(method, initial=solution.control))
     return found
 
@@ -112,11 +112,15 @@ def error_of_layer_map(solution: Solution) -> float:
     if system.problem.needs_mesh:
         substeps = system.discretisation.layer_map.refined(2)
         finer_steps = replace(system.discretisation, layer_map=substeps)
-        return solution.cost - OptimalitySystem.of(system.problem, finer_steps, system.resources).cost(control).total
+        return (
+            solution.cost - OptimalitySystem.of(system.problem, finer_steps, system.resources).cost(control).objective
+        )
     tolerance = AIM * abs(solution.cost)
-    options = system.layer_options
+    options, problem = system.layer_options, system.problem
+    if problem.terminal_constraints:
+        problem = replace(problem, constraints=())
     twin = ParticleSystem.refined(
-        system.problem, system.grid, control, tolerance=tolerance, limit=POINTS, loss=solution.loss, **options
+        problem, system.grid, control, tolerance=tolerance, limit=POINTS, loss=solution.loss, **options
     )
     finer = twin.with_layer_map(twin.flow.layer_map.refined(2))
     return twin.cost(control).total - finer.cost(control).total

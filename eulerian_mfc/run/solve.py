@@ -187,6 +187,8 @@ def solve(
             return given(fixed, mesh, layers, initial=start, **options)
 
         return solve_free_horizon(problem, settled, initial)
+    if problem.terminal_constraints:
+        _check_constrained(to_tolerance, checkpoint)
     if adapt is not None:
         problem.need_points("adapt=")
     initial = default_start(problem) if initial is None else initial
@@ -231,6 +233,16 @@ def _check_free(layers: Grid | None, checkpoint: object) -> None:
         )
     if checkpoint is not None:
         raise mismatch("checkpoint", "checkpoint= for a FreeHorizon", "no checkpoint=, or a fixed horizon")
+
+
+def _check_constrained(to_tolerance: bool, checkpoint: object) -> None:
+    """Raise an ArgumentError for arguments that constraints do not allow yet."""
+    if to_tolerance:
+        raise mismatch(
+            "constraints", "constraints in a solve to a tolerance", "a mesh and layers without tol=, or no constraints="
+        )
+    if checkpoint is not None:
+        raise mismatch("checkpoint", "checkpoint= for a problem with constraints", "no checkpoint=, or no constraints=")
 
 
 def _to_tolerance(

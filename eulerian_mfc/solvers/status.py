@@ -33,6 +33,7 @@ class Status(Enum):
     NOT_REPRODUCED = "not_reproduced"
     COST_WRONG = "cost_wrong"
     TARGET_MISSED = "target_missed"
+    CONSTRAINTS_VIOLATED = "constraints_violated"
     UNKNOWN = "unknown"
 
     @property
@@ -62,6 +63,7 @@ _WORDS = {
     Status.NOT_REPRODUCED: "the same control evaluated again gives other values",
     Status.COST_WRONG: "the solver converged, but the cost on the mesh is wrong",
     Status.TARGET_MISSED: "the solver converged, but the error of the cost is above the target",
+    Status.CONSTRAINTS_VIOLATED: "a constraint is violated",
     Status.UNKNOWN: "the run did not converge, and the reason is not known",
 }
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from .. import fields, losses
+from ..constraints import Held
 from ..errors import FileFormatError
 from ..flow.flow_of_field import Flow
 from ..losses.labels import label_names
@@ -72,6 +73,7 @@ def metadata_of(solution: SolutionData) -> Metadata:
         "resources": asdict(numerics.resources),
         "field": None if numerics.flow is None else numerics.flow.field.spec(),
         "noise": noise_spec(numerics.flow),
+        "constraints": [asdict(held) for held in solution.constraints],
         "horizon": numerics.horizon,
         "layers": chosen.layer_count,
         "control": curves_spec(curves),
@@ -163,7 +165,7 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
             loss=loss,
         ),
         control=arrays["control"],
-        cost=cost.total,
+        cost=cost.objective,
         terminal_cost=cost.terminal,
         penalty_cost=cost.penalty,
         running_cost=cost.running,
@@ -187,6 +189,7 @@ def assembled(kind: type[Kind], meta: Metadata, stored: Stored) -> Kind:
         else Deferred.of(Stability(**known)),
         error=None if meta["error"] is None else error_of(meta["error"]),
         tolerance_rounds=tuple(ToleranceRound(*row) for row in meta["tolerance_rounds"]),
+        constraints=tuple(Held(**row) for row in meta["constraints"]),
     )
 
 

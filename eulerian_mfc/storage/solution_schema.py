@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 import numpy as np
 
+from ..constraints import Held
 from ..errors import FileFormatError
 from ..files.untrusted import check_memory, check_values, dataset_at, nbytes, values
 from ..kernels.threads import MOST
@@ -98,6 +99,16 @@ def _kink(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_number(v) and v >= 0 for v in value)
 
 
+def _constraints(value: object) -> bool:
+    """Whether `constraints.Held` can be made from every row: names, relations and numbers."""
+    kinds = {f.name: f.type for f in fields(Held)}
+    tests = {"str": lambda v: isinstance(v, str), "bool": lambda v: isinstance(v, bool), "float": _finite}
+    return isinstance(value, list) and all(
+        isinstance(row, dict) and set(row) == set(kinds) and all(tests[str(kinds[k])](v) for k, v in row.items())
+        for row in value
+    )
+
+
 def _intensities(value: object) -> bool:
     return isinstance(value, list) and all(_number(v) and _finite(v) and v >= 0 for v in value)
 
@@ -137,6 +148,7 @@ RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
     "error": ("the bounds of a solve to a tolerance, or null", lambda v: v is None or is_error(v)),
     "tolerance_rounds": ("rows of a solve to a tolerance", are_rounds),
     "kink": ("two numbers, or null", lambda v: v is None or _kink(v)),
+    "constraints": ("a list of constraints", _constraints),
     "noise": ('intensities, "varying", or null', lambda v: v is None or v == "varying" or _intensities(v)),
     "field": ("a table, or null", _kind),
 }
@@ -151,6 +163,7 @@ class Metadata(TypedDict):
     layer_map: Table
     field: Table | None
     noise: list[float] | str | None
+    constraints: list[Table]
     horizon: float
     layers: int
     control: Table | None
@@ -195,6 +208,7 @@ def check_metadata(meta: object) -> Metadata:
         "control": None,
         "error": None,
         "tolerance_rounds": [],
+        "constraints": [],
         **meta,
     }  # older files do not have these keys
     for key, (wanted, test) in RULES.items():

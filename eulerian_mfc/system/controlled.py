@@ -30,13 +30,15 @@ VECTORS = 32
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost and its parts: `total = terminal + penalty + running`.
+    """The cost and its parts: `total = terminal + penalty + running + constraints`.
 
     Attributes
     ----------
     terminal : `E[loss(X(T), Y)]`, in units of the loss, as all parts.
     penalty : `1/2 int lambda |theta|^2 dt`, plus the part of the L1 norm, and `weight T` of a FreeHorizon.
     running : `E int running(X, Y) dt`; 0 without a running loss.
+    constraints : the terms of the augmented Lagrangian, which solvers descend, see `constraints.TerminalConstraints`; 0 without
+        constraints, and before their multipliers are settled.
 
     Examples
     --------
@@ -47,11 +49,17 @@ class Cost:
     terminal: float
     penalty: float
     running: float = 0.0
+    constraints: float = 0.0
+
+    @property
+    def objective(self) -> float:
+        """`J`, without the terms of constraints."""
+        return self.terminal + self.penalty + self.running
 
     @property
     def total(self) -> float:
-        """`J`, the sum of the parts."""
-        return self.terminal + self.penalty + self.running
+        """What is descended: J, with constraints the augmented Lagrangian."""
+        return self.objective + self.constraints
 
 
 def trapezoidal(halves: list[float]) -> float:

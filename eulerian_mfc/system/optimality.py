@@ -190,9 +190,9 @@ class OptimalitySystem(LayeredSystem):
             halves.append(self.running.half(masses, n + 1))
         return self._cost(theta, masses, halves)
 
-    def _cost(self, theta: np.ndarray, final_masses: np.ndarray, halves: list[float]) -> Cost:
-        running = self.running.constant + trapezoidal(halves)
-        return Cost(self.terminal.value(final_masses), self.penalty_cost(theta), running)
+    def _cost(self, theta: np.ndarray, final: np.ndarray, halves: list[float]) -> Cost:
+        running, end = self.running.constant + trapezoidal(halves), self.terminal
+        return Cost(end.value(final), self.penalty_cost(theta), running, end.constraint_cost(final))
 
     def cost_of_sweep(self, control: np.ndarray, masses: np.ndarray) -> Cost:
         """The cost's parts, from the masses of a forward sweep `(steps + 1, R, *shape)`."""

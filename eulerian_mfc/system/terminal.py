@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..constraints import Held
 from ..errors import NonFiniteError
 from ..kernels.sums import paired
 from ..losses import Readout, Separable
 from ..losses.readout_training import Fit
 from ..problem import Problem
+from .constraint_terms import ConstraintTerms
 from .density_costs import DensityCosts
 from .pairs import Pair
 
@@ -21,8 +23,10 @@ class Terminal:
 
     Attributes
     ----------
-    separable : the separable form of the loss; a trained read-out is the best one for these masses.
-    potentials : `(R, *shape)`, the values of a_r at the nodes, plus the derivatives of the costs of the density.
+    separable : the separable form of the loss, with the terms of constraints; a trained read-out is the best one for these
+        masses.
+    potentials : `(R, *shape)`, the values of a_r at the nodes, plus the derivatives of the costs of the density and of
+        the terms of constraints.
     values : `(R, N)`, the values of a_r at the points of the pair's measure; on an adjoint pair these are the nodes.
     offset : the constant part: E[c_0(Y)], plus the penalty of a trained read-out.
     fit : the trained read-out, or None.
@@ -72,8 +76,10 @@ class TerminalCost:
         self._linear = None if trained else self._terminal(problem.separable, offset)
         #: the costs of the density among the terms of the loss, or None
         self.density_costs = DensityCosts.of(problem.loss, problem, pair.mesh, first)
+        #: the constraints, or None
+        self.constraints = ConstraintTerms(problem, pair) if problem.terminal_constraints else None
         #: the terminal cost for all masses; None if it is not linear in them
-        self.fixed = self._linear if self.density_costs is None else None
+        self.fixed = self._linear if self.density_costs is None and self._settled is None else None
 
     def _terminal(self, separable: Separable, offset: float, fit: Fit | None = None) -> Terminal:
         mesh = self._pair.mesh
@@ -89,8 +95,21 @@ class TerminalCost:
             return self.fixed
         if self._known is None or not np.array_equal(self._known[0], masses):
             linear = self._trained(masses) if self._linear is None else self._linear
-            self._known = masses.copy(), self._with_density_costs(linear, masses)
+            self._known = masses.copy(), self._with_constraints(self._with_density_costs(linear, masses), masses)
         return self._known[1]
+
+    @property
+    def _settled(self) -> ConstraintTerms | None:
+        """The constraints, if their terms are part of the cost."""
+        return self.constraints if self.constraints is not None and self.constraints.known.settled else None
+
+    def _with_constraints(self, end: Terminal, masses: np.ndarray) -> Terminal:
+        terms = self._settled
+        if terms is None:
+            return end
+        slopes = terms.known.slopes(terms.excess(masses))
+        potentials = end.potentials + terms.potentials(slopes)
+        return replace(end, potentials=potentials, separable=terms.added(end.separable, slopes))
 
     def _with_density_costs(self, linear: Terminal, masses: np.ndarray) -> Terminal:
         if self.density_costs is None:
@@ -115,7 +134,17 @@ class TerminalCost:
     def scale(self, masses: np.ndarray) -> float:
         """The sum of the moduli of the terms of `value`, without the constant, at final masses `(R, *shape)`."""
         of_density = 0.0 if self.density_costs is None else self.density_costs.scale(masses)
-        return float(np.abs(self(masses).values * self._pair.measure(masses).weights).sum()) + of_density
+        of_constraints = 0.0 if self._settled is None else self._settled.scale(masses)
+        own = float(np.abs(self(masses).values * self._pair.measure(masses).weights).sum())
+        return own + of_density + of_constraints
+
+    def constraint_cost(self, masses: np.ndarray) -> float:
+        """The terms of the augmented Lagrangian at final masses; 0 without constraints whose multipliers are settled."""
+        return 0.0 if self._settled is None else self._settled.cost(masses)
+
+    def held(self, masses: np.ndarray) -> tuple[Held, ...]:
+        """The records of the constraints at final masses."""
+        return () if self.constraints is None else self.constraints.held(masses)
 
     @property
     def smooth(self) -> bool:
@@ -125,11 +154,13 @@ class TerminalCost:
     def tangent(self, masses: np.ndarray, dmasses: np.ndarray) -> np.ndarray:
         """The change of the final potentials `(R, *shape)` for a change of the final masses.
 
-        Trained read-outs and costs of the density cause it.
+        Trained read-outs, costs of the density and constraints cause it.
         """
         fit, mesh = self(masses).fit, self._pair.mesh
         costs = self.density_costs
         of_density = np.zeros_like(dmasses) if costs is None else costs.tangent(masses, dmasses)
+        if self._settled is not None:
+            of_density = of_density + self._settled.tangent(masses, dmasses)
         if fit is None:
             return of_density
         change = fit.tangent(dmasses.reshape(len(dmasses), -1))
