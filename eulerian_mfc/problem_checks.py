@@ -29,12 +29,17 @@ CHECKED_AT = ((0.03, 0.1), (0.17, 1.0), (0.29, 10.0), (0.44, 1.0), (0.61, 10.0),
 
 
 def check_kinds(field: object, law: object, loss: object, others: Iterable[object]) -> None:
-    """Raise an ArgumentError if field, law or loss has a wrong type, for example because of the order of the arguments.
+    """Check the types of field, law and loss.
 
     Parameters
     ----------
     field, law, loss : the first arguments of a problem.
     others : the arguments that follow.
+
+    Raises
+    ------
+    ArgumentError
+        If one of them has a wrong type, for example because of the order of the arguments.
     """
     given: tuple[tuple[str, object, type], ...] = (
         ("field", field, Field),
@@ -80,6 +85,11 @@ def check_values(field: Field, regulariser: Regulariser, points: np.ndarray) -> 
     field : the field.
     regulariser : with the bounds of the parameters.
     points : the points.
+
+    Raises
+    ------
+    ArgumentError, NotAnalyticError
+        If they are not.
     """
     rng = np.random.default_rng(0)
     theta = rng.normal(size=field.parameters)
@@ -97,6 +107,11 @@ def check_derivatives(
     regulariser : with the bounds of the parameters.
     horizon : the final time.
     points : points `(n, d)` and the lengths `(d,)` of their region, see `checked_points`.
+
+    Raises
+    ------
+    ArgumentError
+        If a derivative is wrong.
     """
     rng = np.random.default_rng(0)
     for share, size in CHECKED_AT[: 3 if field.autonomous else None]:

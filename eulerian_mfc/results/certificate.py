@@ -105,7 +105,7 @@ class Certificate(Stability, Checks):
     Attributes
     ----------
     residual, mass_drift, duality_drift, mass_crossed, mass_near_boundary : see `Checks`.
-    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time, layer_map_share,
+    most_negative, hamiltonian_drift, adjoint, cost_error, cost_error_tolerance, residual_in_time, layer_map_share : see `Checks`.
     on_finer_mesh : see `Checks`.
     hessian_smallest, index, shooting_eigenvalue, shooting_largest, layers_convex, exact : see `Stability`.
 
