@@ -152,7 +152,12 @@ class SumField(Field):
 
     @property
     def parameter_names(self) -> tuple[str, ...]:
-        return tuple(f"{name} ({k + 1})" for k, f in enumerate(self.fields) for name in f.parameter_names)
+        names = [(name, k) for k, f in enumerate(self.fields) for name in f.parameter_names]
+        if len({name for name, _ in names}) == len(names):
+            return tuple(name for name, _ in names)
+        return tuple(
+            f"{name} ({k + 1})" for name, k in names
+        )  # names of several fields are told apart by their numbers
 
     @property
     def speed_bound(self) -> float | None:  # type: ignore[override]
