@@ -49,7 +49,6 @@ SMALL_DENSITIES = {
     "ornstein_uhlenbeck": {"cells": "32", "layers": "2", "degree": "3", "control_degree": "0"},
     "double_well": {"cells": "40", "layers": "2", "degree": "3", "control_degree": "0", "penalty": "1.0"},
     "pendulum": {"cells": "24", "layers": "2", "degree": "3", "penalty": "5.0"},
-    "crowd": {"rows": "4", "columns": "20", "layers": "2", "penalty": "1.0"},
     "moons_flow": {"cells": "24", "layers": "2", "degree": "3", "penalty": "1.0", "std": "0.3", "centres": "2"},
 }
 #: cases that only the nightly environment runs: kernels in space take long to compile
