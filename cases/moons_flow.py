@@ -25,7 +25,7 @@ def problem(penalty=0.01, std=0.2, centres=5):
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     return emfc.Problem(
         field=emfc.fields.RadialBasisField(grid, width=0.9),
-        law=emfc.laws.Labelled(emfc.laws.Gaussian([0.0, 0.0], 0.6), label=[[0.0, 0.0]]),
+        law=emfc.laws.Labelled(emfc.laws.Gaussian([0.0, 0.0], 0.6), label=[[0.0]]),
         loss=emfc.losses.KullbackLeibler(moons(std=std), floor=1e-5),
         penalty=penalty,
         horizon=1.0,
