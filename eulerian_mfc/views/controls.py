@@ -14,6 +14,8 @@ from ..results.sampled_control import SampledControl
 from ..results.solution_data import SolutionData
 from .style import PALETTE, STYLE, legend, symbol
 
+#: more parameters than these have no legend: it would be longer than the figure
+NAMED = 16
 #: a style of lines of matplotlib: a name, or an offset with the lengths of dashes and gaps
 Dashes: TypeAlias = str | tuple[int, tuple[int, ...]]
 #: the styles of the parameters in order
@@ -37,7 +39,8 @@ def control(figure: Figure, solution: SolutionData) -> None:
         axes.set_ylim(middle - 0.5 * size, middle + 0.5 * size)  # do not magnify the round-off of a constant control
     _mark_layers(axes, solution)
     axes.set(xlabel="time $t$", ylabel=r"control $\theta(t)$", xlim=(0, solution.times[-1]), title=title(solution))
-    legend(axes, None, outside=len(solution.parameter_names) > 3)
+    if len(solution.parameter_names) <= NAMED:
+        legend(axes, None, outside=len(solution.parameter_names) > 3)
 
 
 def title(solution: SolutionData) -> str:
