@@ -518,6 +518,16 @@ def test_floor_is_a_smooth_continuation(function):
         np.testing.assert_allclose(at[1:], (above - below)[:2] / 2e-6, rtol=1e-7)
 
 
+def test_empty_regions_have_no_entropy():
+    """The continuation vanishes at 0, is convex, and is near to `s log s` where the density is positive."""
+    s = np.linspace(-0.3, 0.1, 401)
+    value, _, bend = entropy(s, 0.1)
+    assert entropy(np.zeros(1), 0.1)[0][0] == 0.0
+    assert (bend > 0.0).all()
+    positive = s > 1e-12
+    assert np.abs(value[positive] - s[positive] * np.log(s[positive])).max() < 0.11 * 0.1
+
+
 def test_mass_below_the_floor_is_told():
     """On coarse cells masses are negative, and the value counts them openly."""
     cost = losses.KullbackLeibler(wide(1), floor=0.1)
@@ -527,7 +537,7 @@ def test_mass_below_the_floor_is_told():
     density = losses.StateDensity(grid, np.array([1.25, -0.25]))
     assert cost.mass_below(density) == 0.25
     target = losses.KullbackLeibler(lambda x: np.full(len(x), 0.5), floor=0.1)
-    own = 1.25 * np.log(1.25) + 0.1 * np.log(0.1) + (np.log(0.1) + 1) * (-0.35) + 0.5 / 0.1 * 0.35**2
+    own = 1.25 * np.log(1.25) - 0.25 * (np.log(0.1) - 1.5) + 2.0 / 0.1 * 0.25**2 + 0.5 / 0.1**2 * 0.25**3
     assert target.cost(density) == pytest.approx(own - np.log(0.5), rel=1e-14)
 
 

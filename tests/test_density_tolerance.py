@@ -66,7 +66,19 @@ def test_claims_agree_with_smaller_tolerances(name):
     assert fine.error.bracket[0] <= rough.error.bracket[1]
 
 
-def test_a_floor_that_the_box_sees_is_told():
-    solution = emfc.solve(problem(losses.KullbackLeibler(TARGET, floor=1e-4)), tol=1e-6)
+def test_a_cost_that_depends_on_the_box_is_told():
+    """The target is a constant, so that the cost grows with the empty part of every longer box."""
+
+    class Empty(losses.SmoothDensityCost):
+        def cost(self, density):
+            return float(0.5 * density.volumes @ (density.values - 0.1) ** 2)
+
+        def potential(self, density):
+            return density.values - 0.1
+
+        def tangent(self, density, dmasses):
+            return dmasses / density.volumes
+
+    solution = emfc.solve(problem(Empty()), tol=1e-4)
     assert not solution.error.met
     assert "box" in solution.error.stopped_by

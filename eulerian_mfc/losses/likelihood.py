@@ -45,7 +45,7 @@ class LogLikelihood(SmoothDensityCost):
     """`G(mu) = - 1/N sum_i log rho(x_i)`: minus the mean log-density of samples, which normalising flows minimise.
 
     On boxes, rho between the points of the mesh is a polynomial of degree 5 per axis. Below the floor, `log` is replaced by its
-    Taylor polynomial of degree 2 at the floor, as in `KullbackLeibler`; `notes` says at how many samples.
+    Taylor polynomial of degree 2 at the floor; `notes` says at how many samples.
 
     Parameters
     ----------
