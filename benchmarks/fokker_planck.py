@@ -184,12 +184,8 @@ class ChangCooper:
             self.cost_and_gradient, np.full(3 * self.steps, 0.01), jac=True, method="L-BFGS-B",
             options={"maxiter": 200, "ftol": 1e-14, "gtol": 1e-9},
         )  # fmt: skip
-        u = found.x.reshape(self.steps, 3)
-        return (
-            lambda t: u[min(int(t / self.dt), self.steps - 1)],
-            np.linspace(0.0, HORIZON, self.steps + 1),
-            float(found.fun),
-        )
+        u, ends = found.x.reshape(self.steps, 3), np.linspace(0.0, HORIZON, self.steps + 1)
+        return lambda t: u[min(int(t / self.dt), self.steps - 1)], ends, float(found.fun), self.steps
 
 
 def on_mesh(cells: int, layers: int, degree: int, substeps: int) -> Found:

@@ -45,9 +45,9 @@ class KullbackLeibler(SmoothDensityCost):
     """`G(mu) = int rho log(rho / rho_target) dx`, without a unit; zero only at the target.
 
     Schemes of high degree have masses that are negative, of the size of their error, where the density nearly vanishes. There
-    the logarithm does not exist. Below the floor, G therefore has a cubic polynomial in place of `s log s`, see `entropy`. Nothing
-    is clipped: G is defined for all masses, is convex, and has two continuous derivatives; empty regions cost nothing. G changes
-    by at most 0.11 times the floor times the volume where the density lies between 0 and the floor. `notes` says how much
+    the logarithm does not exist. Below the floor, G therefore has a cubic polynomial in place of `s log s`, see `entropy`. G is
+    defined for all masses, is convex, and has two continuous derivatives; no mass is clipped, and empty regions cost nothing. G
+    changes by at most 0.11 times the floor times the volume where the density lies between 0 and the floor. `notes` says how much
     mass is below the floor if this is more than 1e-3. A floor that is small compared with the negative densities makes them
     expensive.
 
