@@ -238,7 +238,7 @@ class Problem:
         return self.sees_density or bool(self.diffusion)
 
     def need_points(self, what: str, noise: bool = False) -> None:
-        """Raise an ArgumentError if `what` needs costs that points of the law do not give; with noise it may be able to."""
+        """Raise an ArgumentError if points of the law do not give the cost that `what` needs; `noise`: it allows noise."""
         wanted = "a mesh and layers, solve(problem, mesh, layers), or a problem without"
         if self.sees_density:
             got = f"a cost of the density, which {what} cannot evaluate"

@@ -1,4 +1,4 @@
-"""The cost of a control on a finer mesh and a larger box: the look at the cost where particles have no cost to compare with."""
+"""The cost of a control on a finer mesh of a larger box. It checks the cost of problems that particles cannot evaluate."""
 
 from __future__ import annotations
 
@@ -69,3 +69,19 @@ def enlarged(mesh: CartesianMesh, larger: float) -> CartesianMesh:
     spare = larger * np.diff(sides, axis=1)
     cells = np.ceil(FINER * (1.0 + 2.0 * larger) * np.array(mesh.shape)).astype(int)
     return CartesianMesh(np.hstack([sides[:, :1] - spare, sides[:, 1:] + spare]).tolist(), cells.tolist())
+
+
+def finer(mesh: CartesianMesh, factor: float) -> CartesianMesh:
+    """The same box with more cells per axis.
+
+    Parameters
+    ----------
+    mesh : the mesh.
+    factor : the factor of the number of cells.
+
+    Examples
+    --------
+    >>> finer(CartesianMesh([(0.0, 1.0)], 10), 1.5).shape
+    (15,)
+    """
+    return CartesianMesh(mesh.bounds, np.ceil(factor * np.array(mesh.shape)).astype(int).tolist())

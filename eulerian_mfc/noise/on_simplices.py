@@ -64,10 +64,8 @@ class HeatOnSimplices(HeatSemigroup):
         return self._summed(variances, masses, lambda solve, rows: mass @ solve(rows))
 
     def rate(self, rates: np.ndarray, masses: np.ndarray) -> np.ndarray:
-        from scipy.sparse.linalg import splu  # slow to import
-
-        mass, _ = self._matrices
-        return np.ascontiguousarray(-(self._stiffness(rates) @ splu(mass).solve(masses.T.astype(np.float64))).T)
+        densities = self._mass_factors.solve(masses.T.astype(np.float64))
+        return np.ascontiguousarray(-(self._stiffness(rates) @ densities).T)
 
     def _stiffness(self, variances: Iterable[float]) -> csc_matrix:
         """`K = 1/2 sum_a v_a int d_a phi_i d_a phi_j`."""
@@ -95,6 +93,13 @@ class HeatOnSimplices(HeatSemigroup):
             mass, whole = self._matrices[0], self._stiffness(variances)
             self._kept[variances] = [(c, splu((z * mass + whole).tocsc())) for z, c in contour(POINTS)]
         return self._kept[variances]
+
+    @cached_property
+    def _mass_factors(self) -> SuperLU:
+        """The factors of the mass matrix."""
+        from scipy.sparse.linalg import splu  # slow to import
+
+        return splu(self._matrices[0])
 
     @cached_property
     def _matrices(self) -> tuple[csc_matrix, list[csc_matrix]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .._validate import mismatch
-from ..control.grid import Grid
+from ..control.grid import Grid, layer_ends
 from ..diagnostics.error_in_time import halved
+from ..diagnostics.finer_mesh import finer
 from ..errors import ArgumentError, BoundaryMassWarning, CostErrorWarning, LayerMapWarning
 from ..flow.layer_map import LayerMap
 from ..flow.resolution import REFUSED, as_layer_map, chosen_by_itself, substeps_for
@@ -23,7 +24,7 @@ from ..system.discretisation import Discretisation, Resources
 from ..system.optimality import OptimalitySystem
 from ..tolerance.goal import Clock, Goal, descent_tolerance, relative_tolerance, scale_of
 from ..tolerance.layers import Fixed, first_layers
-from ..tolerance.measure_on_meshes import Measured, finer, longer, measured_on_meshes
+from ..tolerance.measure_on_meshes import Measured, longer, measured_on_meshes
 from .certify import Certified, Method, certified
 
 #: the parts of the tolerance that the sources may have
@@ -200,7 +201,7 @@ class _Rounds:
             return "the mesh was given"
         box, before = abs(measured.sources["box"]), self._before
         if before is not None and box > self._target and box > STALLED * abs(before.sources["box"]):
-            return "a longer box does not bring the cost closer: it depends on the box itself"
+            return "a longer box does not bring the cost closer: the cost depends on the box itself"
         if len(self._rows) >= self._goal.max_rounds + EXTRA:
             return f"the cap of {self._goal.max_rounds} rounds is reached (max_rounds=)"
         if measured.error <= self._target and not solution.solved:
@@ -238,12 +239,12 @@ class _Rounds:
             enough = substeps_for(choice.layer_map.method, degree, REFUSED)
             layer_map = choice.layer_map.with_substeps(max(enough, choice.layer_map.substeps))
             return replace(choice, degree=degree, layer_map=layer_map)
-        curves = self._system(choice).controls
-        if self._fixed.layers is not None or 2 * curves.layers > LAYERS:
+        ends = layer_ends(choice.grid, self._problem.horizon)
+        if self._fixed.layers is not None or 2 * (len(ends) - 1) > LAYERS:
             return choice
         enough = substeps_for(choice.layer_map.method, choice.degree, REFUSED)
         layer_map = choice.layer_map.with_substeps(max(enough, -(-choice.layer_map.substeps // 2)))
-        return replace(choice, grid=tuple(halved(curves.ends).tolist()), layer_map=layer_map)
+        return replace(choice, grid=tuple(halved(ends).tolist()), layer_map=layer_map)
 
     def _ended(self, found: Certified, measured: Measured, reason: str | None) -> Certified:
         solution = found.solution

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..diagnostics.error_in_time import FEW, halved, squared_distance
+from ..diagnostics.finer_mesh import finer
 from ..flow.resolution import REFUSED, substeps_for
 from ..meshes import CartesianMesh
 from ..solvers import default_solver
@@ -122,22 +123,6 @@ def measured_on_meshes(
 
 def _cost(system: OptimalitySystem, discretisation: Discretisation, control: np.ndarray) -> float:
     return OptimalitySystem.of(system.problem, discretisation, system.resources).cost(control).total
-
-
-def finer(mesh: CartesianMesh, factor: float) -> CartesianMesh:
-    """The same box with more cells per axis.
-
-    Parameters
-    ----------
-    mesh : the mesh.
-    factor : the factor of the number of cells.
-
-    Examples
-    --------
-    >>> finer(CartesianMesh([(0.0, 1.0)], 10), 1.5).shape
-    (15,)
-    """
-    return CartesianMesh(mesh.bounds, np.ceil(factor * np.array(mesh.shape)).astype(int).tolist())
 
 
 def longer(mesh: CartesianMesh, share: float) -> CartesianMesh:
